@@ -1,0 +1,282 @@
+//! kintone tenant host names, and the one spelling under which they are stored.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The base domains on which Cybozu runs kintone tenants.
+pub const KINTONE_BASE_DOMAINS: [&str; 3] = ["cybozu.com", "kintone.com", "cybozu.cn"];
+
+/// A kintone tenant's host name in canonical form, such as `example.cybozu.com`: lower case, no
+/// port, no trailing dot, and without the `.s` of client-certificate ("secure access") host
+/// names.
+///
+/// Made by [`BaseDomains::canonicalize`] only; read back from the table as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Domain(String);
+
+impl Domain {
+    /// The canonical form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The same tenant's host name for client-certificate access: `example.s.cybozu.com`.
+    pub fn secure_access_host(&self) -> String {
+        match self.0.split_once('.') {
+            Some((subdomain, base)) => format!("{subdomain}.s.{base}"),
+            None => self.0.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a host name is not a tenant of kintone. The texts never repeat what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DomainError {
+    /// Nothing, or nothing before the port or dot.
+    #[error("the domain is empty; expected a kintone host name such as example.cybozu.com")]
+    Empty,
+    /// Longer than any host name.
+    #[error("the domain is longer than 253 characters")]
+    TooLong,
+    /// A character no kintone host name has: percent signs and non-ASCII letters included.
+    #[error("the domain has a character other than a-z, 0-9, '-' and '.'")]
+    Character,
+    /// `host:port` with a port that is none.
+    #[error("the domain's port is not a number from 1 to 65535")]
+    Port,
+    /// Not below a base domain of kintone or a configured development domain.
+    #[error(
+        "the domain is not below cybozu.com, kintone.com, cybozu.cn or a configured development domain"
+    )]
+    UnknownBase,
+    /// The part before the base domain.
+    #[error(
+        "the subdomain must be 3 to 32 of a-z, 0-9 and '-', and neither start nor end with '-'"
+    )]
+    Subdomain,
+}
+
+/// Why a development base domain cannot be configured.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "development base domain {0:?} must be two or more labels of a-z, 0-9 and '-', such as kintone.test"
+)]
+pub struct BaseDomainError(String);
+
+/// The base domains below which tenants are accepted: kintone's own, and those configured for
+/// development.
+#[derive(Clone, Debug, Default)]
+pub struct BaseDomains {
+    development: Vec<String>,
+}
+
+impl BaseDomains {
+    /// kintone's base domains and the given development ones (`kintone.test`).
+    pub fn with_development<'a>(
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, BaseDomainError> {
+        let mut development = Vec::new();
+        for name in names {
+            let labels_are_valid = name.split('.').all(|label| is_label(label, 1, 63));
+            if !name.contains('.') || !labels_are_valid {
+                return Err(BaseDomainError(name.to_owned()));
+            }
+            development.push(name.to_owned());
+        }
+        Ok(Self { development })
+    }
+
+    /// The canonical form of a tenant's host name as a browser or a person spells it.
+    ///
+    /// Accepts any case, a port, one trailing dot, and the secure-access spelling
+    /// `sub.s.cybozu.com`. Everything else is refused with the reason.
+    pub fn canonicalize(&self, host: &str) -> Result<Domain, DomainError> {
+        let (host, port) = match host.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (host, None),
+        };
+        if port.is_some_and(|port| !is_port(port)) {
+            return Err(DomainError::Port);
+        }
+        let host = host.strip_suffix('.').unwrap_or(host);
+        if host.is_empty() {
+            return Err(DomainError::Empty);
+        }
+        if host.len() > 253 {
+            return Err(DomainError::TooLong);
+        }
+        if !host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+        {
+            return Err(DomainError::Character);
+        }
+        let host = host.to_ascii_lowercase();
+        let (below, base) = self.split_base(&host).ok_or(DomainError::UnknownBase)?;
+        let subdomain = below.strip_suffix(".s").unwrap_or(below);
+        if !is_label(subdomain, 3, 32) {
+            return Err(DomainError::Subdomain);
+        }
+        Ok(Domain(format!("{subdomain}.{base}")))
+    }
+
+    fn split_base<'h>(&self, host: &'h str) -> Option<(&'h str, &'h str)> {
+        let bases = KINTONE_BASE_DOMAINS
+            .into_iter()
+            .chain(self.development.iter().map(String::as_str));
+        for base in bases {
+            if let Some(below) = host.strip_suffix(base).and_then(|h| h.strip_suffix('.')) {
+                return Some((below, &host[below.len() + 1..]));
+            }
+        }
+        None
+    }
+}
+
+fn is_label(label: &str, min: usize, max: usize) -> bool {
+    (min..=max).contains(&label.len())
+        && label
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+fn is_port(port: &str) -> bool {
+    port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|n| n > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bases() -> BaseDomains {
+        BaseDomains::with_development(["kintone.test"]).unwrap()
+    }
+
+    #[test]
+    fn spellings_of_one_tenant() {
+        for spelling in [
+            "example.cybozu.com",
+            "EXAMPLE.Cybozu.COM",
+            "example.cybozu.com.",
+            "example.cybozu.com:443",
+            "example.cybozu.com.:443",
+            "example.s.cybozu.com",
+            "Example.S.cybozu.com.:8443",
+        ] {
+            let domain = bases().canonicalize(spelling).unwrap();
+            assert_eq!(domain.as_str(), "example.cybozu.com", "{spelling}");
+        }
+    }
+
+    #[test]
+    fn every_base_domain() {
+        for host in ["abc.kintone.com", "abc.cybozu.cn", "abc.kintone.test"] {
+            assert_eq!(bases().canonicalize(host).unwrap().as_str(), host);
+        }
+        assert_eq!(
+            BaseDomains::default().canonicalize("abc.kintone.test"),
+            Err(DomainError::UnknownBase)
+        );
+    }
+
+    #[test]
+    fn everything_else_is_refused_with_its_reason() {
+        let long = format!("{}.cybozu.com", "a".repeat(250));
+        let cases: &[(&str, DomainError)] = &[
+            ("", DomainError::Empty),
+            (".", DomainError::Empty),
+            (":443", DomainError::Empty),
+            (&long, DomainError::TooLong),
+            ("exa mple.cybozu.com", DomainError::Character),
+            ("例え.cybozu.com", DomainError::Character),
+            ("example%2ecybozu.com", DomainError::Character),
+            ("example.cybozu.com/x", DomainError::Character),
+            ("user@example.cybozu.com", DomainError::Character),
+            ("exam_ple.cybozu.com", DomainError::Character),
+            ("example.cybozu.com:0", DomainError::Port),
+            ("example.cybozu.com:", DomainError::Port),
+            ("example.cybozu.com:65536", DomainError::Port),
+            ("example.cybozu.com:+80", DomainError::Port),
+            ("example.cybozu.com:80:80", DomainError::Port),
+            ("example.com", DomainError::UnknownBase),
+            ("cybozu.com", DomainError::UnknownBase),
+            ("evilcybozu.com", DomainError::UnknownBase),
+            ("example.cybozu.com.evil.example", DomainError::UnknownBase),
+            ("example.cybozu.com..", DomainError::UnknownBase),
+            ("ab.cybozu.com", DomainError::Subdomain),
+            (".cybozu.com", DomainError::Subdomain),
+            ("-abc.cybozu.com", DomainError::Subdomain),
+            ("abc-.cybozu.com", DomainError::Subdomain),
+            ("a.b.c.cybozu.com", DomainError::Subdomain),
+            ("example.s.s.cybozu.com", DomainError::Subdomain),
+            (
+                "abcdefghijklmnopqrstuvwxyz0123456.cybozu.com",
+                DomainError::Subdomain,
+            ),
+        ];
+        for (host, reason) in cases {
+            assert_eq!(bases().canonicalize(host), Err(*reason), "{host}");
+        }
+    }
+
+    #[test]
+    fn development_base_domains_are_checked() {
+        for name in ["localhost", "", "Kintone.test", "kintone.test:80", "-a.b"] {
+            assert!(BaseDomains::with_development([name]).is_err(), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_spelling_of_a_valid_name_has_one_canonical_form(
+            subdomain in "[a-z0-9][a-z0-9-]{1,30}[a-z0-9]",
+            base in prop::sample::select(vec!["cybozu.com", "kintone.com", "cybozu.cn", "kintone.test"]),
+            secure in any::<bool>(),
+            upper in any::<u64>(),
+            dot in any::<bool>(),
+            port in prop::option::of(1..=u16::MAX),
+        ) {
+            let infix = if secure { ".s" } else { "" };
+            let mut spelling: String = format!("{subdomain}{infix}.{base}")
+                .chars()
+                .enumerate()
+                .map(|(i, c)| if upper >> (i % 64) & 1 == 1 { c.to_ascii_uppercase() } else { c })
+                .collect();
+            if dot { spelling.push('.'); }
+            if let Some(port) = port { spelling.push_str(&format!(":{port}")); }
+            let domain = bases().canonicalize(&spelling).unwrap();
+            prop_assert_eq!(domain.as_str(), format!("{subdomain}.{base}"));
+            // Canonical names, and the secure-access spelling made from them, stay what they are.
+            prop_assert_eq!(&bases().canonicalize(domain.as_str()).unwrap(), &domain);
+            prop_assert_eq!(&bases().canonicalize(&domain.secure_access_host()).unwrap(), &domain);
+        }
+
+        #[test]
+        fn whatever_is_accepted_is_canonical(host in ".{0,80}") {
+            if let Ok(domain) = bases().canonicalize(&host) {
+                let (subdomain, base) = domain.as_str().split_once('.').unwrap();
+                prop_assert!(is_label(subdomain, 3, 32));
+                prop_assert!(KINTONE_BASE_DOMAINS.contains(&base) || base == "kintone.test");
+            }
+        }
+
+        #[test]
+        fn near_misses_never_panic(host in "[a-zA-Z0-9.:%é-]{0,40}(cybozu\\.com|s\\.kintone\\.com)[.:0-9]{0,7}") {
+            if let Ok(domain) = bases().canonicalize(&host) {
+                prop_assert_eq!(&bases().canonicalize(domain.as_str()).unwrap(), &domain);
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Leases: the signed, time-limited document that a plug-in caches.
+//!
+//! A lease is a compact JWS (RFC 7515) whose payload carries the licence's facts. It is made when
+//! a licence is written, never when one is looked up.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, ToSpan};
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::{self, OutOfRange, Term};
+use crate::domain::Domain;
+use crate::license::{Kind, License};
+use crate::product::ProductSlug;
+
+/// The `typ` of a lease's header (RFC 8725, section 3.11: explicit typing).
+pub const TYP: &str = "license+jwt";
+
+/// The only algorithm: ECDSA on P-256 with SHA-256.
+pub const ALG: &str = "ES256";
+
+/// A lease as it is kept beside its licence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The compact JWS.
+    pub jws: String,
+    /// The id of the key that signed it.
+    pub kid: String,
+    /// Its `iat`.
+    pub issued_at: Timestamp,
+    /// Its `exp`.
+    pub expires_at: Timestamp,
+}
+
+/// The payload of a lease. It has no code: the plug-in derives that by kintone's clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who signed.
+    pub iss: String,
+    /// The product that may read it.
+    pub aud: ProductSlug,
+    /// The tenant it is about.
+    pub sub: Domain,
+    /// When it was signed, in seconds since 1970. Among authentic leases the newest counts.
+    pub iat: i64,
+    /// When the licence becomes usable, in seconds since 1970.
+    pub nbf: i64,
+    /// The hard stop offline, in seconds since 1970.
+    pub exp: i64,
+    /// This lease's own id.
+    pub jti: String,
+    /// As in [`License`].
+    pub kind: Kind,
+    /// As in [`License`].
+    pub edition: String,
+    /// As in [`License`].
+    pub users: u32,
+    /// As in [`License`].
+    pub quotas: BTreeMap<String, u64>,
+    /// As in [`License`].
+    pub term: Term,
+    /// RFC 3339 with the product's offset, as all instants below.
+    pub usable_from: String,
+    /// Present if the licence is suspended, now or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended_from: Option<String>,
+    /// When `VALID` ends.
+    pub valid_until: String,
+    /// When `GRACE` ends.
+    pub grace_until: String,
+}
+
+/// The end of a lease signed at an instant: the earlier of the end of grace and the policy's
+/// lease days.
+///
+/// The lease of a licence whose grace is over is born expired. That is its message: it is
+/// authentic, newer than what the plug-in caches, and of no use.
+pub fn expiry(license: &License, issued_at: Timestamp) -> Result<Timestamp, OutOfRange> {
+    let hours = i64::from(license.policy.lease_days) * 24;
+    let longest = issued_at.checked_add(hours.hours())?;
+    Ok(longest.min(license.grace_until))
+}
+
+impl Claims {
+    /// What a lease says of a licence when it is signed at an instant.
+    pub fn of(license: &License, issued_at: Timestamp, jti: String) -> Result<Self, OutOfRange> {
+        let policy = &license.policy;
+        let local = |instant| calendar::rfc3339(instant, policy);
+        Ok(Self {
+            iss: policy.issuer.clone(),
+            aud: license.product.clone(),
+            sub: license.domain.clone(),
+            iat: issued_at.as_second(),
+            nbf: license.usable_from.as_second(),
+            exp: expiry(license, issued_at)?.as_second(),
+            jti,
+            kind: license.kind,
+            edition: license.edition.clone(),
+            users: license.users,
+            quotas: license.quotas.clone(),
+            term: license.term,
+            usable_from: local(license.usable_from),
+            suspended_from: license.suspended_from.map(local),
+            valid_until: local(license.valid_until),
+            grace_until: local(license.grace_until),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::Billing;
+    use crate::license::Plan;
+    use crate::license::testing::license;
+
+    #[test]
+    fn a_lease_ends_with_its_days_or_with_grace() {
+        let license = license(Plan::Paid {
+            billing: Billing::Monthly,
+        });
+        for (issued_at, expires_at) in [
+            ("2017-10-03T10:00:00+09:00", "2017-10-17T10:00:00+09:00"),
+            ("2017-11-24T08:59:59+09:00", "2017-12-08T08:59:59+09:00"),
+            ("2017-11-30T10:00:00+09:00", "2017-12-08T09:00:00+09:00"),
+            ("2018-03-01T00:00:00+09:00", "2017-12-08T09:00:00+09:00"),
+        ] {
+            let expiry = expiry(&license, issued_at.parse().unwrap()).unwrap();
+            assert_eq!(expiry, expires_at.parse().unwrap(), "{issued_at}");
+        }
+    }
+
+    #[test]
+    fn claims_say_what_the_licence_says_in_the_products_zone() {
+        let license = license(Plan::Trial { days: 30 })
+            .suspended("2017-10-20T00:00:00Z".parse().unwrap())
+            .unwrap();
+        let issued_at = "2017-10-03T10:00:00.75+09:00".parse().unwrap();
+        let claims = Claims::of(&license, issued_at, "id".into()).unwrap();
+        assert_eq!(
+            serde_json::to_value(&claims).unwrap(),
+            serde_json::json!({
+                "iss": "https://license.example.com",
+                "aud": "sheet",
+                "sub": "example.cybozu.com",
+                "iat": 1506992400,
+                "nbf": 1506992400,
+                "exp": 1506992400 + 14 * 86400,
+                "jti": "id",
+                "kind": "trial",
+                "edition": "standard",
+                "users": 50,
+                "quotas": {},
+                "term": { "starts_on": "2017-10-03", "ends_on": "2017-11-01" },
+                "usable_from": "2017-10-03T10:00:00+09:00",
+                "suspended_from": "2017-10-20T09:00:00+09:00",
+                "valid_until": "2017-11-02T09:00:00+09:00",
+                "grace_until": "2017-11-09T09:00:00+09:00",
+            })
+        );
+    }
+}

@@ -1,0 +1,16 @@
+//! The words of tegata and the rules between them, shared by every function and the CLI.
+//!
+//! Each module is one noun of the vocabulary. What decides (the calendar, the code, the
+//! canonical form) is a pure function with time as a parameter; what fetches and stores
+//! ([`table`], [`aws`], [`signing`]) takes the AWS SDK's own clients.
+
+pub mod aws;
+pub mod calendar;
+pub mod domain;
+pub mod lease;
+pub mod license;
+pub mod product;
+pub mod serial;
+#[cfg(feature = "signing")]
+pub mod signing;
+pub mod table;

@@ -1,0 +1,344 @@
+//! Products: the plug-ins sold, as `products.toml` describes them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A product's name in keys, paths and claims: `sheet`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ProductSlug(String);
+
+/// A text that is no product slug. It does not repeat the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a product is 1 to 32 of a-z, 0-9 and '-', starting with a letter, such as sheet")]
+pub struct ProductSlugError;
+
+impl ProductSlug {
+    /// The slug as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ProductSlug {
+    type Err = ProductSlugError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_valid = (1..=32).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if is_valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ProductSlugError)
+        }
+    }
+}
+
+impl fmt::Display for ProductSlug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ProductSlug {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+/// A text in the two languages that operators and contacts read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bilingual {
+    /// Japanese.
+    pub ja: String,
+    /// English.
+    pub en: String,
+}
+
+/// The id kintone gives a plug-in, derived from its signing key: 32 letters from a to p.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct KintonePluginId(String);
+
+impl<'de> Deserialize<'de> for KintonePluginId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.len() == 32 && text.bytes().all(|b| (b'a'..=b'p').contains(&b)) {
+            Ok(Self(text))
+        } else {
+            Err(de::Error::custom(
+                "a kintone plug-in id is 32 letters from a to p",
+            ))
+        }
+    }
+}
+
+/// A time zone by its IANA name, such as `Asia/Tokyo`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// Finds the zone in the time zone database that is compiled in.
+    pub fn named(name: &str) -> Result<Self, ZoneError> {
+        TimeZone::get(name)
+            .map(Self)
+            .map_err(|_| ZoneError(name.to_owned()))
+    }
+
+    /// The zone's IANA name.
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
+    /// The zone for jiff's calculations.
+    pub fn tz(&self) -> &TimeZone {
+        &self.0
+    }
+}
+
+/// A name that is not in the time zone database.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a time zone; expected an IANA name such as Asia/Tokyo")]
+pub struct ZoneError(String);
+
+impl Serialize for Zone {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Zone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::named(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// What a product's catalogue entry fixes for its licences.
+///
+/// It is copied into each licence when that is written, so that a lookup needs one item and a
+/// changed catalogue changes no running contract by surprise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Who signs: the `iss` of the leases.
+    pub issuer: String,
+    /// The zone of all its dates.
+    #[serde(default = "default_zone")]
+    pub time_zone: Zone,
+    /// The time on the day after the last day at which a licence ends.
+    #[serde(default = "default_cut_off", with = "hours_and_minutes")]
+    pub cut_off: Time,
+    /// Days of `GRACE` after the end.
+    #[serde(default = "default_grace_days")]
+    pub grace_days: u16,
+    /// The longest that a lease may be used offline, and so the longest that a removed licence
+    /// can live on, in days.
+    #[serde(default = "default_lease_days")]
+    pub lease_days: u16,
+    /// Hours after which a plug-in asks again.
+    #[serde(default = "default_refresh_hours")]
+    pub refresh_hours: u16,
+    /// The day of a term's last month up to which it can be cancelled.
+    #[serde(default = "default_cancel_by_day")]
+    pub cancel_by_day: i8,
+    /// Whether a request must carry the serial.
+    #[serde(default)]
+    pub requires_serial: bool,
+}
+
+fn default_zone() -> Zone {
+    // In the database that is compiled in; were it not, UTC would be visible in every date.
+    Zone(TimeZone::get("Asia/Tokyo").unwrap_or(TimeZone::UTC))
+}
+
+const fn default_cut_off() -> Time {
+    Time::constant(9, 0, 0, 0)
+}
+
+const fn default_grace_days() -> u16 {
+    7
+}
+
+const fn default_lease_days() -> u16 {
+    14
+}
+
+const fn default_refresh_hours() -> u16 {
+    24
+}
+
+const fn default_cancel_by_day() -> i8 {
+    20
+}
+
+/// A value that the catalogue may not have, by field and accepted range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} must be {accepted}")]
+pub struct PolicyError {
+    field: &'static str,
+    accepted: &'static str,
+}
+
+impl Policy {
+    /// Checks the ranges of all fields.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        let rules = [
+            (
+                "issuer",
+                "1 to 200 characters without blanks, such as https://license.example.com",
+                (1..=200).contains(&self.issuer.len()) && !self.issuer.contains(char::is_whitespace),
+            ),
+            ("grace_days", "0 to 90", self.grace_days <= 90),
+            ("lease_days", "1 to 90", (1..=90).contains(&self.lease_days)),
+            (
+                "refresh_hours",
+                "1 to 168 and less than half of lease_days",
+                (1..=168).contains(&self.refresh_hours)
+                    && u32::from(self.refresh_hours) * 2 < u32::from(self.lease_days) * 24,
+            ),
+            (
+                "cancel_by_day",
+                "1 to 31",
+                (1..=31).contains(&self.cancel_by_day),
+            ),
+        ];
+        match rules.into_iter().find(|(_, _, holds)| !holds) {
+            Some((field, accepted, _)) => Err(PolicyError { field, accepted }),
+            None => Ok(()),
+        }
+    }
+}
+
+mod hours_and_minutes {
+    use super::{Deserialize, Deserializer, Serializer, Time, de};
+
+    pub(super) fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("{:02}:{:02}", time.hour(), time.minute()))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let parsed = text.split_once(':').and_then(|(hour, minute)| {
+            let is_two_digits = |t: &str| t.len() == 2 && t.bytes().all(|b| b.is_ascii_digit());
+            if !is_two_digits(hour) || !is_two_digits(minute) {
+                return None;
+            }
+            Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
+        });
+        parsed.ok_or_else(|| de::Error::custom("a time of day is written HH:MM, such as 09:00"))
+    }
+}
+
+/// A plug-in sold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// Its name in keys and paths.
+    pub slug: ProductSlug,
+    /// Its display name.
+    pub name: Bilingual,
+    /// The ids under which kintone knows its builds.
+    pub kintone_plugin_ids: Vec<KintonePluginId>,
+    /// What it fixes for its licences.
+    pub policy: Policy,
+}
+
+/// `products.toml`: the issuer, and one table per product under its slug.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "CatalogueFile")]
+pub struct Catalogue {
+    /// The products in the order of their slugs.
+    pub products: Vec<Product>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CatalogueFile {
+    issuer: String,
+    products: BTreeMap<ProductSlug, CatalogueEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CatalogueEntry {
+    name: Bilingual,
+    #[serde(default)]
+    kintone_plugin_ids: Vec<KintonePluginId>,
+    #[serde(default = "default_zone")]
+    time_zone: Zone,
+    #[serde(default = "default_cut_off", with = "hours_and_minutes")]
+    cut_off: Time,
+    #[serde(default = "default_grace_days")]
+    grace_days: u16,
+    #[serde(default = "default_lease_days")]
+    lease_days: u16,
+    #[serde(default = "default_refresh_hours")]
+    refresh_hours: u16,
+    #[serde(default = "default_cancel_by_day")]
+    cancel_by_day: i8,
+    #[serde(default)]
+    requires_serial: bool,
+}
+
+/// What makes a catalogue file unusable, with the product's slug.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogueError {
+    /// A policy out of range.
+    #[error("products.{0}: {1}")]
+    Policy(ProductSlug, PolicyError),
+    /// Two products that claim one kintone plug-in id.
+    #[error("products.{0}: its kintone plug-in id is listed twice in this file")]
+    PluginId(ProductSlug),
+    /// A display name that is blank.
+    #[error("products.{0}: name.ja and name.en must not be empty")]
+    Name(ProductSlug),
+}
+
+impl TryFrom<CatalogueFile> for Catalogue {
+    type Error = CatalogueError;
+
+    fn try_from(file: CatalogueFile) -> Result<Self, Self::Error> {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut products = Vec::new();
+        for (slug, entry) in file.products {
+            let policy = Policy {
+                issuer: file.issuer.clone(),
+                time_zone: entry.time_zone,
+                cut_off: entry.cut_off,
+                grace_days: entry.grace_days,
+                lease_days: entry.lease_days,
+                refresh_hours: entry.refresh_hours,
+                cancel_by_day: entry.cancel_by_day,
+                requires_serial: entry.requires_serial,
+            };
+            policy
+                .check()
+                .map_err(|error| CatalogueError::Policy(slug.clone(), error))?;
+            if entry.name.ja.trim().is_empty() || entry.name.en.trim().is_empty() {
+                return Err(CatalogueError::Name(slug));
+            }
+            for id in &entry.kintone_plugin_ids {
+                if !seen.insert(id.clone()) {
+                    return Err(CatalogueError::PluginId(slug));
+                }
+            }
+            products.push(Product {
+                slug,
+                name: entry.name,
+                kintone_plugin_ids: entry.kintone_plugin_ids,
+                policy,
+            });
+        }
+        Ok(Self { products })
+    }
+}

@@ -1,0 +1,171 @@
+//! Serials: the secret that ties a plug-in's settings to its licence, kept as a hash only.
+
+use std::fmt;
+
+use data_encoding::{BASE32_NOPAD, HEXLOWER};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// A licence's serial as typed: ASCII letters and digits, grouped by hyphens for reading.
+///
+/// It is never stored or logged; `Debug` hides it and there is no `Display`.
+/// [`Serial::reveal`] is for the one moment at which it is shown to the operator.
+#[derive(Clone)]
+pub struct Serial(String);
+
+/// A text that cannot be a serial. It does not repeat the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a serial is 16 to 64 letters, digits and hyphens")]
+pub struct SerialError;
+
+impl Serial {
+    /// A new serial of 160 bits from the operating system's generator, in eight groups of four
+    /// base-32 letters.
+    #[cfg(feature = "signing")]
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; 20];
+        getrandom::fill(&mut bytes)?;
+        let letters = BASE32_NOPAD.encode(&bytes);
+        let groups: Vec<&str> = letters
+            .as_bytes()
+            .chunks(4)
+            .filter_map(|group| std::str::from_utf8(group).ok())
+            .collect();
+        Ok(Self(groups.join("-")))
+    }
+
+    /// Reads a serial as a person or a plug-in gives it: case, hyphens and outer blanks do not
+    /// matter.
+    pub fn parse(text: &str) -> Result<Self, SerialError> {
+        let text = text.trim_matches(' ');
+        let is_valid = (16..=64).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if is_valid {
+            Ok(Self(text.to_ascii_uppercase()))
+        } else {
+            Err(SerialError)
+        }
+    }
+
+    /// The serial in full, to be shown once.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// SHA-256 over the letters and digits in upper case.
+    pub fn hash(&self) -> SerialHash {
+        let mut sha256 = Sha256::new();
+        for part in self.0.split('-') {
+            sha256.update(part.as_bytes());
+        }
+        SerialHash(sha256.finalize().into())
+    }
+}
+
+impl fmt::Debug for Serial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Serial(…)")
+    }
+}
+
+/// SHA-256 of a serial; 64 hexadecimal digits in the table.
+///
+/// A plain hash is enough: a generated serial has 160 random bits, so there is no dictionary to
+/// try.
+#[derive(Clone, Copy)]
+pub struct SerialHash([u8; 32]);
+
+impl SerialHash {
+    /// Whether a presented serial is this one, in time that does not depend on where they differ.
+    pub fn matches(&self, presented: &Serial) -> bool {
+        self.0.ct_eq(&presented.hash().0).into()
+    }
+}
+
+impl PartialEq for SerialHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for SerialHash {}
+
+impl fmt::Debug for SerialHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SerialHash(…)")
+    }
+}
+
+impl Serialize for SerialHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for SerialHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let mut hash = [0; 32];
+        // Checked first: decode_mut panics on an output of another length.
+        if text.len() != 64 {
+            return Err(de::Error::custom("a serial's hash has 64 digits"));
+        }
+        HEXLOWER
+            .decode_mut(text.as_bytes(), &mut hash)
+            .map_err(|_| de::Error::custom("a serial's hash is lower-case hexadecimal"))?;
+        Ok(Self(hash))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spelling_does_not_matter() {
+        let serial = Serial::parse("ABCD-EFGH-IJKL-MNOP").unwrap();
+        for spelling in [
+            "abcd-efgh-ijkl-mnop",
+            " ABCDEFGHIJKLMNOP ",
+            "AB-CDEFGH-IJKLMN-OP",
+        ] {
+            assert!(serial.hash().matches(&Serial::parse(spelling).unwrap()));
+        }
+        let other = Serial::parse("ABCD-EFGH-IJKL-MNOQ").unwrap();
+        assert!(!serial.hash().matches(&other));
+    }
+
+    #[test]
+    fn what_is_no_serial_is_refused() {
+        for text in ["", "short", "ABCD-EFGH-IJKL-MNO,", "ABCDEFGH,ABCDEFGH", "ＡＢＣＤ-EFGH-IJKL"] {
+            assert!(Serial::parse(text).is_err(), "{text}");
+        }
+        assert!(Serial::parse(&"A".repeat(65)).is_err());
+    }
+
+    #[test]
+    fn debug_hides_it() {
+        let serial = Serial::parse("ABCD-EFGH-IJKL-MNOP").unwrap();
+        assert_eq!(format!("{serial:?} {:?}", serial.hash()), "Serial(…) SerialHash(…)");
+    }
+
+    #[test]
+    fn a_hash_survives_its_text_and_nothing_else_does() {
+        let hash = Serial::parse("ABCD-EFGH-IJKL-MNOP").unwrap().hash();
+        let json = serde_json::to_string(&hash).unwrap();
+        assert_eq!(serde_json::from_str::<SerialHash>(&json).unwrap(), hash);
+        for bad in ["\"\"", "\"zz\"", "12", "null", &json.to_uppercase()] {
+            assert!(serde_json::from_str::<SerialHash>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[cfg(feature = "signing")]
+    #[test]
+    fn generated_serials_differ_and_read_back() {
+        let (a, b) = (Serial::generate().unwrap(), Serial::generate().unwrap());
+        assert_ne!(a.reveal(), b.reveal());
+        assert_eq!(a.reveal().len(), 39);
+        assert!(a.hash().matches(&Serial::parse(a.reveal()).unwrap()));
+    }
+}
