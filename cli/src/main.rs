@@ -1,1 +1,103 @@
-fn main(){}
+//! `tegata`: the operators' command line.
+
+mod change;
+mod dev;
+mod embedded;
+mod failure;
+mod key;
+mod license;
+mod output;
+mod place;
+mod product;
+mod when;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use output::Output;
+use place::PlaceArgs;
+
+/// Runs the licences of a kintone plug-in vendor.
+///
+/// Every command works on one place: this machine (--local) or a deployed stack (--stack NAME).
+/// Operators need no account of tegata's: in the cloud their IAM identity decides, and every
+/// change is recorded with its ARN.
+#[derive(Parser)]
+#[command(
+    name = "tegata",
+    version,
+    after_help = "Start here:\n  \
+        tegata dev                               the whole system on this machine, with samples\n  \
+        tegata --local license list              what it holds\n  \
+        tegata --stack NAME product apply products.toml\n  \
+        tegata --stack NAME license issue example.cybozu.com sheet --billing yearly --users 50\n\n\
+        Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 changed by somebody else."
+)]
+struct Cli {
+    #[command(flatten)]
+    place: PlaceArgs,
+
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t, global = true)]
+    output: Output,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Issue, show, change, suspend and cancel licences.
+    #[command(subcommand)]
+    License(license::Command),
+    /// Apply and list the product catalogue.
+    #[command(subcommand)]
+    Product(product::Command),
+    /// Create, rotate, retire and export the keys that sign leases.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Run the whole system on this machine, with sample data.
+    Dev(dev::Args),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let style = anstyle::AnsiColor::Red.on_default().bold();
+            anstream::eprintln!("{style}error:{style:#} {error:#}");
+            failure::exit_code(&error)
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let Cli {
+        place,
+        output,
+        command,
+    } = cli;
+    if let Command::Dev(args) = command {
+        return dev::run(&place, args).await;
+    }
+    let place = place.open().await?;
+    let done = match command {
+        Command::License(command) => license::run(&place, output, command).await,
+        Command::Product(command) => product::run(&place, output, command).await,
+        Command::Key(command) => key::run(&place, output, command).await,
+        Command::Dev(_) => Ok(()),
+    };
+    place.close().await?;
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        super::Cli::command().debug_assert();
+    }
+}

@@ -117,7 +117,9 @@ fn at_cut_off(day: Date, policy: &Policy) -> Result<Timestamp, OutOfRange> {
 
 /// The date of an instant in the product's time zone.
 pub fn date_of(instant: Timestamp, policy: &Policy) -> Date {
-    instant.to_zoned_datetime(policy.time_zone.tz().clone()).date()
+    instant
+        .to_zoned_datetime(policy.time_zone.tz().clone())
+        .date()
 }
 
 /// An instant as answers and leases show it: RFC 3339 to the second with the product's offset,
@@ -189,12 +191,8 @@ mod tests {
             (year, Billing::Yearly, "2027-10-20", "2027-10-31"),
             (year, Billing::Yearly, "2027-10-21", "2028-10-31"),
         ] {
-            let day = last_day_when_cancelled(
-                term,
-                billing,
-                cancelled_on.parse().unwrap(),
-                &policy,
-            );
+            let day =
+                last_day_when_cancelled(term, billing, cancelled_on.parse().unwrap(), &policy);
             assert_eq!(day.unwrap().to_string(), last_day, "{cancelled_on}");
         }
         // A deadline day that the month does not have is its last day.
@@ -210,11 +208,31 @@ mod tests {
     fn a_licence_ends_at_the_cut_off_on_the_day_after_its_last_day() {
         let mut policy = policy();
         for (zone, last_day, end, grace) in [
-            ("Asia/Tokyo", "2026-11-30", "2026-12-01T00:00:00Z", "2026-12-08T00:00:00Z"),
-            ("Asia/Tokyo", "2028-02-28", "2028-02-29T00:00:00Z", "2028-03-07T00:00:00Z"),
-            ("America/New_York", "2026-10-31", "2026-11-01T14:00:00Z", "2026-11-08T14:00:00Z"),
+            (
+                "Asia/Tokyo",
+                "2026-11-30",
+                "2026-12-01T00:00:00Z",
+                "2026-12-08T00:00:00Z",
+            ),
+            (
+                "Asia/Tokyo",
+                "2028-02-28",
+                "2028-02-29T00:00:00Z",
+                "2028-03-07T00:00:00Z",
+            ),
+            (
+                "America/New_York",
+                "2026-10-31",
+                "2026-11-01T14:00:00Z",
+                "2026-11-08T14:00:00Z",
+            ),
             // Summer time ends between the end of use and the end of grace: 09:00 stays 09:00.
-            ("America/New_York", "2026-10-27", "2026-10-28T13:00:00Z", "2026-11-04T14:00:00Z"),
+            (
+                "America/New_York",
+                "2026-10-27",
+                "2026-10-28T13:00:00Z",
+                "2026-11-04T14:00:00Z",
+            ),
         ] {
             policy.time_zone = crate::product::Zone::named(zone).unwrap();
             let last_day = last_day.parse().unwrap();

@@ -182,7 +182,11 @@ pub struct Amendment {
 
 impl License {
     /// The licence that an order starts.
-    pub fn issue(order: Order, product: &Product, serial: SerialHash) -> Result<Self, LicenseError> {
+    pub fn issue(
+        order: Order,
+        product: &Product,
+        serial: SerialHash,
+    ) -> Result<Self, LicenseError> {
         let policy = product.policy.clone();
         let ordered_on = calendar::date_of(order.usable_from, &policy);
         let (kind, billing, term, ends_on) = match order.plan {
@@ -286,7 +290,9 @@ impl License {
     pub fn cancelled(&self, cancelled_on: Date) -> Result<Self, LicenseError> {
         let billing = match (self.billing, self.ends_on) {
             (None, last_day) => {
-                return Err(LicenseError::TrialEnds(last_day.unwrap_or(self.term.ends_on)));
+                return Err(LicenseError::TrialEnds(
+                    last_day.unwrap_or(self.term.ends_on),
+                ));
             }
             (Some(_), Some(last_day)) => return Err(LicenseError::AlreadyCancelled(last_day)),
             (Some(billing), None) => billing,

@@ -197,7 +197,8 @@ impl Policy {
             (
                 "issuer",
                 "1 to 200 characters without blanks, such as https://license.example.com",
-                (1..=200).contains(&self.issuer.len()) && !self.issuer.contains(char::is_whitespace),
+                (1..=200).contains(&self.issuer.len())
+                    && !self.issuer.contains(char::is_whitespace),
             ),
             ("grace_days", "0 to 90", self.grace_days <= 90),
             ("lease_days", "1 to 90", (1..=90).contains(&self.lease_days)),
@@ -227,7 +228,9 @@ mod hours_and_minutes {
         serializer.serialize_str(&format!("{:02}:{:02}", time.hour(), time.minute()))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Time, D::Error> {
         let text = String::deserialize(deserializer)?;
         let parsed = text.split_once(':').and_then(|(hour, minute)| {
             let is_two_digits = |t: &str| t.len() == 2 && t.bytes().all(|b| b.is_ascii_digit());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use data_encoding::{BASE32_NOPAD, HEXLOWER};
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -26,7 +26,7 @@ impl Serial {
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 20];
         getrandom::fill(&mut bytes)?;
-        let letters = BASE32_NOPAD.encode(&bytes);
+        let letters = data_encoding::BASE32_NOPAD.encode(&bytes);
         let groups: Vec<&str> = letters
             .as_bytes()
             .chunks(4)
@@ -138,7 +138,13 @@ mod tests {
 
     #[test]
     fn what_is_no_serial_is_refused() {
-        for text in ["", "short", "ABCD-EFGH-IJKL-MNO,", "ABCDEFGH,ABCDEFGH", "ＡＢＣＤ-EFGH-IJKL"] {
+        for text in [
+            "",
+            "short",
+            "ABCD-EFGH-IJKL-MNO,",
+            "ABCDEFGH,ABCDEFGH",
+            "ＡＢＣＤ-EFGH-IJKL",
+        ] {
             assert!(Serial::parse(text).is_err(), "{text}");
         }
         assert!(Serial::parse(&"A".repeat(65)).is_err());
@@ -147,7 +153,10 @@ mod tests {
     #[test]
     fn debug_hides_it() {
         let serial = Serial::parse("ABCD-EFGH-IJKL-MNOP").unwrap();
-        assert_eq!(format!("{serial:?} {:?}", serial.hash()), "Serial(…) SerialHash(…)");
+        assert_eq!(
+            format!("{serial:?} {:?}", serial.hash()),
+            "Serial(…) SerialHash(…)"
+        );
     }
 
     #[test]

@@ -116,6 +116,9 @@ pub struct RegisteredKey {
     pub state: KeyState,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When the next key took over from it. Its last lease was signed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_since: Option<Timestamp>,
 }
 
 /// The register of signing keys: at most [`PUBLISHED_KEYS`], one of them active.
@@ -151,12 +154,23 @@ pub enum RegisterError {
 }
 
 impl KeyRegister {
-    /// The register with a new key: active if it is the first, else the next one.
-    pub fn with(&self, jwk: Jwk, location: KeyLocation, now: Timestamp) -> Result<Self, RegisterError> {
-        if self.keys.len() >= PUBLISHED_KEYS {
-            let kids: Vec<&str> = self.keys.iter().map(|key| key.jwk.kid.as_str()).collect();
-            return Err(RegisterError::Full(kids.join(", ")));
+    /// Refuses if there is no room for another key: asked before one is made.
+    pub fn check_room(&self) -> Result<(), RegisterError> {
+        if self.keys.len() < PUBLISHED_KEYS {
+            return Ok(());
         }
+        let kids: Vec<&str> = self.keys.iter().map(|key| key.jwk.kid.as_str()).collect();
+        Err(RegisterError::Full(kids.join(", ")))
+    }
+
+    /// The register with a new key: active if it is the first, else the next one.
+    pub fn with(
+        &self,
+        jwk: Jwk,
+        location: KeyLocation,
+        now: Timestamp,
+    ) -> Result<Self, RegisterError> {
+        self.check_room()?;
         if self.keys.iter().any(|key| key.jwk.kid == jwk.kid) {
             return Err(RegisterError::Duplicate(jwk.kid));
         }
@@ -170,21 +184,26 @@ impl KeyRegister {
             location,
             state,
             created_at: now,
+            previous_since: None,
         });
         Ok(register)
     }
 
     /// The register after the next key took over from the active one.
-    pub fn rotated(&self) -> Result<Self, RegisterError> {
+    pub fn rotated(&self, now: Timestamp) -> Result<Self, RegisterError> {
         if !self.keys.iter().any(|key| key.state == KeyState::Next) {
             return Err(RegisterError::NoNext);
         }
         let mut register = self.clone();
         for key in &mut register.keys {
-            key.state = match key.state {
-                KeyState::Next => KeyState::Active,
-                KeyState::Active | KeyState::Previous => KeyState::Previous,
-            };
+            match key.state {
+                KeyState::Next => key.state = KeyState::Active,
+                KeyState::Active => {
+                    key.state = KeyState::Previous;
+                    key.previous_since = Some(now);
+                }
+                KeyState::Previous => {}
+            }
         }
         Ok(register)
     }
@@ -284,7 +303,11 @@ impl fmt::Debug for Signer {
 
 impl Signer {
     /// Signs with a KMS key.
-    pub fn kms(client: aws_sdk_kms::Client, key_id: impl Into<String>, kid: impl Into<String>) -> Self {
+    pub fn kms(
+        client: aws_sdk_kms::Client,
+        key_id: impl Into<String>,
+        kid: impl Into<String>,
+    ) -> Self {
         let key_id = key_id.into();
         Self {
             kid: kid.into(),
@@ -298,7 +321,11 @@ impl Signer {
     }
 
     /// Signs a licence's facts into a lease with `iat` = `now`.
-    pub async fn sign(&self, license: License, now: Timestamp) -> Result<SignedLicense, SigningError> {
+    pub async fn sign(
+        &self,
+        license: License,
+        now: Timestamp,
+    ) -> Result<SignedLicense, SigningError> {
         let mut jti = [0; 16];
         getrandom::fill(&mut jti)?;
         let claims = Claims::of(&license, now, BASE64URL_NOPAD.encode(&jti))?;
@@ -380,7 +407,10 @@ pub async fn create_kms_key(
 }
 
 /// The public half of a KMS key.
-pub async fn kms_public_key(client: &aws_sdk_kms::Client, key_id: &str) -> Result<Jwk, SigningError> {
+pub async fn kms_public_key(
+    client: &aws_sdk_kms::Client,
+    key_id: &str,
+) -> Result<Jwk, SigningError> {
     let output = client
         .get_public_key()
         .key_id(key_id)
@@ -484,7 +514,7 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         let empty = KeyRegister::default();
         assert_eq!(empty.active(), Err(RegisterError::Empty));
-        assert_eq!(empty.rotated(), Err(RegisterError::NoNext));
+        assert_eq!(empty.rotated(now), Err(RegisterError::NoNext));
 
         let one = empty.with(jwk(1), KeyLocation::File, now).unwrap();
         assert_eq!(states(&one), [Active]);
@@ -505,10 +535,10 @@ mod tests {
             Err(RegisterError::Full(_))
         ));
 
-        let rotated = two.rotated().unwrap();
+        let rotated = two.rotated(now).unwrap();
         assert_eq!(states(&rotated), [Previous, Active]);
         assert_eq!(rotated.jwks().keys, [jwk(2), jwk(1)]);
-        assert_eq!(rotated.rotated(), Err(RegisterError::NoNext));
+        assert_eq!(rotated.rotated(now), Err(RegisterError::NoNext));
 
         let retired = rotated.without(&jwk(1).kid).unwrap();
         assert_eq!(retired.jwks().keys, [jwk(2)]);

@@ -67,7 +67,10 @@ impl Key {
     pub fn attributes(&self) -> Item {
         HashMap::from([
             ("domain".to_owned(), AttributeValue::S(self.domain.clone())),
-            ("product".to_owned(), AttributeValue::S(self.product.clone())),
+            (
+                "product".to_owned(),
+                AttributeValue::S(self.product.clone()),
+            ),
         ])
     }
 }
@@ -109,7 +112,9 @@ pub struct Act<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// Somebody else wrote first; nothing was written.
-    #[error("somebody else changed it at the same time; nothing was written: look again, then repeat")]
+    #[error(
+        "somebody else changed it at the same time; nothing was written: look again, then repeat"
+    )]
     Conflict,
     /// An item that is not of its type.
     #[error("item {domain}, {product}: {reason}")]
@@ -154,7 +159,12 @@ impl Table {
 
     /// Creates the table on one machine, if it is not there. In the cloud the template does.
     pub async fn create_if_missing(&self) -> Result<(), TableError> {
-        let described = self.client.describe_table().table_name(&self.name).send().await;
+        let described = self
+            .client
+            .describe_table()
+            .table_name(&self.name)
+            .send()
+            .await;
         match described {
             Ok(_) => return Ok(()),
             Err(error) if is_missing(&error) => {}
@@ -183,7 +193,10 @@ impl Table {
     }
 
     /// Reads the current item under a key, as of its last write.
-    pub async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<Stored<T>>, TableError> {
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        key: &Key,
+    ) -> Result<Option<Stored<T>>, TableError> {
         let output = self
             .client
             .get_item()
@@ -267,7 +280,10 @@ impl Table {
     }
 
     /// All revisions under a key, the oldest first.
-    pub async fn history<T: DeserializeOwned>(&self, key: &Key) -> Result<Vec<Stored<T>>, TableError> {
+    pub async fn history<T: DeserializeOwned>(
+        &self,
+        key: &Key,
+    ) -> Result<Vec<Stored<T>>, TableError> {
         self.query(&key.domain, &format!("{}{HISTORY}", key.product))
             .await?
             .into_iter()
@@ -282,7 +298,10 @@ impl Table {
     }
 
     /// The current licences of one domain.
-    pub async fn licenses_of(&self, domain: &Domain) -> Result<Vec<Stored<SignedLicense>>, TableError> {
+    pub async fn licenses_of(
+        &self,
+        domain: &Domain,
+    ) -> Result<Vec<Stored<SignedLicense>>, TableError> {
         let items = self.query(domain.as_str(), "").await?;
         items.into_iter().filter(is_current).map(read).collect()
     }
@@ -326,7 +345,10 @@ impl Table {
         if !product_prefix.is_empty() {
             query = query
                 .key_condition_expression("#domain = :domain AND begins_with(product, :prefix)")
-                .expression_attribute_values(":prefix", AttributeValue::S(product_prefix.to_owned()));
+                .expression_attribute_values(
+                    ":prefix",
+                    AttributeValue::S(product_prefix.to_owned()),
+                );
         }
         let mut pages = query.into_paginator().items().send();
         let mut items = Vec::new();

@@ -1,1 +1,24 @@
-fn main(){}
+//! The Lambda binary: settings from the environment, one client, run.
+
+use jiff::Timestamp;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use license_lookup::handler::Lookup;
+use license_lookup::settings::Settings;
+use serde_json::value::RawValue;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing::Level::WARN)
+        .init();
+    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    let lookup = Lookup::new(&settings)?;
+    lookup.warm_up().await;
+    run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
+        let answered = lookup.answer(event.payload.get(), Timestamp::now()).await;
+        println!("{}", answered.line);
+        Ok::<_, Error>(answered.response)
+    }))
+    .await
+}

@@ -1,0 +1,188 @@
+//! The shape of API Gateway on one machine: an HTTP request becomes the payload-format-2.0 event
+//! that a Lambda gets, and its answer becomes the response.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use license_lookup::handler::Lookup;
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+use crate::place::Place;
+
+/// Where the CDN will serve the public keys.
+pub(super) const JWKS_PATH: &str = "/.well-known/jwks.json";
+
+/// The gateway's only route to the lookup function.
+const LOOKUP_ROUTE: &str = "/v1/products/{product}/domains/{domain}/license";
+
+/// What the port serves.
+pub(super) struct Gateway {
+    pub(super) lookup: Lookup,
+    pub(super) place: Place,
+    pub(super) guide: String,
+}
+
+pub(super) fn router(
+    gateway: Arc<Gateway>,
+) -> axum::extract::connect_info::IntoMakeServiceWithConnectInfo<Router, SocketAddr> {
+    Router::new()
+        .fallback(serve)
+        .with_state(gateway)
+        .into_make_service_with_connect_info::<SocketAddr>()
+}
+
+async fn serve(
+    State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let is_routed = method == Method::GET || method == Method::OPTIONS;
+    if let (true, Some(parameters)) = (is_routed, lookup_parameters(uri.path())) {
+        let event = event(&method, &uri, &headers, &body, peer.ip(), parameters);
+        let answered = gateway
+            .lookup
+            .answer(&event.to_string(), Timestamp::now())
+            .await;
+        println!("{}", answered.line);
+        return response(answered.response);
+    }
+    match (method, uri.path()) {
+        (Method::GET, "/") => (
+            [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+            gateway.guide.clone(),
+        )
+            .into_response(),
+        (Method::GET, JWKS_PATH) => jwks(&gateway.place).await,
+        // The gateway's own words for a path that has no route.
+        _ => json_response(StatusCode::NOT_FOUND, &json!({ "message": "Not Found" })),
+    }
+}
+
+/// The path parameters of the lookup route, decoded as the gateway does.
+fn lookup_parameters(path: &str) -> Option<BTreeMap<&'static str, String>> {
+    let mut parameters = BTreeMap::new();
+    let mut segments = path.split('/');
+    for expected in LOOKUP_ROUTE.split('/') {
+        let segment = segments.next()?;
+        match expected
+            .strip_prefix('{')
+            .and_then(|name| name.strip_suffix('}'))
+        {
+            Some(_) if segment.is_empty() => return None,
+            Some(name) => {
+                let decoded = percent_decode_str(segment).decode_utf8_lossy().into_owned();
+                parameters.insert(name, decoded);
+            }
+            None if segment == expected => {}
+            None => return None,
+        }
+    }
+    segments.next().is_none().then_some(parameters)
+}
+
+fn event(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &Bytes,
+    peer: IpAddr,
+    parameters: BTreeMap<&'static str, String>,
+) -> Value {
+    let now = Timestamp::now();
+    // Headers and query parameters of one name are joined with commas.
+    let mut joined: BTreeMap<&str, String> = BTreeMap::new();
+    for (name, value) in headers {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        join(joined.entry(name.as_str()).or_default(), &value);
+    }
+    let raw_query = uri.query().unwrap_or("");
+    let mut query: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(raw_query.as_bytes()) {
+        join(query.entry(name.into_owned()).or_default(), &value);
+    }
+    let host = joined.get("host").cloned().unwrap_or_default();
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": format!("{method} {LOOKUP_ROUTE}"),
+        "rawPath": uri.path(),
+        "rawQueryString": raw_query,
+        "headers": joined,
+        "pathParameters": parameters,
+        "requestContext": {
+            "accountId": "000000000000",
+            "apiId": "local",
+            "domainName": host,
+            "domainPrefix": "local",
+            "http": {
+                "method": method.as_str(),
+                "path": uri.path(),
+                "protocol": "HTTP/1.1",
+                "sourceIp": peer.to_string(),
+                "userAgent": joined.get("user-agent"),
+            },
+            "requestId": format!("local-{}", now.as_nanosecond()),
+            "routeKey": format!("{method} {LOOKUP_ROUTE}"),
+            "stage": "$default",
+            "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
+            "timeEpoch": now.as_millisecond(),
+        },
+        "isBase64Encoded": false,
+    });
+    if !query.is_empty() {
+        event["queryStringParameters"] = json!(query);
+    }
+    if !body.is_empty() {
+        event["body"] = json!(String::from_utf8_lossy(body));
+    }
+    event
+}
+
+fn join(joined: &mut String, value: &str) {
+    if !joined.is_empty() {
+        joined.push(',');
+    }
+    joined.push_str(value);
+}
+
+fn response(answer: aws_lambda_events::apigw::ApiGatewayV2httpResponse) -> Response {
+    let body = match answer.body {
+        Some(aws_lambda_events::encodings::Body::Text(text)) => Body::from(text),
+        _ => Body::empty(),
+    };
+    let mut response = Response::new(body);
+    let status = u16::try_from(answer.status_code).ok();
+    *response.status_mut() = status
+        .and_then(|status| StatusCode::from_u16(status).ok())
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = answer.headers;
+    response
+}
+
+async fn jwks(place: &Place) -> Response {
+    match place.key_register().await {
+        Ok((register, _)) => json_response(StatusCode::OK, &json!(register.jwks())),
+        Err(error) => {
+            tracing::error!("the register of keys cannot be read: {error:#}");
+            json_response(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &json!({ "message": "Service Unavailable" }),
+            )
+        }
+    }
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response {
+    let content_type = [(header::CONTENT_TYPE, "application/json")];
+    (status, content_type, body.to_string()).into_response()
+}

@@ -1,0 +1,138 @@
+//! `tegata dev`: the whole system on one machine, with nothing to install.
+
+mod gateway;
+mod samples;
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::Args as ClapArgs;
+use jiff::Timestamp;
+use license_lookup::handler::Lookup;
+use license_lookup::settings::Settings;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::embedded::Embedded;
+use crate::place::{LOCAL_TABLE, Place, PlaceArgs};
+use gateway::Gateway;
+
+/// Run the whole system on this machine, with sample data.
+///
+/// The same handler that runs on Lambda answers on an HTTP port, from the real DynamoDB API
+/// embedded in this process. Data stays in the directory (--local=DIR, .tegata by default) and
+/// survives restarts; delete the directory to start anew. Ctrl-C stops.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// The HTTP port; 0 picks a free one.
+    #[arg(long, default_value_t = 8640)]
+    port: u16,
+}
+
+pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
+    if place.stack.is_some() {
+        bail!("dev runs on this machine; it has no use for --stack");
+    }
+    tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing::Level::WARN)
+        .init();
+    let directory = place.directory();
+    // The port first: it is what most often is in use, and nothing has been touched yet.
+    let address = SocketAddr::from(([127, 0, 0, 1], args.port));
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "port {} is in use or not allowed; choose another with --port",
+            args.port
+        )
+    })?;
+    let address = listener.local_addr()?;
+
+    let embedded = Embedded::serve(&directory)
+        .await
+        .context("stop that one first, or run this one on its own data with --local=DIR")?;
+    let place = Place::local(place, embedded).await?;
+    samples::fill(&place, Timestamp::now()).await?;
+
+    let settings = settings(&place)?;
+    let gateway = Gateway {
+        lookup: Lookup::new(&settings)?,
+        guide: guide(&place, address).await?,
+        place,
+    };
+    print!("{}", gateway.guide);
+    let gateway = Arc::new(gateway);
+    axum::serve(listener, gateway::router(Arc::clone(&gateway)))
+        .with_graceful_shutdown(stop_signal()?)
+        .await?;
+    eprintln!("stopping; the data stays in {}", directory.display());
+    match Arc::try_unwrap(gateway) {
+        Ok(gateway) => gateway.place.close().await,
+        // A connection that is still being closed holds it; the process ends anyway.
+        Err(_) => Ok(()),
+    }
+}
+
+/// The function's settings as Lambda would give them, with the embedded database's address.
+fn settings(place: &Place) -> anyhow::Result<Settings> {
+    let endpoint = place.endpoint().unwrap_or_default().to_owned();
+    Ok(Settings::read(|name| match name {
+        "LICENSES_TABLE" => Some(LOCAL_TABLE.to_owned()),
+        "AWS_REGION" | "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("local".to_owned()),
+        "AWS_ENDPOINT_URL_DYNAMODB" => Some(endpoint.clone()),
+        "ALLOWED_SOURCE_RANGES" | "DEVELOPMENT_BASE_DOMAINS" => std::env::var(name).ok(),
+        _ => None,
+    })?)
+}
+
+/// What to try, ready to paste.
+async fn guide(place: &Place, address: SocketAddr) -> anyhow::Result<String> {
+    let mut text =
+        format!("tegata is running at http://{address}   (Ctrl-C stops it)\n\nLicences:\n");
+    for a_try in samples::tries(place, Timestamp::now()).await? {
+        let samples::Try {
+            code,
+            domain,
+            product,
+            with_serial,
+            note,
+        } = a_try;
+        let serial = match with_serial {
+            true => format!(" -H 'X-License-Serial: {}'", samples::SAMPLE_SERIAL),
+            false => String::new(),
+        };
+        let note = match note {
+            "" => String::new(),
+            note => format!("   # {note}"),
+        };
+        writeln!(
+            text,
+            "  {:12}curl -s{serial} http://{address}/v1/products/{product}/domains/{domain}/license{note}",
+            code.as_str(),
+        )?;
+    }
+    write!(
+        text,
+        "\nPublic keys of the leases:\n  {:12}curl -s http://{address}{}\n\n\
+         In another terminal, watch the next answer change:\n  \
+         {:12}cargo run -q -- --local license suspend example.cybozu.com sheet\n\n",
+        "",
+        gateway::JWKS_PATH,
+        "",
+    )?;
+    Ok(text)
+}
+
+/// Resolves at Ctrl-C or SIGTERM.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,200 @@
+//! Sample licences that cover every code, whatever the day.
+
+use jiff::{SignedDuration, Timestamp};
+use tegata_common::calendar::Billing;
+use tegata_common::domain::Domain;
+use tegata_common::license::{Code, License, Order, Plan, SignedLicense};
+use tegata_common::product::Product;
+use tegata_common::serial::Serial;
+use tegata_common::table::{Act, Key, Stored};
+
+use crate::place::Place;
+use crate::product;
+
+/// The catalogue that a new local directory starts with.
+const PRODUCTS: &str = include_str!("products.toml");
+
+/// The serial of all samples. It opens nothing but samples.
+pub(super) const SAMPLE_SERIAL: &str = "SAMP-LEON-LYSA-MPLE-ONLY";
+
+/// What a sample's history says was done: it tells samples that nobody has touched.
+const SAMPLE: &str = "sample";
+
+/// A tenant whose licence is to be answered with a code.
+struct Sample {
+    domain: &'static str,
+    product: &'static str,
+    code: Code,
+    plan: Plan,
+    /// Days from now at which it became, or will become, usable.
+    usable_in_days: i64,
+    is_suspended: bool,
+}
+
+const YEARLY: Plan = Plan::Paid {
+    billing: Billing::Yearly,
+};
+const TRIAL: Plan = Plan::Trial { days: 30 };
+
+const SAMPLES: [Sample; 6] = [
+    Sample::new("example.cybozu.com", "sheet", Code::Valid, YEARLY, -100),
+    Sample::new("grace.cybozu.com", "sheet", Code::Grace, TRIAL, -33),
+    Sample::new("expired.cybozu.com", "sheet", Code::Expired, TRIAL, -90),
+    Sample {
+        is_suspended: true,
+        ..Sample::new(
+            "suspended.cybozu.com",
+            "sheet",
+            Code::Suspended,
+            YEARLY,
+            -100,
+        )
+    },
+    Sample::new(
+        "not-started.cybozu.com",
+        "sheet",
+        Code::NotStarted,
+        YEARLY,
+        20,
+    ),
+    Sample::new("example.cybozu.com", "gantt", Code::Valid, YEARLY, -40),
+];
+
+impl Sample {
+    const fn new(
+        domain: &'static str,
+        product: &'static str,
+        code: Code,
+        plan: Plan,
+        usable_in_days: i64,
+    ) -> Self {
+        Self {
+            domain,
+            product,
+            code,
+            plan,
+            usable_in_days,
+            is_suspended: false,
+        }
+    }
+
+    fn license(
+        &self,
+        domain: Domain,
+        product: &Product,
+        now: Timestamp,
+    ) -> anyhow::Result<License> {
+        let order = Order {
+            domain,
+            plan: self.plan,
+            edition: "standard".to_owned(),
+            users: 50,
+            quotas: [("records".to_owned(), 10_000)].into(),
+            usable_from: now + SignedDuration::from_hours(24 * self.usable_in_days),
+        };
+        let license = License::issue(order, product, Serial::parse(SAMPLE_SERIAL)?.hash())?;
+        Ok(if self.is_suspended {
+            license.suspended(now)?
+        } else {
+            license
+        })
+    }
+}
+
+/// A request to try, and the code it is answered with.
+pub(super) struct Try {
+    pub(super) code: Code,
+    pub(super) domain: String,
+    pub(super) product: String,
+    pub(super) with_serial: bool,
+    pub(super) note: &'static str,
+}
+
+/// Fills what is missing: a signing key, the products, the samples. What somebody has changed
+/// stays; a sample that nobody touched is made anew when time has taken it out of its code.
+pub(super) async fn fill(place: &Place, now: Timestamp) -> anyhow::Result<()> {
+    let act = |change| Act {
+        at: now,
+        by: "local:tegata-dev",
+        change,
+    };
+    let table = &place.table;
+    let (register, revision) = place.key_register().await?;
+    if register.keys.is_empty() {
+        let (jwk, location) = place.create_key().await?;
+        let register = register.with(jwk, location, now)?;
+        let key = Key::signing_keys();
+        table
+            .put(&key, revision.as_ref(), &register, &act("create"))
+            .await?;
+    }
+    let signer = place.signer().await?;
+    for product in product::parse(PRODUCTS)?.products {
+        let key = Key::product(&product.slug);
+        let product = match table.get::<Product>(&key).await? {
+            Some(stored) => stored.value,
+            None => {
+                table.put(&key, None, &product, &act(SAMPLE)).await?;
+                product
+            }
+        };
+        for sample in SAMPLES
+            .iter()
+            .filter(|sample| sample.product == product.slug.as_str())
+        {
+            let domain = place.bases.canonicalize(sample.domain)?;
+            let key = Key::license(&domain, &product.slug);
+            let before: Option<Stored<SignedLicense>> = table.get(&key).await?;
+            let is_due = before.as_ref().is_none_or(|before| {
+                let SignedLicense { license, lease } = &before.value;
+                let lease_ran_out = lease.expires_at <= now && now < license.grace_until;
+                before.revision.change == SAMPLE
+                    && (license.code_at(now) != sample.code
+                        || lease.kid != signer.kid()
+                        || lease_ran_out)
+            });
+            if is_due {
+                let license = sample.license(domain, &product, now)?;
+                let signed = signer.sign(license, now).await?;
+                let revision = before.as_ref().map(|before| &before.revision);
+                table.put(&key, revision, &signed, &act(SAMPLE)).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What to try now, with the codes that the table gives now.
+pub(super) async fn tries(place: &Place, now: Timestamp) -> anyhow::Result<Vec<Try>> {
+    let mut tries = Vec::new();
+    for sample in &SAMPLES {
+        let domain = place.bases.canonicalize(sample.domain)?;
+        let key = Key::license(&domain, &sample.product.parse()?);
+        let stored: Option<Stored<SignedLicense>> = place.table.get(&key).await?;
+        let Some(license) = stored.map(|stored| stored.value.license) else {
+            continue;
+        };
+        let a_try = |with_serial, code, note| Try {
+            code,
+            domain: domain.to_string(),
+            product: sample.product.to_owned(),
+            with_serial,
+            note,
+        };
+        let code = license.code_at(now);
+        if license.policy.requires_serial {
+            tries.push(a_try(true, code, "this product requires the serial"));
+            tries.push(a_try(false, Code::NotFound, "the same without it"));
+        } else {
+            tries.push(a_try(false, code, ""));
+        }
+    }
+    tries.push(Try {
+        code: Code::NotFound,
+        domain: "stranger.cybozu.com".to_owned(),
+        product: "sheet".to_owned(),
+        with_serial: false,
+        note: "404: no licence",
+    });
+    Ok(tries)
+}

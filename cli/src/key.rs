@@ -1,0 +1,213 @@
+//! `tegata key`: the keys that sign leases, and the JWKS that plug-ins check them with.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use jiff::{Timestamp, ToSpan as _};
+use serde_json::json;
+use tegata_common::signing::{KeyLocation, KeyRegister};
+use tegata_common::table::{Act, Key, Revision};
+
+use crate::change;
+use crate::output::{self, Output};
+use crate::place::Place;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Create a key: in AWS KMS, or as a file of mode 0600 on this machine.
+    ///
+    /// The first key signs at once. A second one is published ahead; it signs after `rotate`.
+    Create {
+        /// Print what would change, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Let the next key sign from now on; the one before stays published.
+    Rotate {
+        /// Print what would change, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Stop publishing a key that does not sign, once no cached lease can be signed with it.
+    Retire {
+        /// The key's id.
+        kid: String,
+        /// Retire it although leases signed with it are in use: for a compromised key.
+        #[arg(long)]
+        force: bool,
+        /// Print what would change, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List the published keys.
+    List,
+    /// Write the JWKS, to be published and pinned in the plug-in.
+    Export {
+        /// Write to FILE instead of stdout.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
+    let (register, revision) = place.key_register().await?;
+    let now = Timestamp::now();
+    let write = Write {
+        place,
+        output,
+        now,
+        before: &register,
+        revision: revision.as_ref(),
+    };
+    match command {
+        Command::Create { dry_run } => create(&write, dry_run).await,
+        Command::Rotate { dry_run } => {
+            write
+                .write("rotate", &register.rotated(now)?, dry_run)
+                .await
+        }
+        Command::Retire {
+            kid,
+            force,
+            dry_run,
+        } => retire(&write, &kid, force, dry_run).await,
+        Command::List => list(&register, output),
+        Command::Export { file } => export(&register, file),
+    }
+}
+
+struct Write<'a> {
+    place: &'a Place,
+    output: Output,
+    now: Timestamp,
+    before: &'a KeyRegister,
+    revision: Option<&'a Revision>,
+}
+
+impl Write<'_> {
+    async fn write(&self, what: &str, after: &KeyRegister, dry_run: bool) -> anyhow::Result<()> {
+        // By key id instead of by position in the list.
+        let by_kid = |register: &KeyRegister| {
+            let keys = register.keys.iter();
+            keys.map(|key| (key.jwk.kid.clone(), json!(key)))
+                .collect::<serde_json::Map<_, _>>()
+        };
+        let differences = change::differences(Some(&by_kid(self.before)), &by_kid(after))?;
+        if self.output == Output::Text {
+            println!("{what} signing key:");
+            change::print(&differences);
+        }
+        if !dry_run {
+            let act = Act {
+                at: self.now,
+                by: &self.place.caller,
+                change: what,
+            };
+            self.place
+                .table
+                .put(&Key::signing_keys(), self.revision, after, &act)
+                .await?;
+        }
+        match self.output {
+            Output::Json => output::json(&json!({
+                "change": what,
+                "dry_run": dry_run,
+                "differences": differences,
+            })),
+            Output::Text => {
+                println!(
+                    "{}",
+                    if dry_run {
+                        "dry run: nothing was written"
+                    } else {
+                        "written"
+                    }
+                );
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn create(write: &Write<'_>, dry_run: bool) -> anyhow::Result<()> {
+    write.before.check_room()?;
+    if dry_run {
+        let state = if write.before.keys.is_empty() {
+            "active"
+        } else {
+            "next"
+        };
+        return match write.output {
+            Output::Json => {
+                output::json(&json!({ "change": "create", "dry_run": true, "state": state }))
+            }
+            Output::Text => {
+                println!("a new key would be created and published as {state}");
+                println!("dry run: nothing was written");
+                Ok(())
+            }
+        };
+    }
+    let (jwk, location) = write.place.create_key().await?;
+    let after = write.before.with(jwk, location, write.now)?;
+    write.write("create", &after, false).await
+}
+
+/// Retires a key. Leases that plug-ins have cached may be as old as the rotation and live for the
+/// longest lease days of any product: until then, retiring would stop paying customers.
+async fn retire(write: &Write<'_>, kid: &str, force: bool, dry_run: bool) -> anyhow::Result<()> {
+    let after = write.before.without(kid)?;
+    let key = write.before.keys.iter().find(|key| key.jwk.kid == kid);
+    if let (Some(since), false) = (key.and_then(|key| key.previous_since), force) {
+        let table = &write.place.table;
+        let products = table.products().await?;
+        let licenses = table.licenses().await?;
+        let policies = products.iter().map(|stored| &stored.value.policy);
+        let policies = policies.chain(licenses.iter().map(|stored| &stored.value.license.policy));
+        let days = policies.map(|policy| policy.lease_days).max().unwrap_or(0);
+        let unused_from = since.checked_add((i64::from(days) * 24).hours())?;
+        if write.now < unused_from {
+            bail!(
+                "plug-ins may have leases of key {kid} in their cache until {unused_from:.0}; \
+                 retire it after that, or at once with --force if it is compromised"
+            );
+        }
+    }
+    write.write("retire", &after, dry_run).await?;
+    if !dry_run {
+        write.place.remove_key(kid)?;
+    }
+    Ok(())
+}
+
+fn list(register: &KeyRegister, output: Output) -> anyhow::Result<()> {
+    if output == Output::Json {
+        return output::json(&register.keys);
+    }
+    let rows = register.keys.iter().map(|key| {
+        let location = match &key.location {
+            KeyLocation::Kms(id) => id.clone(),
+            KeyLocation::File => "file".to_owned(),
+        };
+        vec![
+            key.jwk.kid.clone(),
+            key.state.to_string(),
+            format!("{:.0}", key.created_at),
+            location,
+        ]
+    });
+    output::table(&["kid", "state", "created at", "location"], rows.collect());
+    Ok(())
+}
+
+fn export(register: &KeyRegister, file: Option<PathBuf>) -> anyhow::Result<()> {
+    register.active()?;
+    let jwks = serde_json::to_string_pretty(&register.jwks())?;
+    match file {
+        None => println!("{jwks}"),
+        Some(file) => std::fs::write(&file, jwks + "\n")
+            .with_context(|| format!("cannot write {}", file.display()))?,
+    }
+    Ok(())
+}

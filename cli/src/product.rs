@@ -1,0 +1,141 @@
+//! `tegata product`: the catalogue, from `products.toml`.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use jiff::Timestamp;
+use serde_json::json;
+use tegata_common::product::{Catalogue, Product};
+use tegata_common::table::{Act, Key, Stored};
+
+use crate::change;
+use crate::output::{self, Output};
+use crate::place::Place;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Write the products of a file into the catalogue.
+    ///
+    /// Licences written from then on follow it; those written before keep what they were
+    /// written with. A product that is not in the file stays as it is.
+    Apply {
+        /// The catalogue file.
+        #[arg(default_value = "products.toml")]
+        file: PathBuf,
+        /// Print what would change, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List the catalogue.
+    List,
+}
+
+pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Apply { file, dry_run } => {
+            let text = std::fs::read_to_string(&file)
+                .with_context(|| format!("cannot read {}", file.display()))?;
+            let catalogue = parse(&text).with_context(|| file.display().to_string())?;
+            apply(place, output, &catalogue, dry_run).await
+        }
+        Command::List => list(place, output).await,
+    }
+}
+
+/// Reads a catalogue; an error tells line and column.
+pub(crate) fn parse(text: &str) -> anyhow::Result<Catalogue> {
+    Ok(toml::from_str(text)?)
+}
+
+async fn apply(
+    place: &Place,
+    output: Output,
+    catalogue: &Catalogue,
+    dry_run: bool,
+) -> anyhow::Result<()> {
+    let now = Timestamp::now();
+    let mut documents = Vec::new();
+    for product in &catalogue.products {
+        let key = Key::product(&product.slug);
+        let before: Option<Stored<Product>> = place.table.get(&key).await?;
+        let differences = change::differences(before.as_ref().map(|b| &b.value), product)?;
+        let state = match (&before, differences.is_empty()) {
+            (_, true) => "unchanged",
+            (None, _) => "new",
+            (Some(_), _) => "changed",
+        };
+        if output == Output::Text {
+            println!("{}: {state}", product.slug);
+            change::print(&differences);
+        }
+        documents.push(json!({
+            "product": product.slug,
+            "state": state,
+            "differences": differences,
+        }));
+        if !differences.is_empty() && !dry_run {
+            let act = Act {
+                at: now,
+                by: &place.caller,
+                change: "apply",
+            };
+            let revision = before.as_ref().map(|before| &before.revision);
+            place.table.put(&key, revision, product, &act).await?;
+        }
+    }
+    match output {
+        Output::Json => output::json(&json!({ "dry_run": dry_run, "products": documents })),
+        Output::Text => {
+            println!(
+                "{}",
+                if dry_run {
+                    "dry run: nothing was written"
+                } else {
+                    "applied"
+                }
+            );
+            Ok(())
+        }
+    }
+}
+
+async fn list(place: &Place, output: Output) -> anyhow::Result<()> {
+    let products = place.table.products().await?;
+    if output == Output::Json {
+        let products: Vec<&Product> = products.iter().map(|stored| &stored.value).collect();
+        return output::json(&products);
+    }
+    let rows = products.iter().map(|stored| {
+        let Product {
+            slug, name, policy, ..
+        } = &stored.value;
+        let serial = if policy.requires_serial {
+            "required"
+        } else {
+            "optional"
+        };
+        vec![
+            slug.to_string(),
+            name.ja.clone(),
+            name.en.clone(),
+            policy.time_zone.name().to_owned(),
+            format!("{} d", policy.grace_days),
+            format!("{} d", policy.lease_days),
+            format!("{} h", policy.refresh_hours),
+            serial.to_owned(),
+        ]
+    });
+    let header = [
+        "product",
+        "ja",
+        "en",
+        "time zone",
+        "grace",
+        "lease",
+        "refresh",
+        "serial",
+    ];
+    output::table(&header, rows.collect());
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! The one read: an item of the `Licenses` table by its primary key.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig,
+};
+use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::operation::get_item::GetItemError;
+use aws_sdk_dynamodb::{Client, Config};
+use tegata_common::aws::{self, Trust, TrustError};
+use tegata_common::table::{Item, Key};
+
+use crate::settings::AwsSettings;
+
+/// Two attempts of [`ATTEMPT`] and the pause between them: an answer, good or bad, within two
+/// seconds.
+const ATTEMPTS: u32 = 2;
+const CONNECT: Duration = Duration::from_millis(500);
+const ATTEMPT: Duration = Duration::from_millis(800);
+const OPERATION: Duration = Duration::from_millis(1700);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A client for this function.
+///
+/// Credentials and region come straight from the environment: that is where Lambda puts them, and
+/// the SDK's chain of other places costs start-up time.
+pub fn client(aws: &AwsSettings) -> Result<Client, TrustError> {
+    let trust = aws
+        .ca_bundle
+        .as_deref()
+        .map_or(Trust::Amazon, Trust::Bundle);
+    let credentials = Credentials::new(
+        &aws.access_key_id,
+        &aws.secret_access_key,
+        aws.session_token.clone(),
+        None,
+        "environment",
+    );
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(OPERATION)
+        .build();
+    let mut config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(aws::https_client(trust)?)
+        .region(Region::new(aws.region.clone()))
+        .credentials_provider(credentials)
+        .timeout_config(timeouts)
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(ATTEMPTS)
+                .with_initial_backoff(PAUSE),
+        )
+        // Made for large bodies; an answer here is a few kilobytes and has its time-outs.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    config.set_endpoint_url(aws.endpoint_url.clone());
+    Ok(Client::from_conf(config.build()))
+}
+
+/// Why the database did not answer.
+#[derive(Debug)]
+pub struct ReadFailed {
+    /// In one word, for the access line: `timeout`, `connection`, or DynamoDB's own error code.
+    pub kind: String,
+    /// With all causes, for the operators' log.
+    pub detail: String,
+}
+
+/// Reads an item by its primary key.
+pub async fn read(client: &Client, table: &str, key: &Key) -> Result<Option<Item>, ReadFailed> {
+    let output = client
+        .get_item()
+        .table_name(table)
+        .set_key(Some(key.attributes()))
+        .send()
+        .await
+        .map_err(failed)?;
+    Ok(output.item)
+}
+
+fn failed(error: SdkError<GetItemError>) -> ReadFailed {
+    let kind = match &error {
+        SdkError::TimeoutError(_) => "timeout".to_owned(),
+        SdkError::DispatchFailure(dispatch) if dispatch.is_timeout() => "timeout".to_owned(),
+        SdkError::DispatchFailure(_) => "connection".to_owned(),
+        SdkError::ServiceError(service) => {
+            let code = service.err().meta().code();
+            code.unwrap_or("unknown service error").to_owned()
+        }
+        _ => "unreadable response".to_owned(),
+    };
+    ReadFailed {
+        kind,
+        detail: DisplayErrorContext(error).to_string(),
+    }
+}

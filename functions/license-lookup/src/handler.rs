@@ -1,0 +1,252 @@
+//! Event in, answer out.
+
+use std::time::{Duration, Instant};
+
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use aws_lambda_events::encodings::Body;
+use aws_sdk_dynamodb::Client;
+use http::HeaderMap;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
+    RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use jiff::Timestamp;
+use tegata_common::aws::TrustError;
+use tegata_common::license::SignedLicense;
+use tegata_common::table::{self, Item, Key};
+
+use crate::access_line::{AccessLine, SerialCheck};
+use crate::answer::Answer;
+use crate::database::{self, ReadFailed};
+use crate::origin::AllowedOrigin;
+use crate::problem::Problem;
+use crate::request::{Refused, Request};
+use crate::settings::Settings;
+use crate::source;
+
+/// Seconds after which to ask again when the database does not answer.
+const RETRY_DATABASE: u16 = 5;
+/// Seconds after which to ask again when an operator has to mend the item first.
+const RETRY_ITEM: u16 = 300;
+/// How long the start may wait for the connection that it opens ahead.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// The function: its settings and its one client.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    client: Client,
+    settings: Settings,
+}
+
+/// An answer and its record.
+#[derive(Debug)]
+pub struct Answered {
+    /// For the gateway.
+    pub response: ApiGatewayV2httpResponse,
+    /// For the log.
+    pub line: AccessLine,
+}
+
+/// What the database said to a request.
+pub type Read = Result<Option<Item>, ReadFailed>;
+
+impl Lookup {
+    /// The function with a client of its own.
+    pub fn new(settings: &Settings) -> Result<Self, TrustError> {
+        Ok(Self {
+            client: database::client(&settings.aws)?,
+            settings: settings.clone(),
+        })
+    }
+
+    /// Opens the connection to the database ahead of the first request, while Lambda gives the
+    /// start a full core. It reads a key that no tenant can have; if that fails, the first
+    /// request will say so.
+    pub async fn warm_up(&self) {
+        let key = Key::signing_keys();
+        let read = database::read(&self.client, &self.settings.table, &key);
+        if !matches!(tokio::time::timeout(WARM_UP, read).await, Ok(Ok(_))) {
+            tracing::warn!("the database did not answer at start");
+        }
+    }
+
+    /// Answers one event (HTTP API, payload format 2.0) at an instant.
+    pub async fn answer(&self, event: &str, now: Timestamp) -> Answered {
+        let mut line = AccessLine::at(now);
+        let request = match read_request(event, &self.settings, &mut line) {
+            Ok(request) if request.is_preflight => return preflight(&request, line),
+            Ok(request) => request,
+            Err(refused) => return refuse(refused, line),
+        };
+        let started = Instant::now();
+        let key = Key::license(&request.domain, &request.product);
+        let read = database::read(&self.client, &self.settings.table, &key).await;
+        let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        line.database_ms = Some(f64::from(micros) / 1000.0);
+        respond(&request, read, now, line)
+    }
+}
+
+/// Reads the event, and notes in the line what may be known of it.
+pub fn read_request(
+    event: &str,
+    settings: &Settings,
+    line: &mut AccessLine,
+) -> Result<Request, Refused> {
+    // The gateway's own types refuse header values that are not visible ASCII, which a caller can
+    // send: that is the caller's mistake, not a failed invocation.
+    let Ok(event) = serde_json::from_str::<ApiGatewayV2httpRequest>(event) else {
+        let problem = Problem::Malformed("headers: expected visible ASCII characters");
+        return Err(Refused::unread(problem));
+    };
+    let http = &event.request_context.http;
+    line.request_id = event.request_context.request_id.clone();
+    line.source = http.source_ip.as_deref().and_then(source::network);
+    line.browser = event.headers.contains_key(http::header::ORIGIN);
+    line.method = match http.method {
+        http::Method::GET => Some("GET"),
+        http::Method::OPTIONS => Some("OPTIONS"),
+        _ => None,
+    };
+    Request::read(&event, settings)
+}
+
+/// The answer to a request, from what the database said.
+pub fn respond(request: &Request, read: Read, now: Timestamp, mut line: AccessLine) -> Answered {
+    line.product = Some(request.product.to_string());
+    line.domain = Some(request.domain.to_string());
+    line.version = request.version.clone();
+    line.serial = Some(match request.serial {
+        Some(_) => SerialCheck::Unchecked,
+        None => SerialCheck::Absent,
+    });
+    let origin = request.origin.as_ref();
+    let signed = match find(request, read, &mut line) {
+        Ok(signed) => signed,
+        Err(problem) => return fail(problem, origin, line),
+    };
+    let answer = Answer::of(&signed, now);
+    let Ok(body) = serde_json::to_string(&answer) else {
+        let retry_after = RETRY_ITEM;
+        return fail(Problem::Unavailable { retry_after }, origin, line);
+    };
+    line.code = answer.code.as_str();
+    let mut headers = headers(origin);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let cached = HeaderValue::from_static("private, max-age=300");
+    headers.insert(CACHE_CONTROL, cached);
+    finish(200, headers, Some(body), line)
+}
+
+/// The licence that a request may see.
+fn find(request: &Request, read: Read, line: &mut AccessLine) -> Result<SignedLicense, Problem> {
+    let not_found = |line: &mut AccessLine, reason: &str| {
+        line.reason = Some(reason.to_owned());
+        Err(Problem::NotFound)
+    };
+    let item = match read {
+        Ok(Some(item)) => item,
+        Ok(None) => return not_found(line, "no_license"),
+        Err(failed) => {
+            tracing::error!(error = failed.detail, "the database did not answer");
+            line.reason = Some(failed.kind);
+            let retry_after = RETRY_DATABASE;
+            return Err(Problem::Unavailable { retry_after });
+        }
+    };
+    let signed: SignedLicense = match table::read(item) {
+        Ok(stored) => stored.value,
+        Err(error) => {
+            tracing::error!(%error, "unreadable item");
+            line.reason = Some("unreadable_item".to_owned());
+            let retry_after = RETRY_ITEM;
+            return Err(Problem::Unavailable { retry_after });
+        }
+    };
+    let license = &signed.license;
+    if (&license.domain, &license.product) != (&request.domain, &request.product) {
+        tracing::error!(domain = %request.domain, "the item is about another licence");
+        line.reason = Some("unreadable_item".to_owned());
+        let retry_after = RETRY_ITEM;
+        return Err(Problem::Unavailable { retry_after });
+    }
+    match &request.serial {
+        Some(serial) if license.serial_sha256.matches(serial) => {
+            line.serial = Some(SerialCheck::Match);
+        }
+        Some(_) => {
+            line.serial = Some(SerialCheck::Mismatch);
+            return not_found(line, "serial_mismatch");
+        }
+        None if license.policy.requires_serial => return not_found(line, "serial_missing"),
+        None => {}
+    }
+    Ok(signed)
+}
+
+fn preflight(request: &Request, mut line: AccessLine) -> Answered {
+    line.product = Some(request.product.to_string());
+    line.domain = Some(request.domain.to_string());
+    line.code = "PREFLIGHT";
+    let mut headers = headers(None);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(origin) = &request.origin {
+        origin.allow_request(&mut headers);
+    }
+    finish(204, headers, None, line)
+}
+
+fn refuse(refused: Refused, mut line: AccessLine) -> Answered {
+    line.product = refused.product.map(|product| product.to_string());
+    line.domain = refused.domain.map(|domain| domain.to_string());
+    if let Problem::Malformed(detail) = refused.problem {
+        line.reason = Some(detail.to_owned());
+    }
+    fail(refused.problem, refused.origin.as_ref(), line)
+}
+
+fn fail(problem: Problem, origin: Option<&AllowedOrigin>, mut line: AccessLine) -> Answered {
+    line.code = problem.code();
+    let mut headers = headers(origin);
+    let content_type = HeaderValue::from_static("application/problem+json");
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Problem::Unavailable { retry_after } = problem {
+        headers.insert(RETRY_AFTER, HeaderValue::from(retry_after));
+    }
+    finish(problem.status(), headers, Some(problem.body()), line)
+}
+
+/// The headers of every answer.
+fn headers(origin: Option<&AllowedOrigin>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(16);
+    for (name, value) in [
+        (VARY, "Origin"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (
+            STRICT_TRANSPORT_SECURITY,
+            "max-age=63072000; includeSubDomains",
+        ),
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Some(origin) = origin {
+        origin.allow_reading(&mut headers);
+    }
+    headers
+}
+
+fn finish(status: u16, headers: HeaderMap, body: Option<String>, mut line: AccessLine) -> Answered {
+    line.status = status;
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = i64::from(status);
+    response.headers = headers;
+    response.body = body.map(Body::Text);
+    Answered { response, line }
+}

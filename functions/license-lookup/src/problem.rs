@@ -1,0 +1,95 @@
+//! Errors as the caller sees them: `application/problem+json` (RFC 9457), never internals.
+
+use serde::Serialize;
+
+/// Why a request gets no licence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// Something in the request is not as the contract says: which part, and what is accepted.
+    Malformed(&'static str),
+    /// The address is outside the configured ranges.
+    SourceNotAllowed,
+    /// The page is not one of the asked tenant.
+    OriginNotAllowed,
+    /// No licence, or another serial. The two are not told apart.
+    NotFound,
+    /// The licence cannot be read now.
+    Unavailable {
+        /// After how many seconds to ask again.
+        retry_after: u16,
+    },
+}
+
+/// The body.
+#[derive(Serialize)]
+struct Document {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
+}
+
+impl Problem {
+    /// The HTTP status.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Malformed(_) => 400,
+            Self::SourceNotAllowed | Self::OriginNotAllowed => 403,
+            Self::NotFound => 404,
+            Self::Unavailable { .. } => 503,
+        }
+    }
+
+    /// The machine-readable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "MALFORMED",
+            Self::SourceNotAllowed => "SOURCE_NOT_ALLOWED",
+            Self::OriginNotAllowed => "ORIGIN_NOT_ALLOWED",
+            Self::NotFound => "NOT_FOUND",
+            Self::Unavailable { .. } => "UNAVAILABLE",
+        }
+    }
+
+    /// The problem document.
+    pub fn body(self) -> String {
+        let (r#type, title, detail) = match self {
+            Self::Malformed(detail) => (
+                "urn:tegata:problem:malformed",
+                "The request is malformed.",
+                Some(detail),
+            ),
+            Self::SourceNotAllowed => (
+                "urn:tegata:problem:source-not-allowed",
+                "Requests are not accepted from this address.",
+                None,
+            ),
+            Self::OriginNotAllowed => (
+                "urn:tegata:problem:origin-not-allowed",
+                "A page may only ask for the licence of its own tenant.",
+                None,
+            ),
+            Self::NotFound => (
+                "urn:tegata:problem:not-found",
+                "There is no licence for this domain, product and serial.",
+                None,
+            ),
+            Self::Unavailable { .. } => (
+                "urn:tegata:problem:unavailable",
+                "The licence cannot be read at the moment.",
+                None,
+            ),
+        };
+        let document = Document {
+            r#type,
+            title,
+            status: self.status(),
+            code: self.code(),
+            detail,
+        };
+        // A struct of texts and a number always serialises.
+        serde_json::to_string(&document).unwrap_or_default()
+    }
+}
