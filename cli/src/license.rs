@@ -352,7 +352,9 @@ impl Editor<'_> {
                 "dry run: nothing was written",
             );
         }
-        let signed = self.place.signer().await?.sign(license, self.now).await?;
+        let signer = self.place.signer().await?;
+        let lease = before.map(|before| &before.value.lease);
+        let signed = signer.sign(license, self.now, lease).await?;
         let act = Act {
             at: self.now,
             by: &self.place.caller,

@@ -1,1 +1,153 @@
+//! What the tests share: an embedded DynamoDB reached by the real SDK, and sample licences.
+#![allow(clippy::unwrap_used)] // Test support: a failure here is the test's failure.
 
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use jiff::Timestamp;
+use license_lookup::settings::Settings;
+use tegata_common::aws;
+use tegata_common::calendar::Billing;
+use tegata_common::domain::{BaseDomains, Domain};
+use tegata_common::license::{License, Order, Plan, SignedLicense};
+use tegata_common::product::{Catalogue, Product};
+use tegata_common::serial::Serial;
+use tegata_common::signing::{Jwks, KeyFiles, KeyRegister, Signer};
+use tegata_common::table::{Act, Key, Table};
+
+/// The instant at which the samples are looked at: 2026-11-22T10:03:11+09:00.
+pub const NOW: &str = "2026-11-22T01:03:11Z";
+
+/// The serial of every sample licence.
+pub const SERIAL: &str = "ABCD-EFGH-IJKL-MNOP";
+
+/// An embedded DynamoDB in memory, served on loopback for the life of this value.
+pub struct Database {
+    /// Where the SDK reaches it.
+    pub endpoint: String,
+    /// The real client.
+    pub client: aws_sdk_dynamodb::Client,
+    /// The `Licenses` table.
+    pub table: Table,
+}
+
+impl Database {
+    /// Starts one, with an empty `Licenses` table.
+    pub async fn start() -> Self {
+        let database = dynoxide::Database::memory().unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(dynoxide::server::serve_on(listener, database));
+        let client = aws_sdk_dynamodb::Client::from_conf(
+            aws_sdk_dynamodb::Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .http_client(aws::http_client())
+                .endpoint_url(&endpoint)
+                .region(Region::new("local"))
+                .credentials_provider(Credentials::new("local", "local", None, None, "test"))
+                .build(),
+        );
+        let table = Table::new(client.clone(), "Licenses");
+        table.create_if_missing().await.unwrap();
+        Self {
+            endpoint,
+            client,
+            table,
+        }
+    }
+
+    /// The lookup function's settings for this database, with some variables set otherwise.
+    pub fn settings(&self, changes: &[(&str, &str)]) -> Settings {
+        settings(&self.endpoint, changes)
+    }
+}
+
+/// The lookup function's settings for a database at an address.
+pub fn settings(endpoint: &str, changes: &[(&str, &str)]) -> Settings {
+    Settings::read(|name| {
+        let change = changes.iter().find(|(changed, _)| *changed == name);
+        match (change, name) {
+            (Some((_, value)), _) => Some((*value).to_owned()),
+            (None, "LICENSES_TABLE") => Some("Licenses".to_owned()),
+            (None, "AWS_REGION") => Some("ap-northeast-1".to_owned()),
+            (None, "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY") => Some("local".to_owned()),
+            (None, "AWS_ENDPOINT_URL_DYNAMODB") => Some(endpoint.to_owned()),
+            (None, "DEVELOPMENT_BASE_DOMAINS") => Some("kintone.test".to_owned()),
+            (None, _) => None,
+        }
+    })
+    .unwrap()
+}
+
+/// A signing key in a directory that goes away with this value.
+pub struct SigningKey {
+    /// What signs.
+    pub signer: Signer,
+    /// What the signatures are checked with.
+    pub jwks: Jwks,
+    _directory: tempfile::TempDir,
+}
+
+impl SigningKey {
+    /// Makes one.
+    pub fn create() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let files = KeyFiles::in_directory(directory.path().join("keys"));
+        let (jwk, location) = files.create().unwrap();
+        let signer = files.signer(&jwk.kid).unwrap();
+        let register = KeyRegister::default();
+        let register = register.with(jwk, location, Timestamp::UNIX_EPOCH).unwrap();
+        Self {
+            signer,
+            jwks: register.jwks(),
+            _directory: directory,
+        }
+    }
+}
+
+/// The product `sheet`, which does not require the serial.
+pub fn product() -> Product {
+    let catalogue = serde_json::json!({
+        "issuer": "https://license.example.com",
+        "products": { "sheet": { "name": { "ja": "シート", "en": "Sheet" } } },
+    });
+    let mut catalogue: Catalogue = serde_json::from_value(catalogue).unwrap();
+    catalogue.products.remove(0)
+}
+
+/// A tenant's domain.
+pub fn domain(host: &str) -> Domain {
+    BaseDomains::with_development(["kintone.test"])
+        .unwrap()
+        .canonicalize(host)
+        .unwrap()
+}
+
+/// A yearly licence with 50 users, usable from an instant.
+pub fn license(host: &str, product: &Product, usable_from: &str) -> License {
+    let order = Order {
+        domain: domain(host),
+        plan: Plan::Paid {
+            billing: Billing::Yearly,
+        },
+        edition: "standard".to_owned(),
+        users: 50,
+        quotas: BTreeMap::new(),
+        usable_from: usable_from.parse().unwrap(),
+    };
+    License::issue(order, product, Serial::parse(SERIAL).unwrap().hash()).unwrap()
+}
+
+/// Signs a licence and puts it into the table as its first version.
+pub async fn put(table: &Table, key: &SigningKey, license: License) -> SignedLicense {
+    let now: Timestamp = NOW.parse().unwrap();
+    let signed = key.signer.sign(license, now, None).await.unwrap();
+    let act = Act {
+        at: now,
+        by: "test",
+        change: "issue",
+    };
+    let at = Key::license(&signed.license.domain, &signed.license.product);
+    table.put(&at, None, &signed, &act).await.unwrap();
+    signed
+}

@@ -155,7 +155,8 @@ pub(super) async fn fill(place: &Place, now: Timestamp) -> anyhow::Result<()> {
             });
             if is_due {
                 let license = sample.license(domain, &product, now)?;
-                let signed = signer.sign(license, now).await?;
+                let lease = before.as_ref().map(|before| &before.value.lease);
+                let signed = signer.sign(license, now, lease).await?;
                 let revision = before.as_ref().map(|before| &before.revision);
                 table.put(&key, revision, &signed, &act(SAMPLE)).await?;
             }

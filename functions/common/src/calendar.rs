@@ -6,7 +6,7 @@
 //! day.
 
 use jiff::civil::Date;
-use jiff::{Span, Timestamp, ToSpan};
+use jiff::{SignedDuration, Span, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 use crate::product::Policy;
@@ -120,6 +120,11 @@ pub fn date_of(instant: Timestamp, policy: &Policy) -> Date {
     instant
         .to_zoned_datetime(policy.time_zone.tz().clone())
         .date()
+}
+
+/// An instant without its fraction of a second. Contracts and leases know whole seconds only.
+pub fn whole_second(instant: Timestamp) -> Timestamp {
+    instant - SignedDuration::from_nanos(i64::from(instant.subsec_nanosecond()))
 }
 
 /// An instant as answers and leases show it: RFC 3339 to the second with the product's offset,

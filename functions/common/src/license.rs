@@ -73,14 +73,14 @@ pub struct License {
     /// How long its terms are; a trial has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billing: Option<Billing>,
-    /// The instant from which it is usable: when the order was processed.
+    /// The second from which it is usable: when the order was processed.
     pub usable_from: Timestamp,
     /// The current term. Before its first day lie the free days of a paid licence.
     pub term: Term,
     /// The contract's last day, once that is known: of a trial, or after a cancellation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_on: Option<Date>,
-    /// The instant from which it is suspended.
+    /// The second from which it is suspended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended_from: Option<Timestamp>,
     /// The instant at which `VALID` ends: the cut-off after the term's last day.
@@ -188,7 +188,8 @@ impl License {
         serial: SerialHash,
     ) -> Result<Self, LicenseError> {
         let policy = product.policy.clone();
-        let ordered_on = calendar::date_of(order.usable_from, &policy);
+        let usable_from = calendar::whole_second(order.usable_from);
+        let ordered_on = calendar::date_of(usable_from, &policy);
         let (kind, billing, term, ends_on) = match order.plan {
             Plan::Trial { days } => {
                 if !(1..=366).contains(&days) {
@@ -216,7 +217,7 @@ impl License {
             users: order.users,
             quotas: order.quotas,
             billing,
-            usable_from: order.usable_from,
+            usable_from,
             term,
             ends_on,
             suspended_from: None,
@@ -272,7 +273,7 @@ impl License {
             return Err(LicenseError::AlreadySuspended(since));
         }
         let mut license = self.clone();
-        license.suspended_from = Some(from);
+        license.suspended_from = Some(calendar::whole_second(from));
         Ok(license)
     }
 

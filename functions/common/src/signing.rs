@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec, Tag};
 use data_encoding::BASE64URL_NOPAD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use p256::ecdsa::signature::Signer as _;
 use p256::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, LineEnding};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::calendar::OutOfRange;
+use crate::calendar::{OutOfRange, whole_second};
 use crate::lease::{ALG, Claims, Lease, TYP, expiry};
 use crate::license::{License, SignedLicense};
 
@@ -320,20 +320,27 @@ impl Signer {
         &self.kid
     }
 
-    /// Signs a licence's facts into a lease with `iat` = `now`.
+    /// Signs a licence's facts into a lease.
+    ///
+    /// Its `iat` is `now`, but later than that of the lease `before`: of two leases the newer
+    /// counts, and `iat` has whole seconds.
     pub async fn sign(
         &self,
         license: License,
         now: Timestamp,
+        before: Option<&Lease>,
     ) -> Result<SignedLicense, SigningError> {
+        let now = whole_second(now);
+        let second = SignedDuration::from_secs(1);
+        let issued_at = before.map_or(now, |before| now.max(before.issued_at + second));
         let mut jti = [0; 16];
         getrandom::fill(&mut jti)?;
-        let claims = Claims::of(&license, now, BASE64URL_NOPAD.encode(&jti))?;
+        let claims = Claims::of(&license, issued_at, BASE64URL_NOPAD.encode(&jti))?;
         let lease = Lease {
             jws: self.jws(&claims).await?,
             kid: self.kid.clone(),
-            issued_at: now,
-            expires_at: expiry(&license, now)?,
+            issued_at,
+            expires_at: expiry(&license, issued_at)?,
         };
         Ok(SignedLicense { license, lease })
     }
