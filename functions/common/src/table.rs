@@ -376,22 +376,21 @@ fn is_current(item: &Item) -> bool {
     matches!(item.get("product"), Some(AttributeValue::S(product)) if !product.contains(HISTORY))
 }
 
-#[derive(Deserialize)]
-struct Revised {
-    revision: Revision,
-}
-
 /// Reads an item as the thing it holds and its revision.
-pub fn read<T: DeserializeOwned>(item: Item) -> Result<Stored<T>, TableError> {
+fn read<T: DeserializeOwned>(mut item: Item) -> Result<Stored<T>, TableError> {
     let text = |name| match item.get(name) {
         Some(AttributeValue::S(text)) => text.clone(),
         _ => String::new(),
     };
     let (domain, product) = (text("domain"), text("product"));
+    let revision = item
+        .remove("revision")
+        .unwrap_or(AttributeValue::Null(true));
     let read = || -> Result<Stored<T>, serde_dynamo::Error> {
-        let Revised { revision } = serde_dynamo::from_item(item.clone())?;
-        let value = serde_dynamo::from_item(item)?;
-        Ok(Stored { value, revision })
+        Ok(Stored {
+            revision: serde_dynamo::from_attribute_value(revision)?,
+            value: serde_dynamo::from_item(item)?,
+        })
     };
     read().map_err(|error| TableError::Unreadable {
         domain,

@@ -61,6 +61,9 @@ pub fn client(aws: &AwsSettings) -> Result<Client, TrustError> {
     Ok(Client::from_conf(config.build()))
 }
 
+/// Not the revision, nor anything that later features keep beside a licence.
+const WHAT_AN_ANSWER_NEEDS: &str = "license, lease";
+
 /// Why the database did not answer.
 #[derive(Debug)]
 pub struct ReadFailed {
@@ -75,6 +78,7 @@ pub async fn read(client: &Client, table: &str, key: &Key) -> Result<Option<Item
     let output = client
         .get_item()
         .table_name(table)
+        .projection_expression(WHAT_AN_ANSWER_NEEDS)
         .set_key(Some(key.attributes()))
         .send()
         .await

@@ -13,7 +13,7 @@ use http::header::{
 use jiff::Timestamp;
 use tegata_common::aws::TrustError;
 use tegata_common::license::SignedLicense;
-use tegata_common::table::{self, Item, Key};
+use tegata_common::table::{Item, Key};
 
 use crate::access_line::{AccessLine, SerialCheck};
 use crate::answer::Answer;
@@ -72,23 +72,37 @@ impl Lookup {
 
     /// Answers one event (HTTP API, payload format 2.0) at an instant.
     pub async fn answer(&self, event: &str, now: Timestamp) -> Answered {
-        let mut line = AccessLine::at(now);
-        let request = match read_request(event, &self.settings, &mut line) {
-            Ok(request) if request.is_preflight => return preflight(&request, line),
-            Ok(request) => request,
-            Err(refused) => return refuse(refused, line),
+        let read = async |key: &Key| {
+            let table = &self.settings.table;
+            database::read(&self.client, table, key).await
         };
-        let started = Instant::now();
-        let key = Key::license(&request.domain, &request.product);
-        let read = database::read(&self.client, &self.settings.table, &key).await;
-        let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
-        line.database_ms = Some(f64::from(micros) / 1000.0);
-        respond(&request, read, now, line)
+        answer(event, &self.settings, now, read).await
     }
 }
 
+/// Answers an event from whatever `read` gives for the licence's key. It is asked once, and only
+/// for a request that is in order.
+pub async fn answer(
+    event: &str,
+    settings: &Settings,
+    now: Timestamp,
+    read: impl AsyncFnOnce(&Key) -> Read,
+) -> Answered {
+    let mut line = AccessLine::at(now);
+    let request = match read_request(event, settings, &mut line) {
+        Ok(request) if request.is_preflight => return preflight(&request, line),
+        Ok(request) => request,
+        Err(refused) => return refuse(refused, line),
+    };
+    let started = Instant::now();
+    let read = read(&Key::license(&request.domain, &request.product)).await;
+    let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
+    line.database_ms = Some(f64::from(micros) / 1000.0);
+    respond(&request, read, now, line)
+}
+
 /// Reads the event, and notes in the line what may be known of it.
-pub fn read_request(
+fn read_request(
     event: &str,
     settings: &Settings,
     line: &mut AccessLine,
@@ -112,7 +126,7 @@ pub fn read_request(
 }
 
 /// The answer to a request, from what the database said.
-pub fn respond(request: &Request, read: Read, now: Timestamp, mut line: AccessLine) -> Answered {
+fn respond(request: &Request, read: Read, now: Timestamp, mut line: AccessLine) -> Answered {
     line.product = Some(request.product.to_string());
     line.domain = Some(request.domain.to_string());
     line.version = request.version.clone();
@@ -154,8 +168,8 @@ fn find(request: &Request, read: Read, line: &mut AccessLine) -> Result<SignedLi
             return Err(Problem::Unavailable { retry_after });
         }
     };
-    let signed: SignedLicense = match table::read(item) {
-        Ok(stored) => stored.value,
+    let signed: SignedLicense = match serde_dynamo::from_item(item) {
+        Ok(signed) => signed,
         Err(error) => {
             tracing::error!(%error, "unreadable item");
             line.reason = Some("unreadable_item".to_owned());

@@ -2,6 +2,7 @@
 //! what is measured does not share its core with a database at work.
 
 use std::net::SocketAddr;
+use std::process::Command;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -102,6 +103,7 @@ async fn recorded_answer() -> String {
     let signed = put(&database.table, &key, license).await;
     let at = Key::license(&signed.license.domain, &signed.license.product);
     let output = database.client.get_item().table_name("Licenses");
+    let output = output.projection_expression("license, lease");
     let output = output.set_key(Some(at.attributes())).send().await.unwrap();
     let item = output.item.unwrap();
     let item: Map<String, Value> = item.into_iter().map(|(name, v)| (name, wire(v))).collect();
@@ -122,7 +124,8 @@ fn wire(value: AttributeValue) -> Value {
     }
 }
 
-/// A root, an intermediate and a server certificate, as AWS's chains have.
+/// A root, an intermediate and a server certificate with RSA keys of 2048 bits, as DynamoDB's
+/// chain has.
 fn certificates() -> (ServerConfig, String) {
     let authority = |constraint| {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
@@ -130,15 +133,15 @@ fn certificates() -> (ServerConfig, String) {
         parameters
     };
     let root = authority(BasicConstraints::Unconstrained);
-    let root_key = KeyPair::generate().unwrap();
+    let root_key = rsa_key();
     let root_certificate = root.self_signed(&root_key).unwrap();
     let root = Issuer::new(root, root_key);
     let intermediate = authority(BasicConstraints::Constrained(0));
-    let intermediate_key = KeyPair::generate().unwrap();
+    let intermediate_key = rsa_key();
     let intermediate_certificate = intermediate.signed_by(&intermediate_key, &root).unwrap();
     let intermediate = Issuer::new(intermediate, intermediate_key);
     let server = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let server_key = KeyPair::generate().unwrap();
+    let server_key = rsa_key();
     let server = server.signed_by(&server_key, &intermediate).unwrap();
 
     let chain = vec![server.der().clone(), intermediate_certificate.der().clone()];
@@ -150,4 +153,14 @@ fn certificates() -> (ServerConfig, String) {
         .with_single_cert(chain, key)
         .unwrap();
     (config, root_certificate.pem())
+}
+
+/// rcgen signs with RSA keys but cannot make them.
+fn rsa_key() -> KeyPair {
+    let openssl = Command::new("openssl")
+        .args(["genpkey", "-quiet", "-algorithm", "RSA"])
+        .args(["-pkeyopt", "rsa_keygen_bits:2048"])
+        .output();
+    let pem = openssl.expect("the openssl command makes RSA keys").stdout;
+    KeyPair::from_pem(&String::from_utf8(pem).unwrap()).unwrap()
 }

@@ -5,6 +5,11 @@
 //! server, and `license-lookup` reading from a DynamoDB endpoint behind TLS. Printed are medians.
 //!
 //! `cargo bench -p tegata-tests --bench cold_start [-- --runs N]`
+//!
+//! `-- --binaries DIR` measures what stands in a directory instead of building it.
+//! With `-- --only PROGRAM [--warm N]` it runs one process of `PROGRAM` instead, which may be any
+//! command line, and prints nothing: for a profiler, such as
+//! `--only "valgrind --tool=callgrind target/release/license-lookup"`.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A benchmark that cannot run should say where.
 
 mod dynamodb;
@@ -39,10 +44,14 @@ struct Wall {
 
 #[tokio::main]
 async fn main() {
-    let runs = runs();
-    let binaries = build();
+    let runs = option("--runs").map_or(15, |runs| runs.parse().expect("--runs takes a number"));
     let database = dynamodb::start().await;
     let event = include_str!("../../../events/get-license.json");
+    if let Some(command) = option("--only") {
+        let warm = option("--warm").map_or(0, |warm| warm.parse().expect("--warm takes a number"));
+        return profile(&command, &database.variables, event, warm).await;
+    }
+    let binaries = option("--binaries").map_or_else(build, PathBuf::from);
     let programs = [
         Program::new("floor", binaries.join("examples/floor"), &[]),
         Program::new(
@@ -104,11 +113,24 @@ async fn main() {
     }
 }
 
-fn runs() -> usize {
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--runs");
-    arguments
+fn option(name: &str) -> Option<String> {
+    std::env::args()
+        .skip_while(|argument| argument != name)
         .nth(1)
-        .map_or(15, |runs| runs.parse().expect("--runs takes a number"))
+}
+
+/// One process of a command line: its init, a first request, and some warm ones.
+async fn profile(command: &str, variables: &[(String, String)], event: &str, warm: u32) {
+    let mut words = command.split_whitespace();
+    let program = PathBuf::from(words.next().expect("--only takes a command"));
+    let program = Program::new("profile", program, variables).with_arguments(words);
+    let mut api = RuntimeApi::start(event).await;
+    let process = program.start(&api.address, None);
+    api.ready().await;
+    for _ in 0..=warm {
+        api.invoke().await;
+    }
+    process.terminate();
 }
 
 /// Builds both programs as they are deployed: the release profile, and only this package, so

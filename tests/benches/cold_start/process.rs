@@ -8,6 +8,7 @@ use std::time::Instant;
 /// A program to measure.
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
+    arguments: Vec<String>,
     name: &'static str,
     variables: Vec<(String, String)>,
 }
@@ -27,9 +28,15 @@ impl Program {
     pub(crate) fn new(name: &'static str, path: PathBuf, variables: &[(String, String)]) -> Self {
         Self {
             path,
+            arguments: Vec::new(),
             name,
             variables: variables.to_vec(),
         }
+    }
+
+    pub(crate) fn with_arguments<'a>(mut self, arguments: impl Iterator<Item = &'a str>) -> Self {
+        self.arguments = arguments.map(str::to_owned).collect();
+        self
     }
 
     pub(crate) fn start(&self, runtime_api: &str, share: Option<&CpuShare>) -> Process {
@@ -47,8 +54,10 @@ impl Program {
             }
         };
         command
+            .args(&self.arguments)
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .env("PATH", "/usr/bin:/bin")
             .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
             .env("AWS_LAMBDA_FUNCTION_NAME", self.name)
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
@@ -73,6 +82,13 @@ impl Process {
         #[allow(clippy::cast_precision_loss)]
         let nanos = nanos as f64;
         nanos / 1e6
+    }
+
+    /// Asks it to end, and waits: a profiler writes its file then.
+    pub(crate) fn terminate(mut self) {
+        let pid = self.child.id().to_string();
+        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        let _ = self.child.wait();
     }
 
     pub(crate) fn peak_rss_mb(&self) -> f64 {

@@ -1,0 +1,146 @@
+//! `tegata dev` as a person meets it: started, tried, changed from another terminal, stopped.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+
+use serde_json::Value;
+
+struct Dev {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    /// The lines that label a request with a code: label, headers, URL.
+    tries: Vec<(String, Vec<String>, String)>,
+    address: String,
+}
+
+impl Dev {
+    fn start(directory: &Path) -> Self {
+        let mut child = tegata(directory)
+            .args(["dev", "--port", "0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut guide = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert!(stdout.read_line(&mut line).unwrap() > 0, "dev ended: {guide:?}");
+            let is_last = line.contains("license suspend");
+            guide.push(line);
+            if is_last {
+                break;
+            }
+        }
+        let tries = guide.iter().filter(|line| line.contains("/v1/products/"));
+        let tries = tries.map(|line| read_try(line)).collect();
+        let address = guide[0].split("http://").nth(1).unwrap();
+        let address = address.split_whitespace().next().unwrap().to_owned();
+        Self { child, stdout, tries, address }
+    }
+
+    fn get(&self, path: &str, headers: &[String]) -> (u16, Value) {
+        get(&self.address, path, headers)
+    }
+
+    fn interrupt(mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+fn tegata(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tegata"));
+    command.arg(format!("--local={}", directory.display()));
+    command.env_remove("TEGATA_STACK");
+    command
+}
+
+fn run(directory: &Path, arguments: &[&str]) -> Output {
+    tegata(directory).args(arguments).output().unwrap()
+}
+
+/// `CODE  curl -s [-H 'Name: value'] URL   # note`
+fn read_try(line: &str) -> (String, Vec<String>, String) {
+    let (label, command) = line.trim().split_once("curl -s").unwrap();
+    let header = command.split('\'').nth(1).map(str::to_owned);
+    let url = command.split("http://").nth(1).unwrap();
+    let url = url.split_whitespace().next().unwrap();
+    let path = &url[url.find('/').unwrap()..];
+    (label.trim().to_owned(), header.into_iter().collect(), path.to_owned())
+}
+
+fn get(address: &str, path: &str, headers: &[String]) -> (u16, Value) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).unwrap();
+    let response = String::from_utf8(response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or(Value::String(body.to_owned())))
+}
+
+#[test]
+fn the_printed_requests_answer_as_labelled_and_changes_show() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path().join("place");
+    let dev = Dev::start(&directory);
+    let labels: Vec<&str> = dev.tries.iter().map(|(label, ..)| label.as_str()).collect();
+    assert_eq!(
+        labels,
+        ["VALID", "GRACE", "EXPIRED", "SUSPENDED", "NOT_STARTED", "VALID", "NOT_FOUND", "NOT_FOUND"]
+    );
+    for (label, headers, path) in &dev.tries {
+        let (status, body) = dev.get(path, headers);
+        assert_eq!(body["code"], label.as_str(), "{path}");
+        assert_eq!(status, if label == "NOT_FOUND" { 404 } else { 200 }, "{path}");
+    }
+    let (status, jwks) = dev.get("/.well-known/jwks.json", &[]);
+    assert_eq!((status, jwks["keys"].as_array().unwrap().len()), (200, 1));
+    // The gateway's shape: no route, percent-encoding, two headers of one name, a query.
+    assert_eq!(dev.get("/v2/anything", &[]).0, 404);
+    let path = "/v1/products/sheet/domains/example.cybozu.com/license";
+    assert_eq!(dev.get(&path.replace("example", "ex%61mple"), &[]).0, 200);
+    assert_eq!(dev.get(&path.replace("example", "ex%2561mple"), &[]).0, 400);
+    assert_eq!(dev.get(&format!("{path}?version=1.9.0"), &[]).0, 200);
+    assert_eq!(dev.get(&format!("{path}?serial=1"), &[]).0, 400);
+    let serial = "X-License-Serial: SAMP-LEON-LYSA-MPLE-ONLY".to_owned();
+    assert_eq!(dev.get(path, &[serial.clone(), serial]).0, 400);
+
+    // A second terminal.
+    let suspended = run(&directory, &["license", "suspend", "example.cybozu.com", "sheet"]);
+    assert!(suspended.status.success(), "{suspended:?}");
+    assert_eq!(dev.get(path, &[]).1["code"], "SUSPENDED");
+
+    // A second dev, on the same port and on the same data.
+    let port = dev.address.rsplit(':').next().unwrap();
+    let other = directory.with_extension("other");
+    let busy = run(&other, &["dev", "--port", port]);
+    let message = String::from_utf8(busy.stderr).unwrap();
+    assert_eq!(busy.status.code(), Some(1));
+    assert!(message.contains("is in use") && message.contains("--port"), "{message}");
+    let second = run(&directory, &["dev", "--port", "0"]);
+    let message = String::from_utf8(second.stderr).unwrap();
+    assert!(message.contains("another tegata is serving"), "{message}");
+
+    assert_eq!(dev.interrupt().code(), Some(0));
+    // What was changed survives a restart, and the labels say what is.
+    let dev = Dev::start(&directory);
+    assert_eq!(dev.tries[0].0, "SUSPENDED");
+    assert_eq!(dev.get(path, &[]).1["code"], "SUSPENDED");
+    assert_eq!(dev.interrupt().code(), Some(0));
+}

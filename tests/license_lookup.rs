@@ -1,0 +1,859 @@
+//! The licence API's contract, row by row: the real handler, the real SDK, an embedded DynamoDB.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use aws_lambda_events::encodings::Body;
+use aws_sdk_dynamodb::types::AttributeValue;
+use axum::http::HeaderMap;
+use jiff::Timestamp;
+use license_lookup::handler::{Answered, Lookup};
+use serde_json::{Value, json};
+use tegata_common::license::SignedLicense;
+use tegata_common::product::Product;
+use tegata_common::table::{Act, Item, Key, Stored, TableError};
+use tegata_tests::{Database, NOW, SERIAL, SigningKey, license, product, put, settings};
+use tokio::net::TcpListener;
+
+const GET: &str = include_str!("../events/get-license.json");
+const GET_WITH_SERIAL: &str = include_str!("../events/get-license-with-serial.json");
+const GET_FROM_BROWSER: &str = include_str!("../events/get-license-from-browser.json");
+const PREFLIGHT: &str = include_str!("../events/preflight.json");
+
+/// A lookup function over an embedded database with one valid licence: `example.cybozu.com`,
+/// `sheet`, ordered on 2026-10-03 for a year from 2026-11-01.
+struct Fixture {
+    database: Database,
+    key: SigningKey,
+    lookup: Lookup,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        Self::with(product()).await
+    }
+
+    async fn with(product: Product) -> Self {
+        let database = Database::start().await;
+        let key = SigningKey::create();
+        let lookup = Lookup::new(&database.settings(&[])).unwrap();
+        let license = license("example.cybozu.com", &product, "2026-10-03T01:00:00Z");
+        put(&database.table, &key, license).await;
+        Self {
+            database,
+            key,
+            lookup,
+        }
+    }
+
+    async fn ask(&self, event: &Value) -> Seen {
+        self.ask_at(event, NOW).await
+    }
+
+    async fn ask_at(&self, event: &Value, now: &str) -> Seen {
+        seen(
+            self.lookup
+                .answer(&event.to_string(), now.parse().unwrap())
+                .await,
+        )
+    }
+
+    async fn stored(&self) -> Stored<SignedLicense> {
+        let key = self.key_of_license();
+        self.database.table.get(&key).await.unwrap().unwrap()
+    }
+
+    fn key_of_license(&self) -> Key {
+        Key::license(
+            &tegata_tests::domain("example.cybozu.com"),
+            &"sheet".parse().unwrap(),
+        )
+    }
+
+    /// Puts an item as it is, past every check.
+    async fn put_raw(&self, item: Item) {
+        let put = self.database.client.put_item().table_name("Licenses");
+        put.set_item(Some(item)).send().await.unwrap();
+    }
+
+    async fn raw(&self) -> Item {
+        let get = self.database.client.get_item().table_name("Licenses");
+        let get = get.set_key(Some(self.key_of_license().attributes()));
+        get.send().await.unwrap().item.unwrap()
+    }
+}
+
+/// An answer and its record, for looking at.
+struct Seen {
+    status: i64,
+    headers: HeaderMap,
+    body: Value,
+    line: Value,
+}
+
+fn seen(answered: Answered) -> Seen {
+    let ApiGatewayV2httpResponse {
+        status_code,
+        headers,
+        body,
+        ..
+    } = answered.response;
+    let body = match body {
+        Some(Body::Text(text)) => serde_json::from_str(&text).unwrap(),
+        None => Value::Null,
+        other => panic!("{other:?}"),
+    };
+    let line = answered.line.to_string();
+    assert!(!line.contains('\n'));
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert!(
+        line.as_object()
+            .unwrap()
+            .values()
+            .all(|v| !v.is_object() && !v.is_array()),
+        "flat"
+    );
+    assert_eq!(line["status"], status_code);
+    Seen {
+        status: status_code,
+        headers,
+        body,
+        line,
+    }
+}
+
+impl Seen {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Status and code of a problem document that is as RFC 9457 and the contract want it.
+    fn problem(&self) -> (i64, &str) {
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
+        assert_eq!(self.header("cache-control"), Some("no-store"));
+        assert_eq!(self.body["status"], self.status);
+        assert!(
+            self.body["type"]
+                .as_str()
+                .unwrap()
+                .starts_with("urn:tegata:problem:")
+        );
+        assert!(!self.body["title"].as_str().unwrap().is_empty());
+        assert_eq!(self.line["code"], self.body["code"]);
+        (self.status, self.body["code"].as_str().unwrap())
+    }
+}
+
+fn event(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// The sample request with something else at a JSON pointer.
+fn get_with(pointer: &str, value: impl Into<Value>) -> Value {
+    changed(GET, pointer, value)
+}
+
+fn changed(text: &str, pointer: &str, value: impl Into<Value>) -> Value {
+    let mut event = event(text);
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    event.pointer_mut(parent).unwrap()[name] = value.into();
+    event
+}
+
+#[tokio::test]
+async fn a_valid_licence_is_answered_as_the_contract_says() {
+    let fixture = Fixture::new().await;
+    let seen = fixture.ask(&event(GET)).await;
+    assert_eq!(seen.status, 200);
+    let lease = fixture.stored().await.value.lease.jws;
+    assert_eq!(
+        seen.body,
+        json!({
+            "code": "VALID",
+            "product": "sheet",
+            "domain": "example.cybozu.com",
+            "kind": "paid",
+            "edition": "standard",
+            "users": 50,
+            "quotas": {},
+            "term": { "starts_on": "2026-11-01", "ends_on": "2027-10-31" },
+            "usable_from": "2026-10-03T10:00:00+09:00",
+            "valid_until": "2027-11-01T09:00:00+09:00",
+            "grace_until": "2027-11-08T09:00:00+09:00",
+            "refresh_after": "2026-11-23T10:03:11+09:00",
+            "evaluated_at": "2026-11-22T10:03:11+09:00",
+            "lease": lease,
+        })
+    );
+    assert_eq!(seen.header("content-type"), Some("application/json"));
+    assert_eq!(seen.header("cache-control"), Some("private, max-age=300"));
+    assert_eq!(
+        seen.line,
+        json!({
+            "type": "access",
+            "time": "2026-11-22T01:03:11.000Z",
+            "request_id": "JKJaXmPLvHcESHA=",
+            "method": "GET",
+            "product": "sheet",
+            "domain": "example.cybozu.com",
+            "version": "1.9.0",
+            "code": "VALID",
+            "status": 200,
+            "reason": null,
+            "serial": "absent",
+            "source": "103.79.14.0/24",
+            "browser": false,
+            "database_ms": seen.line["database_ms"],
+        })
+    );
+    assert!(seen.line["database_ms"].as_f64().unwrap() > 0.0);
+}
+
+#[tokio::test]
+async fn every_code_by_the_clock() {
+    let fixture = Fixture::new().await;
+    for (now, code, refresh_after) in [
+        (
+            "2026-10-03T00:59:59Z",
+            "NOT_STARTED",
+            "2026-10-03T10:59:59+09:00",
+        ),
+        ("2026-10-03T01:00:00Z", "VALID", "2026-10-04T10:00:00+09:00"),
+        ("2027-10-31T23:59:59Z", "VALID", "2027-11-02T08:59:59+09:00"),
+        ("2027-11-01T00:00:00Z", "GRACE", "2027-11-01T10:00:00+09:00"),
+        (
+            "2027-11-08T00:00:00Z",
+            "EXPIRED",
+            "2027-11-08T10:00:00+09:00",
+        ),
+    ] {
+        let seen = fixture.ask_at(&event(GET), now).await;
+        assert_eq!(
+            (seen.status, seen.body["code"].as_str()),
+            (200, Some(code)),
+            "{now}"
+        );
+        assert_eq!(seen.body["refresh_after"], refresh_after, "{now}");
+        assert!(seen.body["lease"].as_str().unwrap().starts_with("eyJ"));
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_seen_by_the_next_request_with_a_newer_lease() {
+    let fixture = Fixture::new().await;
+    let before = fixture.stored().await;
+    let now: Timestamp = NOW.parse().unwrap();
+    let suspended = before.value.license.suspended(now).unwrap();
+    let signer = &fixture.key.signer;
+    let signed = signer
+        .sign(suspended, now, Some(&before.value.lease))
+        .await
+        .unwrap();
+    let act = Act {
+        at: now,
+        by: "test",
+        change: "suspend",
+    };
+    let key = fixture.key_of_license();
+    let table = &fixture.database.table;
+    table
+        .put(&key, Some(&before.revision), &signed, &act)
+        .await
+        .unwrap();
+
+    let seen = fixture.ask(&event(GET)).await;
+    assert_eq!(
+        (seen.status, &seen.body["code"]),
+        (200, &json!("SUSPENDED"))
+    );
+    assert_eq!(seen.body["suspended_from"], "2026-11-22T10:03:11+09:00");
+    assert_eq!(seen.body["lease"], signed.lease.jws);
+    assert!(
+        signed.lease.issued_at > before.value.lease.issued_at,
+        "the newer lease wins"
+    );
+}
+
+#[tokio::test]
+async fn two_operators_cannot_overwrite_each_other() {
+    let fixture = Fixture::new().await;
+    let (table, key) = (&fixture.database.table, fixture.key_of_license());
+    let before = fixture.stored().await;
+    let act = |change| Act {
+        at: before.revision.at,
+        by: "test",
+        change,
+    };
+    let put = |change| table.put(&key, Some(&before.revision), &before.value, change);
+    let first = put(&act("first")).await.unwrap();
+    assert_eq!(first.version, 2);
+    assert!(
+        first.at > before.revision.at,
+        "history stays in order on a slow clock"
+    );
+    assert!(matches!(
+        put(&act("second")).await,
+        Err(TableError::Conflict)
+    ));
+    let again = table.put(&key, None, &before.value, &act("issue")).await;
+    assert!(matches!(again, Err(TableError::Conflict)));
+    let history = table.history::<SignedLicense>(&key).await.unwrap();
+    let changes: Vec<&str> = history.iter().map(|h| h.revision.change.as_str()).collect();
+    assert_eq!(changes, ["issue", "first"]);
+}
+
+#[tokio::test]
+async fn no_licence_and_a_wrong_serial_look_the_same() {
+    let mut strict = product();
+    strict.policy.requires_serial = true;
+    let fixture = Fixture::with(strict).await;
+    let stranger = fixture
+        .ask(&get_with("/pathParameters/domain", "stranger.cybozu.com"))
+        .await;
+    let unknown_product = fixture
+        .ask(&get_with("/pathParameters/product", "unknown"))
+        .await;
+    let missing = fixture.ask(&event(GET)).await;
+    let empty = fixture
+        .ask(&get_with("/headers/x-license-serial", ""))
+        .await;
+    let wrong = fixture
+        .ask(&get_with(
+            "/headers/x-license-serial",
+            "ABCD-EFGH-IJKL-MNOQ",
+        ))
+        .await;
+    for (seen, reason, serial) in [
+        (&stranger, "no_license", "absent"),
+        (&unknown_product, "no_license", "absent"),
+        (&missing, "serial_missing", "absent"),
+        (&empty, "serial_missing", "absent"),
+        (&wrong, "serial_mismatch", "mismatch"),
+    ] {
+        assert_eq!(seen.problem(), (404, "NOT_FOUND"));
+        assert_eq!(seen.body, stranger.body);
+        assert_eq!(seen.headers, stranger.headers);
+        assert_eq!(
+            (&seen.line["reason"], &seen.line["serial"]),
+            (&json!(reason), &json!(serial))
+        );
+    }
+    let right = fixture.ask(&event(GET_WITH_SERIAL)).await;
+    assert_eq!(
+        (right.status, &right.line["serial"]),
+        (200, &json!("match"))
+    );
+    let typed = fixture
+        .ask(&get_with("/headers/x-license-serial", "abcdefghijklmnop"))
+        .await;
+    assert_eq!(typed.status, 200);
+}
+
+#[tokio::test]
+async fn a_serial_that_is_not_required_is_checked_if_it_is_sent() {
+    let fixture = Fixture::new().await;
+    let wrong = fixture
+        .ask(&get_with(
+            "/headers/x-license-serial",
+            "ABCD-EFGH-IJKL-MNOQ",
+        ))
+        .await;
+    assert_eq!(wrong.problem(), (404, "NOT_FOUND"));
+    assert_eq!(fixture.ask(&event(GET_WITH_SERIAL)).await.status, 200);
+}
+
+#[tokio::test]
+async fn malformed_requests_are_told_what_is_wrong() {
+    let fixture = Fixture::new().await;
+    let product = "product: expected 1 to 32 of a-z, 0-9 and '-', starting with a letter";
+    let characters = "domain: expected a-z, 0-9, '-' and '.' only";
+    let base = "domain: not below cybozu.com, kintone.com or cybozu.cn";
+    let serial = "X-License-Serial: expected one, of 16 to 64 letters, digits and hyphens";
+    let version =
+        "version: expected one, of 1 to 32 letters, digits, '.', '-', '_' and '+', such as 1.9.0";
+    let query = "query: expected no parameter but version";
+    let cases: Vec<(&str, Value, &str)> = vec![
+        ("/pathParameters/product", "Sheet".into(), product),
+        ("/pathParameters/product", "".into(), product),
+        (
+            "/pathParameters/product",
+            "sheet@2026-01-01T00:00:00.000Z".into(),
+            product,
+        ),
+        ("/pathParameters/product", "#products".into(), product),
+        ("/pathParameters/product", "p".repeat(5000).into(), product),
+        ("/pathParameters", Value::Null, product),
+        ("/pathParameters/domain", "#signing-keys".into(), characters),
+        (
+            "/pathParameters/domain",
+            "example%2Ecybozu.com".into(),
+            characters,
+        ),
+        (
+            "/pathParameters/domain",
+            "example.cybozu.com%00".into(),
+            characters,
+        ),
+        (
+            "/pathParameters/domain",
+            "..%2f..%2fexample.cybozu.com".into(),
+            characters,
+        ),
+        (
+            "/pathParameters/domain",
+            "ｅｘａｍｐｌｅ.cybozu.com".into(),
+            characters,
+        ),
+        ("/pathParameters/domain", "example.example.com".into(), base),
+        (
+            "/pathParameters/domain",
+            "example.cybozu.com.evil.example".into(),
+            base,
+        ),
+        (
+            "/pathParameters/domain",
+            "a".repeat(6000).into(),
+            "domain: longer than 253 characters",
+        ),
+        (
+            "/pathParameters/domain",
+            "example.cybozu.com:99999".into(),
+            "domain: its port is not a number from 1 to 65535",
+        ),
+        (
+            "/pathParameters/domain",
+            "".into(),
+            "domain: expected a kintone host name such as example.cybozu.com",
+        ),
+        ("/headers/x-license-serial", "short".into(), serial),
+        // Two headers of one name, as the gateway joins them and as a list.
+        (
+            "/headers/x-license-serial",
+            format!("{SERIAL},{SERIAL}").into(),
+            serial,
+        ),
+        ("/headers/x-license-serial", json!([SERIAL, SERIAL]), serial),
+        ("/headers/x-license-serial", "A".repeat(65).into(), serial),
+        (
+            "/queryStringParameters",
+            json!({ "version": "1.9.0", "user": "1" }),
+            query,
+        ),
+        ("/queryStringParameters", json!({ "serial": SERIAL }), query),
+        ("/queryStringParameters/version", "".into(), version),
+        (
+            "/queryStringParameters/version",
+            "1.9.0,2.0.0".into(),
+            version,
+        ),
+        ("/queryStringParameters/version", "<script>".into(), version),
+        ("/body", "{}".into(), "body: expected none"),
+        (
+            "/requestContext/http/method",
+            "POST".into(),
+            "method: expected GET or OPTIONS",
+        ),
+        (
+            "/requestContext/http/method",
+            "OPTIONS".into(),
+            "OPTIONS: expected an Origin header",
+        ),
+        // What the event's own types do not take.
+        (
+            "/headers/x-note",
+            "ä".into(),
+            "headers: expected visible ASCII characters",
+        ),
+        (
+            "/headers/x-license-serial",
+            "シリアル".into(),
+            "headers: expected visible ASCII characters",
+        ),
+        (
+            "/headers/origin",
+            "https://é.cybozu.com".into(),
+            "headers: expected visible ASCII characters",
+        ),
+    ];
+    for (pointer, value, detail) in cases {
+        let seen = fixture.ask(&get_with(pointer, value.clone())).await;
+        assert_eq!(seen.problem(), (400, "MALFORMED"), "{pointer} {value}");
+        assert_eq!(seen.body["detail"], detail, "{pointer} {value}");
+        assert_eq!(seen.line["reason"], detail);
+    }
+}
+
+#[tokio::test]
+async fn other_spellings_of_the_tenant_find_its_licence() {
+    let fixture = Fixture::new().await;
+    for spelling in [
+        "example.s.cybozu.com",
+        "EXAMPLE.cybozu.com",
+        "example.cybozu.com.:443",
+    ] {
+        let seen = fixture
+            .ask(&get_with("/pathParameters/domain", spelling))
+            .await;
+        assert_eq!(
+            (seen.status, &seen.body["domain"]),
+            (200, &json!("example.cybozu.com"))
+        );
+        assert_eq!(seen.line["domain"], "example.cybozu.com");
+    }
+}
+
+#[tokio::test]
+async fn a_page_reads_only_its_own_tenants_licence() {
+    let fixture = Fixture::new().await;
+    let own = fixture.ask(&event(GET_FROM_BROWSER)).await;
+    assert_eq!(own.status, 200);
+    assert_eq!(
+        own.header("access-control-allow-origin"),
+        Some("https://example.cybozu.com")
+    );
+    assert_eq!(
+        (&own.line["browser"], &own.line["source"]),
+        (&json!(true), &json!("2001:db8:85a3::/48"))
+    );
+    let secure = fixture
+        .ask(&get_with("/headers/origin", "https://example.s.cybozu.com"))
+        .await;
+    assert_eq!(
+        secure.header("access-control-allow-origin"),
+        Some("https://example.s.cybozu.com")
+    );
+    for origin in [
+        "https://other.cybozu.com",
+        "https://evil.example",
+        "null",
+        "http://example.cybozu.com",
+        "*",
+        "https://example.cybozu.com,https://example.cybozu.com",
+    ] {
+        for text in [GET, PREFLIGHT] {
+            let seen = fixture.ask(&changed(text, "/headers/origin", origin)).await;
+            assert_eq!(seen.problem(), (403, "ORIGIN_NOT_ALLOWED"), "{origin}");
+            assert_eq!(seen.header("access-control-allow-origin"), None);
+        }
+    }
+    // A page may read why it gets no licence.
+    let stranger = changed(
+        GET_FROM_BROWSER,
+        "/pathParameters/domain",
+        "stranger.cybozu.com",
+    );
+    let mut stranger = stranger;
+    stranger["headers"]["origin"] = "https://stranger.cybozu.com".into();
+    let seen = fixture.ask(&stranger).await;
+    assert_eq!(seen.problem(), (404, "NOT_FOUND"));
+    assert_eq!(
+        seen.header("access-control-allow-origin"),
+        Some("https://stranger.cybozu.com")
+    );
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_without_the_database() {
+    let counted = Counted::start(200, json!({})).await;
+    let lookup = Lookup::new(&settings(&counted.endpoint, &[])).unwrap();
+    let seen = seen(lookup.answer(PREFLIGHT, NOW.parse().unwrap()).await);
+    assert_eq!((seen.status, &seen.body), (204, &Value::Null));
+    for (name, value) in [
+        ("access-control-allow-origin", "https://example.cybozu.com"),
+        ("access-control-allow-methods", "GET"),
+        ("access-control-allow-headers", "X-License-Serial"),
+        ("access-control-max-age", "86400"),
+        ("vary", "Origin"),
+    ] {
+        assert_eq!(seen.header(name), Some(value), "{name}");
+    }
+    assert_eq!(seen.line["code"], "PREFLIGHT");
+    assert!(counted.targets().is_empty());
+}
+
+#[tokio::test]
+async fn only_configured_addresses_may_ask() {
+    let fixture = Fixture::new().await;
+    let ranges = [("ALLOWED_SOURCE_RANGES", "103.79.14.0/24,2001:db8::/32")];
+    let lookup = Lookup::new(&fixture.database.settings(&ranges)).unwrap();
+    let ask = async |address: Value| {
+        // The header says what its sender likes; the address is the gateway's finding.
+        let mut event = get_with("/headers/x-forwarded-for", "103.79.14.21");
+        event["requestContext"]["http"]["sourceIp"] = address;
+        seen(
+            lookup
+                .answer(&event.to_string(), NOW.parse().unwrap())
+                .await,
+        )
+    };
+    for address in ["103.79.14.200", "2001:db8:85a3::8a2e:370:7334"] {
+        assert_eq!(ask(address.into()).await.status, 200, "{address}");
+    }
+    for address in [
+        "203.0.113.7".into(),
+        "2001:db9::1".into(),
+        "".into(),
+        Value::Null,
+    ] {
+        let seen = ask(address.clone()).await;
+        assert_eq!(seen.problem(), (403, "SOURCE_NOT_ALLOWED"), "{address}");
+        assert_eq!(seen.line["domain"], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_the_security_headers() {
+    let fixture = Fixture::new().await;
+    let events = [
+        event(GET),
+        event(PREFLIGHT),
+        get_with("/pathParameters/domain", "stranger.cybozu.com"),
+        get_with("/pathParameters/domain", "nonsense"),
+        get_with("/headers/origin", "https://evil.example"),
+    ];
+    for event in &events {
+        let seen = fixture.ask(event).await;
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            (
+                "strict-transport-security",
+                "max-age=63072000; includeSubDomains",
+            ),
+            (
+                "content-security-policy",
+                "default-src 'none'; frame-ancestors 'none'",
+            ),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+            ("vary", "Origin"),
+        ] {
+            assert_eq!(seen.header(name), Some(value), "{} {name}", seen.status);
+        }
+    }
+}
+
+/// A stand-in for a DynamoDB in trouble, or one whose calls are to be counted: notes what is
+/// called and always gives the same answer.
+struct Counted {
+    endpoint: String,
+    targets: Arc<Mutex<Vec<String>>>,
+}
+
+impl Counted {
+    async fn start(status: u16, answer: Value) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let targets = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&targets);
+        let router = axum::Router::new().fallback(move |headers: HeaderMap| {
+            let target = headers["x-amz-target"].to_str().unwrap().to_owned();
+            noted.lock().unwrap().push(target);
+            let content_type = [("content-type", "application/x-amz-json-1.0")];
+            let status = axum::http::StatusCode::from_u16(status).unwrap();
+            let answer = answer.to_string();
+            async move { (status, content_type, answer) }
+        });
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { endpoint, targets }
+    }
+
+    fn targets(&self) -> Vec<String> {
+        self.targets.lock().unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn one_get_item_is_all_that_a_request_costs() {
+    let counted = Counted::start(200, json!({})).await;
+    let lookup = Lookup::new(&settings(&counted.endpoint, &[])).unwrap();
+    let ask = async |event: Value| {
+        lookup
+            .answer(&event.to_string(), NOW.parse().unwrap())
+            .await
+    };
+    ask(event(GET)).await;
+    assert_eq!(counted.targets(), ["DynamoDB_20120810.GetItem"]);
+    ask(get_with("/pathParameters/domain", "nonsense")).await;
+    ask(get_with("/headers/origin", "https://evil.example")).await;
+    assert_eq!(
+        counted.targets().len(),
+        1,
+        "what is refused never reaches the database"
+    );
+}
+
+/// Asks a database in trouble; an answer must come within two seconds.
+async fn ask_in_trouble(endpoint: &str) -> Seen {
+    let lookup = Lookup::new(&settings(endpoint, &[])).unwrap();
+    let started = Instant::now();
+    let seen = seen(lookup.answer(GET, NOW.parse().unwrap()).await);
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        started.elapsed()
+    );
+    assert_eq!(seen.problem(), (503, "UNAVAILABLE"));
+    assert_eq!(seen.header("retry-after"), Some("5"));
+    assert_eq!(seen.line["domain"], "example.cybozu.com");
+    seen
+}
+
+#[tokio::test]
+async fn a_database_that_is_down_gives_503() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    assert_eq!(ask_in_trouble(&endpoint).await.line["reason"], "connection");
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_answer_gives_503_within_two_seconds() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    // Connections are taken up by the kernel, and nobody reads them.
+    let seen = ask_in_trouble(&endpoint).await;
+    assert_eq!(seen.line["reason"], "timeout");
+    assert!(seen.line["database_ms"].as_f64().unwrap() > 1000.0);
+    drop(listener);
+}
+
+#[tokio::test]
+async fn a_database_that_refuses_gives_503_and_its_own_code() {
+    for (status, code, attempts) in [
+        (400, "ProvisionedThroughputExceededException", 2),
+        (400, "AccessDeniedException", 1),
+        (400, "ResourceNotFoundException", 1),
+        (500, "InternalServerError", 2),
+    ] {
+        let answer = json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "arn:aws:secret" });
+        let counted = Counted::start(status, answer).await;
+        let seen = ask_in_trouble(&counted.endpoint).await;
+        assert_eq!(seen.line["reason"], code);
+        assert!(!seen.body.to_string().contains("arn:"), "no internals");
+        assert_eq!(counted.targets().len(), attempts, "{code}");
+    }
+}
+
+/// All ways to break one attribute of an item, by its path.
+fn breakages(item: &Item) -> Vec<(String, Item)> {
+    let mut broken = Vec::new();
+    for (name, value) in item {
+        if name == "domain" || name == "product" {
+            continue; // The key: an item without it cannot be stored.
+        }
+        let mut without = item.clone();
+        without.remove(name);
+        broken.push((format!("{name} missing"), without));
+        for wrong in [
+            AttributeValue::Null(true),
+            AttributeValue::L(Vec::new()),
+            AttributeValue::S("?".into()),
+        ] {
+            let mut wrongly_typed = item.clone();
+            wrongly_typed.insert(name.clone(), wrong);
+            broken.push((format!("{name} wrongly typed"), wrongly_typed));
+        }
+        if let AttributeValue::M(members) = value {
+            let parts = members.iter().flat_map(|(part, value)| {
+                let mut without = members.clone();
+                without.remove(part);
+                let mut wrong = members.clone();
+                // Neither a text nor a number nor a map is a list of nothing.
+                wrong.insert(part.clone(), AttributeValue::L(Vec::new()));
+                let mut all = vec![
+                    (format!("{name}.{part} missing"), without),
+                    (format!("{name}.{part} wrongly typed"), wrong),
+                ];
+                if let AttributeValue::M(_) = value {
+                    let mut text = members.clone();
+                    text.insert(part.clone(), AttributeValue::S("?".into()));
+                    all.push((format!("{name}.{part} a text"), text));
+                }
+                all
+            });
+            for (what, members) in parts {
+                let mut item = item.clone();
+                item.insert(name.clone(), AttributeValue::M(members));
+                broken.push((what, item));
+            }
+        }
+    }
+    broken
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_gives_503_and_never_a_licence() {
+    let fixture = Fixture::new().await;
+    let whole = fixture.raw().await;
+    // Absent, these have a meaning of their own.
+    let optional = ["license.quotas missing", "license.billing missing"];
+    let mut tried = 0;
+    for (what, item) in breakages(&whole) {
+        fixture.put_raw(item).await;
+        let seen = fixture.ask(&event(GET)).await;
+        if optional.contains(&what.as_str()) {
+            assert_eq!(seen.status, 200, "{what}");
+            continue;
+        }
+        assert_eq!(seen.problem(), (503, "UNAVAILABLE"), "{what}");
+        assert_eq!(seen.header("retry-after"), Some("300"), "{what}");
+        assert_eq!(seen.line["reason"], "unreadable_item", "{what}");
+        tried += 1;
+    }
+    assert!(tried > 50, "{tried}");
+}
+
+#[tokio::test]
+async fn an_item_about_another_tenant_is_not_answered() {
+    let fixture = Fixture::new().await;
+    let mut item = fixture.raw().await;
+    item.insert(
+        "domain".into(),
+        AttributeValue::S("other.cybozu.com".into()),
+    );
+    fixture.put_raw(item).await;
+    let seen = fixture
+        .ask(&get_with("/pathParameters/domain", "other.cybozu.com"))
+        .await;
+    assert_eq!(seen.problem(), (503, "UNAVAILABLE"));
+}
+
+#[tokio::test]
+async fn nothing_of_the_callers_that_is_not_in_order_is_recorded_or_returned() {
+    const CANARY: &str = "CANARY-SERIAL-0000-canary@example.com";
+    let fixture = Fixture::new().await;
+    let places = [
+        "/pathParameters/product",
+        "/pathParameters/domain",
+        "/headers/x-license-serial",
+        "/headers/origin",
+        "/headers/user-agent",
+        "/headers/referer",
+        "/headers/cookie",
+        "/headers/x-forwarded-for",
+        "/queryStringParameters/version",
+        "/queryStringParameters/canary",
+        "/rawQueryString",
+        "/rawPath",
+        "/body",
+        "/requestContext/http/path",
+        "/requestContext/http/userAgent",
+        "/requestContext/http/sourceIp",
+    ];
+    for place in places {
+        let seen = fixture.ask(&get_with(place, CANARY)).await;
+        let all = format!("{} {} {:?}", seen.body, seen.line, seen.headers).to_lowercase();
+        assert!(!all.contains("canary"), "{place}: {all}");
+    }
+    let serial = fixture.ask(&event(GET_WITH_SERIAL)).await;
+    let all = format!("{} {}", serial.body, serial.line);
+    assert!(
+        !all.contains(SERIAL) && !all.contains("103.79.14.21"),
+        "{all}"
+    );
+}
