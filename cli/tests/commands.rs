@@ -32,7 +32,9 @@ impl Tegata {
     }
 
     fn empty() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn file(&self, name: &str, content: &str) -> String {
@@ -64,14 +66,22 @@ impl Tegata {
     }
 
     fn json(&self, arguments: &[&str]) -> Value {
-        let arguments: Vec<&str> = arguments.iter().copied().chain(["--output", "json"]).collect();
+        let arguments: Vec<&str> = arguments
+            .iter()
+            .copied()
+            .chain(["--output", "json"])
+            .collect();
         serde_json::from_str(&self.text(&arguments)).unwrap()
     }
 
     /// What a command says that must fail, and its exit code.
     fn failure(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.run(arguments);
-        assert!(!output.status.success(), "{arguments:?}: {}", text(&output.stdout));
+        assert!(
+            !output.status.success(),
+            "{arguments:?}: {}",
+            text(&output.stdout)
+        );
         (output.status.code().unwrap(), text(&output.stderr))
     }
 }
@@ -81,7 +91,14 @@ fn text(bytes: &[u8]) -> String {
 }
 
 const ISSUE: [&str; 8] = [
-    "license", "issue", "example.cybozu.com", "gantt", "--billing", "monthly", "--users", "50",
+    "license",
+    "issue",
+    "example.cybozu.com",
+    "gantt",
+    "--billing",
+    "monthly",
+    "--users",
+    "50",
 ];
 
 #[test]
@@ -93,7 +110,10 @@ fn the_life_of_a_licence() {
 
     let shown = tegata.json(&["license", "show", "Example.s.cybozu.com", "gantt"]);
     assert_eq!(shown["usable_from"], "2026-10-02T15:00:00Z");
-    assert_eq!(shown["term"], json!({ "starts_on": "2026-11-01", "ends_on": "2026-11-30" }));
+    assert_eq!(
+        shown["term"],
+        json!({ "starts_on": "2026-11-01", "ends_on": "2026-11-30" })
+    );
     assert_eq!(shown["valid_until"], "2026-12-01T00:00:00Z");
     assert_eq!(shown["revision"]["by"], "local:tester");
     assert_eq!(shown.get("serial_sha256"), None);
@@ -132,8 +152,15 @@ fn the_life_of_a_licence() {
     );
     let listed = tegata.json(&["license", "list", "--product", "gantt"]);
     assert_eq!(listed.as_array().unwrap().len(), 1);
-    assert_eq!(tegata.json(&["license", "list", "--product", "sheet"]), json!([]));
-    assert!(tegata.text(&["license", "list"]).contains("example.cybozu.com"));
+    assert_eq!(
+        tegata.json(&["license", "list", "--product", "sheet"]),
+        json!([])
+    );
+    assert!(
+        tegata
+            .text(&["license", "list"])
+            .contains("example.cybozu.com")
+    );
 }
 
 #[test]
@@ -142,7 +169,14 @@ fn every_change_makes_a_newer_lease() {
     tegata.json(&ISSUE);
     let lease = || tegata.json(&["license", "show", "example.cybozu.com", "gantt", "--lease"]);
     let first = lease();
-    tegata.json(&["license", "change", "example.cybozu.com", "gantt", "--users", "51"]);
+    tegata.json(&[
+        "license",
+        "change",
+        "example.cybozu.com",
+        "gantt",
+        "--users",
+        "51",
+    ]);
     let second = lease();
     let issued_at = |shown: &Value| shown["lease"]["issued_at"].as_str().unwrap().to_owned();
     assert!(issued_at(&second) > issued_at(&first));
@@ -159,15 +193,38 @@ fn a_dry_run_prints_and_writes_nothing() {
 
     tegata.json(&ISSUE);
     for arguments in [
-        &["license", "suspend", "example.cybozu.com", "gantt", "--dry-run"][..],
-        &["license", "change", "example.cybozu.com", "gantt", "--users", "9", "--dry-run"],
-        &["license", "cancel", "example.cybozu.com", "gantt", "--dry-run"],
+        &[
+            "license",
+            "suspend",
+            "example.cybozu.com",
+            "gantt",
+            "--dry-run",
+        ][..],
+        &[
+            "license",
+            "change",
+            "example.cybozu.com",
+            "gantt",
+            "--users",
+            "9",
+            "--dry-run",
+        ],
+        &[
+            "license",
+            "cancel",
+            "example.cybozu.com",
+            "gantt",
+            "--dry-run",
+        ],
         &["key", "create", "--dry-run"],
     ] {
         assert_eq!(tegata.json(arguments)["dry_run"], true);
     }
     let shown = tegata.json(&["license", "show", "example.cybozu.com", "gantt"]);
-    assert_eq!((&shown["revision"]["version"], &shown["users"]), (&json!(1), &json!(50)));
+    assert_eq!(
+        (&shown["revision"]["version"], &shown["users"]),
+        (&json!(1), &json!(50))
+    );
     assert_eq!(tegata.json(&["key", "list"]).as_array().unwrap().len(), 1);
 }
 
@@ -177,21 +234,98 @@ fn errors_say_what_was_wrong_and_what_is_accepted() {
     tegata.json(&ISSUE);
     let issue = |change: &[&'static str]| [&ISSUE[..2], change].concat();
     for (arguments, code, said) in [
-        (issue(&["nowhere.example.com", "sheet", "--trial", "30", "--users", "5"]), 1, "not below cybozu.com"),
-        (issue(&["abc.cybozu.com", "Sheet", "--trial", "30", "--users", "5"]), 2, "a product is 1 to 32 of a-z"),
-        (issue(&["abc.cybozu.com", "other", "--trial", "30", "--users", "5"]), 3, "tegata product apply"),
-        (issue(&["abc.cybozu.com", "sheet", "--trial", "0", "--users", "5"]), 1, "days of a trial must be 1 to 366"),
-        (issue(&["abc.cybozu.com", "sheet", "--trial", "30", "--users", "0"]), 1, "users must be 1 to 1000000"),
-        (issue(&["abc.cybozu.com", "sheet", "--users", "5"]), 2, "--billing"),
-        (issue(&["abc.cybozu.com", "sheet", "--trial", "9", "--users", "5", "--usable-from", "soon"]), 2, "such as 2026-11-30"),
-        (issue(&["abc.cybozu.com", "sheet", "--trial", "9", "--users", "5", "--serial", "x"]), 2, "16 to 64 letters"),
+        (
+            issue(&[
+                "nowhere.example.com",
+                "sheet",
+                "--trial",
+                "30",
+                "--users",
+                "5",
+            ]),
+            1,
+            "not below cybozu.com",
+        ),
+        (
+            issue(&["abc.cybozu.com", "Sheet", "--trial", "30", "--users", "5"]),
+            2,
+            "a product is 1 to 32 of a-z",
+        ),
+        (
+            issue(&["abc.cybozu.com", "other", "--trial", "30", "--users", "5"]),
+            3,
+            "tegata product apply",
+        ),
+        (
+            issue(&["abc.cybozu.com", "sheet", "--trial", "0", "--users", "5"]),
+            1,
+            "days of a trial must be 1 to 366",
+        ),
+        (
+            issue(&["abc.cybozu.com", "sheet", "--trial", "30", "--users", "0"]),
+            1,
+            "users must be 1 to 1000000",
+        ),
+        (
+            issue(&["abc.cybozu.com", "sheet", "--users", "5"]),
+            2,
+            "--billing",
+        ),
+        (
+            issue(&[
+                "abc.cybozu.com",
+                "sheet",
+                "--trial",
+                "9",
+                "--users",
+                "5",
+                "--usable-from",
+                "soon",
+            ]),
+            2,
+            "such as 2026-11-30",
+        ),
+        (
+            issue(&[
+                "abc.cybozu.com",
+                "sheet",
+                "--trial",
+                "9",
+                "--users",
+                "5",
+                "--serial",
+                "x",
+            ]),
+            2,
+            "16 to 64 letters",
+        ),
         (ISSUE.to_vec(), 1, "has a licence of gantt already"),
-        (vec!["license", "show", "abc.cybozu.com", "sheet"], 3, "abc.cybozu.com has no licence of sheet"),
-        (vec!["license", "history", "abc.cybozu.com", "sheet"], 3, "has no licence"),
-        (vec!["license", "change", "example.cybozu.com", "gantt"], 2, "--users"),
-        (vec!["license", "resume", "example.cybozu.com", "gantt"], 1, "is not suspended"),
+        (
+            vec!["license", "show", "abc.cybozu.com", "sheet"],
+            3,
+            "abc.cybozu.com has no licence of sheet",
+        ),
+        (
+            vec!["license", "history", "abc.cybozu.com", "sheet"],
+            3,
+            "has no licence",
+        ),
+        (
+            vec!["license", "change", "example.cybozu.com", "gantt"],
+            2,
+            "--users",
+        ),
+        (
+            vec!["license", "resume", "example.cybozu.com", "gantt"],
+            1,
+            "is not suspended",
+        ),
         (vec!["license", "list", "--code", "GOOD"], 2, "VALID, GRACE"),
-        (vec!["product", "apply", "/does/not/exist"], 1, "cannot read /does/not/exist"),
+        (
+            vec!["product", "apply", "/does/not/exist"],
+            1,
+            "cannot read /does/not/exist",
+        ),
         (vec!["key", "rotate"], 1, "there is no next key"),
         (vec!["key", "retire", "nobody"], 1, "is not registered"),
     ] {
@@ -200,7 +334,16 @@ fn errors_say_what_was_wrong_and_what_is_accepted() {
         assert_eq!(status, code, "{arguments:?}: {message}");
     }
     // A serial that is typed wrongly is not repeated either.
-    let (_, message) = tegata.failure(&issue(&["abc.cybozu.com", "sheet", "--trial", "9", "--users", "5", "--serial", "S3CR3T!"]));
+    let (_, message) = tegata.failure(&issue(&[
+        "abc.cybozu.com",
+        "sheet",
+        "--trial",
+        "9",
+        "--users",
+        "5",
+        "--serial",
+        "S3CR3T!",
+    ]));
     assert!(message.contains("16 to 64"), "{message}");
 }
 
@@ -209,13 +352,34 @@ fn a_wrong_catalogue_names_the_place() {
     let tegata = Tegata::new();
     for (catalogue, said) in [
         ("issuer = 5", "line 1"),
-        ("[products.sheet]\nname = { ja = 'a', en = 'b' }", "missing field `issuer`"),
-        ("issuer = 'i'\n[products.sheet]\nname = { ja = 'a', en = 'b' }\ngrace = 5", "unknown field `grace`"),
-        ("issuer = 'i'\n[products.sheet]\nname = { ja = 'a', en = 'b' }\ngrace_days = 91", "products.sheet: grace_days must be 0 to 90"),
-        ("issuer = 'i'\n[products.sheet]\nname = { ja = 'a', en = 'b' }\ncut_off = '9:00'", "HH:MM"),
-        ("issuer = 'i'\n[products.sheet]\nname = { ja = 'a', en = 'b' }\ntime_zone = 'Tokyo'", "IANA name"),
-        ("issuer = 'i'\n[products.Sheet]\nname = { ja = 'a', en = 'b' }", "a product is 1 to 32"),
-        ("issuer = 'i'\n[products.sheet]\nname = { ja = 'a', en = 'b' }\nkintone_plugin_ids = ['xyz']", "32 letters from a to p"),
+        (
+            "[products.sheet]\nname = { ja = 'a', en = 'b' }",
+            "missing field `issuer`",
+        ),
+        (
+            "issuer = 'i'\n[products.sheet]\nname = { ja = 'a', en = 'b' }\ngrace = 5",
+            "unknown field `grace`",
+        ),
+        (
+            "issuer = 'i'\n[products.sheet]\nname = { ja = 'a', en = 'b' }\ngrace_days = 91",
+            "products.sheet: grace_days must be 0 to 90",
+        ),
+        (
+            "issuer = 'i'\n[products.sheet]\nname = { ja = 'a', en = 'b' }\ncut_off = '9:00'",
+            "HH:MM",
+        ),
+        (
+            "issuer = 'i'\n[products.sheet]\nname = { ja = 'a', en = 'b' }\ntime_zone = 'Tokyo'",
+            "IANA name",
+        ),
+        (
+            "issuer = 'i'\n[products.Sheet]\nname = { ja = 'a', en = 'b' }",
+            "a product is 1 to 32",
+        ),
+        (
+            "issuer = 'i'\n[products.sheet]\nname = { ja = 'a', en = 'b' }\nkintone_plugin_ids = ['xyz']",
+            "32 letters from a to p",
+        ),
     ] {
         let file = tegata.file("wrong.toml", catalogue);
         let (status, message) = tegata.failure(&["product", "apply", &file]);
@@ -228,7 +392,10 @@ fn a_wrong_catalogue_names_the_place() {
 #[test]
 fn applying_a_catalogue_shows_what_changes() {
     let tegata = Tegata::new();
-    let file = tegata.file("again.toml", &PRODUCTS.replace("requires_serial = true", "grace_days = 10"));
+    let file = tegata.file(
+        "again.toml",
+        &PRODUCTS.replace("requires_serial = true", "grace_days = 10"),
+    );
     let dry = tegata.json(&["product", "apply", &file, "--dry-run"]);
     let applied = tegata.json(&["product", "apply", &file]);
     assert_eq!(dry["products"], applied["products"]);
@@ -251,24 +418,47 @@ fn keys_rotate_without_a_gap() {
         let list = tegata.json(&["key", "list"]);
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let keys = list.as_array().unwrap().iter();
-        keys.map(|key| (text(&key["jwk"]["kid"]), text(&key["state"]))).collect()
+        keys.map(|key| (text(&key["jwk"]["kid"]), text(&key["state"])))
+            .collect()
     };
     let first = kids()[0].0.clone();
     tegata.json(&["key", "create"]);
     let second = kids()[1].0.clone();
-    assert_eq!(kids(), [(first.clone(), "active".into()), (second.clone(), "next".into())]);
+    assert_eq!(
+        kids(),
+        [
+            (first.clone(), "active".into()),
+            (second.clone(), "next".into())
+        ]
+    );
     let (_, message) = tegata.failure(&["key", "create"]);
-    assert!(message.contains("two keys are published already"), "{message}");
+    assert!(
+        message.contains("two keys are published already"),
+        "{message}"
+    );
 
     tegata.json(&ISSUE);
-    let kid = || tegata.json(&["license", "show", "example.cybozu.com", "gantt"])["lease"]["kid"].clone();
+    let kid =
+        || tegata.json(&["license", "show", "example.cybozu.com", "gantt"])["lease"]["kid"].clone();
     assert_eq!(kid(), first);
     tegata.json(&["key", "rotate"]);
-    tegata.json(&["license", "change", "example.cybozu.com", "gantt", "--users", "9"]);
+    tegata.json(&[
+        "license",
+        "change",
+        "example.cybozu.com",
+        "gantt",
+        "--users",
+        "9",
+    ]);
     assert_eq!(kid(), second);
 
     let jwks: Value = serde_json::from_str(&tegata.text(&["key", "export"])).unwrap();
-    let exported: Vec<&Value> = jwks["keys"].as_array().unwrap().iter().map(|key| &key["kid"]).collect();
+    let exported: Vec<&Value> = jwks["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| &key["kid"])
+        .collect();
     assert_eq!(exported, [&second, &first], "the active one first");
     assert!(!jwks.to_string().contains("\"d\""), "no private half");
 
@@ -284,12 +474,20 @@ fn keys_rotate_without_a_gap() {
 fn key_files_are_for_their_owner_only() {
     let tegata = Tegata::new();
     let keys = tegata.place().join("keys");
-    let file = std::fs::read_dir(&keys).unwrap().next().unwrap().unwrap().path();
+    let file = std::fs::read_dir(&keys)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     let mode = |path: &PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&keys), mode(&file)), (0o700, 0o600));
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     let (_, message) = tegata.failure(&ISSUE);
-    assert!(message.contains("its mode is 644; a signing key must be 600"), "{message}");
+    assert!(
+        message.contains("its mode is 644; a signing key must be 600"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -23,22 +23,31 @@ impl Dev {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        // Made before anything can fail, so that the child does not outlive the test.
+        let mut dev = Self {
+            child,
+            stdout,
+            tries: Vec::new(),
+            address: String::new(),
+        };
         let mut guide = Vec::new();
-        loop {
+        while !guide
+            .last()
+            .is_some_and(|line: &String| line.contains("license suspend"))
+        {
             let mut line = String::new();
-            assert!(stdout.read_line(&mut line).unwrap() > 0, "dev ended: {guide:?}");
-            let is_last = line.contains("license suspend");
+            assert!(
+                dev.stdout.read_line(&mut line).unwrap() > 0,
+                "dev ended: {guide:?}"
+            );
             guide.push(line);
-            if is_last {
-                break;
-            }
         }
         let tries = guide.iter().filter(|line| line.contains("/v1/products/"));
-        let tries = tries.map(|line| read_try(line)).collect();
+        dev.tries = tries.map(|line| read_try(line)).collect();
         let address = guide[0].split("http://").nth(1).unwrap();
-        let address = address.split_whitespace().next().unwrap().to_owned();
-        Self { child, stdout, tries, address }
+        dev.address = address.split_whitespace().next().unwrap().to_owned();
+        dev
     }
 
     fn get(&self, path: &str, headers: &[String]) -> (u16, Value) {
@@ -47,7 +56,13 @@ impl Dev {
 
     fn interrupt(mut self) -> ExitStatus {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
         self.child.wait().unwrap()
@@ -57,6 +72,7 @@ impl Dev {
 impl Drop for Dev {
     fn drop(&mut self) {
         let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -78,20 +94,31 @@ fn read_try(line: &str) -> (String, Vec<String>, String) {
     let url = command.split("http://").nth(1).unwrap();
     let url = url.split_whitespace().next().unwrap();
     let path = &url[url.find('/').unwrap()..];
-    (label.trim().to_owned(), header.into_iter().collect(), path.to_owned())
+    (
+        label.trim().to_owned(),
+        header.into_iter().collect(),
+        path.to_owned(),
+    )
 }
 
 fn get(address: &str, path: &str, headers: &[String]) -> (u16, Value) {
     let mut stream = TcpStream::connect(address).unwrap();
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n");
+    let headers: String = headers
+        .iter()
+        .map(|header| format!("{header}\r\n"))
+        .collect();
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut response = Vec::new();
     stream.read_to_end(&mut response).unwrap();
     let response = String::from_utf8(response).unwrap();
     let (head, body) = response.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap_or(Value::String(body.to_owned())))
+    (
+        status,
+        serde_json::from_str(body).unwrap_or(Value::String(body.to_owned())),
+    )
 }
 
 #[test]
@@ -102,12 +129,25 @@ fn the_printed_requests_answer_as_labelled_and_changes_show() {
     let labels: Vec<&str> = dev.tries.iter().map(|(label, ..)| label.as_str()).collect();
     assert_eq!(
         labels,
-        ["VALID", "GRACE", "EXPIRED", "SUSPENDED", "NOT_STARTED", "VALID", "NOT_FOUND", "NOT_FOUND"]
+        [
+            "VALID",
+            "GRACE",
+            "EXPIRED",
+            "SUSPENDED",
+            "NOT_STARTED",
+            "VALID",
+            "NOT_FOUND",
+            "NOT_FOUND"
+        ]
     );
     for (label, headers, path) in &dev.tries {
         let (status, body) = dev.get(path, headers);
         assert_eq!(body["code"], label.as_str(), "{path}");
-        assert_eq!(status, if label == "NOT_FOUND" { 404 } else { 200 }, "{path}");
+        assert_eq!(
+            status,
+            if label == "NOT_FOUND" { 404 } else { 200 },
+            "{path}"
+        );
     }
     let (status, jwks) = dev.get("/.well-known/jwks.json", &[]);
     assert_eq!((status, jwks["keys"].as_array().unwrap().len()), (200, 1));
@@ -122,7 +162,10 @@ fn the_printed_requests_answer_as_labelled_and_changes_show() {
     assert_eq!(dev.get(path, &[serial.clone(), serial]).0, 400);
 
     // A second terminal.
-    let suspended = run(&directory, &["license", "suspend", "example.cybozu.com", "sheet"]);
+    let suspended = run(
+        &directory,
+        &["license", "suspend", "example.cybozu.com", "sheet"],
+    );
     assert!(suspended.status.success(), "{suspended:?}");
     assert_eq!(dev.get(path, &[]).1["code"], "SUSPENDED");
 
@@ -132,7 +175,10 @@ fn the_printed_requests_answer_as_labelled_and_changes_show() {
     let busy = run(&other, &["dev", "--port", port]);
     let message = String::from_utf8(busy.stderr).unwrap();
     assert_eq!(busy.status.code(), Some(1));
-    assert!(message.contains("is in use") && message.contains("--port"), "{message}");
+    assert!(
+        message.contains("is in use") && message.contains("--port"),
+        "{message}"
+    );
     let second = run(&directory, &["dev", "--port", "0"]);
     let message = String::from_utf8(second.stderr).unwrap();
     assert!(message.contains("another tegata is serving"), "{message}");

@@ -14,6 +14,11 @@ use license_lookup::handler::Lookup;
 use license_lookup::settings::Settings;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::embedded::Embedded;
 use crate::place::{LOCAL_TABLE, Place, PlaceArgs};
@@ -35,10 +40,7 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
     if place.stack.is_some() {
         bail!("dev runs on this machine; it has no use for --stack");
     }
-    tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing::Level::WARN)
-        .init();
+    log_to_stderr();
     let directory = place.directory();
     // The port first: it is what most often is in use, and nothing has been touched yet.
     let address = SocketAddr::from(([127, 0, 0, 1], args.port));
@@ -73,6 +75,20 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
         // A connection that is still being closed holds it; the process ends anyway.
         Err(_) => Ok(()),
     }
+}
+
+/// What goes wrong goes to stderr; stdout has the guide and the access lines. The embedded
+/// database warns of every condition that does not hold, which is daily business here.
+fn log_to_stderr() {
+    let levels = Targets::new()
+        .with_default(Level::WARN)
+        .with_target("dynoxide", LevelFilter::OFF);
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .with_writer(std::io::stderr);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(levels))
+        .init();
 }
 
 /// The function's settings as Lambda would give them, with the embedded database's address.

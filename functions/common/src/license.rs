@@ -68,7 +68,6 @@ pub struct License {
     /// The number of users bought.
     pub users: u32,
     /// Further limits by name.
-    #[serde(default)]
     pub quotas: BTreeMap<String, u64>,
     /// How long its terms are; a trial has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

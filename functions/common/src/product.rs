@@ -127,33 +127,27 @@ impl<'de> Deserialize<'de> for Zone {
 /// What a product's catalogue entry fixes for its licences.
 ///
 /// It is copied into each licence when that is written, so that a lookup needs one item and a
-/// changed catalogue changes no running contract by surprise.
+/// changed catalogue changes no running contract by surprise. Read back, no field has a default:
+/// an item that lost one is unreadable, not open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Policy {
     /// Who signs: the `iss` of the leases.
     pub issuer: String,
     /// The zone of all its dates.
-    #[serde(default = "default_zone")]
     pub time_zone: Zone,
     /// The time on the day after the last day at which a licence ends.
-    #[serde(default = "default_cut_off", with = "hours_and_minutes")]
+    #[serde(with = "hours_and_minutes")]
     pub cut_off: Time,
     /// Days of `GRACE` after the end.
-    #[serde(default = "default_grace_days")]
     pub grace_days: u16,
     /// The longest that a lease may be used offline, and so the longest that a removed licence
     /// can live on, in days.
-    #[serde(default = "default_lease_days")]
     pub lease_days: u16,
     /// Hours after which a plug-in asks again.
-    #[serde(default = "default_refresh_hours")]
     pub refresh_hours: u16,
     /// The day of a term's last month up to which it can be cancelled.
-    #[serde(default = "default_cancel_by_day")]
     pub cancel_by_day: i8,
     /// Whether a request must carry the serial.
-    #[serde(default)]
     pub requires_serial: bool,
 }
 

@@ -107,10 +107,10 @@ fn read_request(
     settings: &Settings,
     line: &mut AccessLine,
 ) -> Result<Request, Refused> {
-    // The gateway's own types refuse header values that are not visible ASCII, which a caller can
-    // send: that is the caller's mistake, not a failed invocation.
+    // The gateway's own types refuse a header with a control character, which a caller may send:
+    // that is the caller's mistake, not a failed invocation.
     let Ok(event) = serde_json::from_str::<ApiGatewayV2httpRequest>(event) else {
-        let problem = Problem::Malformed("headers: expected visible ASCII characters");
+        let problem = Problem::Malformed("headers: expected no control characters");
         return Err(Refused::unread(problem));
     };
     let http = &event.request_context.http;
