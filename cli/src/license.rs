@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan as _};
 use serde::Serialize;
 use serde_json::json;
 use tegata_common::calendar::{self, Billing};
@@ -13,7 +13,7 @@ use tegata_common::domain::Domain;
 use tegata_common::license::{Amendment, Code, License, Order, Plan, SignedLicense};
 use tegata_common::product::{Product, ProductSlug};
 use tegata_common::serial::Serial;
-use tegata_common::table::{Act, Key, Stored};
+use tegata_common::table::{Act, Key, Stored, TableError};
 
 use crate::change::{self, Difference};
 use crate::failure::NotFound;
@@ -61,6 +61,10 @@ pub(crate) enum Command {
         #[command(flatten)]
         write: Write,
     },
+    /// Sign leases anew, with the active key and from now on: of one licence, or of all.
+    ///
+    /// The licences stay as they are. A licence whose grace is over is left alone.
+    Resign(Resign),
     /// Show every change of a licence: when, by whom, which fields.
     History {
         #[command(flatten)]
@@ -158,6 +162,26 @@ pub(crate) struct Change {
     write: Write,
 }
 
+#[derive(Args)]
+pub(crate) struct Resign {
+    /// The tenant's host name.
+    #[arg(requires = "product", required_unless_present = "all")]
+    domain: Option<String>,
+    /// The product's slug.
+    product: Option<ProductSlug>,
+    /// All licences, or those that the other options pick.
+    #[arg(long, conflicts_with = "domain")]
+    all: bool,
+    /// Only leases that end within this many days.
+    #[arg(long, value_name = "DAYS", requires = "all")]
+    ending_within: Option<u16>,
+    /// Only leases signed with this key, such as a compromised one.
+    #[arg(long, value_name = "KID", requires = "all")]
+    signed_with: Option<String>,
+    #[command(flatten)]
+    write: Write,
+}
+
 fn quota(text: &str) -> Result<(String, u64), String> {
     let parsed = text
         .split_once('=')
@@ -205,6 +229,7 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
             let on = on.unwrap_or_else(|| calendar::date_of(now, &license.policy));
             editor.write("cancel", license.cancelled(on)?).await
         }
+        Command::Resign(args) => resign(place, output, args, now).await,
         Command::History { which } => history(place, output, &which).await,
     }
 }
@@ -395,6 +420,77 @@ impl Editor<'_> {
             })),
         }
     }
+}
+
+/// Signs leases anew. A licence that somebody changes meanwhile gets its new lease by that
+/// change, and is counted apart.
+async fn resign(place: &Place, output: Output, args: Resign, now: Timestamp) -> anyhow::Result<()> {
+    let mut licenses = match (&args.domain, &args.product) {
+        (Some(domain), Some(product)) => {
+            let domain = canonical(place, domain)?;
+            let stored = place.table.get(&Key::license(&domain, product)).await?;
+            let missing = || NotFound(format!("{domain} has no licence of {product}"));
+            vec![stored.ok_or_else(missing)?]
+        }
+        _ => place.table.licenses().await?,
+    };
+    let horizon = match args.ending_within {
+        Some(days) => now.checked_add((i64::from(days) * 24).hours())?,
+        None => Timestamp::MAX,
+    };
+    licenses.retain(|stored| {
+        let SignedLicense { license, lease } = &stored.value;
+        let is_wanted = args
+            .signed_with
+            .as_ref()
+            .is_none_or(|kid| *kid == lease.kid);
+        is_wanted && lease.expires_at <= horizon && now < license.grace_until
+    });
+    let total = licenses.len();
+    let (mut signed, mut changed_meanwhile) = (0, 0);
+    if !args.write.dry_run && total > 0 {
+        let signer = place.signer().await?;
+        let act = Act {
+            at: now,
+            by: &place.caller,
+            change: "resign",
+        };
+        for stored in licenses {
+            let SignedLicense { license, lease } = stored.value;
+            let key = Key::license(&license.domain, &license.product);
+            let anew = signer.sign(license, now, Some(&lease)).await?;
+            match place
+                .table
+                .put(&key, Some(&stored.revision), &anew, &act)
+                .await
+            {
+                Ok(_) => signed += 1,
+                Err(TableError::Conflict) => changed_meanwhile += 1,
+                Err(error) => return Err(error.into()),
+            }
+            if (signed + changed_meanwhile) % 100 == 0 && output == Output::Text {
+                eprintln!("{} of {total}", signed + changed_meanwhile);
+            }
+        }
+    }
+    match (output, args.write.dry_run) {
+        (Output::Json, dry_run) => {
+            return output::json(&json!({
+                "change": "resign",
+                "dry_run": dry_run,
+                "leases": total,
+                "signed": signed,
+                "changed_meanwhile": changed_meanwhile,
+            }));
+        }
+        (Output::Text, true) => {
+            println!("{total} leases would be signed anew\ndry run: nothing was written");
+        }
+        (Output::Text, false) => {
+            println!("{signed} leases signed anew, {changed_meanwhile} changed meanwhile");
+        }
+    }
+    Ok(())
 }
 
 /// A licence as it is listed: its facts, and what follows from them now.

@@ -184,6 +184,44 @@ fn every_change_makes_a_newer_lease() {
 }
 
 #[test]
+fn leases_are_signed_anew_on_demand() {
+    let tegata = Tegata::new();
+    tegata.json(&ISSUE);
+    let over = [
+        "license",
+        "issue",
+        "over.cybozu.com",
+        "sheet",
+        "--trial",
+        "9",
+        "--users",
+        "5",
+    ];
+    tegata.json(&[&over[..], &["--usable-from", "2020-01-01"]].concat());
+    let show = || tegata.json(&["license", "show", "example.cybozu.com", "gantt", "--lease"]);
+    let before = show();
+    let kid = before["lease"]["kid"].as_str().unwrap();
+
+    let resign = |more: &[&str]| tegata.json(&[&["license", "resign"], more].concat());
+    assert_eq!(resign(&["--all", "--ending-within", "13"])["leases"], 0);
+    assert_eq!(resign(&["--all", "--signed-with", "another"])["leases"], 0);
+    let dry = resign(&["--all", "--signed-with", kid, "--dry-run"]);
+    assert_eq!((&dry["leases"], &dry["signed"]), (&json!(1), &json!(0)));
+    assert_eq!(show()["revision"]["version"], 1);
+    assert_eq!(resign(&["--all", "--ending-within", "14"])["signed"], 1);
+    assert_eq!(resign(&["example.cybozu.com", "gantt"])["signed"], 1);
+
+    let after = show();
+    assert_eq!(
+        (&after["revision"]["version"], &after["users"]),
+        (&json!(3), &json!(50))
+    );
+    assert_ne!(after["lease"]["jws"], before["lease"]["jws"]);
+    let (status, _) = tegata.failure(&["license", "resign", "nobody.cybozu.com", "gantt"]);
+    assert_eq!(status, 3);
+}
+
+#[test]
 fn a_dry_run_prints_and_writes_nothing() {
     let tegata = Tegata::new();
     let printed = tegata.text(&[&ISSUE[..], &["--dry-run"]].concat());
