@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Leases as an independent JOSE library sees them.
 
-usage: verify.py TEGATA     where TEGATA is the path of the `tegata` binary
+usage: verify.py TEGATA [PLACE…]
 
-Issues licences with the CLI, exports the JWKS, and checks with PyJWT that the leases verify and
+TEGATA is the path of the `tegata` binary; PLACE its arguments for an empty place, such as
+`--stack NAME`, instead of a new local directory. Issues licences with the CLI, exports the JWKS, and checks with PyJWT that the leases verify and
 that everything forged is refused.
 """
 
@@ -30,8 +31,8 @@ name = {{ ja = "ガント", en = "Gantt" }}
 
 
 class Tegata:
-    def __init__(self, binary, directory):
-        self.command = [binary, f"--local={directory}/place"]
+    def __init__(self, binary, place, directory):
+        self.command = [binary, *(place or [f"--local={directory}/place"])]
         self.directory = pathlib.Path(directory)
 
     def __call__(self, *arguments):
@@ -110,7 +111,7 @@ def main():
         return False
 
     with tempfile.TemporaryDirectory() as directory:
-        tegata = Tegata(sys.argv[1], directory)
+        tegata = Tegata(sys.argv[1], sys.argv[2:], directory)
         tegata("key", "create")
         products = pathlib.Path(directory) / "products.toml"
         products.write_text(PRODUCTS)
