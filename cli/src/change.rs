@@ -3,8 +3,19 @@
 use std::collections::BTreeMap;
 
 use anstyle::AnsiColor;
+use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::output::say;
+
+/// How a write is done.
+#[derive(Args)]
+pub(crate) struct DryRun {
+    /// Print what would change, and write nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
 
 /// One field that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -91,17 +102,15 @@ pub(crate) fn print(differences: &[Difference]) {
     {
         match (before, after) {
             (None, Some(after)) => {
-                anstream::println!("  {field:width$}  {green}{}{green:#}", show(after));
+                say!("  {field:width$}  {green}{}{green:#}", show(after));
             }
             (Some(before), None) => {
-                anstream::println!("  {field:width$}  {red}{}{red:#} → (none)", show(before));
+                say!("  {field:width$}  {red}{}{red:#} → (none)", show(before));
             }
             (before, after) => {
                 let before = before.as_ref().map(show).unwrap_or_default();
                 let after = after.as_ref().map(show).unwrap_or_default();
-                anstream::println!(
-                    "  {field:width$}  {red}{before}{red:#} → {green}{after}{green:#}"
-                );
+                say!("  {field:width$}  {red}{before}{red:#} → {green}{after}{green:#}");
             }
         }
     }

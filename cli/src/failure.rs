@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use tegata_common::domain::DomainError;
+use tegata_common::signing::RegisterError;
 use tegata_common::table::TableError;
 
 /// What was asked for is not there.
@@ -9,14 +11,26 @@ use tegata_common::table::TableError;
 #[error("{0}")]
 pub(crate) struct NotFound(pub(crate) String);
 
-/// 3: not found; 4: somebody else wrote first; 1: everything else.
+/// What was typed cannot be meant.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
+
+/// 2: wrong usage; 3: not found; 4: somebody else wrote first; 1: everything else.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
-    let is_conflict = |error: &TableError| matches!(error, TableError::Conflict);
-    if error.is::<NotFound>() {
+    let is_unknown_key = |error: &RegisterError| matches!(error, RegisterError::Unknown(_));
+    if error.is::<Usage>() || error.is::<DomainError>() {
+        ExitCode::from(2)
+    } else if error.is::<NotFound>() || error.downcast_ref().is_some_and(is_unknown_key) {
         ExitCode::from(3)
-    } else if error.downcast_ref().is_some_and(is_conflict) {
+    } else if is_conflict(error) {
         ExitCode::from(4)
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Whether somebody else wrote first.
+pub(crate) fn is_conflict(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(TableError::Conflict))
 }

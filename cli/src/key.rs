@@ -9,8 +9,8 @@ use serde_json::json;
 use tegata_common::signing::{KeyLocation, KeyRegister};
 use tegata_common::table::{Act, Key, Revision};
 
-use crate::change;
-use crate::output::{self, Output};
+use crate::change::{self, DryRun};
+use crate::output::{self, Output, say};
 use crate::place::Place;
 
 #[derive(Subcommand)]
@@ -19,15 +19,13 @@ pub(crate) enum Command {
     ///
     /// The first key signs at once. A second one is published ahead; it signs after `rotate`.
     Create {
-        /// Print what would change, and write nothing.
-        #[arg(long)]
-        dry_run: bool,
+        #[command(flatten)]
+        write: DryRun,
     },
     /// Let the next key sign from now on; the one before stays published.
     Rotate {
-        /// Print what would change, and write nothing.
-        #[arg(long)]
-        dry_run: bool,
+        #[command(flatten)]
+        write: DryRun,
     },
     /// Stop publishing a key that does not sign, once no cached lease can be signed with it.
     Retire {
@@ -36,9 +34,8 @@ pub(crate) enum Command {
         /// Retire it although leases signed with it are in use: for a compromised key.
         #[arg(long)]
         force: bool,
-        /// Print what would change, and write nothing.
-        #[arg(long)]
-        dry_run: bool,
+        #[command(flatten)]
+        write: DryRun,
     },
     /// List the published keys.
     List,
@@ -61,17 +58,16 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
         revision: revision.as_ref(),
     };
     match command {
-        Command::Create { dry_run } => create(&write, dry_run).await,
-        Command::Rotate { dry_run } => {
-            write
-                .write("rotate", &register.rotated(now)?, dry_run)
-                .await
+        Command::Create { write: mode } => create(&write, mode.dry_run).await,
+        Command::Rotate { write: mode } => {
+            let rotated = register.rotated(now)?;
+            write.write("rotate", &rotated, mode.dry_run).await
         }
         Command::Retire {
             kid,
             force,
-            dry_run,
-        } => retire(&write, &kid, force, dry_run).await,
+            write: mode,
+        } => retire(&write, &kid, force, mode.dry_run).await,
         Command::List => list(&register, output),
         Command::Export { file } => export(&register, file),
     }
@@ -95,7 +91,7 @@ impl Write<'_> {
         };
         let differences = change::differences(Some(&by_kid(self.before)), &by_kid(after))?;
         if self.output == Output::Text {
-            println!("{what} signing key:");
+            say!("{what} signing key:");
             change::print(&differences);
         }
         if !dry_run {
@@ -116,7 +112,7 @@ impl Write<'_> {
                 "differences": differences,
             })),
             Output::Text => {
-                println!(
+                say!(
                     "{}",
                     if dry_run {
                         "dry run: nothing was written"
@@ -143,15 +139,25 @@ async fn create(write: &Write<'_>, dry_run: bool) -> anyhow::Result<()> {
                 output::json(&json!({ "change": "create", "dry_run": true, "state": state }))
             }
             Output::Text => {
-                println!("a new key would be created and published as {state}");
-                println!("dry run: nothing was written");
+                say!("a new key would be created and published as {state}");
+                say!("dry run: nothing was written");
                 Ok(())
             }
         };
     }
     let (jwk, location) = write.place.create_key().await?;
+    let kid = jwk.kid.clone();
+    let made = match &location {
+        KeyLocation::Kms(id) => format!("KMS key {id} was made and is not registered"),
+        KeyLocation::File => format!("key {kid} was made and is not registered"),
+    };
     let after = write.before.with(jwk, location, write.now)?;
-    write.write("create", &after, false).await
+    let written = write.write("create", &after, false).await;
+    if written.is_err() {
+        // Nothing is signed with it: of no use to anybody.
+        write.place.remove_key(&kid)?;
+    }
+    written.context(made)
 }
 
 /// Retires a key. Leases that plug-ins have cached may be as old as the rotation and live for the
@@ -162,7 +168,7 @@ async fn retire(write: &Write<'_>, kid: &str, force: bool, dry_run: bool) -> any
     if let (Some(since), false) = (key.and_then(|key| key.previous_since), force) {
         let table = &write.place.table;
         let products = table.products().await?;
-        let licenses = table.licenses().await?;
+        let licenses = table.licenses().await?.licenses;
         let policies = products.iter().map(|stored| &stored.value.policy);
         let policies = policies.chain(licenses.iter().map(|stored| &stored.value.license.policy));
         let days = policies.map(|policy| policy.lease_days).max().unwrap_or(0);
@@ -205,7 +211,7 @@ fn export(register: &KeyRegister, file: Option<PathBuf>) -> anyhow::Result<()> {
     register.active()?;
     let jwks = serde_json::to_string_pretty(&register.jwks())?;
     match file {
-        None => println!("{jwks}"),
+        None => say!("{jwks}"),
         Some(file) => std::fs::write(&file, jwks + "\n")
             .with_context(|| format!("cannot write {}", file.display()))?,
     }

@@ -2,22 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan as _};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 use tegata_common::calendar::{self, Billing};
 use tegata_common::domain::Domain;
+use tegata_common::lease::Lease;
 use tegata_common::license::{Amendment, Code, License, Order, Plan, SignedLicense};
 use tegata_common::product::{Product, ProductSlug};
 use tegata_common::serial::Serial;
-use tegata_common::table::{Act, Key, Stored, TableError};
+use tegata_common::signing::Signer;
+use tegata_common::table::{Act, Key, Licenses, Revision, Stored, TableError};
 
-use crate::change::{self, Difference};
-use crate::failure::NotFound;
-use crate::output::{self, Output};
+use crate::change::{self, Difference, DryRun};
+use crate::failure::{self, NotFound, Usage};
+use crate::output::{self, Output, say};
 use crate::place::Place;
 use crate::when::{self, When};
 
@@ -42,14 +44,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
-        write: Write,
+        write: DryRun,
     },
     /// End a suspension. The contract's dates have not moved meanwhile.
     Resume {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
-        write: Write,
+        write: DryRun,
     },
     /// Cancel a contract: it ends with this term, or one term on if the deadline has passed.
     Cancel {
@@ -59,12 +61,25 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DATE", value_parser = when::date)]
         on: Option<Date>,
         #[command(flatten)]
-        write: Write,
+        write: DryRun,
     },
     /// Sign leases anew, with the active key and from now on: of one licence, or of all.
     ///
     /// The licences stay as they are. A licence whose grace is over is left alone.
     Resign(Resign),
+    /// Bring back a licence as it was at an earlier version, signed anew.
+    ///
+    /// It reads nothing of the current item but its version, so that it also mends an item that
+    /// can no longer be read.
+    Restore {
+        #[command(flatten)]
+        which: Which,
+        /// The version, as `history` lists it.
+        #[arg(long)]
+        version: u64,
+        #[command(flatten)]
+        write: DryRun,
+    },
     /// Show every change of a licence: when, by whom, which fields.
     History {
         #[command(flatten)]
@@ -79,14 +94,6 @@ pub(crate) struct Which {
     domain: String,
     /// The product's slug, such as sheet.
     product: ProductSlug,
-}
-
-/// How a write is done.
-#[derive(Args)]
-pub(crate) struct Write {
-    /// Print what would change, and write nothing.
-    #[arg(long)]
-    dry_run: bool,
 }
 
 #[derive(Args)]
@@ -120,7 +127,7 @@ pub(crate) struct Issue {
     #[arg(long, value_parser = Serial::parse)]
     serial: Option<Serial>,
     #[command(flatten)]
-    write: Write,
+    write: DryRun,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -159,7 +166,7 @@ pub(crate) struct Change {
     #[arg(long = "no-quota", value_name = "NAME", group = "values")]
     no_quotas: Vec<String>,
     #[command(flatten)]
-    write: Write,
+    write: DryRun,
 }
 
 #[derive(Args)]
@@ -172,14 +179,14 @@ pub(crate) struct Resign {
     /// All licences, or those that the other options pick.
     #[arg(long, conflicts_with = "domain")]
     all: bool,
-    /// Only leases that end within this many days.
-    #[arg(long, value_name = "DAYS", requires = "all")]
-    ending_within: Option<u16>,
+    /// Only leases of which less than half of their days is left.
+    #[arg(long, requires = "all")]
+    due: bool,
     /// Only leases signed with this key, such as a compromised one.
     #[arg(long, value_name = "KID", requires = "all")]
     signed_with: Option<String>,
     #[command(flatten)]
-    write: Write,
+    write: DryRun,
 }
 
 fn quota(text: &str) -> Result<(String, u64), String> {
@@ -207,10 +214,16 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
                 .into_iter()
                 .map(|(name, value)| (name, Some(value)));
             let unset = args.no_quotas.into_iter().map(|name| (name, None));
+            let mut quotas = BTreeMap::new();
+            for (name, value) in set.chain(unset) {
+                if quotas.insert(name.clone(), value).is_some() {
+                    return Err(Usage(format!("quota {name} is named twice")).into());
+                }
+            }
             let amendment = Amendment {
                 edition: args.edition,
                 users: args.users,
-                quotas: set.chain(unset).collect(),
+                quotas,
             };
             let (editor, license) =
                 Editor::open(place, output, &args.which, &args.write, now).await?;
@@ -226,10 +239,19 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
         }
         Command::Cancel { which, on, write } => {
             let (editor, license) = Editor::open(place, output, &which, &write, now).await?;
-            let on = on.unwrap_or_else(|| calendar::date_of(now, &license.policy));
+            let today = calendar::date_of(now, &license.policy);
+            let on = on.unwrap_or(today);
+            if on > today {
+                return Err(Usage(format!("--on {on} is in the future; today is {today}")).into());
+            }
             editor.write("cancel", license.cancelled(on)?).await
         }
         Command::Resign(args) => resign(place, output, args, now).await,
+        Command::Restore {
+            which,
+            version,
+            write,
+        } => restore(place, output, &which, version, &write, now).await,
         Command::History { which } => history(place, output, &which).await,
     }
 }
@@ -291,7 +313,7 @@ async fn issue(place: &Place, output: Output, args: Issue, now: Timestamp) -> an
     let license = License::issue(order, &product, serial.hash())?;
     let key = Key::license(&domain, &product.slug);
     if place.table.get::<SignedLicense>(&key).await?.is_some() {
-        anyhow::bail!(
+        bail!(
             "{domain} has a licence of {} already; see `tegata license show`",
             product.slug
         );
@@ -303,6 +325,8 @@ async fn issue(place: &Place, output: Output, args: Issue, now: Timestamp) -> an
         now,
         key,
         before: None,
+        revision: None,
+        lease: None,
     };
     let shown = (is_generated && !editor.dry_run).then(|| serial.reveal());
     editor.write_with("issue", license, shown).await
@@ -315,7 +339,12 @@ struct Editor<'a> {
     dry_run: bool,
     now: Timestamp,
     key: Key,
-    before: Option<Stored<SignedLicense>>,
+    /// What the change is shown against.
+    before: Option<License>,
+    /// What the write is conditioned on.
+    revision: Option<Revision>,
+    /// What the new lease has to be newer than.
+    lease: Option<Lease>,
 }
 
 impl<'a> Editor<'a> {
@@ -323,26 +352,26 @@ impl<'a> Editor<'a> {
         place: &'a Place,
         output: Output,
         which: &Which,
-        write: &Write,
+        write: &DryRun,
         now: Timestamp,
     ) -> anyhow::Result<(Self, License)> {
         let domain = which.domain(place)?;
         let key = Key::license(&domain, &which.product);
         let before = place.table.get::<SignedLicense>(&key).await?;
-        let before = before.ok_or_else(|| which.missing(&domain))?;
-        let license = before.value.license.clone();
-        let (dry_run, before) = (write.dry_run, Some(before));
-        Ok((
-            Self {
-                place,
-                output,
-                dry_run,
-                now,
-                key,
-                before,
-            },
-            license,
-        ))
+        let Stored { value, revision } = before.ok_or_else(|| which.missing(&domain))?;
+        let SignedLicense { license, lease } = value;
+        let dry_run = write.dry_run;
+        let editor = Self {
+            place,
+            output,
+            dry_run,
+            now,
+            key,
+            before: Some(license.clone()),
+            revision: Some(revision),
+            lease: Some(lease),
+        };
+        Ok((editor, license))
     }
 }
 
@@ -358,68 +387,107 @@ impl Editor<'_> {
         license: License,
         serial: Option<&str>,
     ) -> anyhow::Result<()> {
-        let before = self.before.as_ref();
-        let differences = change::differences(before.map(|b| &b.value.license), &license)?;
-        let target = format!("{}, {}", license.domain, license.product);
+        let differences = change::differences(self.before.as_ref(), &license)?;
         if self.output == Output::Text {
-            println!("{what} {target}:");
+            say!("{what} {}, {}:", license.domain, license.product);
             change::print(&differences);
         }
         if differences.is_empty() {
-            return self.report(what, &differences, None, None, "nothing to change");
+            return self.report(&license, what, &differences, None, "nothing to change");
         }
-        if self.dry_run {
-            return self.report(
-                what,
-                &differences,
-                None,
-                None,
-                "dry run: nothing was written",
-            );
-        }
+        // In a dry run too: it says so if the write could not be signed.
         let signer = self.place.signer().await?;
-        let lease = before.map(|before| &before.value.lease);
-        let signed = signer.sign(license, self.now, lease).await?;
+        if self.dry_run {
+            let done = "dry run: nothing was written";
+            return self.report(&license, what, &differences, None, done);
+        }
+        let signed = signer.sign(license, self.now, self.lease.as_ref()).await?;
         let act = Act {
             at: self.now,
             by: &self.place.caller,
             change: what,
         };
-        let revision = before.map(|before| &before.revision);
+        let before = self.revision.as_ref();
         let written = self
             .place
             .table
-            .put(&self.key, revision, &signed, &act)
+            .put(&self.key, before, &signed, &act)
             .await?;
         let done = format!("written as version {}", written.version);
-        self.report(what, &differences, Some(written.version), serial, &done)
+        let written = Some(Written {
+            version: written.version,
+            serial,
+        });
+        self.report(&signed.license, what, &differences, written, &done)
     }
 
     fn report(
         &self,
+        license: &License,
         what: &str,
         differences: &[Difference],
-        version: Option<u64>,
-        serial: Option<&str>,
+        written: Option<Written<'_>>,
         done: &str,
     ) -> anyhow::Result<()> {
+        let serial = written.as_ref().and_then(|written| written.serial);
         match self.output {
             Output::Text => {
-                println!("{done}");
+                say!("{done}");
                 if let Some(serial) = serial {
-                    println!("\nserial, shown this once: {serial}");
+                    say!("\nserial, shown this once: {serial}");
                 }
                 Ok(())
             }
             Output::Json => output::json(&json!({
                 "change": what,
+                "domain": license.domain,
+                "product": license.product,
                 "dry_run": self.dry_run,
                 "differences": differences,
-                "version": version,
+                "version": written.map(|written| written.version),
                 "serial": serial,
             })),
         }
     }
+}
+
+/// What a write made.
+struct Written<'a> {
+    version: u64,
+    /// A serial that was generated for it.
+    serial: Option<&'a str>,
+}
+
+async fn restore(
+    place: &Place,
+    output: Output,
+    which: &Which,
+    version: u64,
+    write: &DryRun,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let domain = which.domain(place)?;
+    let key = Key::license(&domain, &which.product);
+    let history = place.table.history::<SignedLicense>(&key).await?;
+    let missing = || NotFound(format!("{domain}, {}: no version {version}", which.product));
+    let last_lease = history.iter().map(|stored| &stored.value.lease);
+    let last_lease = last_lease.max_by_key(|lease| lease.issued_at).cloned();
+    let of_version = history
+        .iter()
+        .find(|stored| stored.revision.version == version);
+    let license = of_version.ok_or_else(missing)?.value.license.clone();
+    let revision = place.table.revision(&key).await?;
+    let editor = Editor {
+        place,
+        output,
+        dry_run: write.dry_run,
+        now,
+        key,
+        before: None,
+        revision,
+        lease: last_lease,
+    };
+    editor.write("restore", license).await
 }
 
 /// Signs leases anew. A licence that somebody changes meanwhile gets its new lease by that
@@ -430,67 +498,102 @@ async fn resign(place: &Place, output: Output, args: Resign, now: Timestamp) -> 
             let domain = canonical(place, domain)?;
             let stored = place.table.get(&Key::license(&domain, product)).await?;
             let missing = || NotFound(format!("{domain} has no licence of {product}"));
-            vec![stored.ok_or_else(missing)?]
+            Licenses {
+                licenses: vec![stored.ok_or_else(missing)?],
+                unreadable: Vec::new(),
+            }
         }
         _ => place.table.licenses().await?,
     };
-    let horizon = match args.ending_within {
-        Some(days) => now.checked_add((i64::from(days) * 24).hours())?,
-        None => Timestamp::MAX,
-    };
-    licenses.retain(|stored| {
+    licenses.licenses.retain(|stored| {
         let SignedLicense { license, lease } = &stored.value;
         let is_wanted = args
             .signed_with
             .as_ref()
             .is_none_or(|kid| *kid == lease.kid);
-        is_wanted && lease.expires_at <= horizon && now < license.grace_until
+        let half = SignedDuration::from_hours(i64::from(license.policy.lease_days) * 12);
+        let is_due = !args.due || lease.issued_at + half <= now;
+        is_wanted && is_due && now < license.grace_until
     });
-    let total = licenses.len();
-    let (mut signed, mut changed_meanwhile) = (0, 0);
+    let total = licenses.licenses.len();
+    let (mut signed, mut changed_meanwhile, mut failed) = (0, 0, 0);
     if !args.write.dry_run && total > 0 {
         let signer = place.signer().await?;
-        let act = Act {
-            at: now,
-            by: &place.caller,
-            change: "resign",
-        };
-        for stored in licenses {
-            let SignedLicense { license, lease } = stored.value;
-            let key = Key::license(&license.domain, &license.product);
-            let anew = signer.sign(license, now, Some(&lease)).await?;
-            match place
-                .table
-                .put(&key, Some(&stored.revision), &anew, &act)
-                .await
-            {
-                Ok(_) => signed += 1,
-                Err(TableError::Conflict) => changed_meanwhile += 1,
-                Err(error) => return Err(error.into()),
+        for (number, stored) in licenses.licenses.into_iter().enumerate() {
+            match resign_one(place, &signer, stored, now).await {
+                Ok(()) => signed += 1,
+                Err(error) if failure::is_conflict(&error) => {
+                    changed_meanwhile += 1;
+                }
+                // One licence's trouble must not keep the others' leases from being signed.
+                Err(error) => {
+                    failed += 1;
+                    eprintln!("warning: {error:#}");
+                }
             }
-            if (signed + changed_meanwhile) % 100 == 0 && output == Output::Text {
-                eprintln!("{} of {total}", signed + changed_meanwhile);
+            if (number + 1) % 100 == 0 && output == Output::Text {
+                eprintln!("{} of {total}", number + 1);
             }
         }
     }
     match (output, args.write.dry_run) {
         (Output::Json, dry_run) => {
-            return output::json(&json!({
+            output::json(&json!({
                 "change": "resign",
                 "dry_run": dry_run,
                 "leases": total,
                 "signed": signed,
                 "changed_meanwhile": changed_meanwhile,
-            }));
+                "failed": failed,
+                "unreadable": licenses.unreadable.len(),
+            }))?;
         }
         (Output::Text, true) => {
-            println!("{total} leases would be signed anew\ndry run: nothing was written");
+            say!("{total} leases would be signed anew\ndry run: nothing was written");
         }
         (Output::Text, false) => {
-            println!("{signed} leases signed anew, {changed_meanwhile} changed meanwhile");
+            say!("{signed} leases signed anew, {changed_meanwhile} changed meanwhile");
         }
     }
+    if failed > 0 {
+        bail!("{failed} leases could not be signed; run it again");
+    }
+    complain(&licenses.unreadable)
+}
+
+async fn resign_one(
+    place: &Place,
+    signer: &Signer,
+    stored: Stored<SignedLicense>,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let SignedLicense { license, lease } = stored.value;
+    let target = format!("{}, {}", license.domain, license.product);
+    let key = Key::license(&license.domain, &license.product);
+    let anew = signer.sign(license, now, Some(&lease)).await;
+    let anew = anew.with_context(|| target.clone())?;
+    let act = Act {
+        at: now,
+        by: &place.caller,
+        change: "resign",
+    };
+    let put = place
+        .table
+        .put(&key, Some(&stored.revision), &anew, &act)
+        .await;
+    put.with_context(|| target)?;
     Ok(())
+}
+
+/// Items that could not be read are named, and fail the command after it did the rest.
+fn complain(unreadable: &[TableError]) -> anyhow::Result<()> {
+    for error in unreadable {
+        eprintln!("warning: {error}");
+    }
+    match unreadable.len() {
+        0 => Ok(()),
+        n => bail!("{n} licences could not be read; `tegata license restore` brings them back"),
+    }
 }
 
 /// A licence as it is listed: its facts, and what follows from them now.
@@ -500,7 +603,7 @@ struct Shown<'a> {
     #[serde(flatten)]
     license: Visible<'a>,
     lease: VisibleLease<'a>,
-    revision: &'a tegata_common::table::Revision,
+    revision: &'a Revision,
 }
 
 #[derive(Serialize)]
@@ -559,7 +662,7 @@ async fn show(
     }
     let license = &stored.value.license;
     let style = output::style(shown.code);
-    anstream::println!(
+    say!(
         "{} {}: {style}{}{style:#}",
         license.domain,
         license.product,
@@ -571,7 +674,10 @@ async fn show(
 }
 
 async fn list(place: &Place, output: Output, args: List, now: Timestamp) -> anyhow::Result<()> {
-    let mut licenses = match &args.domain {
+    let Licenses {
+        mut licenses,
+        unreadable,
+    } = match &args.domain {
         Some(domain) => place.table.licenses_of(&canonical(place, domain)?).await?,
         None => place.table.licenses().await?,
     };
@@ -584,7 +690,8 @@ async fn list(place: &Place, output: Output, args: List, now: Timestamp) -> anyh
     });
     if output == Output::Json {
         let shown: Vec<Shown> = licenses.iter().map(|l| Shown::of(l, false, now)).collect();
-        return output::json(&shown);
+        output::json(&shown)?;
+        return complain(&unreadable);
     }
     let rows = licenses.iter().map(|stored| {
         let license = &stored.value.license;
@@ -610,7 +717,7 @@ async fn list(place: &Place, output: Output, args: List, now: Timestamp) -> anyh
         "domain", "product", "code", "kind", "edition", "users", "term", "ends on",
     ];
     output::table(&header, rows.collect());
-    Ok(())
+    complain(&unreadable)
 }
 
 async fn history(place: &Place, output: Output, which: &Which) -> anyhow::Result<()> {
@@ -631,7 +738,7 @@ async fn history(place: &Place, output: Output, which: &Which) -> anyhow::Result
                 "differences": differences,
             })),
             Output::Text => {
-                println!(
+                say!(
                     "{}  version {}  {}  by {}",
                     calendar::rfc3339(revision.at, &value.license.policy),
                     revision.version,

@@ -1,5 +1,8 @@
 //! Printing: tables for people, JSON for programs.
 
+use std::fmt;
+use std::io::{self, Write as _};
+
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
@@ -16,16 +19,33 @@ pub(crate) enum Output {
     Json,
 }
 
+/// Prints a line to stdout, with colours on a terminal only. If the reader has gone, as `head`
+/// does, the command ends quietly; if the line cannot be written otherwise, it fails.
+macro_rules! say {
+    ($($part:tt)*) => { $crate::output::line(format_args!($($part)*)) };
+}
+pub(crate) use say;
+
+pub(crate) fn line(line: fmt::Arguments<'_>) {
+    if let Err(error) = writeln!(anstream::stdout().lock(), "{line}") {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        let _ = writeln!(io::stderr(), "error: cannot write to stdout: {error}");
+        std::process::exit(1);
+    }
+}
+
 /// Prints a JSON document.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    say!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
 }
 
 /// Prints rows under a header; says so if there are none.
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) {
     if rows.is_empty() {
-        println!("none");
+        say!("none");
         return;
     }
     let mut table = Table::new();
@@ -35,7 +55,7 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) {
         .set_header(header.iter().map(|name| name.to_uppercase()));
     table.add_rows(rows);
     for line in table.lines() {
-        println!("{}", line.trim());
+        say!("{}", line.trim());
     }
 }
 

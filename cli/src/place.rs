@@ -12,23 +12,30 @@ use tegata_common::signing::{self, Jwk, KeyFiles, KeyLocation, KeyRegister, Sign
 use tegata_common::table::{Key, Revision, Table};
 
 use crate::embedded::Embedded;
+use crate::failure::Usage;
 
 /// The `Licenses` table's name on one machine.
 pub(crate) const LOCAL_TABLE: &str = "Licenses";
 
+/// The directory of one machine's place, if no other is named.
+pub(crate) const DEFAULT_DIRECTORY: &str = ".tegata";
+
 /// The stack output that names the `Licenses` table.
 const TABLE_OUTPUT: &str = "LicensesTable";
+
+/// The stack output with the development base domains that the lookup function accepts.
+const BASE_DOMAINS_OUTPUT: &str = "DevelopmentBaseDomains";
 
 /// Which place is meant.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct PlaceArgs {
-    /// Work on this machine, in DIR.
+    /// Work on this machine, in .tegata, or with --local=DIR in DIR.
     #[arg(
         long,
         value_name = "DIR",
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = ".tegata",
+        default_missing_value = DEFAULT_DIRECTORY,
         conflicts_with = "stack",
         global = true
     )]
@@ -40,6 +47,7 @@ pub(crate) struct PlaceArgs {
     pub(crate) stack: Option<String>,
 
     /// Base domains accepted beside cybozu.com, kintone.com and cybozu.cn, separated by commas.
+    /// A stack's own are accepted on it anyway.
     #[arg(
         long,
         value_name = "LIST",
@@ -76,12 +84,15 @@ enum Keys {
 impl PlaceArgs {
     /// The directory of this machine's place.
     pub(crate) fn directory(&self) -> PathBuf {
-        self.local.clone().unwrap_or_else(|| ".tegata".into())
+        self.local
+            .clone()
+            .unwrap_or_else(|| DEFAULT_DIRECTORY.into())
     }
 
     /// The accepted base domains.
-    pub(crate) fn bases(&self) -> anyhow::Result<BaseDomains> {
-        let names = self.development_base_domains.split(',').map(str::trim);
+    fn bases(&self, of_the_place: &str) -> anyhow::Result<BaseDomains> {
+        let names = self.development_base_domains.split(',');
+        let names = names.chain(of_the_place.split(',')).map(str::trim);
         Ok(BaseDomains::with_development(
             names.filter(|name| !name.is_empty()),
         )?)
@@ -100,9 +111,11 @@ impl PlaceArgs {
                 Place::local(self, embedded).await
             }
             (None, Some(stack)) => Place::stack(self, &stack).await,
-            (None, None) => bail!(
+            (None, None) => Err(Usage(
                 "say where to work: --local for this machine, or --stack NAME for a deployed stack"
-            ),
+                    .to_owned(),
+            )
+            .into()),
         }
     }
 }
@@ -125,7 +138,7 @@ impl Place {
         Ok(Self {
             table,
             caller: format!("local:{}", user.as_deref().unwrap_or("unknown")),
-            bases: args.bases()?,
+            bases: args.bases("")?,
             keys: Keys::Files(KeyFiles::in_directory(args.directory().join("keys"))),
             embedded: Some(embedded),
         })
@@ -145,17 +158,17 @@ impl Place {
             .get_caller_identity()
             .send()
             .await
-            .map_err(aws_sdk_sts::error::DisplayErrorContext)
-            .map_err(|error| anyhow::anyhow!("who are you? STS: {error}"))?;
+            .map_err(|error| anyhow::anyhow!("who are you? STS: {}", aws::causes(&error)))?;
         let caller = identity.arn.context("STS did not tell your ARN")?;
         let outputs = outputs(&config, stack).await?;
         let table = outputs
             .get(TABLE_OUTPUT)
             .with_context(|| format!("stack {stack} has no output {TABLE_OUTPUT}"))?;
+        let bases = outputs.get(BASE_DOMAINS_OUTPUT).map_or("", String::as_str);
         Ok(Self {
             table: Table::new(aws_sdk_dynamodb::Client::new(&config), table),
             caller,
-            bases: args.bases()?,
+            bases: args.bases(bases)?,
             keys: Keys::Kms {
                 client: aws_sdk_kms::Client::new(&config),
                 stack: stack.to_owned(),
@@ -227,8 +240,10 @@ async fn outputs(
         .stack_name(stack)
         .send()
         .await
-        .map_err(aws_sdk_cloudformation::error::DisplayErrorContext)
-        .map_err(|error| anyhow::anyhow!("cannot read stack {stack}: CloudFormation: {error}"))?;
+        .map_err(|error| {
+            let causes = aws::causes(&error);
+            anyhow::anyhow!("cannot read stack {stack}: CloudFormation: {causes}")
+        })?;
     let outputs = described
         .stacks
         .into_iter()

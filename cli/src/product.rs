@@ -9,23 +9,22 @@ use serde_json::json;
 use tegata_common::product::{Catalogue, Product};
 use tegata_common::table::{Act, Key, Stored};
 
-use crate::change;
-use crate::output::{self, Output};
+use crate::change::{self, DryRun};
+use crate::output::{self, Output, say};
 use crate::place::Place;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Write the products of a file into the catalogue.
     ///
-    /// Licences written from then on follow it; those written before keep what they were
-    /// written with. A product that is not in the file stays as it is.
+    /// Licences issued from then on follow it; those issued before keep what they were issued
+    /// with. A product that is not in the file stays as it is.
     Apply {
         /// The catalogue file.
         #[arg(default_value = "products.toml")]
         file: PathBuf,
-        /// Print what would change, and write nothing.
-        #[arg(long)]
-        dry_run: bool,
+        #[command(flatten)]
+        write: DryRun,
     },
     /// List the catalogue.
     List,
@@ -33,11 +32,11 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Apply { file, dry_run } => {
+        Command::Apply { file, write } => {
             let text = std::fs::read_to_string(&file)
                 .with_context(|| format!("cannot read {}", file.display()))?;
             let catalogue = parse(&text).with_context(|| file.display().to_string())?;
-            apply(place, output, &catalogue, dry_run).await
+            apply(place, output, &catalogue, write.dry_run).await
         }
         Command::List => list(place, output).await,
     }
@@ -66,7 +65,7 @@ async fn apply(
             (Some(_), _) => "changed",
         };
         if output == Output::Text {
-            println!("{}: {state}", product.slug);
+            say!("{}: {state}", product.slug);
             change::print(&differences);
         }
         documents.push(json!({
@@ -81,13 +80,14 @@ async fn apply(
                 change: "apply",
             };
             let revision = before.as_ref().map(|before| &before.revision);
-            place.table.put(&key, revision, product, &act).await?;
+            let put = place.table.put(&key, revision, product, &act).await;
+            put.with_context(|| format!("{} (those before it are applied)", product.slug))?;
         }
     }
     match output {
         Output::Json => output::json(&json!({ "dry_run": dry_run, "products": documents })),
         Output::Text => {
-            println!(
+            say!(
                 "{}",
                 if dry_run {
                     "dry run: nothing was written"

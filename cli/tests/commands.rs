@@ -203,12 +203,12 @@ fn leases_are_signed_anew_on_demand() {
     let kid = before["lease"]["kid"].as_str().unwrap();
 
     let resign = |more: &[&str]| tegata.json(&[&["license", "resign"], more].concat());
-    assert_eq!(resign(&["--all", "--ending-within", "13"])["leases"], 0);
+    assert_eq!(resign(&["--all", "--due"])["leases"], 0);
     assert_eq!(resign(&["--all", "--signed-with", "another"])["leases"], 0);
     let dry = resign(&["--all", "--signed-with", kid, "--dry-run"]);
     assert_eq!((&dry["leases"], &dry["signed"]), (&json!(1), &json!(0)));
     assert_eq!(show()["revision"]["version"], 1);
-    assert_eq!(resign(&["--all", "--ending-within", "14"])["signed"], 1);
+    assert_eq!(resign(&["--all"])["signed"], 1);
     assert_eq!(resign(&["example.cybozu.com", "gantt"])["signed"], 1);
 
     let after = show();
@@ -281,7 +281,7 @@ fn errors_say_what_was_wrong_and_what_is_accepted() {
                 "--users",
                 "5",
             ]),
-            1,
+            2,
             "not below cybozu.com",
         ),
         (
@@ -335,7 +335,7 @@ fn errors_say_what_was_wrong_and_what_is_accepted() {
                 "x",
             ]),
             2,
-            "16 to 64 letters",
+            "16 to 64 letters and digits",
         ),
         (ISSUE.to_vec(), 1, "has a licence of gantt already"),
         (
@@ -364,8 +364,46 @@ fn errors_say_what_was_wrong_and_what_is_accepted() {
             1,
             "cannot read /does/not/exist",
         ),
+        (
+            vec![
+                "license",
+                "cancel",
+                "example.cybozu.com",
+                "gantt",
+                "--on",
+                "2999-01-01",
+            ],
+            2,
+            "is in the future",
+        ),
+        (
+            vec![
+                "license",
+                "change",
+                "example.cybozu.com",
+                "gantt",
+                "--quota",
+                "a=1",
+                "--no-quota",
+                "a",
+            ],
+            2,
+            "quota a is named twice",
+        ),
+        (
+            vec![
+                "license",
+                "restore",
+                "example.cybozu.com",
+                "gantt",
+                "--version",
+                "7",
+            ],
+            3,
+            "no version 7",
+        ),
         (vec!["key", "rotate"], 1, "there is no next key"),
-        (vec!["key", "retire", "nobody"], 1, "is not registered"),
+        (vec!["key", "retire", "nobody"], 3, "is not registered"),
     ] {
         let (status, message) = tegata.failure(&arguments);
         assert!(message.contains(said), "{arguments:?}: {message}");
@@ -541,5 +579,6 @@ fn without_a_key_or_a_place_it_says_what_to_do() {
         .env_remove("TEGATA_STACK")
         .output()
         .unwrap();
+    assert_eq!(nowhere.status.code(), Some(2));
     assert!(text(&nowhere.stderr).contains("--local for this machine, or --stack NAME"));
 }

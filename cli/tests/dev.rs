@@ -6,6 +6,8 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 
 struct Dev {
@@ -188,5 +190,72 @@ fn the_printed_requests_answer_as_labelled_and_changes_show() {
     let dev = Dev::start(&directory);
     assert_eq!(dev.tries[0].0, "SUSPENDED");
     assert_eq!(dev.get(path, &[]).1["code"], "SUSPENDED");
+    assert_eq!(dev.interrupt().code(), Some(0));
+}
+
+/// Removes the number of users from a licence's item, past every check.
+async fn break_item(directory: &Path, domain: &str) {
+    let endpoint = std::fs::read_to_string(directory.join("endpoint")).unwrap();
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(tegata_common::aws::http_client())
+        .endpoint_url(endpoint)
+        .region(Region::new("local"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "test"));
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+        .update_item()
+        .table_name("Licenses")
+        .key("domain", AttributeValue::S(domain.to_owned()))
+        .key("product", AttributeValue::S("sheet".to_owned()))
+        .update_expression("REMOVE license.#users")
+        .expression_attribute_names("#users", "users")
+        .send()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_broken_item_hides_no_other_and_can_be_restored() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path().join("place");
+    let dev = Dev::start(&directory);
+    break_item(&directory, "grace.cybozu.com").await;
+    let path = "/v1/products/sheet/domains/grace.cybozu.com/license";
+    let (status, body) = dev.get(path, &[]);
+    assert_eq!((status, &body["code"]), (503, &Value::from("UNAVAILABLE")));
+
+    for arguments in [&["license", "list"][..], &["license", "resign", "--all"]] {
+        let output = run(&directory, arguments);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(
+            message.contains("item grace.cybozu.com, sheet: missing field `users`"),
+            "{message}"
+        );
+        let out = String::from_utf8(output.stdout).unwrap();
+        let did_the_rest =
+            out.contains("not-started.cybozu.com") || out.contains("leases signed anew");
+        assert!(did_the_rest, "{out}");
+    }
+    let restore = [
+        "license",
+        "restore",
+        "grace.cybozu.com",
+        "sheet",
+        "--version",
+        "1",
+    ];
+    let restored = run(&directory, &restore);
+    assert!(restored.status.success(), "{restored:?}");
+    assert_eq!(dev.get(path, &[]).1["code"], "GRACE");
+    assert!(run(&directory, &["license", "list"]).status.success());
+}
+
+#[test]
+fn ctrl_c_does_not_wait_for_a_request_that_never_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(&directory.path().join("place"));
+    let mut half = TcpStream::connect(&dev.address).unwrap();
+    half.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
     assert_eq!(dev.interrupt().code(), Some(0));
 }

@@ -6,6 +6,7 @@ mod samples;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args as ClapArgs;
@@ -14,6 +15,7 @@ use license_lookup::handler::Lookup;
 use license_lookup::settings::Settings;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -21,7 +23,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::embedded::Embedded;
-use crate::place::{LOCAL_TABLE, Place, PlaceArgs};
+use crate::place::{DEFAULT_DIRECTORY, LOCAL_TABLE, Place, PlaceArgs};
 use gateway::Gateway;
 
 /// Run the whole system on this machine, with sample data.
@@ -55,20 +57,29 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
     let embedded = Embedded::serve(&directory)
         .await
         .context("stop that one first, or run this one on its own data with --local=DIR")?;
-    let place = Place::local(place, embedded).await?;
+    let arguments = place;
+    let place = Place::local(arguments, embedded).await?;
     samples::fill(&place, Timestamp::now()).await?;
 
-    let settings = settings(&place)?;
+    let settings = settings(&place, &arguments.development_base_domains)?;
     let gateway = Gateway {
         lookup: Lookup::new(&settings)?,
-        guide: guide(&place, address).await?,
+        guide: guide(&place, &local_option(arguments), address).await?,
         place,
     };
     print!("{}", gateway.guide);
     let gateway = Arc::new(gateway);
-    axum::serve(listener, gateway::router(Arc::clone(&gateway)))
-        .with_graceful_shutdown(stop_signal()?)
-        .await?;
+    let (stopping, stopped) = oneshot::channel();
+    let mut stop = stop_signals()?;
+    let serving = axum::serve(listener, gateway::router(Arc::clone(&gateway)))
+        .with_graceful_shutdown(async move {
+            stop.recv().await;
+            let _ = stopping.send(stop);
+        });
+    tokio::select! {
+        served = serving => served?,
+        () = out_of_patience(stopped) => {}
+    }
     eprintln!("stopping; the data stays in {}", directory.display());
     match Arc::try_unwrap(gateway) {
         Ok(gateway) => gateway.place.close().await,
@@ -92,19 +103,30 @@ fn log_to_stderr() {
 }
 
 /// The function's settings as Lambda would give them, with the embedded database's address.
-fn settings(place: &Place) -> anyhow::Result<Settings> {
+fn settings(place: &Place, development_base_domains: &str) -> anyhow::Result<Settings> {
     let endpoint = place.endpoint().unwrap_or_default().to_owned();
     Ok(Settings::read(|name| match name {
         "LICENSES_TABLE" => Some(LOCAL_TABLE.to_owned()),
         "AWS_REGION" | "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("local".to_owned()),
         "AWS_ENDPOINT_URL_DYNAMODB" => Some(endpoint.clone()),
-        "ALLOWED_SOURCE_RANGES" | "DEVELOPMENT_BASE_DOMAINS" => std::env::var(name).ok(),
+        "DEVELOPMENT_BASE_DOMAINS" => Some(development_base_domains.to_owned()),
+        "ALLOWED_SOURCE_RANGES" => std::env::var(name).ok(),
         _ => None,
     })?)
 }
 
+/// How a command in another terminal names this place.
+fn local_option(place: &PlaceArgs) -> String {
+    match &place.local {
+        Some(directory) if directory.as_os_str() != DEFAULT_DIRECTORY => {
+            format!("--local={}", directory.display())
+        }
+        _ => "--local".to_owned(),
+    }
+}
+
 /// What to try, ready to paste.
-async fn guide(place: &Place, address: SocketAddr) -> anyhow::Result<String> {
+async fn guide(place: &Place, local: &str, address: SocketAddr) -> anyhow::Result<String> {
     let mut text =
         format!("tegata is running at http://{address}   (Ctrl-C stops it)\n\nLicences:\n");
     for a_try in samples::tries(place, Timestamp::now()).await? {
@@ -133,7 +155,7 @@ async fn guide(place: &Place, address: SocketAddr) -> anyhow::Result<String> {
         text,
         "\nPublic keys of the leases:\n  {:12}curl -s http://{address}{}\n\n\
          In another terminal, watch the next answer change:\n  \
-         {:12}cargo run -q -- --local license suspend example.cybozu.com sheet\n\n",
+         {:12}cargo run -q -- {local} license suspend example.cybozu.com sheet\n\n",
         "",
         gateway::JWKS_PATH,
         "",
@@ -141,14 +163,31 @@ async fn guide(place: &Place, address: SocketAddr) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// Resolves at Ctrl-C or SIGTERM.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+/// Ctrl-C and SIGTERM, as often as they come.
+fn stop_signals() -> anyhow::Result<mpsc::Receiver<()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let (sender, receiver) = mpsc::channel(2);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if sender.send(()).await.is_err() {
+                return;
+            }
         }
-    })
+    });
+    Ok(receiver)
+}
+
+/// Requests under way get two seconds after the signal, or until the next one.
+async fn out_of_patience(stopped: oneshot::Receiver<mpsc::Receiver<()>>) {
+    match stopped.await {
+        Ok(mut stop) => {
+            let _ = tokio::time::timeout(Duration::from_secs(2), stop.recv()).await;
+        }
+        Err(_) => std::future::pending().await,
+    }
 }

@@ -1,9 +1,12 @@
 //! How this system reaches AWS: one HTTPS client for every SDK crate.
 
+use std::error::Error;
 use std::path::Path;
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
 /// The roots that AWS's endpoints chain to: Amazon Root CA 1 to 4 and Starfield Services Root G2.
 ///
@@ -22,6 +25,20 @@ pub enum Trust<'a> {
     Bundle(&'a Path),
 }
 
+/// An SDK error and its causes in one sentence.
+///
+/// The SDK's own `DisplayErrorContext` adds the raw response, which may hold an item: it must not
+/// reach a log.
+pub fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
 /// Why no HTTPS client can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
@@ -32,6 +49,14 @@ pub enum TrustError {
         path: String,
         /// What the system says.
         error: std::io::Error,
+    },
+    /// The bundle holds nothing to trust.
+    #[error("AWS_CA_BUNDLE: {path}: {reason}; expected certificates in PEM")]
+    NoCertificate {
+        /// Which file.
+        path: String,
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// The trust store is unusable.
     #[error("TLS: {0}")]
@@ -48,6 +73,10 @@ pub fn https_client(trust: Trust<'_>) -> Result<SharedHttpClient, TrustError> {
                 path: path.display().to_string(),
                 error,
             })?;
+            check_bundle(&pem).map_err(|reason| TrustError::NoCertificate {
+                path: path.display().to_string(),
+                reason,
+            })?;
             TrustStore::empty().with_pem_certificate(pem)
         }
     };
@@ -61,7 +90,40 @@ pub fn https_client(trust: Trust<'_>) -> Result<SharedHttpClient, TrustError> {
         .build_https())
 }
 
+/// The SDK panics on a certificate that it cannot read, and trusts nothing if there is none.
+fn check_bundle(pem: &[u8]) -> Result<(), &'static str> {
+    let mut certificates = 0;
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|_| "not PEM")?;
+        webpki::anchor_from_trusted_cert(&certificate).map_err(|_| "not an X.509 certificate")?;
+        certificates += 1;
+    }
+    if certificates == 0 {
+        return Err("no certificate in it");
+    }
+    Ok(())
+}
+
 /// A client that speaks plain HTTP only: for the embedded database on loopback.
 pub fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().build_http()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amazons_roots_can_be_read() {
+        assert_eq!(check_bundle(AMAZON_TRUST_SERVICES), Ok(()));
+        https_client(Trust::Amazon).unwrap();
+    }
+
+    #[test]
+    fn a_bundle_without_a_certificate_is_refused() {
+        let nonsense = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert_eq!(check_bundle(b""), Err("no certificate in it"));
+        assert_eq!(check_bundle(b"hello"), Err("no certificate in it"));
+        assert_eq!(check_bundle(nonsense), Err("not an X.509 certificate"));
+    }
 }

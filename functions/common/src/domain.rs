@@ -129,15 +129,13 @@ impl BaseDomains {
     }
 
     fn split_base<'h>(&self, host: &'h str) -> Option<(&'h str, &'h str)> {
-        let bases = KINTONE_BASE_DOMAINS
+        // The longest counts: a development base may lie below one of kintone's.
+        KINTONE_BASE_DOMAINS
             .into_iter()
-            .chain(self.development.iter().map(String::as_str));
-        for base in bases {
-            if let Some(below) = host.strip_suffix(base).and_then(|h| h.strip_suffix('.')) {
-                return Some((below, &host[below.len() + 1..]));
-            }
-        }
-        None
+            .chain(self.development.iter().map(String::as_str))
+            .filter_map(|base| host.strip_suffix(base)?.strip_suffix('.'))
+            .min_by_key(|below| below.len())
+            .map(|below| (below, &host[below.len() + 1..]))
     }
 }
 
@@ -185,6 +183,9 @@ mod tests {
         for host in ["abc.kintone.com", "abc.cybozu.cn", "abc.kintone.test"] {
             assert_eq!(bases().canonicalize(host).unwrap().as_str(), host);
         }
+        let nested = BaseDomains::with_development(["dev.cybozu.com"]).unwrap();
+        let tenant = nested.canonicalize("abc.dev.cybozu.com").unwrap();
+        assert_eq!(tenant.as_str(), "abc.dev.cybozu.com");
         assert_eq!(
             BaseDomains::default().canonicalize("abc.kintone.test"),
             Err(DomainError::UnknownBase)

@@ -55,6 +55,9 @@ pub enum Kind {
 }
 
 /// A tenant's right to use a product: the facts, without signature.
+///
+/// What it does not have is written as null and must be there to be read: an item that lost its
+/// suspension is unreadable, not valid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct License {
     /// The tenant.
@@ -70,23 +73,23 @@ pub struct License {
     /// Further limits by name.
     pub quotas: BTreeMap<String, u64>,
     /// How long its terms are; a trial has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "Option::deserialize")]
     pub billing: Option<Billing>,
     /// The second from which it is usable: when the order was processed.
     pub usable_from: Timestamp,
     /// The current term. Before its first day lie the free days of a paid licence.
     pub term: Term,
     /// The contract's last day, once that is known: of a trial, or after a cancellation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "Option::deserialize")]
     pub ends_on: Option<Date>,
     /// The second from which it is suspended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "Option::deserialize")]
     pub suspended_from: Option<Timestamp>,
     /// The instant at which `VALID` ends: the cut-off after the term's last day.
     pub valid_until: Timestamp,
     /// The instant at which `GRACE` ends.
     pub grace_until: Timestamp,
-    /// What the catalogue fixed for it when it was written.
+    /// What the catalogue fixed for it when it was issued.
     pub policy: Policy,
     /// The hash of its serial.
     pub serial_sha256: SerialHash,
@@ -164,7 +167,7 @@ pub enum LicenseError {
     #[error("a trial ends by itself, on {0}; to stop it now, suspend it")]
     TrialEnds(Date),
     /// A cancellation after the term.
-    #[error("the term ended on {0}; there is nothing left to cancel")]
+    #[error("the term ends on {0}; a contract is cancelled on a day up to then")]
     TermEnded(Date),
 }
 

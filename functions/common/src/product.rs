@@ -126,7 +126,7 @@ impl<'de> Deserialize<'de> for Zone {
 
 /// What a product's catalogue entry fixes for its licences.
 ///
-/// It is copied into each licence when that is written, so that a lookup needs one item and a
+/// It is copied into each licence when that is issued, so that a lookup needs one item and a
 /// changed catalogue changes no running contract by surprise. Read back, no field has a default:
 /// an item that lost one is unreadable, not open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ pub struct Serial(String);
 
 /// A text that cannot be a serial. It does not repeat the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a serial is 16 to 64 letters, digits and hyphens")]
+#[error("a serial is 16 to 64 letters and digits, which hyphens may group")]
 pub struct SerialError;
 
 impl Serial {
@@ -39,7 +39,9 @@ impl Serial {
     /// matter.
     pub fn parse(text: &str) -> Result<Self, SerialError> {
         let text = text.trim_matches(' ');
-        let is_valid = (16..=64).contains(&text.len())
+        let characters = text.bytes().filter(|b| *b != b'-');
+        let is_valid = (16..=64).contains(&characters.count())
+            && text.len() <= 128
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if is_valid {
             Ok(Self(text.to_ascii_uppercase()))
@@ -71,8 +73,8 @@ impl fmt::Debug for Serial {
 
 /// SHA-256 of a serial; 64 hexadecimal digits in the table.
 ///
-/// A plain hash is enough: a generated serial has 160 random bits, so there is no dictionary to
-/// try.
+/// A plain hash is enough for generated serials: they have 160 random bits, so there is no
+/// dictionary to try. A vendor's own are as strong as the vendor made them.
 #[derive(Clone, Copy)]
 pub struct SerialHash([u8; 32]);
 
@@ -143,6 +145,8 @@ mod tests {
             "short",
             "ABCD-EFGH-IJKL-MNO,",
             "ABCDEFGH,ABCDEFGH",
+            "----------------",
+            "ABCD-EFGH-IJKL-MN",
             "ＡＢＣＤ-EFGH-IJKL",
         ] {
             assert!(Serial::parse(text).is_err(), "{text}");

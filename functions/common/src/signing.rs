@@ -18,6 +18,7 @@ use p256::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::aws;
 use crate::calendar::{OutOfRange, whole_second};
 use crate::lease::{ALG, Claims, Lease, TYP, expiry};
 use crate::license::{License, SignedLicense};
@@ -274,8 +275,8 @@ impl SigningError {
         }
     }
 
-    fn kms(error: impl std::error::Error) -> Self {
-        Self::Kms(aws_sdk_kms::error::DisplayErrorContext(error).to_string())
+    fn kms(error: impl std::error::Error + 'static) -> Self {
+        Self::Kms(aws::causes(&error))
     }
 }
 
@@ -414,10 +415,7 @@ pub async fn create_kms_key(
 }
 
 /// The public half of a KMS key.
-pub async fn kms_public_key(
-    client: &aws_sdk_kms::Client,
-    key_id: &str,
-) -> Result<Jwk, SigningError> {
+async fn kms_public_key(client: &aws_sdk_kms::Client, key_id: &str) -> Result<Jwk, SigningError> {
     let output = client
         .get_public_key()
         .key_id(key_id)

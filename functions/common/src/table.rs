@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, Put,
@@ -20,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::aws;
 use crate::domain::Domain;
 use crate::license::SignedLicense;
 use crate::product::{Product, ProductSlug};
@@ -137,7 +138,37 @@ impl TableError {
         E: std::error::Error + 'static,
         R: std::fmt::Debug + 'static,
     {
-        Self::Database(DisplayErrorContext(error).to_string())
+        Self::Database(aws::causes(&error))
+    }
+}
+
+/// What a scan for licences found.
+#[derive(Debug, Default)]
+pub struct Licenses {
+    /// Those that could be read, by domain and product.
+    pub licenses: Vec<Stored<SignedLicense>>,
+    /// Why others could not.
+    pub unreadable: Vec<TableError>,
+}
+
+type ReadLicense = Result<Stored<SignedLicense>, TableError>;
+
+impl Extend<ReadLicense> for Licenses {
+    fn extend<I: IntoIterator<Item = ReadLicense>>(&mut self, read: I) {
+        for license in read {
+            match license {
+                Ok(stored) => self.licenses.push(stored),
+                Err(error) => self.unreadable.push(error),
+            }
+        }
+    }
+}
+
+impl FromIterator<ReadLicense> for Licenses {
+    fn from_iter<I: IntoIterator<Item = ReadLicense>>(read: I) -> Self {
+        let mut licenses = Self::default();
+        licenses.extend(read);
+        licenses
     }
 }
 
@@ -298,39 +329,48 @@ impl Table {
     }
 
     /// The current licences of one domain.
-    pub async fn licenses_of(
-        &self,
-        domain: &Domain,
-    ) -> Result<Vec<Stored<SignedLicense>>, TableError> {
+    pub async fn licenses_of(&self, domain: &Domain) -> Result<Licenses, TableError> {
         let items = self.query(domain.as_str(), "").await?;
-        items.into_iter().filter(is_current).map(read).collect()
+        Ok(items.into_iter().filter(is_current).map(read).collect())
     }
 
-    /// All current licences, by domain and product.
+    /// All current licences, by domain and product, and what could not be read: one broken item
+    /// does not hide the others.
     ///
     /// Reads the whole table: for operators, not for requests.
-    pub async fn licenses(&self) -> Result<Vec<Stored<SignedLicense>>, TableError> {
+    pub async fn licenses(&self) -> Result<Licenses, TableError> {
         let mut pages = self
             .client
             .scan()
             .table_name(&self.name)
-            .filter_expression("attribute_exists(lease) AND NOT contains(product, :history)")
+            .consistent_read(true)
+            .filter_expression(
+                "NOT contains(product, :history) AND NOT begins_with(#domain, :ours)",
+            )
+            .expression_attribute_names("#domain", "domain")
             .expression_attribute_values(":history", AttributeValue::S(HISTORY.to_string()))
+            .expression_attribute_values(":ours", AttributeValue::S("#".to_owned()))
             .into_paginator()
             .items()
             .send();
-        let mut licenses: Vec<Stored<SignedLicense>> = Vec::new();
+        let mut found = Licenses::default();
         while let Some(item) = pages.next().await {
-            licenses.push(read(item.map_err(TableError::database)?)?);
+            found.extend([read(item.map_err(TableError::database)?)]);
         }
-        licenses.sort_by(|a, b| {
+        found.licenses.sort_by(|a, b| {
             let key = |stored: &Stored<SignedLicense>| {
                 let license = &stored.value.license;
                 (license.domain.clone(), license.product.clone())
             };
             key(a).cmp(&key(b))
         });
-        Ok(licenses)
+        Ok(found)
+    }
+
+    /// The revision of a current item, of whatever state the rest of it is.
+    pub async fn revision(&self, key: &Key) -> Result<Option<Revision>, TableError> {
+        let stored = self.get::<serde::de::IgnoredAny>(key).await?;
+        Ok(stored.map(|stored| stored.revision))
     }
 
     async fn query(&self, domain: &str, product_prefix: &str) -> Result<Vec<Item>, TableError> {

@@ -7,9 +7,9 @@ use serde::Serialize;
 use tegata_common::calendar::{self, Term};
 use tegata_common::license::{Code, Kind, SignedLicense};
 
-/// A denial is asked about again after this many hours at the latest, so that a customer who was
-/// let in again need not wait for the next day.
-const DENIAL_REFRESH_HOURS: u16 = 1;
+/// Every code but `VALID` is asked about again after this many hours at the latest, so that a
+/// customer who renews or is let in again need not wait for the next day.
+const IMPATIENT_REFRESH_HOURS: u16 = 1;
 
 /// What a plug-in reads. All instants are RFC 3339 with the product's offset.
 #[derive(Debug, Serialize)]
@@ -41,7 +41,7 @@ impl<'a> Answer<'a> {
         let code = license.code_at(now);
         let hours = match code {
             Code::Valid => license.policy.refresh_hours,
-            _ => license.policy.refresh_hours.min(DENIAL_REFRESH_HOURS),
+            _ => license.policy.refresh_hours.min(IMPATIENT_REFRESH_HOURS),
         };
         let refresh_after = now.checked_add(i64::from(hours).hours()).unwrap_or(now);
         Self {

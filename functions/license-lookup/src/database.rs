@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig,
 };
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::{Client, Config};
 use tegata_common::aws::{self, Trust, TrustError};
@@ -79,6 +79,8 @@ pub async fn read(client: &Client, table: &str, key: &Key) -> Result<Option<Item
         .get_item()
         .table_name(table)
         .projection_expression(WHAT_AN_ANSWER_NEEDS)
+        // What an operator did is what the next request is told.
+        .consistent_read(true)
         .set_key(Some(key.attributes()))
         .send()
         .await
@@ -99,6 +101,6 @@ fn failed(error: SdkError<GetItemError>) -> ReadFailed {
     };
     ReadFailed {
         kind,
-        detail: DisplayErrorContext(error).to_string(),
+        detail: aws::causes(&error),
     }
 }

@@ -28,8 +28,9 @@ use crate::source;
 const RETRY_DATABASE: u16 = 5;
 /// Seconds after which to ask again when an operator has to mend the item first.
 const RETRY_ITEM: u16 = 300;
-/// How long the start may wait for the connection that it opens ahead.
-const WARM_UP: Duration = Duration::from_secs(1);
+/// How long the start may wait for the connection that it opens ahead. With the first request's
+/// own time-out it stays below two seconds.
+const WARM_UP: Duration = Duration::from_millis(250);
 
 /// The function: its settings and its one client.
 #[derive(Clone, Debug)]
@@ -110,7 +111,7 @@ fn read_request(
     // The gateway's own types refuse a header with a control character, which a caller may send:
     // that is the caller's mistake, not a failed invocation.
     let Ok(event) = serde_json::from_str::<ApiGatewayV2httpRequest>(event) else {
-        let problem = Problem::Malformed("headers: expected no control characters");
+        let problem = Problem::Malformed("headers: expected values without control characters");
         return Err(Refused::unread(problem));
     };
     let http = &event.request_context.http;
@@ -235,7 +236,7 @@ fn fail(problem: Problem, origin: Option<&AllowedOrigin>, mut line: AccessLine) 
 fn headers(origin: Option<&AllowedOrigin>) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(16);
     for (name, value) in [
-        (VARY, "Origin"),
+        (VARY, "Origin, X-License-Serial"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (
             STRICT_TRANSPORT_SECURITY,

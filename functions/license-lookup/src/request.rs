@@ -125,7 +125,9 @@ fn reason(error: DomainError) -> &'static str {
         DomainError::TooLong => "domain: longer than 253 characters",
         DomainError::Character => "domain: expected a-z, 0-9, '-' and '.' only",
         DomainError::Port => "domain: its port is not a number from 1 to 65535",
-        DomainError::UnknownBase => "domain: not below cybozu.com, kintone.com or cybozu.cn",
+        DomainError::UnknownBase => {
+            "domain: not below cybozu.com, kintone.com, cybozu.cn or a configured one"
+        }
         DomainError::Subdomain => {
             "domain: its subdomain must be 3 to 32 of a-z, 0-9 and '-', and neither start nor end \
              with '-'"
@@ -147,7 +149,7 @@ fn read_origin(headers: &HeaderMap, domain: &Domain) -> Result<Option<AllowedOri
 /// The gateway joins headers of one name with commas, which no serial has.
 fn read_serial(headers: &HeaderMap) -> Result<Option<Serial>, Problem> {
     const EXPECTED: Problem = Problem::Malformed(
-        "X-License-Serial: expected one, of 16 to 64 letters, digits and hyphens",
+        "X-License-Serial: expected one, of 16 to 64 letters and digits, grouped by hyphens",
     );
     let mut serials = headers.get_all(SERIAL_HEADER).iter();
     match (serials.next(), serials.next()) {

@@ -1,7 +1,7 @@
 //! A function's process: started with its variables, watched through `/proc`.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -43,13 +43,16 @@ impl Program {
     pub(crate) fn start(&self, runtime_api: &str, share: Option<&CpuShare>) -> Process {
         let mut command = match share {
             None => Command::new(&self.path),
-            // The shell joins the group, which takes the kernel a while, says so, and becomes the
-            // program.
+            // The shell joins the group, which takes the kernel a while, says so, waits for its
+            // start, and becomes the program.
             Some(share) => {
                 let mut shell = Command::new("/bin/sh");
                 let procs = share.directory.join("cgroup.procs");
                 shell
-                    .args(["-c", r#"echo $$ > "$0"; echo; exec "$1" > /dev/null"#])
+                    .args([
+                        "-c",
+                        r#"echo $$ > "$0"; echo; read go; exec "$1" > /dev/null"#,
+                    ])
                     .arg(procs)
                     .arg(&self.path);
                 shell
@@ -66,14 +69,20 @@ impl Program {
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "bench")
             .env("AWS_LAMBDA_LOG_GROUP_NAME", "bench")
+            .stdin(share.map_or_else(Stdio::null, |_| Stdio::piped()))
             .stdout(share.map_or_else(Stdio::null, |_| Stdio::piped()));
         let mut started = Instant::now();
         let mut child = command.spawn().expect("the program starts");
-        if let Some(mut joined) = child.stdout.take() {
+        if let (Some(mut joined), Some(mut go)) = (child.stdout.take(), child.stdin.take()) {
             joined
                 .read_exact(&mut [0])
                 .expect("the shell joins the control group");
             started = Instant::now();
+            go.write_all(
+                b"
+",
+            )
+            .expect("the shell waits for its start");
         }
         Process { child, started }
     }
