@@ -122,6 +122,7 @@ fn wire(value: AttributeValue) -> Value {
         AttributeValue::S(text) => json!({ "S": text }),
         AttributeValue::N(number) => json!({ "N": number }),
         AttributeValue::Bool(truth) => json!({ "BOOL": truth }),
+        AttributeValue::Null(is_null) => json!({ "NULL": is_null }),
         AttributeValue::M(members) => {
             let members = members.into_iter().map(|(name, value)| (name, wire(value)));
             json!({ "M": members.collect::<Map<_, _>>() })
