@@ -11,7 +11,7 @@ use axum::http::HeaderMap;
 use jiff::Timestamp;
 use license_lookup::handler::{Answered, Lookup};
 use serde_json::{Value, json};
-use tegata_common::license::SignedLicense;
+use tegata_common::lease::SignedLicense;
 use tegata_common::product::Product;
 use tegata_common::table::{Act, Item, Key, Stored, TableError};
 use tegata_tests::{Database, NOW, SERIAL, SigningKey, license, product, put, settings};

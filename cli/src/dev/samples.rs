@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use tegata_common::calendar::Billing;
 use tegata_common::domain::Domain;
-use tegata_common::license::{Code, License, Order, Plan, SignedLicense};
+use tegata_common::lease::SignedLicense;
+use tegata_common::license::{Code, License, Order, Plan};
 use tegata_common::product::Product;
 use tegata_common::serial::Serial;
 use tegata_common::table::{Act, Key, Stored};

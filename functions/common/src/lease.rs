@@ -32,6 +32,15 @@ pub struct Lease {
     pub expires_at: Timestamp,
 }
 
+/// A licence and the lease that says the same under signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedLicense {
+    /// The facts.
+    pub license: License,
+    /// What the plug-in caches.
+    pub lease: Lease,
+}
+
 /// The payload of a lease. It has no code: the plug-in derives that by kintone's clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {

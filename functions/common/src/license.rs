@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::{self, Billing, OutOfRange, Term};
 use crate::domain::Domain;
-use crate::lease::Lease;
 use crate::product::{Policy, Product, ProductSlug};
 use crate::serial::SerialHash;
 
@@ -93,15 +92,6 @@ pub struct License {
     pub policy: Policy,
     /// The hash of its serial.
     pub serial_sha256: SerialHash,
-}
-
-/// A licence and the lease that says the same under signature.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SignedLicense {
-    /// The facts.
-    pub license: License,
-    /// What the plug-in caches.
-    pub lease: Lease,
 }
 
 /// What is ordered.

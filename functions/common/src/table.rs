@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws;
 use crate::domain::Domain;
-use crate::license::SignedLicense;
+use crate::lease::SignedLicense;
 use crate::product::{Product, ProductSlug};
 
 /// An item as the SDK gives it.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 use tegata_common::calendar::{self, Term};
-use tegata_common::license::{Code, Kind, SignedLicense};
+use tegata_common::lease::SignedLicense;
+use tegata_common::license::{Code, Kind};
 
 /// Every code but `VALID` is asked about again after this many hours at the latest, so that a
 /// customer who renews or is let in again need not wait for the next day.

@@ -12,7 +12,7 @@ use http::header::{
 };
 use jiff::Timestamp;
 use tegata_common::aws::TrustError;
-use tegata_common::license::SignedLicense;
+use tegata_common::lease::SignedLicense;
 use tegata_common::table::{Item, Key};
 
 use crate::access_line::{AccessLine, SerialCheck};

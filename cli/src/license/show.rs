@@ -1,0 +1,198 @@
+//! Licences as they are, and as they were.
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+use tegata_common::calendar::{self, Billing};
+use tegata_common::lease::SignedLicense;
+use tegata_common::license::{Code, License};
+use tegata_common::product::ProductSlug;
+use tegata_common::table::{Key, Licenses, Revision, Stored};
+
+use super::{Which, canonical, complain};
+use crate::change;
+use crate::output::{self, Output, say};
+use crate::place::Place;
+
+#[derive(Args)]
+pub(crate) struct List {
+    /// Only this tenant's.
+    domain: Option<String>,
+    /// Only this product's.
+    #[arg(long)]
+    product: Option<ProductSlug>,
+    /// Only those answered with this code now.
+    #[arg(long, value_parser = code)]
+    code: Option<Code>,
+}
+
+fn code(text: &str) -> Result<Code, String> {
+    let upper = text.to_ascii_uppercase().replace('-', "_");
+    serde_json::from_value(upper.into())
+        .map_err(|_| "expected VALID, GRACE, EXPIRED, SUSPENDED or NOT_STARTED".to_owned())
+}
+
+/// A licence as it is listed: its facts, and what follows from them now.
+#[derive(Serialize)]
+struct Shown<'a> {
+    code: Code,
+    #[serde(flatten)]
+    license: Visible<'a>,
+    lease: VisibleLease<'a>,
+    revision: &'a Revision,
+}
+
+#[derive(Serialize)]
+struct VisibleLease<'a> {
+    kid: &'a str,
+    issued_at: Timestamp,
+    expires_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jws: Option<&'a str>,
+}
+
+/// The facts without the serial's hash.
+struct Visible<'a>(&'a License);
+
+impl Serialize for Visible<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut value = serde_json::to_value(self.0).map_err(serde::ser::Error::custom)?;
+        if let Some(members) = value.as_object_mut() {
+            members.remove("serial_sha256");
+        }
+        value.serialize(serializer)
+    }
+}
+
+impl<'a> Shown<'a> {
+    fn of(stored: &'a Stored<SignedLicense>, with_jws: bool, now: Timestamp) -> Self {
+        let SignedLicense { license, lease } = &stored.value;
+        Self {
+            code: license.code_at(now),
+            license: Visible(license),
+            lease: VisibleLease {
+                kid: &lease.kid,
+                issued_at: lease.issued_at,
+                expires_at: lease.expires_at,
+                jws: with_jws.then_some(lease.jws.as_str()),
+            },
+            revision: &stored.revision,
+        }
+    }
+}
+
+pub(super) async fn show(
+    place: &Place,
+    output: Output,
+    which: &Which,
+    with_jws: bool,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let domain = which.domain(place)?;
+    let key = Key::license(&domain, &which.product);
+    let stored = place.table.get::<SignedLicense>(&key).await?;
+    let stored = stored.ok_or_else(|| which.missing(&domain))?;
+    let shown = Shown::of(&stored, with_jws, now);
+    if output == Output::Json {
+        return output::json(&shown);
+    }
+    let license = &stored.value.license;
+    let style = output::style(shown.code);
+    say!(
+        "{} {}: {style}{}{style:#}",
+        license.domain,
+        license.product,
+        shown.code.as_str()
+    );
+    // The same walk over the fields that a change prints, from nothing to what is there.
+    change::print(&change::differences(None, &serde_json::to_value(&shown)?)?);
+    Ok(())
+}
+
+pub(super) async fn list(
+    place: &Place,
+    output: Output,
+    args: List,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let Licenses {
+        mut licenses,
+        unreadable,
+    } = match &args.domain {
+        Some(domain) => place.table.licenses_of(&canonical(place, domain)?).await?,
+        None => place.table.licenses().await?,
+    };
+    licenses.retain(|stored| {
+        let license = &stored.value.license;
+        args.product
+            .as_ref()
+            .is_none_or(|product| *product == license.product)
+            && args.code.is_none_or(|code| code == license.code_at(now))
+    });
+    if output == Output::Json {
+        let shown: Vec<Shown> = licenses.iter().map(|l| Shown::of(l, false, now)).collect();
+        output::json(&shown)?;
+        return complain(&unreadable);
+    }
+    let rows = licenses.iter().map(|stored| {
+        let license = &stored.value.license;
+        let kind = match license.billing {
+            None => "trial",
+            Some(Billing::Monthly) => "monthly",
+            Some(Billing::Yearly) => "yearly",
+        };
+        vec![
+            license.domain.to_string(),
+            license.product.to_string(),
+            license.code_at(now).as_str().to_owned(),
+            kind.to_owned(),
+            license.edition.clone(),
+            license.users.to_string(),
+            format!("{}…{}", license.term.starts_on, license.term.ends_on),
+            license
+                .ends_on
+                .map_or_else(|| "renews".to_owned(), |day| day.to_string()),
+        ]
+    });
+    let header = [
+        "domain", "product", "code", "kind", "edition", "users", "term", "ends on",
+    ];
+    output::table(&header, rows.collect());
+    complain(&unreadable)
+}
+
+pub(super) async fn history(place: &Place, output: Output, which: &Which) -> anyhow::Result<()> {
+    let domain = which.domain(place)?;
+    let key = Key::license(&domain, &which.product);
+    let revisions = place.table.history::<SignedLicense>(&key).await?;
+    if revisions.is_empty() {
+        return Err(which.missing(&domain).into());
+    }
+    let mut before: Option<&License> = None;
+    let mut documents = Vec::new();
+    for Stored { value, revision } in &revisions {
+        let differences = change::differences(before, &value.license)?;
+        before = Some(&value.license);
+        match output {
+            Output::Json => documents.push(json!({
+                "revision": revision,
+                "differences": differences,
+            })),
+            Output::Text => {
+                say!(
+                    "{}  version {}  {}  by {}",
+                    calendar::rfc3339(revision.at, &value.license.policy),
+                    revision.version,
+                    revision.change,
+                    revision.by
+                );
+                change::print(&differences);
+            }
+        }
+    }
+    match output {
+        Output::Json => output::json(&documents),
+        Output::Text => Ok(()),
+    }
+}

@@ -1,0 +1,151 @@
+//! Signing keys and what they sign: leases as compact JWS, and the JWKS that plug-ins check with.
+//!
+//! The private half lives in AWS KMS, or on one machine in a file of mode 0600. What is kept in
+//! the table is the register: which keys are published, and which one signs.
+
+mod key_files;
+mod kms;
+mod register;
+
+use std::fmt;
+use std::path::Path;
+
+use data_encoding::BASE64URL_NOPAD;
+use jiff::{SignedDuration, Timestamp};
+use p256::ecdsa::signature::Signer as _;
+
+use crate::aws;
+use crate::calendar::{OutOfRange, whole_second};
+use crate::lease::{ALG, Claims, Lease, SignedLicense, TYP, expiry};
+use crate::license::License;
+
+pub use key_files::KeyFiles;
+pub use kms::create_kms_key;
+pub use register::{
+    Jwk, Jwks, KeyLocation, KeyRegister, KeyState, PUBLISHED_KEYS, RegisterError, RegisteredKey,
+};
+
+/// Why a key or a signature could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SigningError {
+    /// A key file's trouble.
+    #[error("{path}: {reason}")]
+    File {
+        /// Which file.
+        path: String,
+        /// What is wrong, and what is accepted.
+        reason: String,
+    },
+    /// KMS's own error, with its causes.
+    #[error("KMS: {0}")]
+    Kms(String),
+    /// The operating system's generator failed.
+    #[error("no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+    /// Dates beyond the calendar.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
+    /// Claims that are no JSON.
+    #[error("claims: {0}")]
+    Claims(#[from] serde_json::Error),
+}
+
+impl SigningError {
+    fn file(path: &Path, reason: impl fmt::Display) -> Self {
+        Self::File {
+            path: path.display().to_string(),
+            reason: reason.to_string(),
+        }
+    }
+
+    fn kms(error: impl std::error::Error + 'static) -> Self {
+        Self::Kms(aws::causes(&error))
+    }
+}
+
+/// What signs: a KMS key, or a local key file's contents.
+#[derive(Clone)]
+pub struct Signer {
+    kid: String,
+    secret: Secret,
+}
+
+#[derive(Clone)]
+enum Secret {
+    Kms {
+        client: aws_sdk_kms::Client,
+        key_id: String,
+    },
+    Local(p256::ecdsa::SigningKey),
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signer({})", self.kid)
+    }
+}
+
+impl Signer {
+    /// Signs with a KMS key.
+    pub fn kms(
+        client: aws_sdk_kms::Client,
+        key_id: impl Into<String>,
+        kid: impl Into<String>,
+    ) -> Self {
+        let key_id = key_id.into();
+        Self {
+            kid: kid.into(),
+            secret: Secret::Kms { client, key_id },
+        }
+    }
+
+    /// The id of the key that signs.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// Signs a licence's facts into a lease.
+    ///
+    /// Its `iat` is `now`, but later than that of the lease `before`: of two leases the newer
+    /// counts, and `iat` has whole seconds.
+    pub async fn sign(
+        &self,
+        license: License,
+        now: Timestamp,
+        before: Option<&Lease>,
+    ) -> Result<SignedLicense, SigningError> {
+        let now = whole_second(now);
+        let second = SignedDuration::from_secs(1);
+        let issued_at = before.map_or(now, |before| now.max(before.issued_at + second));
+        let mut jti = [0; 16];
+        getrandom::fill(&mut jti)?;
+        let claims = Claims::of(&license, issued_at, BASE64URL_NOPAD.encode(&jti))?;
+        let lease = Lease {
+            jws: self.jws(&claims).await?,
+            kid: self.kid.clone(),
+            issued_at,
+            expires_at: expiry(&license, issued_at)?,
+        };
+        Ok(SignedLicense { license, lease })
+    }
+
+    async fn jws(&self, claims: &Claims) -> Result<String, SigningError> {
+        let header = serde_json::json!({ "alg": ALG, "kid": self.kid, "typ": TYP });
+        let input = format!(
+            "{}.{}",
+            BASE64URL_NOPAD.encode(&serde_json::to_vec(&header)?),
+            BASE64URL_NOPAD.encode(&serde_json::to_vec(claims)?)
+        );
+        let signature = self.raw_signature(input.as_bytes()).await?;
+        Ok(format!("{input}.{}", BASE64URL_NOPAD.encode(&signature)))
+    }
+
+    /// r‖s, 32 bytes each, as RFC 7518 wants it.
+    async fn raw_signature(&self, message: &[u8]) -> Result<[u8; 64], SigningError> {
+        let signature: p256::ecdsa::Signature = match &self.secret {
+            Secret::Local(key) => key.sign(message),
+            Secret::Kms { client, key_id } => kms::sign(client, key_id, message).await?,
+        };
+        Ok(signature.to_bytes().into())
+    }
+}
