@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body;
@@ -687,16 +687,10 @@ async fn one_get_item_is_all_that_a_request_costs() {
     );
 }
 
-/// Asks a database in trouble; an answer must come within two seconds.
+/// Asks a database in trouble.
 async fn ask_in_trouble(endpoint: &str) -> Seen {
     let lookup = Lookup::new(&settings(endpoint, &[])).unwrap();
-    let started = Instant::now();
     let seen = seen(lookup.answer(GET, NOW.parse().unwrap()).await);
-    assert!(
-        started.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        started.elapsed()
-    );
     assert_eq!(seen.problem(), (503, "UNAVAILABLE"));
     assert_eq!(seen.header("retry-after"), Some("5"));
     assert_eq!(seen.line["domain"], "example.cybozu.com");
@@ -711,14 +705,19 @@ async fn a_database_that_is_down_gives_503() {
     assert_eq!(ask_in_trouble(&endpoint).await.line["reason"], "connection");
 }
 
-#[tokio::test]
+/// The clock is tokio's own and moves on whenever there is nothing to do: the two seconds are
+/// those of the time-outs, however slow this machine is.
+#[tokio::test(start_paused = true)]
 async fn a_database_that_does_not_answer_gives_503_within_two_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     // Connections are taken up by the kernel, and nobody reads them.
+    let started = tokio::time::Instant::now();
     let seen = ask_in_trouble(&endpoint).await;
     assert_eq!(seen.line["reason"], "timeout");
-    assert!(seen.line["database_ms"].as_f64().unwrap() > 1000.0);
+    let took = started.elapsed();
+    assert!(took > Duration::from_secs(1), "it was tried: {took:?}");
+    assert!(took < Duration::from_secs(2), "{took:?}");
     drop(listener);
 }
 

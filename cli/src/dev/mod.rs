@@ -43,6 +43,8 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
         bail!("dev runs on this machine; it has no use for --stack");
     }
     log_to_stderr();
+    // Before anything says that it runs: a signal from then on is a wish to stop, not a kill.
+    let mut stop = stop_signals()?;
     let directory = place.directory();
     // The port first: it is what most often is in use, and nothing has been touched yet.
     let address = SocketAddr::from(([127, 0, 0, 1], args.port));
@@ -70,7 +72,6 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
     print!("{}", gateway.guide);
     let gateway = Arc::new(gateway);
     let (stopping, stopped) = oneshot::channel();
-    let mut stop = stop_signals()?;
     let serving = axum::serve(listener, gateway::router(Arc::clone(&gateway)))
         .with_graceful_shutdown(async move {
             stop.recv().await;
