@@ -10,6 +10,7 @@ use tegata_common::signing::{KeyLocation, KeyRegister};
 use tegata_common::table::{Act, Key, Revision};
 
 use crate::change::{self, DryRun};
+use crate::failure;
 use crate::output::{self, Output, say};
 use crate::place::Place;
 
@@ -148,13 +149,18 @@ async fn create(write: &Write<'_>, dry_run: bool) -> anyhow::Result<()> {
     let (jwk, location) = write.place.create_key().await?;
     let kid = jwk.kid.clone();
     let made = match &location {
-        KeyLocation::Kms(id) => format!("KMS key {id} was made and is not registered"),
-        KeyLocation::File => format!("key {kid} was made and is not registered"),
+        KeyLocation::Kms(id) => {
+            format!("KMS key {id} was made; `tegata key list` tells whether it is registered")
+        }
+        KeyLocation::File => {
+            format!("key {kid} was made; `tegata key list` tells whether it is registered")
+        }
     };
     let after = write.before.with(jwk, location, write.now)?;
     let written = write.write("create", &after, false).await;
-    if written.is_err() {
-        // Nothing is signed with it: of no use to anybody.
+    // Only a conflict says for certain that it is not registered, and so of no use to anybody:
+    // after a time-out it may be the key that signs.
+    if written.as_ref().is_err_and(failure::is_conflict) {
         write.place.remove_key(&kid)?;
     }
     written.context(made)

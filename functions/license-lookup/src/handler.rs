@@ -159,6 +159,11 @@ fn find(request: &Request, read: Read, line: &mut AccessLine) -> Result<SignedLi
         line.reason = Some(reason.to_owned());
         Err(Problem::NotFound)
     };
+    let unreadable = |line: &mut AccessLine| {
+        line.reason = Some("unreadable_item".to_owned());
+        let retry_after = RETRY_ITEM;
+        Err(Problem::Unavailable { retry_after })
+    };
     let item = match read {
         Ok(Some(item)) => item,
         Ok(None) => return not_found(line, "no_license"),
@@ -173,17 +178,13 @@ fn find(request: &Request, read: Read, line: &mut AccessLine) -> Result<SignedLi
         Ok(signed) => signed,
         Err(error) => {
             tracing::error!(%error, "unreadable item");
-            line.reason = Some("unreadable_item".to_owned());
-            let retry_after = RETRY_ITEM;
-            return Err(Problem::Unavailable { retry_after });
+            return unreadable(line);
         }
     };
     let license = &signed.license;
     if (&license.domain, &license.product) != (&request.domain, &request.product) {
         tracing::error!(domain = %request.domain, "the item is about another licence");
-        line.reason = Some("unreadable_item".to_owned());
-        let retry_after = RETRY_ITEM;
-        return Err(Problem::Unavailable { retry_after });
+        return unreadable(line);
     }
     match &request.serial {
         Some(serial) if license.serial_sha256.matches(serial) => {
