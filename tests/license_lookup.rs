@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use license_lookup::handler::{Answered, Lookup};
 use serde_json::{Value, json};
 use tegata_common::lease::SignedLicense;
+use tegata_common::license::License;
 use tegata_common::product::Product;
+use tegata_common::serial::Serial;
 use tegata_common::table::{Act, Item, Key, Stored, TableError};
 use tegata_tests::{Database, NOW, SERIAL, SigningKey, license, product, put, settings};
 use tokio::net::TcpListener;
@@ -36,11 +38,15 @@ impl Fixture {
     }
 
     async fn with(product: Product) -> Self {
+        let license = license("example.cybozu.com", &product, "2026-10-03T01:00:00Z");
+        Self::holding(license).await
+    }
+
+    async fn holding(license: License) -> Self {
         let database = Database::start().await;
         let key = SigningKey::create();
         let lookup = Lookup::new(&database.settings(&[])).unwrap();
-        let license = license("example.cybozu.com", &product, "2026-10-03T01:00:00Z");
-        put(&database.table, &key, license).await;
+        put(&database.licenses, &key, license).await;
         Self {
             database,
             key,
@@ -62,7 +68,13 @@ impl Fixture {
 
     async fn stored(&self) -> Stored<SignedLicense> {
         let key = self.key_of_license();
-        self.database.table.get(&key).await.unwrap().unwrap()
+        self.database
+            .licenses
+            .table()
+            .get(&key)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     fn key_of_license(&self) -> Key {
@@ -216,7 +228,9 @@ async fn a_valid_licence_is_answered_as_the_contract_says() {
 
 #[tokio::test]
 async fn every_code_by_the_clock() {
-    let fixture = Fixture::new().await;
+    let license = license("example.cybozu.com", &product(), "2026-10-03T01:00:00Z");
+    let cancelled = license.cancelled("2026-11-20".parse().unwrap(), NOW.parse().unwrap());
+    let fixture = Fixture::holding(cancelled.unwrap()).await;
     for (now, code, refresh_after) in [
         (
             "2026-10-03T00:59:59Z",
@@ -244,6 +258,80 @@ async fn every_code_by_the_clock() {
 }
 
 #[tokio::test]
+async fn a_contract_that_nobody_renewed_is_answered_as_if_it_had_been() {
+    let fixture = Fixture::new().await;
+    for (now, starts_on, valid_until) in [
+        (
+            "2027-10-20T14:59:59Z",
+            "2026-11-01",
+            "2027-11-01T09:00:00+09:00",
+        ),
+        // It can no longer be cancelled for the term that ends.
+        (
+            "2027-10-20T15:00:00Z",
+            "2026-11-01",
+            "2028-11-01T09:00:00+09:00",
+        ),
+        (
+            "2027-10-31T15:00:00Z",
+            "2027-11-01",
+            "2028-11-01T09:00:00+09:00",
+        ),
+        (
+            "2030-03-01T00:00:00Z",
+            "2029-11-01",
+            "2030-11-01T09:00:00+09:00",
+        ),
+    ] {
+        let seen = fixture.ask_at(&event(GET), now).await;
+        assert_eq!(seen.body["code"], "VALID", "{now}");
+        assert_eq!(seen.body["term"]["starts_on"], starts_on, "{now}");
+        assert_eq!(seen.body["valid_until"], valid_until, "{now}");
+        // The answer holds; the lease in it does not, and that is an alarm.
+        assert_eq!(seen.line["reason"], "lease_ended", "{now}");
+    }
+    let seen = fixture.ask(&event(GET)).await;
+    assert_eq!(seen.line["reason"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_domain_that_the_contract_has_left_gets_nothing_of_it() {
+    let old = license("example.cybozu.com", &product(), "2026-10-03T01:00:00Z");
+    let until = "2026-12-01T00:00:00Z";
+    let to = tegata_tests::domain("renamed.cybozu.com");
+    let from = "2026-11-25T00:00:00Z".parse().unwrap();
+    let moved = old.moved(&to, from, until.parse().unwrap()).unwrap();
+    let fixture = Fixture::holding(moved).await;
+    let new = get_with("/pathParameters/domain", "renamed.cybozu.com");
+    let before = fixture.ask_at(&new, NOW).await;
+    assert_eq!(before.body["code"], "NOT_STARTED");
+    let last = fixture.ask_at(&event(GET), "2026-11-30T23:59:59Z").await;
+    assert_eq!(last.body["code"], "VALID");
+    assert_eq!(last.body["valid_until"], "2026-12-01T09:00:00+09:00");
+    let left = fixture.ask_at(&event(GET), until).await;
+    assert_eq!(left.problem(), (404, "NOT_FOUND"));
+    assert_eq!(left.line["reason"], "released");
+    assert_eq!(fixture.ask_at(&new, until).await.body["code"], "VALID");
+}
+
+#[tokio::test]
+async fn a_replaced_serial_works_until_its_overlap_ends() {
+    let old = license("example.cybozu.com", &product(), "2026-10-03T01:00:00Z");
+    let new = Serial::parse("QRST-UVWX-YZ23-4567").unwrap();
+    let until = "2026-11-25T00:00:00Z";
+    let fixture = Fixture::holding(old.reissued(new.hash(), until.parse().unwrap())).await;
+    for (serial, now, status) in [
+        (new.reveal(), NOW, 200),
+        (SERIAL, NOW, 200),
+        (new.reveal(), until, 200),
+        (SERIAL, until, 404),
+    ] {
+        let event = get_with("/headers/x-license-serial", serial);
+        assert_eq!(fixture.ask_at(&event, now).await.status, status, "{now}");
+    }
+}
+
+#[tokio::test]
 async fn a_change_is_seen_by_the_next_request_with_a_newer_lease() {
     let fixture = Fixture::new().await;
     let before = fixture.stored().await;
@@ -260,7 +348,7 @@ async fn a_change_is_seen_by_the_next_request_with_a_newer_lease() {
         change: "suspend",
     };
     let key = fixture.key_of_license();
-    let table = &fixture.database.table;
+    let table = fixture.database.licenses.table();
     table
         .put(&key, Some(&before.revision), &signed, &act)
         .await
@@ -282,7 +370,7 @@ async fn a_change_is_seen_by_the_next_request_with_a_newer_lease() {
 #[tokio::test]
 async fn two_operators_cannot_overwrite_each_other() {
     let fixture = Fixture::new().await;
-    let (table, key) = (&fixture.database.table, fixture.key_of_license());
+    let (table, key) = (fixture.database.licenses.table(), fixture.key_of_license());
     let first = fixture.stored().await;
     let put = async |before, change| {
         let act = Act {

@@ -10,11 +10,25 @@ use serde_json::Value;
 use crate::output::say;
 
 /// How a write is done.
-#[derive(Args)]
+#[derive(Args, Clone, Copy)]
 pub(crate) struct DryRun {
     /// Print what would change, and write nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+impl DryRun {
+    /// The last line of a write: what was done, or that nothing was.
+    pub(crate) fn conclude(&self, done: &str) {
+        say!(
+            "{}",
+            if self.dry_run {
+                "dry run: nothing was written"
+            } else {
+                done
+            }
+        );
+    }
 }
 
 /// One field that differs.
@@ -55,7 +69,7 @@ pub(crate) fn differences<T: Serialize>(
 }
 
 fn hide(mut difference: Difference) -> Difference {
-    if difference.field == "serial_sha256" {
+    if ["serial_sha256", "previous_serial.sha256"].contains(&difference.field.as_str()) {
         let word = if difference.before.is_some() {
             "(changed)"
         } else {

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
+use tegata_common::contract::WriteError;
 use tegata_common::domain::DomainError;
+use tegata_common::license::LicenseError;
 use tegata_common::signing::RegisterError;
 use tegata_common::table::TableError;
 
@@ -19,9 +21,13 @@ pub(crate) struct Usage(pub(crate) String);
 /// 2: wrong usage; 3: not found; 4: somebody else wrote first; 1: everything else.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_unknown_key = |error: &RegisterError| matches!(error, RegisterError::Unknown(_));
+    let is_unknown_name = |error: &LicenseError| matches!(error, LicenseError::UnknownName(_));
     if error.is::<Usage>() || error.is::<DomainError>() {
         ExitCode::from(2)
-    } else if error.is::<NotFound>() || error.downcast_ref().is_some_and(is_unknown_key) {
+    } else if error.is::<NotFound>()
+        || error.downcast_ref().is_some_and(is_unknown_key)
+        || error.downcast_ref().is_some_and(is_unknown_name)
+    {
         ExitCode::from(3)
     } else if is_conflict(error) {
         ExitCode::from(4)
@@ -32,5 +38,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
 
 /// Whether somebody else wrote first.
 pub(crate) fn is_conflict(error: &anyhow::Error) -> bool {
+    let in_a_contract = error.downcast_ref();
     matches!(error.downcast_ref(), Some(TableError::Conflict))
+        || matches!(in_a_contract, Some(WriteError::Table(TableError::Conflict)))
 }

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::json;
 use tegata_common::signing::{KeyLocation, KeyRegister};
-use tegata_common::table::{Act, Key, Revision};
+use tegata_common::table::{Key, Revision};
 
 use crate::change::{self, DryRun};
 use crate::failure;
@@ -30,7 +30,8 @@ pub(crate) enum Command {
     },
     /// Stop publishing a key that does not sign, once no cached lease can be signed with it.
     Retire {
-        /// The key's id.
+        /// The key's id. One in 64 starts with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         /// Retire it although leases signed with it are in use: for a compromised key.
         #[arg(long)]
@@ -50,25 +51,24 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
     let (register, revision) = place.key_register().await?;
-    let now = Timestamp::now();
     let write = Write {
         place,
         output,
-        now,
+        now: place.now,
         before: &register,
         revision: revision.as_ref(),
     };
     match command {
-        Command::Create { write: mode } => create(&write, mode.dry_run).await,
+        Command::Create { write: mode } => create(&write, mode).await,
         Command::Rotate { write: mode } => {
-            let rotated = register.rotated(now)?;
-            write.write("rotate", &rotated, mode.dry_run).await
+            let rotated = register.rotated(place.now)?;
+            write.write("rotate", &rotated, mode).await
         }
         Command::Retire {
             kid,
             force,
             write: mode,
-        } => retire(&write, &kid, force, mode.dry_run).await,
+        } => retire(&write, &kid, force, mode).await,
         Command::List => list(&register, output),
         Command::Export { file } => export(&register, file),
     }
@@ -83,7 +83,7 @@ struct Write<'a> {
 }
 
 impl Write<'_> {
-    async fn write(&self, what: &str, after: &KeyRegister, dry_run: bool) -> anyhow::Result<()> {
+    async fn write(&self, what: &str, after: &KeyRegister, mode: DryRun) -> anyhow::Result<()> {
         // By key id instead of by position in the list.
         let by_kid = |register: &KeyRegister| {
             let keys = register.keys.iter();
@@ -95,41 +95,30 @@ impl Write<'_> {
             say!("{what} signing key:");
             change::print(&differences);
         }
-        if !dry_run {
-            let act = Act {
-                at: self.now,
-                by: &self.place.caller,
-                change: what,
-            };
-            self.place
-                .table
+        if !mode.dry_run {
+            let table = self.place.licenses.table();
+            let act = self.place.act(what);
+            table
                 .put(&Key::signing_keys(), self.revision, after, &act)
                 .await?;
         }
         match self.output {
             Output::Json => output::json(&json!({
                 "change": what,
-                "dry_run": dry_run,
+                "dry_run": mode.dry_run,
                 "differences": differences,
             })),
             Output::Text => {
-                say!(
-                    "{}",
-                    if dry_run {
-                        "dry run: nothing was written"
-                    } else {
-                        "written"
-                    }
-                );
+                mode.conclude("written");
                 Ok(())
             }
         }
     }
 }
 
-async fn create(write: &Write<'_>, dry_run: bool) -> anyhow::Result<()> {
+async fn create(write: &Write<'_>, mode: DryRun) -> anyhow::Result<()> {
     write.before.check_room()?;
-    if dry_run {
+    if mode.dry_run {
         let state = if write.before.keys.is_empty() {
             "active"
         } else {
@@ -141,7 +130,7 @@ async fn create(write: &Write<'_>, dry_run: bool) -> anyhow::Result<()> {
             }
             Output::Text => {
                 say!("a new key would be created and published as {state}");
-                say!("dry run: nothing was written");
+                mode.conclude("");
                 Ok(())
             }
         };
@@ -157,24 +146,23 @@ async fn create(write: &Write<'_>, dry_run: bool) -> anyhow::Result<()> {
         }
     };
     let after = write.before.with(jwk, location, write.now)?;
-    let written = write.write("create", &after, false).await;
+    let written = write.write("create", &after, mode).await;
     // Only a conflict says for certain that it is not registered, and so of no use to anybody:
     // after a time-out it may be the key that signs.
     if written.as_ref().is_err_and(failure::is_conflict) {
-        write.place.remove_key(&kid)?;
+        write.place.keeper.remove(&kid)?;
     }
     written.context(made)
 }
 
 /// Retires a key. Leases that plug-ins have cached may be as old as the rotation and live for the
 /// longest lease days of any product: until then, retiring would stop paying customers.
-async fn retire(write: &Write<'_>, kid: &str, force: bool, dry_run: bool) -> anyhow::Result<()> {
+async fn retire(write: &Write<'_>, kid: &str, force: bool, mode: DryRun) -> anyhow::Result<()> {
     let after = write.before.without(kid)?;
     let key = write.before.keys.iter().find(|key| key.jwk.kid == kid);
     if let (Some(since), false) = (key.and_then(|key| key.previous_since), force) {
-        let table = &write.place.table;
-        let products = table.products().await?;
-        let licenses = table.licenses().await?.licenses;
+        let products = write.place.licenses.products().await?;
+        let licenses = write.place.licenses.all().await?.licenses;
         let policies = products.iter().map(|stored| &stored.value.policy);
         let policies = policies.chain(licenses.iter().map(|stored| &stored.value.license.policy));
         let days = policies.map(|policy| policy.lease_days).max().unwrap_or(0);
@@ -185,10 +173,19 @@ async fn retire(write: &Write<'_>, kid: &str, force: bool, dry_run: bool) -> any
                  retire it after that, or at once with --force if it is compromised"
             );
         }
+        // The leases of licences that are over are not renewed, but still served as denials.
+        let leases = licenses.iter().map(|stored| &stored.value.lease);
+        let signed = leases.filter(|lease| lease.kid == kid).count();
+        if signed > 0 {
+            bail!(
+                "{signed} leases that are served are signed with key {kid}; first run \
+                 `tegata license resign --all --signed-with {kid}`"
+            );
+        }
     }
-    write.write("retire", &after, dry_run).await?;
-    if !dry_run {
-        write.place.remove_key(kid)?;
+    write.write("retire", &after, mode).await?;
+    if !mode.dry_run {
+        write.place.keeper.remove(kid)?;
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! `tegata`: the operators' command line.
 
 mod change;
+mod contact;
+mod customer;
 mod dev;
 mod embedded;
 mod failure;
@@ -47,9 +49,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Issue, show, change, suspend and cancel licences.
+    /// Issue, show, explain, change, move, suspend and cancel licences.
     #[command(subcommand)]
     License(license::Command),
+    /// Add, show, list and change customers.
+    #[command(subcommand)]
+    Customer(customer::Command),
+    /// Add, remove and list the contacts whom notices reach.
+    #[command(subcommand)]
+    Contact(contact::Command),
     /// Apply and list the product catalogue.
     #[command(subcommand)]
     Product(product::Command),
@@ -85,6 +93,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let place = place.open().await?;
     let done = match command {
         Command::License(command) => license::run(&place, output, command).await,
+        Command::Customer(command) => customer::run(&place, output, command).await,
+        Command::Contact(command) => contact::run(&place, output, command).await,
         Command::Product(command) => product::run(&place, output, command).await,
         Command::Key(command) => key::run(&place, output, command).await,
         Command::Dev(_) => Ok(()),

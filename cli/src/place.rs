@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use clap::Args;
+use jiff::Timestamp;
 use tegata_common::aws::{self, Trust};
 use tegata_common::domain::BaseDomains;
-use tegata_common::signing::{self, Jwk, KeyFiles, KeyLocation, KeyRegister, Signer};
-use tegata_common::table::{Key, Revision, Table};
+use tegata_common::signing::{self, Jwk, Keeper, KeyFiles, KeyLocation, KeyRegister, Signer};
+use tegata_common::table::customers::Customers;
+use tegata_common::table::licenses::Licenses;
+use tegata_common::table::{Act, Revision};
 
 use crate::embedded::Embedded;
 use crate::failure::Usage;
@@ -20,8 +23,12 @@ pub(crate) const LOCAL_TABLE: &str = "Licenses";
 /// The directory of one machine's place, if no other is named.
 pub(crate) const DEFAULT_DIRECTORY: &str = ".tegata";
 
-/// The stack output that names the `Licenses` table.
-const TABLE_OUTPUT: &str = "LicensesTable";
+/// The `Customers` table's name on one machine.
+const LOCAL_CUSTOMERS: &str = "Customers";
+
+/// The stack outputs that name the tables.
+const LICENSES_OUTPUT: &str = "LicensesTable";
+const CUSTOMERS_OUTPUT: &str = "CustomersTable";
 
 /// The stack output with the development base domains that the lookup function accepts.
 const BASE_DOMAINS_OUTPUT: &str = "DevelopmentBaseDomains";
@@ -57,28 +64,29 @@ pub(crate) struct PlaceArgs {
         global = true
     )]
     pub(crate) development_base_domains: String,
+
+    /// Act as if it were this instant: for trying out on this machine what time will do.
+    #[arg(long, value_name = "INSTANT", global = true, requires = "local")]
+    pub(crate) now: Option<Timestamp>,
 }
 
 /// The stores of a place, and who works on them.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// The licences, the catalogue and the register of keys.
-    pub(crate) table: Table,
+    pub(crate) licenses: Licenses,
+    /// The customers and their contacts.
+    pub(crate) customers: Customers,
     /// Whom changes are recorded for.
     pub(crate) caller: String,
+    /// When this command acts.
+    pub(crate) now: Timestamp,
     /// The tenants accepted here.
     pub(crate) bases: BaseDomains,
-    keys: Keys,
+    /// What keeps the signing keys.
+    pub(crate) keeper: Keeper,
+    stack: String,
     embedded: Option<Embedded>,
-}
-
-#[derive(Debug)]
-enum Keys {
-    Files(KeyFiles),
-    Kms {
-        client: aws_sdk_kms::Client,
-        stack: String,
-    },
 }
 
 impl PlaceArgs {
@@ -132,14 +140,19 @@ impl Place {
                 .credentials_provider(Credentials::new("local", "local", None, None, "local"))
                 .build(),
         );
-        let table = Table::new(client, LOCAL_TABLE);
-        table.create_if_missing().await?;
+        let licenses = Licenses::new(client.clone(), LOCAL_TABLE);
+        licenses.create_if_missing().await?;
+        let customers = Customers::new(client, LOCAL_CUSTOMERS);
+        customers.create_if_missing().await?;
         let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
         Ok(Self {
-            table,
+            licenses,
+            customers,
             caller: format!("local:{}", user.as_deref().unwrap_or("unknown")),
+            now: args.now.unwrap_or_else(Timestamp::now),
             bases: args.bases("")?,
-            keys: Keys::Files(KeyFiles::in_directory(args.directory().join("keys"))),
+            keeper: Keeper::Files(KeyFiles::in_directory(args.directory().join("keys"))),
+            stack: String::new(),
             embedded: Some(embedded),
         })
     }
@@ -161,57 +174,47 @@ impl Place {
             .map_err(|error| anyhow::anyhow!("who are you? STS: {}", aws::causes(&error)))?;
         let caller = identity.arn.context("STS did not tell your ARN")?;
         let outputs = outputs(&config, stack).await?;
-        let table = outputs
-            .get(TABLE_OUTPUT)
-            .with_context(|| format!("stack {stack} has no output {TABLE_OUTPUT}"))?;
+        let output = |name: &str| {
+            let value = outputs.get(name);
+            value.with_context(|| {
+                format!("stack {stack} has no output {name}; deploy it again with this version")
+            })
+        };
+        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let bases = outputs.get(BASE_DOMAINS_OUTPUT).map_or("", String::as_str);
         Ok(Self {
-            table: Table::new(aws_sdk_dynamodb::Client::new(&config), table),
+            licenses: Licenses::new(dynamodb.clone(), output(LICENSES_OUTPUT)?),
+            customers: Customers::new(dynamodb, output(CUSTOMERS_OUTPUT)?),
             caller,
+            now: Timestamp::now(),
             bases: args.bases(bases)?,
-            keys: Keys::Kms {
-                client: aws_sdk_kms::Client::new(&config),
-                stack: stack.to_owned(),
-            },
+            keeper: Keeper::Kms(aws_sdk_kms::Client::new(&config)),
+            stack: stack.to_owned(),
             embedded: None,
         })
     }
 
     /// Makes a signing key where this place keeps its keys.
     pub(crate) async fn create_key(&self) -> anyhow::Result<(Jwk, KeyLocation)> {
-        match &self.keys {
-            Keys::Files(files) => Ok(files.create()?),
-            Keys::Kms { client, stack } => Ok(signing::create_kms_key(client, stack).await?),
-        }
-    }
-
-    /// Removes the private half of a retired key from this machine. A KMS key is left alone.
-    pub(crate) fn remove_key(&self, kid: &str) -> anyhow::Result<()> {
-        match &self.keys {
-            Keys::Files(files) => Ok(files.remove(kid)?),
-            Keys::Kms { .. } => Ok(()),
-        }
+        Ok(self.keeper.create(&self.stack).await?)
     }
 
     /// The register of signing keys, and the revision to change it from.
     pub(crate) async fn key_register(&self) -> anyhow::Result<(KeyRegister, Option<Revision>)> {
-        let stored = self.table.get::<KeyRegister>(&Key::signing_keys()).await?;
-        Ok(match stored {
-            Some(stored) => (stored.value, Some(stored.revision)),
-            None => (KeyRegister::default(), None),
-        })
+        Ok(signing::read_register(self.licenses.table()).await?)
     }
 
     /// What signs leases here.
     pub(crate) async fn signer(&self) -> anyhow::Result<Signer> {
-        let (register, _) = self.key_register().await?;
-        let active = register.active()?;
-        match (&self.keys, &active.location) {
-            (Keys::Files(files), KeyLocation::File) => Ok(files.signer(&active.jwk.kid)?),
-            (Keys::Kms { client, .. }, KeyLocation::Kms(id)) => {
-                Ok(Signer::kms(client.clone(), id, &active.jwk.kid))
-            }
-            _ => bail!("the active key {} is not kept here", active.jwk.kid),
+        Ok(self.keeper.signer(self.licenses.table()).await?)
+    }
+
+    /// A change by this place's caller, now.
+    pub(crate) fn act<'a>(&'a self, change: &'a str) -> Act<'a> {
+        Act {
+            at: self.now,
+            by: &self.caller,
+            change,
         }
     }
 

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use jiff::Timestamp;
 use serde_json::json;
 use tegata_common::product::{Catalogue, Product};
-use tegata_common::table::{Act, Key, Stored};
+use tegata_common::table::{Key, Stored};
 
 use crate::change::{self, DryRun};
 use crate::output::{self, Output, say};
@@ -36,7 +35,7 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
             let text = std::fs::read_to_string(&file)
                 .with_context(|| format!("cannot read {}", file.display()))?;
             let catalogue = parse(&text).with_context(|| file.display().to_string())?;
-            apply(place, output, &catalogue, write.dry_run).await
+            apply(place, output, &catalogue, write).await
         }
         Command::List => list(place, output).await,
     }
@@ -51,13 +50,13 @@ async fn apply(
     place: &Place,
     output: Output,
     catalogue: &Catalogue,
-    dry_run: bool,
+    write: DryRun,
 ) -> anyhow::Result<()> {
-    let now = Timestamp::now();
+    let table = place.licenses.table();
     let mut documents = Vec::new();
     for product in &catalogue.products {
         let key = Key::product(&product.slug);
-        let before: Option<Stored<Product>> = place.table.get(&key).await?;
+        let before: Option<Stored<Product>> = table.get(&key).await?;
         let differences = change::differences(before.as_ref().map(|b| &b.value), product)?;
         let state = match (&before, differences.is_empty()) {
             (_, true) => "unchanged",
@@ -73,35 +72,25 @@ async fn apply(
             "state": state,
             "differences": differences,
         }));
-        if !differences.is_empty() && !dry_run {
-            let act = Act {
-                at: now,
-                by: &place.caller,
-                change: "apply",
-            };
+        if !differences.is_empty() && !write.dry_run {
             let revision = before.as_ref().map(|before| &before.revision);
-            let put = place.table.put(&key, revision, product, &act).await;
+            let put = table
+                .put(&key, revision, product, &place.act("apply"))
+                .await;
             put.with_context(|| format!("{} (those before it are applied)", product.slug))?;
         }
     }
     match output {
-        Output::Json => output::json(&json!({ "dry_run": dry_run, "products": documents })),
+        Output::Json => output::json(&json!({ "dry_run": write.dry_run, "products": documents })),
         Output::Text => {
-            say!(
-                "{}",
-                if dry_run {
-                    "dry run: nothing was written"
-                } else {
-                    "applied"
-                }
-            );
+            write.conclude("applied");
             Ok(())
         }
     }
 }
 
 async fn list(place: &Place, output: Output) -> anyhow::Result<()> {
-    let products = place.table.products().await?;
+    let products = place.licenses.products().await?;
     if output == Output::Json {
         let products: Vec<&Product> = products.iter().map(|stored| &stored.value).collect();
         return output::json(&products);

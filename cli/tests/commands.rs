@@ -1,6 +1,7 @@
 //! The commands as an operator types them, on a directory of their own.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+use std::cell::RefCell;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -19,6 +20,8 @@ requires_serial = true
 
 struct Tegata {
     directory: TempDir,
+    /// The instant at which commands act, if not now.
+    now: RefCell<Option<String>>,
 }
 
 impl Tegata {
@@ -34,7 +37,13 @@ impl Tegata {
     fn empty() -> Self {
         Self {
             directory: tempfile::tempdir().unwrap(),
+            now: RefCell::new(None),
         }
+    }
+
+    /// Lets the following commands act at an instant.
+    fn travel(&self, now: &str) {
+        *self.now.borrow_mut() = Some(format!("--now={now}"));
     }
 
     fn file(&self, name: &str, content: &str) -> String {
@@ -50,6 +59,7 @@ impl Tegata {
     fn run(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_tegata"))
             .arg(format!("--local={}", self.place().display()))
+            .args(self.now.borrow().as_ref())
             .args(arguments)
             .env_remove("TEGATA_STACK")
             .env("USER", "tester")
@@ -104,6 +114,7 @@ const ISSUE: [&str; 8] = [
 #[test]
 fn the_life_of_a_licence() {
     let tegata = Tegata::new();
+    tegata.travel("2026-11-15T12:00:00+09:00");
     let issued = tegata.json(&[&ISSUE[..], &["--usable-from", "2026-10-03"]].concat());
     assert_eq!(issued["version"], 1);
     assert_eq!(issued["serial"].as_str().unwrap().len(), 39);
@@ -134,7 +145,8 @@ fn the_life_of_a_licence() {
     on("suspend", &[]);
     assert_eq!(on("show", &[])["code"], "SUSPENDED");
     on("resume", &[]);
-    on("cancel", &["--on", "2026-11-21"]);
+    tegata.travel("2026-11-21T12:00:00+09:00");
+    on("cancel", &[]);
     assert_eq!(on("show", &[])["ends_on"], "2026-12-31");
 
     let history = on("history", &[]);
@@ -148,7 +160,20 @@ fn the_life_of_a_licence() {
     let last = history.as_array().unwrap().last().unwrap();
     assert_eq!(
         last["differences"],
-        json!([{ "field": "ends_on", "before": null, "after": "2026-12-31" }])
+        json!([
+            { "field": "ends_on", "before": null, "after": "2026-12-31" },
+            // From the 21st on the contract was bound to the next term anyway.
+            {
+                "field": "grace_until",
+                "before": "2026-12-08T00:00:00Z",
+                "after": "2027-01-08T00:00:00Z"
+            },
+            {
+                "field": "valid_until",
+                "before": "2026-12-01T00:00:00Z",
+                "after": "2027-01-01T00:00:00Z"
+            },
+        ])
     );
     let listed = tegata.json(&["license", "list", "--product", "gantt"]);
     assert_eq!(listed.as_array().unwrap().len(), 1);
@@ -206,7 +231,8 @@ fn leases_are_signed_anew_on_demand() {
     assert_eq!(resign(&["--all", "--due"])["leases"], 0);
     assert_eq!(resign(&["--all", "--signed-with", "another"])["leases"], 0);
     let dry = resign(&["--all", "--signed-with", kid, "--dry-run"]);
-    assert_eq!((&dry["leases"], &dry["signed"]), (&json!(1), &json!(0)));
+    // Of the licence that is over, too: its denial is still served.
+    assert_eq!((&dry["leases"], &dry["signed"]), (&json!(2), &json!(0)));
     assert_eq!(show()["revision"]["version"], 1);
     assert_eq!(resign(&["--all"])["signed"], 1);
     assert_eq!(resign(&["example.cybozu.com", "gantt"])["signed"], 1);

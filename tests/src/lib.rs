@@ -13,8 +13,10 @@ use tegata_common::lease::SignedLicense;
 use tegata_common::license::{License, Order, Plan};
 use tegata_common::product::{Catalogue, Product};
 use tegata_common::serial::Serial;
-use tegata_common::signing::{Jwks, KeyFiles, KeyRegister, Signer};
-use tegata_common::table::{Act, Key, Table};
+use tegata_common::signing::{Jwks, Keeper, KeyFiles, KeyRegister, Signer};
+use tegata_common::table::customers::Customers;
+use tegata_common::table::licenses::Licenses;
+use tegata_common::table::{Act, Key};
 
 /// The instant at which the samples are looked at: 2026-11-22T10:03:11+09:00.
 pub const NOW: &str = "2026-11-22T01:03:11Z";
@@ -29,11 +31,13 @@ pub struct Database {
     /// The real client.
     pub client: aws_sdk_dynamodb::Client,
     /// The `Licenses` table.
-    pub table: Table,
+    pub licenses: Licenses,
+    /// The `Customers` table.
+    pub customers: Customers,
 }
 
 impl Database {
-    /// Starts one, with an empty `Licenses` table.
+    /// Starts one, with empty tables.
     pub async fn start() -> Self {
         let database = dynoxide::Database::memory().unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -48,12 +52,15 @@ impl Database {
                 .credentials_provider(Credentials::new("local", "local", None, None, "test"))
                 .build(),
         );
-        let table = Table::new(client.clone(), "Licenses");
-        table.create_if_missing().await.unwrap();
+        let licenses = Licenses::new(client.clone(), "Licenses");
+        licenses.create_if_missing().await.unwrap();
+        let customers = Customers::new(client.clone(), "Customers");
+        customers.create_if_missing().await.unwrap();
         Self {
             endpoint,
             client,
-            table,
+            licenses,
+            customers,
         }
     }
 
@@ -86,6 +93,9 @@ pub struct SigningKey {
     pub signer: Signer,
     /// What the signatures are checked with.
     pub jwks: Jwks,
+    /// What keeps it.
+    pub keeper: Keeper,
+    register: KeyRegister,
     _directory: tempfile::TempDir,
 }
 
@@ -101,8 +111,24 @@ impl SigningKey {
         Self {
             signer,
             jwks: register.jwks(),
+            keeper: Keeper::Files(files),
+            register,
             _directory: directory,
         }
+    }
+
+    /// Puts it into a table's register as the active key.
+    pub async fn register_in(&self, licenses: &Licenses) {
+        let act = Act {
+            at: Timestamp::UNIX_EPOCH,
+            by: "test",
+            change: "create",
+        };
+        let table = licenses.table();
+        table
+            .put(&Key::signing_keys(), None, &self.register, &act)
+            .await
+            .unwrap();
     }
 }
 
@@ -128,6 +154,7 @@ pub fn domain(host: &str) -> Domain {
 pub fn license(host: &str, product: &Product, usable_from: &str) -> License {
     let order = Order {
         domain: domain(host),
+        customer: None,
         plan: Plan::Paid {
             billing: Billing::Yearly,
         },
@@ -140,15 +167,12 @@ pub fn license(host: &str, product: &Product, usable_from: &str) -> License {
 }
 
 /// Signs a licence and puts it into the table as its first version.
-pub async fn put(table: &Table, key: &SigningKey, license: License) -> SignedLicense {
-    let now: Timestamp = NOW.parse().unwrap();
-    let signed = key.signer.sign(license, now, None).await.unwrap();
+pub async fn put(licenses: &Licenses, key: &SigningKey, license: License) -> SignedLicense {
     let act = Act {
-        at: now,
+        at: NOW.parse().unwrap(),
         by: "test",
         change: "issue",
     };
-    let at = Key::license(&signed.license.domain, &signed.license.product);
-    table.put(&at, None, &signed, &act).await.unwrap();
-    signed
+    let written = licenses.write(None, &license, &key.signer, &act).await;
+    written.unwrap().signed
 }

@@ -3,11 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use tegata_common::calendar::Billing;
 use tegata_common::domain::Domain;
-use tegata_common::lease::SignedLicense;
 use tegata_common::license::{Code, License, Order, Plan};
 use tegata_common::product::Product;
 use tegata_common::serial::Serial;
-use tegata_common::table::{Act, Key, Stored};
+use tegata_common::table::{Act, Key};
 
 use crate::place::Place;
 use crate::product;
@@ -87,6 +86,7 @@ impl Sample {
     ) -> anyhow::Result<License> {
         let order = Order {
             domain,
+            customer: None,
             plan: self.plan,
             edition: "standard".to_owned(),
             users: 50,
@@ -119,7 +119,8 @@ pub(super) async fn fill(place: &Place, now: Timestamp) -> anyhow::Result<()> {
         by: "local:tegata-dev",
         change,
     };
-    let table = &place.table;
+    let licenses = &place.licenses;
+    let table = licenses.table();
     let (register, revision) = place.key_register().await?;
     if register.keys.is_empty() {
         let (jwk, location) = place.create_key().await?;
@@ -144,22 +145,21 @@ pub(super) async fn fill(place: &Place, now: Timestamp) -> anyhow::Result<()> {
             .filter(|sample| sample.product == product.slug.as_str())
         {
             let domain = place.bases.canonicalize(sample.domain)?;
-            let key = Key::license(&domain, &product.slug);
-            let before: Option<Stored<SignedLicense>> = table.get(&key).await?;
-            let is_due = before.as_ref().is_none_or(|before| {
-                let SignedLicense { license, lease } = &before.value;
-                let lease_ran_out = lease.expires_at <= now && now < license.grace_until;
-                before.revision.change == SAMPLE
-                    && (license.code_at(now) != sample.code
-                        || lease.kid != signer.kid()
-                        || lease_ran_out)
-            });
+            let before = licenses.contract(&domain, &product.slug).await?;
+            let is_due = match licenses.get(&domain, &product.slug).await? {
+                None => true,
+                Some(stored) => {
+                    stored.revision.change == SAMPLE
+                        && (stored.value.license.code_at(now) != sample.code
+                            || stored.value.lease.kid != signer.kid())
+                }
+            };
             if is_due {
                 let license = sample.license(domain, &product, now)?;
-                let lease = before.as_ref().map(|before| &before.value.lease);
-                let signed = signer.sign(license, now, lease).await?;
-                let revision = before.as_ref().map(|before| &before.revision);
-                table.put(&key, revision, &signed, &act(SAMPLE)).await?;
+                let act = act(SAMPLE);
+                licenses
+                    .write(before.as_ref(), &license, &signer, &act)
+                    .await?;
             }
         }
     }
@@ -171,8 +171,10 @@ pub(super) async fn tries(place: &Place, now: Timestamp) -> anyhow::Result<Vec<T
     let mut tries = Vec::new();
     for sample in &SAMPLES {
         let domain = place.bases.canonicalize(sample.domain)?;
-        let key = Key::license(&domain, &sample.product.parse()?);
-        let stored: Option<Stored<SignedLicense>> = place.table.get(&key).await?;
+        let stored = place
+            .licenses
+            .get(&domain, &sample.product.parse()?)
+            .await?;
         let Some(license) = stored.map(|stored| stored.value.license) else {
             continue;
         };

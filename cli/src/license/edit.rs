@@ -1,54 +1,55 @@
-//! A change of one licence: shown, then signed and written.
+//! A change of one contract: shown, then signed and written for each of its domains.
 
-use jiff::Timestamp;
 use serde_json::json;
-use tegata_common::lease::{Lease, SignedLicense};
+use tegata_common::calendar;
+use tegata_common::contract::Contract;
 use tegata_common::license::License;
-use tegata_common::table::{Act, Key, Revision, Stored};
 
 use super::Which;
 use crate::change::{self, Difference, DryRun};
+use crate::failure::NotFound;
 use crate::output::{self, Output, say};
 use crate::place::Place;
 
-/// A change on its way: the licence as it was read, and where to put it back.
+/// A change on its way: the contract as it was read.
 pub(super) struct Editor<'a> {
     pub(super) place: &'a Place,
     pub(super) output: Output,
-    pub(super) dry_run: bool,
-    pub(super) now: Timestamp,
-    pub(super) key: Key,
+    pub(super) write: DryRun,
     /// What the change is shown against.
     pub(super) before: Option<License>,
-    /// What the write is conditioned on.
-    pub(super) revision: Option<Revision>,
-    /// What the new lease has to be newer than.
-    pub(super) lease: Option<Lease>,
+    /// What is written back.
+    pub(super) contract: Option<Contract>,
 }
 
 impl<'a> Editor<'a> {
+    /// Reads a contract, and gives its licence as of now.
     pub(super) async fn open(
         place: &'a Place,
         output: Output,
         which: &Which,
-        write: &DryRun,
-        now: Timestamp,
+        write: DryRun,
     ) -> anyhow::Result<(Self, License)> {
         let domain = which.domain(place)?;
-        let key = Key::license(&domain, &which.product);
-        let before = place.table.get::<SignedLicense>(&key).await?;
-        let Stored { value, revision } = before.ok_or_else(|| which.missing(&domain))?;
-        let SignedLicense { license, lease } = value;
-        let dry_run = write.dry_run;
+        let contract = place.licenses.contract(&domain, &which.product).await?;
+        let contract = contract.ok_or_else(|| which.missing(&domain))?;
+        let license = contract.license.as_of(place.now)?;
+        if let Some(left_at) = license.bounds().released_at.filter(|at| *at <= place.now) {
+            let left_at = calendar::rfc3339(left_at, &license.policy);
+            let names = license.names.iter().filter(|name| name.until.is_none());
+            let names: Vec<&str> = names.map(|name| name.domain.as_str()).collect();
+            return Err(NotFound(format!(
+                "the contract left {domain} at {left_at}; it is at {}",
+                names.join(", ")
+            ))
+            .into());
+        }
         let editor = Self {
             place,
             output,
-            dry_run,
-            now,
-            key,
+            write,
             before: Some(license.clone()),
-            revision: Some(revision),
-            lease: Some(lease),
+            contract: Some(contract),
         };
         Ok((editor, license))
     }
@@ -66,6 +67,7 @@ impl Editor<'_> {
         license: License,
         serial: Option<&str>,
     ) -> anyhow::Result<()> {
+        let license = license.as_of(self.place.now)?;
         let differences = change::differences(self.before.as_ref(), &license)?;
         if self.output == Output::Text {
             say!("{what} {}, {}:", license.domain, license.product);
@@ -76,28 +78,24 @@ impl Editor<'_> {
         }
         // In a dry run too: it says so if the write could not be signed.
         let signer = self.place.signer().await?;
-        if self.dry_run {
-            let done = "dry run: nothing was written";
-            return self.report(&license, what, &differences, None, done);
+        if self.write.dry_run {
+            let contract = self.contract.as_ref();
+            let licenses = &self.place.licenses;
+            licenses
+                .check_room(contract, &license, self.place.now)
+                .await?;
+            return self.report(&license, what, &differences, None, "");
         }
-        let signed = signer.sign(license, self.now, self.lease.as_ref()).await?;
-        let act = Act {
-            at: self.now,
-            by: &self.place.caller,
-            change: what,
-        };
-        let before = self.revision.as_ref();
+        let act = self.place.act(what);
         let written = self
             .place
-            .table
-            .put(&self.key, before, &signed, &act)
+            .licenses
+            .write(self.contract.as_ref(), &license, &signer, &act)
             .await?;
-        let done = format!("written as version {}", written.version);
-        let written = Some(Written {
-            version: written.version,
-            serial,
-        });
-        self.report(&signed.license, what, &differences, written, &done)
+        let version = written.revision.version;
+        let done = format!("written as version {version}");
+        let written = Some(Written { version, serial });
+        self.report(&license, what, &differences, written, &done)
     }
 
     fn report(
@@ -111,7 +109,7 @@ impl Editor<'_> {
         let serial = written.as_ref().and_then(|written| written.serial);
         match self.output {
             Output::Text => {
-                say!("{done}");
+                self.write.conclude(done);
                 if let Some(serial) = serial {
                     say!("\nserial, shown this once: {serial}");
                 }
@@ -121,7 +119,7 @@ impl Editor<'_> {
                 "change": what,
                 "domain": license.domain,
                 "product": license.product,
-                "dry_run": self.dry_run,
+                "dry_run": self.write.dry_run,
                 "differences": differences,
                 "version": written.map(|written| written.version),
                 "serial": serial,

@@ -1,12 +1,10 @@
-//! A new licence, from an order.
+//! Licences that an order starts, or starts again.
 
 use std::collections::BTreeMap;
 
-use anyhow::bail;
 use clap::{Args, ValueEnum};
-use jiff::Timestamp;
 use tegata_common::calendar::Billing;
-use tegata_common::lease::SignedLicense;
+use tegata_common::customer::CustomerId;
 use tegata_common::license::{License, Order, Plan};
 use tegata_common::product::{Product, ProductSlug};
 use tegata_common::serial::Serial;
@@ -15,6 +13,7 @@ use tegata_common::table::Key;
 use super::edit::Editor;
 use super::{Which, quota};
 use crate::change::DryRun;
+use crate::customer;
 use crate::failure::NotFound;
 use crate::output::Output;
 use crate::place::Place;
@@ -24,6 +23,9 @@ use crate::when::When;
 pub(crate) struct Issue {
     #[command(flatten)]
     which: Which,
+    /// The customer whose contract it is; `tegata customer add` first.
+    #[arg(long, value_name = "ID")]
+    customer: Option<CustomerId>,
     /// A bought licence with terms of this length, from the 1st of next month on.
     #[arg(
         long,
@@ -54,15 +56,36 @@ pub(crate) struct Issue {
     write: DryRun,
 }
 
+#[derive(Args)]
+pub(crate) struct Convert {
+    #[command(flatten)]
+    which: Which,
+    /// The length of its terms, from the 1st of next month on.
+    #[arg(long, value_enum)]
+    billing: BillingArg,
+    #[command(flatten)]
+    write: DryRun,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
-enum BillingArg {
+pub(super) enum BillingArg {
     Monthly,
     Yearly,
 }
 
+impl From<BillingArg> for Billing {
+    fn from(argument: BillingArg) -> Self {
+        match argument {
+            BillingArg::Monthly => Self::Monthly,
+            BillingArg::Yearly => Self::Yearly,
+        }
+    }
+}
+
 /// The product of this slug in the catalogue.
 async fn product(place: &Place, slug: &ProductSlug) -> anyhow::Result<Product> {
-    let stored = place.table.get::<Product>(&Key::product(slug)).await?;
+    let table = place.licenses.table();
+    let stored = table.get::<Product>(&Key::product(slug)).await?;
     let stored = stored.ok_or_else(|| {
         NotFound(format!(
             "product {slug} is not in the catalogue; add it to products.toml and run `tegata product apply`"
@@ -71,24 +94,19 @@ async fn product(place: &Place, slug: &ProductSlug) -> anyhow::Result<Product> {
     Ok(stored.value)
 }
 
-pub(super) async fn issue(
-    place: &Place,
-    output: Output,
-    args: Issue,
-    now: Timestamp,
-) -> anyhow::Result<()> {
+pub(super) async fn issue(place: &Place, output: Output, args: Issue) -> anyhow::Result<()> {
     let domain = args.which.domain(place)?;
     let product = product(place, &args.which.product).await?;
+    if let Some(id) = &args.customer {
+        customer::check_known(place, id).await?;
+    }
     let usable_from = match args.usable_from {
         Some(when) => when.instant(&product.policy)?,
-        None => now,
+        None => place.now,
     };
     let plan = match (args.billing, args.trial) {
-        (Some(BillingArg::Monthly), _) => Plan::Paid {
-            billing: Billing::Monthly,
-        },
-        (Some(BillingArg::Yearly), _) => Plan::Paid {
-            billing: Billing::Yearly,
+        (Some(billing), _) => Plan::Paid {
+            billing: billing.into(),
         },
         (None, days) => Plan::Trial {
             days: days.unwrap_or(0),
@@ -98,6 +116,7 @@ pub(super) async fn issue(
     let serial = args.serial.map_or_else(Serial::generate, Ok)?;
     let order = Order {
         domain: domain.clone(),
+        customer: args.customer,
         plan,
         edition: args.edition,
         users: args.users,
@@ -105,23 +124,20 @@ pub(super) async fn issue(
         usable_from,
     };
     let license = License::issue(order, &product, serial.hash())?;
-    let key = Key::license(&domain, &product.slug);
-    if place.table.get::<SignedLicense>(&key).await?.is_some() {
-        bail!(
-            "{domain} has a licence of {} already; see `tegata license show`",
-            product.slug
-        );
-    }
     let editor = Editor {
         place,
         output,
-        dry_run: args.write.dry_run,
-        now,
-        key,
+        write: args.write,
         before: None,
-        revision: None,
-        lease: None,
+        contract: None,
     };
-    let shown = (is_generated && !editor.dry_run).then(|| serial.reveal());
+    let shown = (is_generated && !editor.write.dry_run).then(|| serial.reveal());
     editor.write_with("issue", license, shown).await
+}
+
+/// A trial that is bought, or an ended contract that is ordered again, keeps its serial.
+pub(super) async fn convert(place: &Place, output: Output, args: Convert) -> anyhow::Result<()> {
+    let (editor, license) = Editor::open(place, output, &args.which, args.write).await?;
+    let converted = license.converted(args.billing.into(), place.now)?;
+    editor.write("convert", converted).await
 }

@@ -1,6 +1,9 @@
 //! `tegata license`: from an order to its end.
 
+mod domains;
 mod edit;
+mod expiring;
+mod explain;
 mod issue;
 mod resign;
 mod restore;
@@ -10,21 +13,27 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
+use jiff::ToSpan as _;
 use jiff::civil::Date;
 use tegata_common::calendar;
+use tegata_common::customer::CustomerId;
 use tegata_common::domain::Domain;
 use tegata_common::license::Amendment;
 use tegata_common::product::ProductSlug;
+use tegata_common::serial::Serial;
 use tegata_common::table::TableError;
 
 use crate::change::DryRun;
+use crate::customer;
 use crate::failure::{NotFound, Usage};
 use crate::output::Output;
 use crate::place::Place;
-use crate::when;
+use crate::when::{self, When};
+use domains::{Domains, Move};
 use edit::Editor;
-use issue::Issue;
+use expiring::Expiring;
+use explain::Explain;
+use issue::{BillingArg, Convert, Issue};
 use resign::Resign;
 use show::List;
 
@@ -32,6 +41,8 @@ use show::List;
 pub(crate) enum Command {
     /// Issue a licence, bought or for trial, and show its serial once.
     Issue(Issue),
+    /// Make a trial a paid licence, or order an ended contract again. The serial stays.
+    Convert(Convert),
     /// Show a licence, and the code it is answered with now.
     Show {
         #[command(flatten)]
@@ -42,16 +53,43 @@ pub(crate) enum Command {
     },
     /// List the licences of a domain, or all.
     List(List),
-    /// Change edition, users or quotas, effective at once.
+    /// List the contracts that end soon: trials, and those that were cancelled.
+    Expiring(Expiring),
+    /// Explain the answer that a domain got, or would get, at an instant.
+    ///
+    /// Replays the decision from history: the item as it was then, who had changed it last, what
+    /// time had made of it, and each rule up to the one that decided.
+    Explain(Explain),
+    /// Change edition, users, quotas or customer, effective at once; or the billing interval,
+    /// effective at the next term.
     Change(Change),
+    /// Move a contract to another domain, with an overlap in which both work.
+    ///
+    /// The old domain is in quarantine for 90 days after the overlap: no other contract gets it.
+    Move(Move),
+    /// List the domains of a contract; or add, give up or keep one.
+    Domains(Domains),
+    /// Replace a licence's serial by a new one, which is shown once.
+    ReissueSerial {
+        #[command(flatten)]
+        which: Which,
+        /// Days for which the old serial is accepted too; 0 for one that leaked.
+        #[arg(long, value_name = "DAYS", default_value_t = 14, value_parser = clap::value_parser!(u16).range(0..=365))]
+        overlap: u16,
+        #[command(flatten)]
+        write: DryRun,
+    },
     /// Suspend a licence: its plug-in is told at its next request.
     Suspend {
         #[command(flatten)]
         which: Which,
+        /// The date or instant from which it is suspended [default: now].
+        #[arg(long, value_name = "WHEN")]
+        from: Option<When>,
         #[command(flatten)]
         write: DryRun,
     },
-    /// End a suspension. The contract's dates have not moved meanwhile.
+    /// End a suspension, or call off one to come. The contract's dates have not moved meanwhile.
     Resume {
         #[command(flatten)]
         which: Which,
@@ -62,6 +100,9 @@ pub(crate) enum Command {
     Cancel {
         #[command(flatten)]
         which: Which,
+        /// Take the cancellation back: the contract renews by itself again.
+        #[arg(long, conflicts_with = "on")]
+        withdraw: bool,
         /// The day on which the customer cancelled [default: today].
         #[arg(long, value_name = "DATE", value_parser = when::date)]
         on: Option<Date>,
@@ -70,7 +111,9 @@ pub(crate) enum Command {
     },
     /// Sign leases anew, with the active key and from now on: of one licence, or of all.
     ///
-    /// The licences stay as they are. A licence whose grace is over is left alone.
+    /// The licences stay as they are. A licence whose grace is over is left alone, unless its
+    /// lease is signed with the key that --signed-with names. `license-renewal` does this every
+    /// hour for leases that near their end.
     Resign(Resign),
     /// Bring back a licence as it was at an earlier version, signed anew.
     ///
@@ -109,12 +152,32 @@ fn quota(text: &str) -> Result<(String, u64), String> {
 }
 
 pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
-    let now = Timestamp::now();
+    let now = place.now;
     match command {
-        Command::Issue(args) => issue::issue(place, output, args, now).await,
-        Command::Show { which, lease } => show::show(place, output, &which, lease, now).await,
-        Command::List(args) => show::list(place, output, args, now).await,
+        Command::Issue(args) => issue::issue(place, output, args).await,
+        Command::Convert(args) => issue::convert(place, output, args).await,
+        Command::Show { which, lease } => show::show(place, output, &which, lease).await,
+        Command::List(args) => show::list(place, output, args).await,
+        Command::Expiring(args) => expiring::expiring(place, output, args).await,
+        Command::Explain(args) => explain::explain(place, output, args).await,
+        Command::Move(args) => domains::move_to(place, output, args).await,
+        Command::Domains(args) => domains::domains(place, output, args).await,
+        Command::ReissueSerial {
+            which,
+            overlap,
+            write,
+        } => {
+            let (editor, license) = Editor::open(place, output, &which, write).await?;
+            let serial = Serial::generate()?;
+            let until = now.checked_add((i64::from(overlap) * 24).hours())?;
+            let shown = (!write.dry_run).then(|| serial.reveal());
+            let reissued = license.reissued(serial.hash(), until);
+            editor.write_with("reissue-serial", reissued, shown).await
+        }
         Command::Change(args) => {
+            if let Some(id) = &args.customer {
+                customer::check_known(place, id).await?;
+            }
             let set = args
                 .quotas
                 .into_iter()
@@ -127,37 +190,55 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
                 }
             }
             let amendment = Amendment {
+                customer: args.customer,
                 edition: args.edition,
                 users: args.users,
                 quotas,
+                billing: args.billing.map(Into::into),
             };
-            let (editor, license) =
-                Editor::open(place, output, &args.which, &args.write, now).await?;
-            editor.write("change", license.amended(amendment)?).await
+            let (editor, license) = Editor::open(place, output, &args.which, args.write).await?;
+            let amended = license.amended(amendment, now)?;
+            editor.write("change", amended).await
         }
-        Command::Suspend { which, write } => {
-            let (editor, license) = Editor::open(place, output, &which, &write, now).await?;
-            editor.write("suspend", license.suspended(now)?).await
+        Command::Suspend { which, from, write } => {
+            let (editor, license) = Editor::open(place, output, &which, write).await?;
+            let from = match from {
+                Some(when) => when.instant(&license.policy)?.max(now),
+                None => now,
+            };
+            editor.write("suspend", license.suspended(from)?).await
         }
         Command::Resume { which, write } => {
-            let (editor, license) = Editor::open(place, output, &which, &write, now).await?;
+            let (editor, license) = Editor::open(place, output, &which, write).await?;
             editor.write("resume", license.resumed()?).await
         }
-        Command::Cancel { which, on, write } => {
-            let (editor, license) = Editor::open(place, output, &which, &write, now).await?;
+        Command::Cancel {
+            which,
+            withdraw: true,
+            write,
+            ..
+        } => {
+            let (editor, license) = Editor::open(place, output, &which, write).await?;
+            let continued = license.continued(now)?;
+            editor.write("withdraw-cancellation", continued).await
+        }
+        Command::Cancel {
+            which, on, write, ..
+        } => {
+            let (editor, license) = Editor::open(place, output, &which, write).await?;
             let today = calendar::date_of(now, &license.policy);
             let on = on.unwrap_or(today);
             if on > today {
                 return Err(Usage(format!("--on {on} is in the future; today is {today}")).into());
             }
-            editor.write("cancel", license.cancelled(on)?).await
+            editor.write("cancel", license.cancelled(on, now)?).await
         }
-        Command::Resign(args) => resign::resign(place, output, args, now).await,
+        Command::Resign(args) => resign::resign(place, output, args).await,
         Command::Restore {
             which,
             version,
             write,
-        } => restore::restore(place, output, &which, version, &write, now).await,
+        } => restore::restore(place, output, &which, version, write).await,
         Command::History { which } => show::history(place, output, &which).await,
     }
 }
@@ -182,6 +263,12 @@ fn canonical(place: &Place, domain: &str) -> anyhow::Result<Domain> {
 pub(crate) struct Change {
     #[command(flatten)]
     which: Which,
+    /// The customer whose contract it is.
+    #[arg(long, value_name = "ID", group = "values")]
+    customer: Option<CustomerId>,
+    /// The length of its terms from the next one on.
+    #[arg(long, value_enum, group = "values")]
+    billing: Option<BillingArg>,
     /// The new edition.
     #[arg(long, group = "values")]
     edition: Option<String>,

@@ -2,12 +2,13 @@
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tegata_common::lease::SignedLicense;
+use tegata_common::license::Code;
 use tegata_common::product::ProductSlug;
 use tegata_common::signing::Signer;
-use tegata_common::table::{Act, Key, Licenses, Stored};
+use tegata_common::table::Stored;
+use tegata_common::table::licenses::Found;
 
 use super::{canonical, complain};
 use crate::change::DryRun;
@@ -29,7 +30,7 @@ pub(crate) struct Resign {
     #[arg(long, requires = "all")]
     due: bool,
     /// Only leases signed with this key, such as a compromised one.
-    #[arg(long, value_name = "KID", requires = "all")]
+    #[arg(long, value_name = "KID", requires = "all", allow_hyphen_values = true)]
     signed_with: Option<String>,
     #[command(flatten)]
     write: DryRun,
@@ -37,40 +38,34 @@ pub(crate) struct Resign {
 
 /// Signs leases anew. A licence that somebody changes meanwhile gets its new lease by that
 /// change, and is counted apart.
-pub(super) async fn resign(
-    place: &Place,
-    output: Output,
-    args: Resign,
-    now: Timestamp,
-) -> anyhow::Result<()> {
+pub(super) async fn resign(place: &Place, output: Output, args: Resign) -> anyhow::Result<()> {
+    let now = place.now;
     let mut licenses = match (&args.domain, &args.product) {
         (Some(domain), Some(product)) => {
             let domain = canonical(place, domain)?;
-            let stored = place.table.get(&Key::license(&domain, product)).await?;
+            let stored = place.licenses.get(&domain, product).await?;
             let missing = || NotFound(format!("{domain} has no licence of {product}"));
-            Licenses {
+            Found {
                 licenses: vec![stored.ok_or_else(missing)?],
                 unreadable: Vec::new(),
             }
         }
-        _ => place.table.licenses().await?,
+        _ => place.licenses.all().await?,
     };
     licenses.licenses.retain(|stored| {
         let SignedLicense { license, lease } = &stored.value;
-        let is_wanted = args
-            .signed_with
-            .as_ref()
-            .is_none_or(|kid| *kid == lease.kid);
-        let half = SignedDuration::from_hours(i64::from(license.policy.lease_days) * 12);
-        let is_due = !args.due || lease.issued_at + half <= now;
-        is_wanted && is_due && now < license.grace_until
+        if let Some(kid) = &args.signed_with {
+            return *kid == lease.kid;
+        }
+        let is_due = || stored.value.resign_at().is_some_and(|at| at <= now);
+        (!args.due || is_due()) && license.code_at(now) != Code::Expired
     });
     let total = licenses.licenses.len();
     let (mut signed, mut changed_meanwhile, mut failed) = (0, 0, 0);
     if !args.write.dry_run && total > 0 {
         let signer = place.signer().await?;
         for (number, stored) in licenses.licenses.into_iter().enumerate() {
-            match resign_one(place, &signer, stored, now).await {
+            match resign_one(place, &signer, stored).await {
                 Ok(()) => signed += 1,
                 Err(error) if failure::is_conflict(&error) => {
                     changed_meanwhile += 1;
@@ -98,11 +93,13 @@ pub(super) async fn resign(
                 "unreadable": licenses.unreadable.len(),
             }))?;
         }
-        (Output::Text, true) => {
-            say!("{total} leases would be signed anew\ndry run: nothing was written");
-        }
-        (Output::Text, false) => {
-            say!("{signed} leases signed anew, {changed_meanwhile} changed meanwhile");
+        (Output::Text, is_dry) => {
+            if is_dry {
+                say!("{total} leases would be signed anew");
+            }
+            let done =
+                format!("{signed} leases signed anew, {changed_meanwhile} changed meanwhile");
+            args.write.conclude(&done);
         }
     }
     if failed > 0 {
@@ -115,22 +112,14 @@ async fn resign_one(
     place: &Place,
     signer: &Signer,
     stored: Stored<SignedLicense>,
-    now: Timestamp,
 ) -> anyhow::Result<()> {
-    let SignedLicense { license, lease } = stored.value;
+    let SignedLicense { license, lease } = &stored.value;
     let target = format!("{}, {}", license.domain, license.product);
-    let key = Key::license(&license.domain, &license.product);
-    let anew = signer.sign(license, now, Some(&lease)).await;
+    // As it was written: what time has done since is the renewal's to write.
+    let anew = signer.sign(license.clone(), place.now, Some(lease)).await;
     let anew = anew.with_context(|| target.clone())?;
-    let act = Act {
-        at: now,
-        by: &place.caller,
-        change: "resign",
-    };
-    let put = place
-        .table
-        .put(&key, Some(&stored.revision), &anew, &act)
-        .await;
+    let act = place.act("resign");
+    let put = place.licenses.put_lease(&stored, &anew, &act).await;
     put.with_context(|| target)?;
     Ok(())
 }

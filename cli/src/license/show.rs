@@ -8,7 +8,8 @@ use tegata_common::calendar::{self, Billing};
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::{Code, License};
 use tegata_common::product::ProductSlug;
-use tegata_common::table::{Key, Licenses, Revision, Stored};
+use tegata_common::table::licenses::Found;
+use tegata_common::table::{Past, Revision, Stored};
 
 use super::{Which, canonical, complain};
 use crate::change;
@@ -87,13 +88,12 @@ pub(super) async fn show(
     output: Output,
     which: &Which,
     with_jws: bool,
-    now: Timestamp,
 ) -> anyhow::Result<()> {
     let domain = which.domain(place)?;
-    let key = Key::license(&domain, &which.product);
-    let stored = place.table.get::<SignedLicense>(&key).await?;
+    let stored = place.licenses.get(&domain, &which.product).await?;
     let stored = stored.ok_or_else(|| which.missing(&domain))?;
-    let shown = Shown::of(&stored, with_jws, now);
+    let stored = as_of(stored, place.now);
+    let shown = Shown::of(&stored, with_jws, place.now);
     if output == Output::Json {
         return output::json(&shown);
     }
@@ -110,19 +110,28 @@ pub(super) async fn show(
     Ok(())
 }
 
-pub(super) async fn list(
-    place: &Place,
-    output: Output,
-    args: List,
-    now: Timestamp,
-) -> anyhow::Result<()> {
-    let Licenses {
-        mut licenses,
+/// The licence as it is answered now: with what time has done since it was written.
+fn as_of(mut stored: Stored<SignedLicense>, now: Timestamp) -> Stored<SignedLicense> {
+    if let Ok(license) = stored.value.license.as_of(now) {
+        stored.value.license = license;
+    }
+    stored
+}
+
+pub(super) async fn list(place: &Place, output: Output, args: List) -> anyhow::Result<()> {
+    let now = place.now;
+    let Found {
+        licenses,
         unreadable,
     } = match &args.domain {
-        Some(domain) => place.table.licenses_of(&canonical(place, domain)?).await?,
-        None => place.table.licenses().await?,
+        Some(domain) => {
+            let domain = canonical(place, domain)?;
+            place.licenses.of_domain(&domain).await?
+        }
+        None => place.licenses.all().await?,
     };
+    let licenses = licenses.into_iter().map(|stored| as_of(stored, now));
+    let mut licenses: Vec<_> = licenses.collect();
     licenses.retain(|stored| {
         let license = &stored.value.license;
         args.product
@@ -164,16 +173,19 @@ pub(super) async fn list(
 
 pub(super) async fn history(place: &Place, output: Output, which: &Which) -> anyhow::Result<()> {
     let domain = which.domain(place)?;
-    let key = Key::license(&domain, &which.product);
-    let revisions = place.table.history::<SignedLicense>(&key).await?;
-    if revisions.is_empty() {
-        return Err(which.missing(&domain).into());
-    }
+    let revisions = place.licenses.history(&domain, &which.product).await?;
+    let policies = revisions.iter().filter_map(|past| past.value.as_ref());
+    let policy = policies.map(|signed| signed.license.policy.clone()).next();
+    let policy = policy.ok_or_else(|| which.missing(&domain))?;
     let mut before: Option<&License> = None;
     let mut documents = Vec::new();
-    for Stored { value, revision } in &revisions {
-        let differences = change::differences(before, &value.license)?;
-        before = Some(&value.license);
+    for Past { value, revision } in &revisions {
+        let license = value.as_ref().map(|signed| &signed.license);
+        let differences = match license {
+            Some(license) => change::differences(before, license)?,
+            None => Vec::new(),
+        };
+        before = license;
         match output {
             Output::Json => documents.push(json!({
                 "revision": revision,
@@ -182,7 +194,7 @@ pub(super) async fn history(place: &Place, output: Output, which: &Which) -> any
             Output::Text => {
                 say!(
                     "{}  version {}  {}  by {}",
-                    calendar::rfc3339(revision.at, &value.license.policy),
+                    calendar::rfc3339(revision.at, &policy),
                     revision.version,
                     revision.change,
                     revision.by

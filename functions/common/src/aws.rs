@@ -1,9 +1,9 @@
 //! How this system reaches AWS: one HTTPS client for every SDK crate.
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_sdk_dynamodb::config::{Credentials, Region, SharedHttpClient};
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -61,6 +61,88 @@ pub enum TrustError {
     /// The trust store is unusable.
     #[error("TLS: {0}")]
     Tls(String),
+}
+
+/// What Lambda itself puts into a function's environment, and what redirects it on one machine.
+///
+/// Credentials and region come straight from there: the SDK's chain of other places costs
+/// start-up time, and a function has no other place.
+#[derive(Clone)]
+pub struct Environment {
+    region: String,
+    access_key_id: String,
+    secret_access_key: String,
+    session_token: Option<String>,
+    endpoint_urls: Vec<(&'static str, String)>,
+    ca_bundle: Option<PathBuf>,
+}
+
+/// A variable that a function cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("environment variable {0} is not set")]
+pub struct MissingVariable(pub &'static str);
+
+/// The variables that name another endpoint than AWS's, for one service or for all.
+const ENDPOINT_URLS: [(&str, &str); 3] = [
+    ("DYNAMODB", "AWS_ENDPOINT_URL_DYNAMODB"),
+    ("KMS", "AWS_ENDPOINT_URL_KMS"),
+    ("", "AWS_ENDPOINT_URL"),
+];
+
+impl Environment {
+    /// Reads `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`,
+    /// `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_ENDPOINT_URL` and `AWS_CA_BUNDLE` (a PEM file to trust
+    /// instead of Amazon's roots). What is blank is not set.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, MissingVariable> {
+        let optional = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+        let required = |name| optional(name).ok_or(MissingVariable(name));
+        let endpoint_urls = ENDPOINT_URLS
+            .into_iter()
+            .filter_map(|(service, name)| Some((service, optional(name)?)));
+        Ok(Self {
+            region: required("AWS_REGION")?,
+            access_key_id: required("AWS_ACCESS_KEY_ID")?,
+            secret_access_key: required("AWS_SECRET_ACCESS_KEY")?,
+            session_token: optional("AWS_SESSION_TOKEN"),
+            endpoint_urls: endpoint_urls.collect(),
+            ca_bundle: optional("AWS_CA_BUNDLE").map(PathBuf::from),
+        })
+    }
+
+    /// The region.
+    pub fn region(&self) -> Region {
+        Region::new(self.region.clone())
+    }
+
+    /// The credentials of the function's role.
+    pub fn credentials(&self) -> Credentials {
+        Credentials::new(
+            &self.access_key_id,
+            &self.secret_access_key,
+            self.session_token.clone(),
+            None,
+            "environment",
+        )
+    }
+
+    /// Where a service (`DYNAMODB`, `KMS`) is, if not at AWS's own endpoint.
+    pub fn endpoint_url(&self, service: &str) -> Option<String> {
+        let mut urls = self.endpoint_urls.iter();
+        let (_, url) = urls.find(|(of, _)| *of == service || of.is_empty())?;
+        Some(url.clone())
+    }
+
+    /// The HTTPS client of a function.
+    pub fn https_client(&self) -> Result<SharedHttpClient, TrustError> {
+        let bundle = self.ca_bundle.as_deref();
+        https_client(bundle.map_or(Trust::Amazon, Trust::Bundle))
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Environment({}, …)", self.region)
+    }
 }
 
 /// The HTTPS client for an SDK configuration. It also speaks plain HTTP to `http://` endpoints.

@@ -62,7 +62,8 @@ pub fn next_term(term: Term, billing: Billing) -> Result<Term, OutOfRange> {
     term_from(term.ends_on.tomorrow()?, billing)
 }
 
-fn term_from(starts_on: Date, billing: Billing) -> Result<Term, OutOfRange> {
+/// The term that starts on a day.
+pub fn term_from(starts_on: Date, billing: Billing) -> Result<Term, OutOfRange> {
     Ok(Term {
         starts_on,
         ends_on: starts_on.checked_add(billing.months())?.yesterday()?,
@@ -108,7 +109,8 @@ pub fn end_of_grace(last_day: Date, policy: &Policy) -> Result<Timestamp, OutOfR
     at_cut_off(day, policy)
 }
 
-fn at_cut_off(day: Date, policy: &Policy) -> Result<Timestamp, OutOfRange> {
+/// The cut-off time of a day.
+pub fn at_cut_off(day: Date, policy: &Policy) -> Result<Timestamp, OutOfRange> {
     Ok(day
         .to_datetime(policy.cut_off)
         .to_zoned_datetime(policy.time_zone.tz().clone())?

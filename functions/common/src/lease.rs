@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::{self, OutOfRange, Term};
@@ -79,28 +79,55 @@ pub struct Claims {
     pub grace_until: String,
 }
 
-/// The end of a lease signed at an instant: the earlier of the end of grace and the policy's
-/// lease days.
+/// The end of a lease signed at an instant: the earlier of the end of grace, under this domain,
+/// and the policy's lease days.
 ///
 /// The lease of a licence whose grace is over is born expired. That is its message: it is
 /// authentic, newer than what the plug-in caches, and of no use.
 pub fn expiry(license: &License, issued_at: Timestamp) -> Result<Timestamp, OutOfRange> {
-    let hours = i64::from(license.policy.lease_days) * 24;
-    let longest = issued_at.checked_add(hours.hours())?;
-    Ok(longest.min(license.grace_until))
+    let longest = issued_at.checked_add(lease_hours(license).hours())?;
+    Ok(longest.min(license.bounds().grace_until))
+}
+
+/// How long a lease may live, in hours.
+fn lease_hours(license: &License) -> i64 {
+    i64::from(license.policy.lease_days) * 24
+}
+
+impl SignedLicense {
+    /// The instant from which the lease is to be signed again: half of the lease days after it
+    /// was. `None` if a new one could not live longer.
+    pub fn resign_at(&self) -> Option<Timestamp> {
+        let half = (lease_hours(&self.license) / 2).hours();
+        let lives_longer = self.lease.expires_at < self.license.bounds().grace_until;
+        lives_longer
+            .then(|| self.lease.issued_at.checked_add(half).ok())
+            .flatten()
+    }
+
+    /// The share of its lease days that the lease has left at an instant, from 0 to 1. `None` if
+    /// it lives as long as its licence does: then it is no longer signed again.
+    pub fn lease_left(&self, now: Timestamp) -> Option<f64> {
+        self.resign_at()?;
+        let whole = SignedDuration::from_hours(lease_hours(&self.license));
+        let end = self.lease.issued_at.checked_add(whole).ok()?;
+        let left = end.duration_since(now).as_secs_f64() / whole.as_secs_f64();
+        Some(left.clamp(0.0, 1.0))
+    }
 }
 
 impl Claims {
     /// What a lease says of a licence when it is signed at an instant.
     pub fn of(license: &License, issued_at: Timestamp, jti: String) -> Result<Self, OutOfRange> {
         let policy = &license.policy;
+        let bounds = license.bounds();
         let local = |instant| calendar::rfc3339(instant, policy);
         Ok(Self {
             iss: policy.issuer.clone(),
             aud: license.product.clone(),
             sub: license.domain.clone(),
             iat: issued_at.as_second(),
-            nbf: license.usable_from.as_second(),
+            nbf: bounds.usable_from.as_second(),
             exp: expiry(license, issued_at)?.as_second(),
             jti,
             kind: license.kind,
@@ -108,10 +135,10 @@ impl Claims {
             users: license.users,
             quotas: license.quotas.clone(),
             term: license.term,
-            usable_from: local(license.usable_from),
+            usable_from: local(bounds.usable_from),
             suspended_from: license.suspended_from.map(local),
-            valid_until: local(license.valid_until),
-            grace_until: local(license.grace_until),
+            valid_until: local(bounds.valid_until),
+            grace_until: local(bounds.grace_until),
         })
     }
 }
@@ -137,6 +164,34 @@ mod tests {
             let expiry = expiry(&license, issued_at.parse().unwrap()).unwrap();
             assert_eq!(expiry, expires_at.parse().unwrap(), "{issued_at}");
         }
+    }
+
+    #[test]
+    fn a_lease_is_signed_again_at_half_of_its_days_unless_it_lives_as_long_as_its_licence() {
+        let at = |instant: &str| instant.parse::<Timestamp>().unwrap();
+        let signed = |issued_at: &str| {
+            let license = license(Plan::Trial { days: 30 }); // grace ends on 2017-11-09, 09:00
+            let issued_at = at(issued_at);
+            SignedLicense {
+                lease: Lease {
+                    jws: String::new(),
+                    kid: String::new(),
+                    issued_at,
+                    expires_at: expiry(&license, issued_at).unwrap(),
+                },
+                license,
+            }
+        };
+        let early = signed("2017-10-03T10:00:00+09:00");
+        let half = at("2017-10-10T10:00:00+09:00");
+        assert_eq!(early.resign_at(), Some(half));
+        assert_eq!(early.lease_left(half), Some(0.5));
+        assert_eq!(
+            early.lease_left(half + SignedDuration::from_hours(500)),
+            Some(0.0)
+        );
+        let last = signed("2017-10-26T10:00:00+09:00");
+        assert_eq!((last.resign_at(), last.lease_left(half)), (None, None));
     }
 
     #[test]

@@ -6,10 +6,14 @@
 
 pub mod aws;
 pub mod calendar;
+#[cfg(feature = "signing")]
+pub mod contract;
+pub mod customer;
 pub mod domain;
 pub mod lease;
 pub mod license;
 pub mod product;
+pub mod renewal;
 pub mod serial;
 #[cfg(feature = "signing")]
 pub mod signing;

@@ -43,7 +43,8 @@ pub struct AccessLine {
     pub code: &'static str,
     /// The HTTP status.
     pub status: u16,
-    /// Why a licence was not found, a request refused, or the database unreadable.
+    /// Why a licence was not found, a request refused, or the database unreadable; or that the
+    /// lease in a good answer has ended.
     pub reason: Option<String>,
     /// What became of the serial.
     pub serial: Option<SerialCheck>,

@@ -35,10 +35,11 @@ pub struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// What is said of a licence at an instant.
+    /// What is said of a licence, which is as of now.
     pub fn of(signed: &'a SignedLicense, now: Timestamp) -> Self {
         let SignedLicense { license, lease } = signed;
         let local = |instant| calendar::rfc3339(instant, &license.policy);
+        let bounds = license.bounds();
         let code = license.code_at(now);
         let hours = match code {
             Code::Valid => license.policy.refresh_hours,
@@ -54,10 +55,10 @@ impl<'a> Answer<'a> {
             users: license.users,
             quotas: &license.quotas,
             term: license.term,
-            usable_from: local(license.usable_from),
+            usable_from: local(bounds.usable_from),
             suspended_from: license.suspended_from.map(local),
-            valid_until: local(license.valid_until),
-            grace_until: local(license.grace_until),
+            valid_until: local(bounds.valid_until),
+            grace_until: local(bounds.grace_until),
             refresh_after: local(refresh_after),
             evaluated_at: local(now),
             lease: &lease.jws,

@@ -4,16 +4,12 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig,
-};
+use aws_sdk_dynamodb::config::{BehaviorVersion, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::{Client, Config};
-use tegata_common::aws::{self, Trust, TrustError};
+use tegata_common::aws::{self, Environment, TrustError};
 use tegata_common::table::{Item, Key};
-
-use crate::settings::AwsSettings;
 
 /// Two attempts of [`ATTEMPT`] and the pause between them: an answer, good or bad, within two
 /// seconds.
@@ -24,21 +20,7 @@ const OPERATION: Duration = Duration::from_millis(1700);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A client for this function.
-///
-/// Credentials and region come straight from the environment: that is where Lambda puts them, and
-/// the SDK's chain of other places costs start-up time.
-pub fn client(aws: &AwsSettings) -> Result<Client, TrustError> {
-    let trust = aws
-        .ca_bundle
-        .as_deref()
-        .map_or(Trust::Amazon, Trust::Bundle);
-    let credentials = Credentials::new(
-        &aws.access_key_id,
-        &aws.secret_access_key,
-        aws.session_token.clone(),
-        None,
-        "environment",
-    );
+pub fn client(aws: &Environment) -> Result<Client, TrustError> {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT)
         .operation_attempt_timeout(ATTEMPT)
@@ -46,9 +28,9 @@ pub fn client(aws: &AwsSettings) -> Result<Client, TrustError> {
         .build();
     let mut config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .http_client(aws::https_client(trust)?)
-        .region(Region::new(aws.region.clone()))
-        .credentials_provider(credentials)
+        .http_client(aws.https_client()?)
+        .region(aws.region())
+        .credentials_provider(aws.credentials())
         .timeout_config(timeouts)
         .retry_config(
             RetryConfig::standard()
@@ -57,7 +39,7 @@ pub fn client(aws: &AwsSettings) -> Result<Client, TrustError> {
         )
         // Made for large bodies; an answer here is a few kilobytes and has its time-outs.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    config.set_endpoint_url(aws.endpoint_url.clone());
+    config.set_endpoint_url(aws.endpoint_url("DYNAMODB"));
     Ok(Client::from_conf(config.build()))
 }
 

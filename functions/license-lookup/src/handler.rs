@@ -13,6 +13,7 @@ use http::header::{
 use jiff::Timestamp;
 use tegata_common::aws::TrustError;
 use tegata_common::lease::SignedLicense;
+use tegata_common::license::Code;
 use tegata_common::table::{Item, Key};
 
 use crate::access_line::{AccessLine, SerialCheck};
@@ -136,11 +137,16 @@ fn respond(request: &Request, read: Read, now: Timestamp, mut line: AccessLine) 
         None => SerialCheck::Absent,
     });
     let origin = request.origin.as_ref();
-    let signed = match find(request, read, &mut line) {
+    let signed = match find(request, read, now, &mut line) {
         Ok(signed) => signed,
         Err(problem) => return fail(problem, origin, line),
     };
     let answer = Answer::of(&signed, now);
+    let is_of_use = matches!(answer.code, Code::Valid | Code::Grace);
+    if is_of_use && signed.lease.expires_at <= now {
+        // The plug-in can use the answer, but keep nothing of it: leases are not being renewed.
+        line.reason = Some("lease_ended".to_owned());
+    }
     let Ok(body) = serde_json::to_string(&answer) else {
         let retry_after = RETRY_ITEM;
         return fail(Problem::Unavailable { retry_after }, origin, line);
@@ -153,8 +159,13 @@ fn respond(request: &Request, read: Read, now: Timestamp, mut line: AccessLine) 
     finish(200, headers, Some(body), line)
 }
 
-/// The licence that a request may see.
-fn find(request: &Request, read: Read, line: &mut AccessLine) -> Result<SignedLicense, Problem> {
+/// The licence that a request may see, as of now.
+fn find(
+    request: &Request,
+    read: Read,
+    now: Timestamp,
+    line: &mut AccessLine,
+) -> Result<SignedLicense, Problem> {
     let not_found = |line: &mut AccessLine, reason: &str| {
         line.reason = Some(reason.to_owned());
         Err(Problem::NotFound)
@@ -174,20 +185,25 @@ fn find(request: &Request, read: Read, line: &mut AccessLine) -> Result<SignedLi
             return Err(Problem::Unavailable { retry_after });
         }
     };
-    let signed: SignedLicense = match serde_dynamo::from_item(item) {
+    let SignedLicense { license, lease } = match serde_dynamo::from_item(item) {
         Ok(signed) => signed,
         Err(error) => {
             tracing::error!(%error, "unreadable item");
             return unreadable(line);
         }
     };
-    let license = &signed.license;
-    if (&license.domain, &license.product) != (&request.domain, &request.product) {
+    // What time has done since the item was written. At the calendar's end there is nothing more.
+    let license = license.as_of(now).unwrap_or(license);
+    let is_asked = (&license.domain, &license.product) == (&request.domain, &request.product);
+    if !is_asked || license.name().is_none() {
         tracing::error!(domain = %request.domain, "the item is about another licence");
         return unreadable(line);
     }
+    if license.code_at(now) == Code::NotFound {
+        return not_found(line, "released");
+    }
     match &request.serial {
-        Some(serial) if license.serial_sha256.matches(serial) => {
+        Some(serial) if license.accepts(serial, now) => {
             line.serial = Some(SerialCheck::Match);
         }
         Some(_) => {
@@ -197,7 +213,7 @@ fn find(request: &Request, read: Read, line: &mut AccessLine) -> Result<SignedLi
         None if license.policy.requires_serial => return not_found(line, "serial_missing"),
         None => {}
     }
-    Ok(signed)
+    Ok(SignedLicense { license, lease })
 }
 
 fn preflight(request: &Request, mut line: AccessLine) -> Answered {

@@ -1,8 +1,7 @@
 //! What the environment says, read once at start.
 
-use std::path::PathBuf;
-
 use ipnet::IpNet;
+use tegata_common::aws::{Environment, MissingVariable};
 use tegata_common::domain::{BaseDomainError, BaseDomains};
 
 use crate::source::SourceRanges;
@@ -17,38 +16,15 @@ pub struct Settings {
     /// `DEVELOPMENT_BASE_DOMAINS`: accepted beside kintone's own.
     pub bases: BaseDomains,
     /// How to reach AWS.
-    pub aws: AwsSettings,
-}
-
-/// What Lambda itself puts into the environment, and what redirects it on one machine.
-#[derive(Clone)]
-pub struct AwsSettings {
-    /// `AWS_REGION`.
-    pub region: String,
-    /// `AWS_ACCESS_KEY_ID`.
-    pub access_key_id: String,
-    /// `AWS_SECRET_ACCESS_KEY`.
-    pub secret_access_key: String,
-    /// `AWS_SESSION_TOKEN`.
-    pub session_token: Option<String>,
-    /// `AWS_ENDPOINT_URL_DYNAMODB`, else `AWS_ENDPOINT_URL`.
-    pub endpoint_url: Option<String>,
-    /// `AWS_CA_BUNDLE`: a PEM file to trust instead of Amazon's roots.
-    pub ca_bundle: Option<PathBuf>,
-}
-
-impl std::fmt::Debug for AwsSettings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "AwsSettings({}, …)", self.region)
-    }
+    pub aws: Environment,
 }
 
 /// A setting that keeps the function from starting: which, and what is accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// Not set, or empty.
-    #[error("environment variable {0} is not set")]
-    Missing(&'static str),
+    #[error(transparent)]
+    Missing(#[from] MissingVariable),
     /// A range that cannot be read.
     #[error(
         "environment variable ALLOWED_SOURCE_RANGES: {0:?} is not a CIDR range such as 103.79.14.0/24 or 2001:db8::/32"
@@ -63,7 +39,7 @@ impl Settings {
     /// Reads the settings from a source of variables such as the environment.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let optional = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let required = |name| optional(name).ok_or(SettingsError::Missing(name));
+        let required = |name| optional(name).ok_or(MissingVariable(name));
         let ranges = optional("ALLOWED_SOURCE_RANGES").unwrap_or_default();
         let ranges: Vec<IpNet> = list(&ranges)
             .map(|range| {
@@ -77,15 +53,7 @@ impl Settings {
             table: required("LICENSES_TABLE")?,
             sources: SourceRanges::new(ranges),
             bases: BaseDomains::with_development(list(&development))?,
-            aws: AwsSettings {
-                region: required("AWS_REGION")?,
-                access_key_id: required("AWS_ACCESS_KEY_ID")?,
-                secret_access_key: required("AWS_SECRET_ACCESS_KEY")?,
-                session_token: optional("AWS_SESSION_TOKEN"),
-                endpoint_url: optional("AWS_ENDPOINT_URL_DYNAMODB")
-                    .or_else(|| optional("AWS_ENDPOINT_URL")),
-                ca_bundle: optional("AWS_CA_BUNDLE").map(PathBuf::from),
-            },
+            aws: Environment::read(&variable)?,
         })
     }
 }
@@ -118,7 +86,7 @@ mod tests {
     fn what_is_not_set_is_off() {
         let settings = read(&[("ALLOWED_SOURCE_RANGES", " "), ("AWS_ENDPOINT_URL", "")]).unwrap();
         assert!(settings.sources.allow("203.0.113.7"));
-        assert!(settings.aws.endpoint_url.is_none());
+        assert_eq!(settings.aws.endpoint_url("DYNAMODB"), None);
         assert!(settings.bases.canonicalize("abc.kintone.test").is_err());
     }
 
@@ -142,7 +110,14 @@ mod tests {
                 .canonicalize("abc.kintone-dev.example")
                 .is_ok()
         );
-        assert_eq!(settings.aws.endpoint_url.unwrap(), "http://127.0.0.1:2");
+        assert_eq!(
+            settings.aws.endpoint_url("DYNAMODB").unwrap(),
+            "http://127.0.0.1:2"
+        );
+        assert_eq!(
+            settings.aws.endpoint_url("KMS").unwrap(),
+            "http://127.0.0.1:1"
+        );
     }
 
     #[test]

@@ -106,7 +106,7 @@ async fn recorded_answer() -> String {
     let database = Database::start().await;
     let key = SigningKey::create();
     let license = license("example.cybozu.com", &product(), "2026-10-03T01:00:00Z");
-    let signed = put(&database.table, &key, license).await;
+    let signed = put(&database.licenses, &key, license).await;
     let at = Key::license(&signed.license.domain, &signed.license.product);
     let output = database.client.get_item().table_name("Licenses");
     let output = output.projection_expression("license, lease");
@@ -126,6 +126,9 @@ fn wire(value: AttributeValue) -> Value {
         AttributeValue::M(members) => {
             let members = members.into_iter().map(|(name, value)| (name, wire(value)));
             json!({ "M": members.collect::<Map<_, _>>() })
+        }
+        AttributeValue::L(values) => {
+            json!({ "L": values.into_iter().map(wire).collect::<Vec<_>>() })
         }
         other => unreachable!("no sample licence has {other:?}"),
     }

@@ -125,11 +125,13 @@ fn item() -> AttributeValue {
             map(vec![
                 ("domain", text("example.cybozu.com")),
                 ("product", text("sheet")),
+                ("customer", text("C-0042")),
                 ("kind", text("paid")),
                 ("edition", text("standard")),
                 ("users", number(50)),
                 ("quotas", map(vec![("rows", number(9))])),
                 ("billing", text("yearly")),
+                ("next_billing", text("monthly")),
                 ("usable_from", text("2026-10-03T01:00:00Z")),
                 ("term", map(vec![("starts_on", text("2026-11-01")), ("ends_on", text("2027-10-31"))])),
                 ("ends_on", text("2027-10-31")),
@@ -149,8 +151,24 @@ fn item() -> AttributeValue {
                         ("requires_serial", AttributeValue::Bool(false)),
                     ]),
                 ),
+                (
+                    "names",
+                    AttributeValue::L(vec![map(vec![
+                        ("domain", text("example.cybozu.com")),
+                        ("purpose", text("production")),
+                        ("from", text("2026-10-03T01:00:00Z")),
+                        ("until", text("2027-12-01T00:00:00Z")),
+                    ])]),
+                ),
                 // Of SERIAL.
                 ("serial_sha256", text("e7e8b89c2721d290cc5f55425491ecd6831355e91063f20b39c22f9ec6a71f91")),
+                (
+                    "previous_serial",
+                    map(vec![
+                        ("sha256", text("e7e8b89c2721d290cc5f55425491ecd6831355e91063f20b39c22f9ec6a71f91")),
+                        ("until", text("2026-12-24T00:00:00Z")),
+                    ]),
+                ),
             ]),
         ),
         (

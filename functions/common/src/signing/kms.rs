@@ -35,7 +35,7 @@ fn signature_from_der(der: &[u8]) -> Result<Signature, SigningError> {
 }
 
 /// Makes a signing key in KMS, tagged so that roles can be limited to it.
-pub async fn create_kms_key(
+pub(super) async fn create_kms_key(
     client: &Client,
     stack: &str,
 ) -> Result<(Jwk, KeyLocation), SigningError> {

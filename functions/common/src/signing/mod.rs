@@ -3,6 +3,7 @@
 //! The private half lives in AWS KMS, or on one machine in a file of mode 0600. What is kept in
 //! the table is the register: which keys are published, and which one signs.
 
+mod keeper;
 mod key_files;
 mod kms;
 mod register;
@@ -19,8 +20,8 @@ use crate::calendar::{OutOfRange, whole_second};
 use crate::lease::{ALG, Claims, Lease, SignedLicense, TYP, expiry};
 use crate::license::License;
 
+pub use keeper::{Keeper, KeeperError, read_register};
 pub use key_files::KeyFiles;
-pub use kms::create_kms_key;
 pub use register::{
     Jwk, Jwks, KeyLocation, KeyRegister, KeyState, PUBLISHED_KEYS, RegisterError, RegisteredKey,
 };

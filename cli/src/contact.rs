@@ -1,0 +1,247 @@
+//! `tegata contact`: whom notices reach.
+
+use clap::{Subcommand, ValueEnum};
+use serde_json::json;
+use tegata_common::customer::{
+    Contact, CustomerId, EmailAddress, Language, Role, Severity, Wishes,
+};
+
+use crate::change::{self, DryRun};
+use crate::customer;
+use crate::failure::{NotFound, Usage};
+use crate::output::{self, Output, say};
+use crate::place::Place;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Add a contact to a customer, or change what a contact gets.
+    Add {
+        /// The customer.
+        customer: CustomerId,
+        /// The mail address.
+        email: EmailAddress,
+        /// What the contact is for: a primary one gets every notice about the customer's
+        /// products, an additional one what it asks for.
+        #[arg(long, value_enum, default_value_t = RoleArg::Primary)]
+        role: RoleArg,
+        /// The language of its mails.
+        #[arg(long, value_enum, default_value_t = LanguageArg::Ja)]
+        language: LanguageArg,
+        /// The mildest incident that an additional contact is told of.
+        #[arg(long, value_enum, value_name = "SEVERITY")]
+        severity_floor: Option<SeverityArg>,
+        /// Tell an additional contact of releases and maintenance too.
+        #[arg(long)]
+        releases: bool,
+        #[command(flatten)]
+        write: DryRun,
+    },
+    /// Remove a contact. Its address is gone then; that there was a contact stays in history.
+    Remove {
+        /// The customer.
+        customer: CustomerId,
+        /// The mail address.
+        email: EmailAddress,
+        #[command(flatten)]
+        write: DryRun,
+    },
+    /// List the contacts of a customer, or all.
+    List {
+        /// The customer.
+        customer: Option<CustomerId>,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum RoleArg {
+    Primary,
+    Additional,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum LanguageArg {
+    Ja,
+    En,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum SeverityArg {
+    Minor,
+    Major,
+    Critical,
+}
+
+impl From<SeverityArg> for Severity {
+    fn from(argument: SeverityArg) -> Self {
+        match argument {
+            SeverityArg::Minor => Self::Minor,
+            SeverityArg::Major => Self::Major,
+            SeverityArg::Critical => Self::Critical,
+        }
+    }
+}
+
+pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Add {
+            customer,
+            email,
+            role,
+            language,
+            severity_floor,
+            releases,
+            write,
+        } => {
+            let wishes = Wishes {
+                role: match role {
+                    RoleArg::Primary => Role::Primary,
+                    RoleArg::Additional => Role::Additional,
+                },
+                language: match language {
+                    LanguageArg::Ja => Language::Ja,
+                    LanguageArg::En => Language::En,
+                },
+                severity_floor: severity_floor.map(Into::into),
+                releases,
+            };
+            let wishes = wishes.check().map_err(|error| Usage(error.to_string()))?;
+            add(place, output, &customer, &Contact { email, wishes }, write).await
+        }
+        Command::Remove {
+            customer,
+            email,
+            write,
+        } => remove(place, output, &customer, &email, write).await,
+        Command::List { customer } => list(place, output, customer).await,
+    }
+}
+
+async fn add(
+    place: &Place,
+    output: Output,
+    id: &CustomerId,
+    contact: &Contact,
+    write: DryRun,
+) -> anyhow::Result<()> {
+    customer::check_known(place, id).await?;
+    let before = place.customers.contact(id, &contact.email).await?;
+    let differences = change::differences(before.as_ref().map(|b| &b.value), contact)?;
+    if output == Output::Text {
+        say!("contact of {id}:");
+        change::print(&differences);
+    }
+    let what = match before {
+        None => "add",
+        Some(_) => "change",
+    };
+    if !write.dry_run && !differences.is_empty() {
+        let act = place.act(what);
+        let contacts = [(id, contact, before.as_ref())];
+        place.customers.write(None, &contacts, &act).await?;
+    }
+    match output {
+        Output::Text if differences.is_empty() => say!("nothing to change"),
+        Output::Text => write.conclude("written"),
+        Output::Json => output::json(&json!({
+            "change": what,
+            "customer_id": id,
+            "dry_run": write.dry_run,
+            "differences": differences,
+        }))?,
+    }
+    Ok(())
+}
+
+async fn remove(
+    place: &Place,
+    output: Output,
+    id: &CustomerId,
+    email: &EmailAddress,
+    write: DryRun,
+) -> anyhow::Result<()> {
+    let contact = place.customers.contact(id, email).await?;
+    let missing = || NotFound(format!("{id} has no contact {}", email.as_str()));
+    let contact = contact.ok_or_else(missing)?;
+    if !write.dry_run {
+        let act = place.act("remove");
+        place.customers.remove_contact(id, &contact, &act).await?;
+    }
+    match output {
+        Output::Text => {
+            say!("remove contact {} of {id}", contact.value.email.as_str());
+            write.conclude("removed");
+        }
+        Output::Json => output::json(&json!({
+            "change": "remove",
+            "customer_id": id,
+            "email": contact.value.email,
+            "dry_run": write.dry_run,
+        }))?,
+    }
+    Ok(())
+}
+
+async fn list(place: &Place, output: Output, customer: Option<CustomerId>) -> anyhow::Result<()> {
+    let files = match &customer {
+        Some(id) => {
+            customer::check_known(place, id).await?;
+            place.customers.file(id).await?.into_iter().collect()
+        }
+        None => place.customers.all().await?.customers,
+    };
+    if output == Output::Json {
+        let contacts = files.iter().flat_map(|file| {
+            let id = &file.customer.value.customer_id;
+            file.contacts.iter().map(move |stored| {
+                let mut contact = json!(stored.value);
+                contact["customer_id"] = json!(id);
+                contact
+            })
+        });
+        return output::json(&contacts.collect::<Vec<_>>());
+    }
+    let rows = files.iter().flat_map(|file| {
+        file.contacts.iter().map(|stored| {
+            let mut row = vec![file.customer.value.customer_id.to_string()];
+            row.extend(cells(&stored.value));
+            row
+        })
+    });
+    let mut header = vec!["customer"];
+    header.extend(HEADER);
+    output::table(&header, rows.collect());
+    Ok(())
+}
+
+const HEADER: [&str; 5] = ["email", "role", "language", "incidents", "releases"];
+
+/// Prints contacts of one customer.
+pub(crate) fn table<'a>(contacts: impl Iterator<Item = &'a Contact>) {
+    let rows = contacts.map(|contact| cells(contact).to_vec());
+    output::table(&HEADER, rows.collect());
+}
+
+fn cells(contact: &Contact) -> [String; 5] {
+    let Wishes {
+        role,
+        language,
+        severity_floor,
+        releases,
+    } = contact.wishes;
+    let is_primary = role == Role::Primary;
+    let text = |value| {
+        let value = serde_json::to_value(value).unwrap_or_default();
+        value.as_str().unwrap_or_default().to_owned()
+    };
+    [
+        contact.email.as_str().to_owned(),
+        text(json!(role)),
+        text(json!(language)),
+        match severity_floor {
+            _ if is_primary => "all".to_owned(),
+            Some(floor) => format!("{} and worse", text(json!(floor))),
+            None => "none".to_owned(),
+        },
+        if is_primary || releases { "yes" } else { "no" }.to_owned(),
+    ]
+}

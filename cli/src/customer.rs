@@ -1,0 +1,211 @@
+//! `tegata customer`: who signed contracts.
+
+use clap::Subcommand;
+use serde_json::json;
+use tegata_common::customer::{Customer, CustomerId, CustomerName, Role};
+use tegata_common::license::License;
+use tegata_common::table::Stored;
+use tegata_common::table::customers::{CustomerFile, FoundCustomers};
+
+use crate::change::{self, DryRun};
+use crate::contact;
+use crate::failure::NotFound;
+use crate::output::{self, Output, say};
+use crate::place::Place;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Add a customer. Its contacts come next: `tegata contact add`.
+    Add {
+        /// The vendor's own number of the customer, such as C-0042.
+        id: CustomerId,
+        /// Its name, as it is to be addressed.
+        #[arg(long)]
+        name: CustomerName,
+        #[command(flatten)]
+        write: DryRun,
+    },
+    /// Show a customer, its contacts and its licences.
+    Show {
+        /// The customer.
+        id: CustomerId,
+    },
+    /// List the customers, and who of them cannot be reached.
+    List,
+    /// Change a customer's name.
+    Change {
+        /// The customer.
+        id: CustomerId,
+        /// The new name.
+        #[arg(long)]
+        name: CustomerName,
+        #[command(flatten)]
+        write: DryRun,
+    },
+}
+
+pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Add { id, name, write } => {
+            let customer = Customer {
+                customer_id: id,
+                name,
+            };
+            if place
+                .customers
+                .customer(&customer.customer_id)
+                .await?
+                .is_some()
+            {
+                anyhow::bail!("customer {} is there already", customer.customer_id);
+            }
+            put(place, output, "add", None, &customer, write).await
+        }
+        Command::Change { id, name, write } => {
+            let before = known(place, &id).await?;
+            let customer = Customer {
+                customer_id: id,
+                name,
+            };
+            put(place, output, "change", Some(before), &customer, write).await
+        }
+        Command::Show { id } => show(place, output, &id).await,
+        Command::List => list(place, output).await,
+    }
+}
+
+/// A customer, or the sentence that it is not there.
+async fn known(place: &Place, id: &CustomerId) -> anyhow::Result<Stored<Customer>> {
+    let customer = place.customers.customer(id).await?;
+    let missing = || {
+        NotFound(format!(
+            "there is no customer {id}; see `tegata customer list`"
+        ))
+    };
+    Ok(customer.ok_or_else(missing)?)
+}
+
+/// Refuses a customer that is not there.
+pub(crate) async fn check_known(place: &Place, id: &CustomerId) -> anyhow::Result<()> {
+    known(place, id).await.map(|_| ())
+}
+
+async fn put(
+    place: &Place,
+    output: Output,
+    what: &str,
+    before: Option<Stored<Customer>>,
+    customer: &Customer,
+    write: DryRun,
+) -> anyhow::Result<()> {
+    let differences = change::differences(before.as_ref().map(|b| &b.value), customer)?;
+    if output == Output::Text {
+        say!("{what} customer {}:", customer.customer_id);
+        change::print(&differences);
+    }
+    if !write.dry_run && !differences.is_empty() {
+        let act = place.act(what);
+        let customer = Some((customer, before.as_ref()));
+        place.customers.write(customer, &[], &act).await?;
+    }
+    match output {
+        Output::Text if differences.is_empty() => say!("nothing to change"),
+        Output::Text => write.conclude("written"),
+        Output::Json => output::json(&json!({
+            "change": what,
+            "customer_id": customer.customer_id,
+            "dry_run": write.dry_run,
+            "differences": differences,
+        }))?,
+    }
+    Ok(())
+}
+
+async fn show(place: &Place, output: Output, id: &CustomerId) -> anyhow::Result<()> {
+    let file = place.customers.file(id).await?;
+    let missing = || {
+        NotFound(format!(
+            "there is no customer {id}; see `tegata customer list`"
+        ))
+    };
+    let CustomerFile { customer, contacts } = file.ok_or_else(missing)?;
+    let found = place.licenses.all().await?;
+    let licenses: Vec<&License> = found
+        .licenses
+        .iter()
+        .map(|stored| &stored.value.license)
+        .filter(|license| license.customer.as_ref() == Some(id))
+        .collect();
+    if output == Output::Json {
+        let licenses = licenses.iter().map(|license| {
+            json!({
+                "domain": license.domain,
+                "product": license.product,
+                "code": license.code_at(place.now),
+            })
+        });
+        return output::json(&json!({
+            "customer_id": id,
+            "name": customer.value.name,
+            "contacts": contacts.iter().map(|stored| &stored.value).collect::<Vec<_>>(),
+            "licenses": licenses.collect::<Vec<_>>(),
+            "revision": customer.revision,
+        }));
+    }
+    say!("{id}  {}", customer.value.name);
+    say!("\ncontacts:");
+    contact::table(contacts.iter().map(|stored| &stored.value));
+    say!("\nlicences:");
+    let rows = licenses.iter().map(|license| {
+        vec![
+            license.domain.to_string(),
+            license.product.to_string(),
+            license.code_at(place.now).as_str().to_owned(),
+        ]
+    });
+    output::table(&["domain", "product", "code"], rows.collect());
+    Ok(())
+}
+
+async fn list(place: &Place, output: Output) -> anyhow::Result<()> {
+    let FoundCustomers {
+        customers,
+        unreadable,
+    } = place.customers.all().await?;
+    let has_primary = |file: &CustomerFile| {
+        let mut contacts = file.contacts.iter();
+        contacts.any(|contact| contact.value.wishes.role == Role::Primary)
+    };
+    if output == Output::Json {
+        let customers = customers.iter().map(|file| {
+            json!({
+                "customer_id": file.customer.value.customer_id,
+                "name": file.customer.value.name,
+                "contacts": file.contacts.len(),
+                "has_primary_contact": has_primary(file),
+            })
+        });
+        output::json(&customers.collect::<Vec<_>>())?;
+    } else {
+        let rows = customers.iter().map(|file| {
+            let note = match has_primary(file) {
+                true => "",
+                false => "no primary contact: notices do not reach it",
+            };
+            vec![
+                file.customer.value.customer_id.to_string(),
+                file.customer.value.name.to_string(),
+                file.contacts.len().to_string(),
+                note.to_owned(),
+            ]
+        });
+        output::table(&["customer", "name", "contacts", ""], rows.collect());
+    }
+    for error in &unreadable {
+        eprintln!("warning: {error}");
+    }
+    match unreadable.len() {
+        0 => Ok(()),
+        n => anyhow::bail!("{n} items of customers could not be read"),
+    }
+}

@@ -1,0 +1,166 @@
+//! The domains of a contract: moving from one to another, adding, giving up.
+
+use clap::Args;
+use jiff::{Timestamp, ToSpan as _};
+use serde_json::json;
+use tegata_common::calendar;
+use tegata_common::license::{License, Name, Purpose};
+
+use super::edit::Editor;
+use super::{Which, canonical};
+use crate::change::DryRun;
+use crate::failure::Usage;
+use crate::output::{self, Output};
+use crate::place::Place;
+use crate::when::When;
+
+#[derive(Args)]
+pub(crate) struct Move {
+    #[command(flatten)]
+    which: Which,
+    /// The tenant's new host name.
+    to: String,
+    /// The date or instant from which the new name works [default: now].
+    #[arg(long, value_name = "WHEN")]
+    on: Option<When>,
+    /// Days for which the old name works beside it, up to the cut-off time of the last one's
+    /// morning after [default: the product's lease days].
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(0..=365))]
+    overlap: Option<u16>,
+    #[command(flatten)]
+    write: DryRun,
+}
+
+#[derive(Args)]
+pub(crate) struct Domains {
+    #[command(flatten)]
+    which: Which,
+    /// Add a domain to the contract.
+    #[arg(long, value_name = "DOMAIN", group = "change")]
+    add: Option<String>,
+    /// Give up a domain of the contract; it is in quarantine for 90 days after that.
+    #[arg(long, value_name = "DOMAIN", group = "change")]
+    remove: Option<String>,
+    /// Keep a domain after all that was to be given up.
+    #[arg(long, value_name = "DOMAIN", group = "change")]
+    keep: Option<String>,
+    /// The domain that is added is for development.
+    #[arg(long, requires = "add")]
+    development: bool,
+    /// With --add, the date or instant from which it works; with --remove, the last day on which
+    /// it does [default: now].
+    #[arg(
+        long,
+        value_name = "WHEN",
+        requires = "change",
+        conflicts_with = "keep"
+    )]
+    on: Option<When>,
+    #[command(flatten)]
+    write: DryRun,
+}
+
+pub(super) async fn move_to(place: &Place, output: Output, args: Move) -> anyhow::Result<()> {
+    let to = canonical(place, &args.to)?;
+    let (editor, license) = Editor::open(place, output, &args.which, args.write).await?;
+    let from = match args.on {
+        Some(when) => when.instant(&license.policy)?,
+        None => place.now,
+    };
+    in_the_future(from, &license, place.now)?;
+    let days = args.overlap.unwrap_or(license.policy.lease_days);
+    let starts_on = calendar::date_of(from, &license.policy);
+    let leaves_on = starts_on.checked_add(i32::from(days).days())?;
+    let until = license.leaves_at(leaves_on)?;
+    let moved = license.moved(&to, from, until)?;
+    editor.write("move", moved).await
+}
+
+pub(super) async fn domains(place: &Place, output: Output, args: Domains) -> anyhow::Result<()> {
+    let (editor, license) = Editor::open(place, output, &args.which, args.write).await?;
+    let instant = |when: Option<When>| match when {
+        Some(when) => when.instant(&license.policy),
+        None => Ok(place.now),
+    };
+    if let Some(domain) = &args.add {
+        let domain = canonical(place, domain)?;
+        let purpose = match args.development {
+            true => Purpose::Development,
+            false => Purpose::Production,
+        };
+        let from = instant(args.on)?;
+        in_the_future(from, &license, place.now)?;
+        let added = license.with_name(&domain, purpose, from)?;
+        return editor.write("add-domain", added).await;
+    }
+    if let Some(domain) = &args.remove {
+        let domain = canonical(place, domain)?;
+        let until = match args.on {
+            // The last day, up to the cut-off of the next.
+            Some(When::StartOf(day)) => license.leaves_at(day.tomorrow()?)?,
+            when => instant(when)?,
+        };
+        in_the_future(until, &license, place.now)?;
+        let removed = license.without_name(&domain, until, place.now)?;
+        return editor.write("remove-domain", removed).await;
+    }
+    if let Some(domain) = &args.keep {
+        let domain = canonical(place, domain)?;
+        let kept = license.keeping(&domain, place.now)?;
+        return editor.write("keep-domain", kept).await;
+    }
+    list(output, &license, place.now)
+}
+
+/// What has been answered cannot be changed any more.
+fn in_the_future(instant: Timestamp, license: &License, now: Timestamp) -> anyhow::Result<()> {
+    // Today's date, typed today, means from now on.
+    let today = calendar::date_of(now, &license.policy);
+    if instant < now && calendar::date_of(instant, &license.policy) < today {
+        let shown = calendar::rfc3339(instant, &license.policy);
+        return Err(Usage(format!("--on {shown} is in the past; today is {today}")).into());
+    }
+    Ok(())
+}
+
+fn list(output: Output, license: &License, now: Timestamp) -> anyhow::Result<()> {
+    if output == Output::Json {
+        let names = license.names.iter().map(|name| {
+            json!({
+                "domain": name.domain,
+                "purpose": name.purpose,
+                "code": license.under(&name.domain).code_at(now),
+                "from": name.from,
+                "until": name.until,
+                "quarantined_until": name.quarantined_until(),
+            })
+        });
+        return output::json(&names.collect::<Vec<_>>());
+    }
+    let local = |instant: Option<Timestamp>| {
+        instant.map_or_else(String::new, |at| calendar::rfc3339(at, &license.policy))
+    };
+    let rows = license.names.iter().map(|name: &Name| {
+        vec![
+            name.domain.to_string(),
+            match name.purpose {
+                Purpose::Production => "production".to_owned(),
+                Purpose::Development => "development".to_owned(),
+            },
+            license.under(&name.domain).code_at(now).as_str().to_owned(),
+            local(Some(name.from)),
+            local(name.until),
+            local(name.quarantined_until()),
+        ]
+    });
+    let header = [
+        "domain",
+        "purpose",
+        "code",
+        "from",
+        "until",
+        "quarantined until",
+    ];
+    output::table(&header, rows.collect());
+    Ok(())
+}

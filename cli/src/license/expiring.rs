@@ -1,0 +1,109 @@
+//! Contracts that end soon: of trials and cancelled ones, before somebody is surprised.
+
+use clap::Args;
+use jiff::{Timestamp, ToSpan as _};
+use serde_json::json;
+use tegata_common::calendar;
+use tegata_common::license::{Code, Kind, License};
+use tegata_common::product::ProductSlug;
+use tegata_common::table::licenses::Found;
+
+use super::complain;
+use crate::output::{self, Output};
+use crate::place::Place;
+
+#[derive(Args)]
+pub(crate) struct Expiring {
+    /// How far to look ahead, in days: 45d.
+    #[arg(long, value_name = "DAYS", default_value = "45d", value_parser = days)]
+    within: u16,
+    /// Only this product's.
+    #[arg(long)]
+    product: Option<ProductSlug>,
+}
+
+fn days(text: &str) -> Result<u16, String> {
+    let number = text.strip_suffix('d').and_then(|days| days.parse().ok());
+    number.ok_or_else(|| "expected a number of days such as 45d".to_owned())
+}
+
+pub(super) async fn expiring(place: &Place, output: Output, args: Expiring) -> anyhow::Result<()> {
+    let now = place.now;
+    let until = now.checked_add((i64::from(args.within) * 24).hours())?;
+    let Found {
+        licenses,
+        unreadable,
+    } = place.licenses.all().await?;
+    let current = licenses
+        .iter()
+        .filter_map(|stored| stored.value.license.as_of(now).ok());
+    let mut ending: Vec<License> = current
+        .filter(|license| ends_by(license, now, until))
+        .filter(|license| args.product.as_ref().is_none_or(|p| *p == license.product))
+        .collect();
+    ending.sort_by_key(|license| license.valid_until);
+    if output == Output::Json {
+        let documents: Vec<_> = ending
+            .iter()
+            .map(|license| {
+                json!({
+                    "domain": license.domain,
+                    "product": license.product,
+                    "customer": license.customer,
+                    "kind": license.kind,
+                    "ends_on": license.ends_on,
+                    "valid_until": calendar::rfc3339(license.valid_until, &license.policy),
+                    "days_left": days_left(license, now),
+                })
+            })
+            .collect();
+        output::json(&documents)?;
+        return complain(&unreadable);
+    }
+    let rows = ending.iter().map(|license| {
+        vec![
+            license.domain.to_string(),
+            license.product.to_string(),
+            license
+                .customer
+                .as_ref()
+                .map_or_else(String::new, ToString::to_string),
+            match license.kind {
+                Kind::Trial => "trial".to_owned(),
+                Kind::Paid => "cancelled".to_owned(),
+            },
+            license
+                .ends_on
+                .map_or_else(String::new, |day| day.to_string()),
+            days_left(license, now).to_string(),
+        ]
+    });
+    let header = [
+        "domain",
+        "product",
+        "customer",
+        "kind",
+        "ends on",
+        "days left",
+    ];
+    output::table(&header, rows.collect());
+    complain(&unreadable)
+}
+
+/// Whether a contract's last day is known, and near. Under a domain that it is leaving, it is not
+/// the contract that ends.
+fn ends_by(license: &License, now: Timestamp, until: Timestamp) -> bool {
+    let stays = license.name().is_some_and(|name| name.until.is_none());
+    let is_running = matches!(
+        license.code_at(now),
+        Code::Valid | Code::NotStarted | Code::Suspended
+    );
+    stays && is_running && license.ends_on.is_some() && (now..=until).contains(&license.valid_until)
+}
+
+/// Days up to the last one, today not counted.
+fn days_left(license: &License, now: Timestamp) -> i32 {
+    let today = calendar::date_of(now, &license.policy);
+    let last_day = license.ends_on.unwrap_or(license.term.ends_on);
+    today.until(last_day).map_or(0, |span| span.get_days())
+}

@@ -1,0 +1,316 @@
+//! What operators change of a contract.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::{Kind, License, LicenseError, PreviousSerial};
+use crate::calendar::{self, Billing};
+use crate::customer::CustomerId;
+use crate::serial::SerialHash;
+
+/// New values for what a customer can change at any time; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Amendment {
+    /// Whose contract it is.
+    pub customer: Option<CustomerId>,
+    /// The edition.
+    pub edition: Option<String>,
+    /// The number of users.
+    pub users: Option<u32>,
+    /// Limits to set; one that is set to `None` is removed.
+    pub quotas: BTreeMap<String, Option<u64>>,
+    /// How long its terms are from the next one on.
+    pub billing: Option<Billing>,
+}
+
+impl License {
+    /// The licence with other edition, users, quotas or customer, effective at once, or another
+    /// billing interval, effective at the next term.
+    pub fn amended(&self, amendment: Amendment, now: Timestamp) -> Result<Self, LicenseError> {
+        let mut license = self.as_of(now)?;
+        if let Some(billing) = amendment.billing {
+            license = license.rebilled(billing, now)?;
+        }
+        if let Some(customer) = amendment.customer {
+            license.customer = Some(customer);
+        }
+        if let Some(edition) = amendment.edition {
+            license.edition = edition;
+        }
+        if let Some(users) = amendment.users {
+            license.users = users;
+        }
+        for (name, value) in amendment.quotas {
+            match value {
+                Some(value) => license.quotas.insert(name, value),
+                None => license.quotas.remove(&name),
+            };
+        }
+        license.check()?;
+        Ok(license)
+    }
+
+    /// The licence with another billing interval from the next term on. In the free days before
+    /// the first term, that is the first.
+    fn rebilled(&self, billing: Billing, now: Timestamp) -> Result<Self, LicenseError> {
+        let current = match (self.billing, self.ends_on) {
+            (None, _) => return Err(LicenseError::TrialBilling),
+            (Some(_), Some(last_day)) => return Err(LicenseError::AlreadyCancelled(last_day)),
+            (Some(current), None) => current,
+        };
+        let mut license = self.clone();
+        if calendar::date_of(now, &self.policy) < self.term.starts_on {
+            license.billing = Some(billing);
+            license.next_billing = None;
+            license.term = calendar::term_from(self.term.starts_on, billing)?;
+        } else {
+            license.next_billing = (billing != current).then_some(billing);
+        }
+        license.restated(now)
+    }
+
+    /// The licence suspended from an instant, which may be to come.
+    pub fn suspended(&self, from: Timestamp) -> Result<Self, LicenseError> {
+        if let Some(since) = self.suspended_from {
+            return Err(LicenseError::AlreadySuspended(since));
+        }
+        let mut license = self.clone();
+        license.suspended_from = Some(calendar::whole_second(from));
+        Ok(license)
+    }
+
+    /// The licence without its suspension. Its dates have not moved meanwhile.
+    pub fn resumed(&self) -> Result<Self, LicenseError> {
+        if self.suspended_from.is_none() {
+            return Err(LicenseError::NotSuspended);
+        }
+        let mut license = self.clone();
+        license.suspended_from = None;
+        Ok(license)
+    }
+
+    /// The licence cancelled on a day up to now: it gets a last day by the calendar's rule. At
+    /// the earliest that is the end of the current term.
+    pub fn cancelled(&self, cancelled_on: Date, now: Timestamp) -> Result<Self, LicenseError> {
+        let mut license = self.as_of(now)?;
+        let billing = match (license.billing, license.ends_on) {
+            (None, last_day) => {
+                return Err(LicenseError::TrialEnds(
+                    last_day.unwrap_or(license.term.ends_on),
+                ));
+            }
+            (Some(_), Some(last_day)) => return Err(LicenseError::AlreadyCancelled(last_day)),
+            (Some(billing), None) => license.next_billing.unwrap_or(billing),
+        };
+        if cancelled_on > license.term.ends_on {
+            return Err(LicenseError::TermEnded(license.term.ends_on));
+        }
+        license.ends_on = Some(calendar::last_day_when_cancelled(
+            license.term,
+            billing,
+            cancelled_on,
+            &license.policy,
+        )?);
+        license.restated(now)
+    }
+
+    /// The licence without its cancellation, while it has not ended: it renews by itself again.
+    pub fn continued(&self, now: Timestamp) -> Result<Self, LicenseError> {
+        let mut license = self.as_of(now)?;
+        let last_day = match (license.kind, license.ends_on) {
+            (Kind::Paid, Some(last_day)) => last_day,
+            (Kind::Trial, last_day) => {
+                return Err(LicenseError::TrialEnds(
+                    last_day.unwrap_or(license.term.ends_on),
+                ));
+            }
+            (Kind::Paid, None) => return Err(LicenseError::NotCancelled),
+        };
+        if calendar::date_of(now, &license.policy) > last_day {
+            return Err(LicenseError::Ended(last_day));
+        }
+        license.ends_on = None;
+        license.restated(now)
+    }
+
+    /// The licence with a new serial. The one before is accepted until an instant.
+    pub fn reissued(&self, serial: SerialHash, previous_until: Timestamp) -> Self {
+        let mut license = self.clone();
+        let until = calendar::whole_second(previous_until);
+        license.previous_serial = Some(PreviousSerial {
+            sha256: self.serial_sha256,
+            until,
+        });
+        license.serial_sha256 = serial;
+        license
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::license::{Code, Plan};
+    use crate::serial::Serial;
+
+    #[test]
+    fn a_cancelled_contract_gets_a_last_day() {
+        let license = license(MONTHLY);
+        for (day, last_day) in [("2017-11-20", "2017-11-30"), ("2017-11-21", "2017-12-31")] {
+            let now = at(&format!("{day}T12:00:00+09:00"));
+            let cancelled = license.cancelled(day.parse().unwrap(), now).unwrap();
+            let last_day: Date = last_day.parse().unwrap();
+            assert_eq!(cancelled.ends_on, Some(last_day));
+            assert_eq!(
+                cancelled.cancelled(day.parse().unwrap(), now),
+                Err(LicenseError::AlreadyCancelled(last_day))
+            );
+        }
+        let now = at("2017-11-20T12:00:00+09:00");
+        assert_eq!(
+            license.cancelled("2017-12-01".parse().unwrap(), now),
+            Err(LicenseError::TermEnded(license.term.ends_on))
+        );
+        let trial = super::super::testing::license(Plan::Trial { days: 30 });
+        assert_eq!(
+            trial.cancelled("2017-10-10".parse().unwrap(), now),
+            Err(LicenseError::TrialEnds(trial.term.ends_on))
+        );
+    }
+
+    #[test]
+    fn a_cancellation_recorded_late_counts_from_its_day() {
+        // Received on the 19th, typed in on the 25th: the contract was bound to December until
+        // then, and no longer is.
+        let now = at("2017-11-25T12:00:00+09:00");
+        let bound = license(MONTHLY).as_of(now).unwrap();
+        assert_eq!(bound.valid_until, at("2018-01-01T09:00:00+09:00"));
+        let cancelled = bound.cancelled("2017-11-19".parse().unwrap(), now).unwrap();
+        assert_eq!(cancelled.valid_until, at("2017-12-01T09:00:00+09:00"));
+        // Received in a term that has long renewed: the current one is the earliest.
+        let now = at("2018-03-02T12:00:00+09:00");
+        let cancelled = bound.cancelled("2017-11-19".parse().unwrap(), now).unwrap();
+        assert_eq!(cancelled.ends_on.unwrap().to_string(), "2018-03-31");
+    }
+
+    #[test]
+    fn a_cancellation_is_taken_back_while_the_contract_runs() {
+        let license = license(MONTHLY);
+        let now = at("2017-11-10T12:00:00+09:00");
+        assert_eq!(license.continued(now), Err(LicenseError::NotCancelled));
+        let cancelled = license
+            .cancelled("2017-11-10".parse().unwrap(), now)
+            .unwrap();
+        assert_eq!(cancelled.continued(now).unwrap(), license);
+        let last_day = cancelled.ends_on.unwrap();
+        assert_eq!(
+            cancelled.continued(at("2017-12-01T00:00:00+09:00")),
+            Err(LicenseError::Ended(last_day))
+        );
+    }
+
+    #[test]
+    fn amendments_change_what_they_name_and_are_checked() {
+        let license = license(MONTHLY);
+        let now = license.usable_from;
+        let changed = license
+            .amended(
+                Amendment {
+                    users: Some(80),
+                    quotas: [("rows".to_owned(), Some(1000))].into(),
+                    ..Amendment::default()
+                },
+                now,
+            )
+            .unwrap();
+        assert_eq!((changed.users, changed.quotas["rows"]), (80, 1000));
+        assert_eq!(changed.edition, license.edition);
+        let removed = changed
+            .amended(
+                Amendment {
+                    quotas: [("rows".to_owned(), None)].into(),
+                    ..Amendment::default()
+                },
+                now,
+            )
+            .unwrap();
+        assert!(removed.quotas.is_empty());
+        let users = |users| Amendment {
+            users: Some(users),
+            ..Amendment::default()
+        };
+        for wrong in [0, 1_000_001] {
+            let amended = license.amended(users(wrong), now);
+            assert_eq!(amended, Err(LicenseError::Users));
+        }
+        let edition = Amendment {
+            edition: Some("Über".into()),
+            ..Amendment::default()
+        };
+        assert_eq!(license.amended(edition, now), Err(LicenseError::Edition));
+    }
+
+    #[test]
+    fn another_billing_interval_takes_effect_at_the_next_term() {
+        let billing = |billing| Amendment {
+            billing: Some(billing),
+            ..Amendment::default()
+        };
+        let license = license(MONTHLY);
+        // In the free days, the first term is the next.
+        let free = at("2017-10-20T12:00:00+09:00");
+        let yearly = license.amended(billing(Billing::Yearly), free).unwrap();
+        assert_eq!(yearly.billing, Some(Billing::Yearly));
+        assert_eq!(yearly.term.ends_on.to_string(), "2018-10-31");
+        // Later, it waits.
+        let november = at("2017-11-05T12:00:00+09:00");
+        let waiting = license.amended(billing(Billing::Yearly), november).unwrap();
+        assert_eq!(waiting.billing, Some(Billing::Monthly));
+        assert_eq!(waiting.next_billing, Some(Billing::Yearly));
+        assert_eq!(waiting.term, license.term);
+        let december = at("2017-12-01T00:00:00+09:00");
+        let changed = waiting.as_of(december).unwrap();
+        assert_eq!(
+            (changed.billing, changed.next_billing),
+            (Some(Billing::Yearly), None)
+        );
+        assert_eq!(changed.term.starts_on.to_string(), "2017-12-01");
+        assert_eq!(changed.term.ends_on.to_string(), "2018-11-30");
+        // Asked for again and taken back before it does.
+        let back = waiting.amended(billing(Billing::Monthly), november);
+        assert_eq!(back.unwrap().next_billing, None);
+        // Cancelled late, the next term is of the new length, and the last.
+        let late = at("2017-11-25T12:00:00+09:00");
+        let cancelled = waiting
+            .cancelled("2017-11-25".parse().unwrap(), late)
+            .unwrap();
+        assert_eq!(cancelled.ends_on.unwrap().to_string(), "2018-11-30");
+        assert_eq!(
+            cancelled.amended(billing(Billing::Monthly), late),
+            Err(LicenseError::AlreadyCancelled(cancelled.ends_on.unwrap()))
+        );
+        let trial = super::super::testing::license(Plan::Trial { days: 5 });
+        assert_eq!(
+            trial.amended(billing(Billing::Monthly), free),
+            Err(LicenseError::TrialBilling)
+        );
+    }
+
+    #[test]
+    fn a_replaced_serial_is_accepted_until_its_overlap_ends() {
+        let old = Serial::parse("ABCD-EFGH-IJKL-MNOP").unwrap();
+        let new = Serial::parse("QRST-UVWX-YZ23-4567").unwrap();
+        let until = at("2017-11-15T00:00:00+09:00");
+        let license = license(MONTHLY).reissued(new.hash(), until);
+        let second = jiff::SignedDuration::from_secs(1);
+        for (now, old_is_accepted) in [(until - second, true), (until, false)] {
+            assert!(license.accepts(&new, now));
+            assert_eq!(license.accepts(&old, now), old_is_accepted);
+            let current = license.as_of(now).unwrap();
+            assert_eq!(current.previous_serial.is_some(), old_is_accepted);
+            assert_eq!(current.code_at(now), Code::Valid);
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Licences: what a tenant may use of a product and when, and the code that follows from it.
+//!
+//! A licence is a contract's state under one domain. What time alone does to a contract (terms
+//! that renew, changes that were scheduled) is a pure function of the licence and the instant,
+//! [`License::as_of`]: whoever reads an item applies it, so that no answer depends on when the
+//! item was last written.
+
+mod change;
+mod names;
+mod order;
+mod standing;
+mod time;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::{Billing, OutOfRange, Term};
+use crate::customer::CustomerId;
+use crate::domain::Domain;
+use crate::product::{Policy, ProductSlug};
+use crate::serial::{Serial, SerialHash};
+
+pub use change::Amendment;
+pub use names::{Name, Purpose, QUARANTINE_DAYS};
+pub use order::{Order, Plan};
+pub use standing::{Bounds, Finding, Rule};
+
+/// What a plug-in is told about its licence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Code {
+    /// In use.
+    Valid,
+    /// Ended, and still working for the policy's grace days.
+    Grace,
+    /// Ended, and its grace over.
+    Expired,
+    /// Stopped by an operator.
+    Suspended,
+    /// Not usable yet.
+    NotStarted,
+    /// No licence, or not with this serial.
+    NotFound,
+}
+
+impl Code {
+    /// The code as it stands in answers, records and listings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "VALID",
+            Self::Grace => "GRACE",
+            Self::Expired => "EXPIRED",
+            Self::Suspended => "SUSPENDED",
+            Self::NotStarted => "NOT_STARTED",
+            Self::NotFound => "NOT_FOUND",
+        }
+    }
+}
+
+/// Whether a licence is tried or bought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Free, for a number of days; ends by itself.
+    Trial,
+    /// Bought; renews by itself until cancelled.
+    Paid,
+}
+
+/// A tenant's right to use a product: the facts, without signature.
+///
+/// What it does not have is written as null and must be there to be read: an item that lost its
+/// suspension is unreadable, not valid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct License {
+    /// The tenant.
+    pub domain: Domain,
+    /// The product.
+    pub product: ProductSlug,
+    /// Whose contract it is, where that is recorded.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub customer: Option<CustomerId>,
+    /// Tried or bought.
+    pub kind: Kind,
+    /// The edition sold, such as `standard`.
+    pub edition: String,
+    /// The number of users bought.
+    pub users: u32,
+    /// Further limits by name.
+    pub quotas: BTreeMap<String, u64>,
+    /// How long its terms are; a trial has none.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub billing: Option<Billing>,
+    /// How long they are from the next term on, if that is to change.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub next_billing: Option<Billing>,
+    /// The second from which it is usable: when the order was processed.
+    pub usable_from: Timestamp,
+    /// The current term. Before its first day lie the free days of a paid licence.
+    pub term: Term,
+    /// The contract's last day, once that is known: of a trial, or after a cancellation.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub ends_on: Option<Date>,
+    /// The second from which it is suspended.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub suspended_from: Option<Timestamp>,
+    /// The instant at which `VALID` ends, as far as that is certain: the cut-off after the last
+    /// day that the contract is bound to. When a term can no longer be cancelled, that is the
+    /// last day of the next one.
+    pub valid_until: Timestamp,
+    /// The instant at which `GRACE` ends.
+    pub grace_until: Timestamp,
+    /// The domains under which the contract works, this one included. Each has an item of its
+    /// own, which differs in its domain only.
+    pub names: Vec<Name>,
+    /// What the catalogue fixed for it when it was issued.
+    pub policy: Policy,
+    /// The hash of its serial.
+    pub serial_sha256: SerialHash,
+    /// The serial before, while it is still accepted.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub previous_serial: Option<PreviousSerial>,
+}
+
+/// A serial that was replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousSerial {
+    /// Its hash.
+    pub sha256: SerialHash,
+    /// The second from which it is no longer accepted.
+    pub until: Timestamp,
+}
+
+/// Why a licence cannot be written this way, with the accepted form.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LicenseError {
+    /// An edition that is no word.
+    #[error("edition must be 1 to 32 of a-z, 0-9 and '-', such as standard")]
+    Edition,
+    /// No users, or more than any tenant has.
+    #[error("users must be 1 to 1000000")]
+    Users,
+    /// A quota's name.
+    #[error("quota {0:?}: its name must be 1 to 32 of a-z, 0-9 and '_', such as records_per_day")]
+    QuotaName(String),
+    /// A trial of no length, or an endless one.
+    #[error("days of a trial must be 1 to 366")]
+    TrialDays,
+    /// Dates beyond the calendar.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
+    /// A second suspension.
+    #[error("the licence is suspended already, from {0}")]
+    AlreadySuspended(Timestamp),
+    /// Nothing to resume.
+    #[error("the licence is not suspended")]
+    NotSuspended,
+    /// A second cancellation.
+    #[error("the contract is cancelled already; its last day is {0}")]
+    AlreadyCancelled(Date),
+    /// A trial ends by itself.
+    #[error("a trial ends by itself, on {0}; to stop it now, suspend it")]
+    TrialEnds(Date),
+    /// A cancellation after the term.
+    #[error("the term ends on {0}; a contract is cancelled on a day up to then")]
+    TermEnded(Date),
+    /// Nothing to take back.
+    #[error("the contract is not cancelled")]
+    NotCancelled,
+    /// A contract that has ended cannot go on; it can be ordered again.
+    #[error("the contract ended on {0}; `license convert` makes it a new one with the same serial")]
+    Ended(Date),
+    /// A trial is not billed.
+    #[error("a trial has no billing interval; `license convert` makes it a paid licence")]
+    TrialBilling,
+    /// It is bought already.
+    #[error("the contract is paid for and running; there is nothing to convert")]
+    AlreadyPaid,
+    /// A domain that the contract has not.
+    #[error("{0} is not a domain of this contract")]
+    UnknownName(Domain),
+    /// A domain that the contract has.
+    #[error("{0} is a domain of this contract already")]
+    KnownName(Domain),
+    /// A domain that is being given up, or has been.
+    #[error("{domain} is given up from {until}")]
+    NameLeaves {
+        /// Which.
+        domain: Domain,
+        /// From when.
+        until: Timestamp,
+    },
+    /// Nothing to keep.
+    #[error("{0} is not given up")]
+    NameStays(Domain),
+    /// A contract needs a domain.
+    #[error("{0} is the contract's only domain; cancel or suspend the contract, or move it")]
+    LastName(Domain),
+    /// More domains than one transaction writes.
+    #[error("a contract has at most {MAX_NAMES} domains, those in quarantine included")]
+    TooManyNames,
+}
+
+/// How many domains a contract may have at a time.
+pub const MAX_NAMES: usize = 10;
+
+impl License {
+    /// The code at an instant. Each boundary instant belongs to what begins at it.
+    pub fn code_at(&self, now: Timestamp) -> Code {
+        match self.as_of(now) {
+            Ok(current) => current.standing_at(now),
+            // Beyond the calendar nothing renews.
+            Err(OutOfRange) => self.standing_at(now),
+        }
+    }
+
+    /// Whether a serial is accepted at an instant: the licence's, or the one before while that
+    /// overlaps.
+    pub fn accepts(&self, serial: &Serial, now: Timestamp) -> bool {
+        let previous = self.previous_serial.as_ref();
+        let is_previous = previous.is_some_and(|p| now < p.until && p.sha256.matches(serial));
+        self.serial_sha256.matches(serial) || is_previous
+    }
+
+    fn check(&self) -> Result<(), LicenseError> {
+        let is_word = |text: &str, extra: u8| {
+            (1..=32).contains(&text.len())
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == extra)
+        };
+        if !is_word(&self.edition, b'-') {
+            return Err(LicenseError::Edition);
+        }
+        if !(1..=1_000_000).contains(&self.users) {
+            return Err(LicenseError::Users);
+        }
+        if let Some(name) = self.quotas.keys().find(|name| !is_word(name, b'_')) {
+            return Err(LicenseError::QuotaName(name.clone()));
+        }
+        if self.names.len() > MAX_NAMES {
+            return Err(LicenseError::TooManyNames);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+    use crate::domain::BaseDomains;
+    use crate::product::{Catalogue, Product};
+    use crate::serial::Serial;
+
+    pub(crate) fn product() -> Product {
+        let catalogue = serde_json::json!({
+            "issuer": "https://license.example.com",
+            "products": { "sheet": { "name": { "ja": "シート", "en": "Sheet" } } },
+        });
+        serde_json::from_value::<Catalogue>(catalogue)
+            .unwrap()
+            .products
+            .remove(0)
+    }
+
+    pub(crate) fn policy() -> Policy {
+        product().policy
+    }
+
+    pub(crate) fn order(plan: Plan) -> Order {
+        Order {
+            domain: domain("example.cybozu.com"),
+            customer: None,
+            plan,
+            edition: "standard".into(),
+            users: 50,
+            quotas: BTreeMap::new(),
+            usable_from: "2017-10-03T10:00:00+09:00".parse().unwrap(),
+        }
+    }
+
+    pub(crate) fn domain(host: &str) -> Domain {
+        BaseDomains::default().canonicalize(host).unwrap()
+    }
+
+    pub(crate) fn at(instant: &str) -> Timestamp {
+        instant.parse().unwrap()
+    }
+
+    pub(crate) const MONTHLY: Plan = Plan::Paid {
+        billing: Billing::Monthly,
+    };
+
+    pub(crate) const YEARLY: Plan = Plan::Paid {
+        billing: Billing::Yearly,
+    };
+
+    pub(crate) fn license(plan: Plan) -> License {
+        let serial = Serial::parse("ABCD-EFGH-IJKL-MNOP").unwrap().hash();
+        License::issue(order(plan), &product(), serial).unwrap()
+    }
+}

@@ -1,0 +1,266 @@
+//! The domains of a contract: several at a time, and a change from one to another.
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
+use serde::{Deserialize, Serialize};
+
+use super::{Code, License, LicenseError, MAX_NAMES};
+use crate::calendar::{self, OutOfRange};
+use crate::domain::Domain;
+
+/// Days for which nobody else gets a domain that a contract has left. A kintone tenant that was
+/// given up can be had by a stranger: leases that were signed for the one before have long ended
+/// by then, and an operator does not take the two for one.
+pub const QUARANTINE_DAYS: i64 = 90;
+
+/// A domain under which a contract works.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Name {
+    /// The tenant.
+    pub domain: Domain,
+    /// What the customer uses it for.
+    pub purpose: Purpose,
+    /// The second from which the contract works there.
+    pub from: Timestamp,
+    /// The second from which it no longer does. The quarantine starts then.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub until: Option<Timestamp>,
+}
+
+/// What a customer uses a tenant for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// Work.
+    Production,
+    /// Trying and building.
+    Development,
+}
+
+impl Name {
+    /// The instant at which somebody else can have the domain, if the contract leaves it.
+    pub fn quarantined_until(&self) -> Option<Timestamp> {
+        let until = self.until?;
+        Some(
+            until
+                .checked_add((QUARANTINE_DAYS * 24).hours())
+                .unwrap_or(Timestamp::MAX),
+        )
+    }
+}
+
+impl License {
+    /// When a domain stops working that the contract leaves on a day: at the cut-off time, as a
+    /// contract that ends does.
+    pub fn leaves_at(&self, day: Date) -> Result<Timestamp, OutOfRange> {
+        calendar::at_cut_off(day, &self.policy)
+    }
+
+    /// The entry of this licence's own domain.
+    pub fn name(&self) -> Option<&Name> {
+        self.names.iter().find(|name| name.domain == self.domain)
+    }
+
+    /// The contract under another of its domains.
+    pub fn under(&self, domain: &Domain) -> Self {
+        let mut license = self.clone();
+        license.domain = domain.clone();
+        license
+    }
+
+    /// The contract moved from this domain to another, which works from an instant on; this one
+    /// works until another instant.
+    pub fn moved(
+        &self,
+        to: &Domain,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Self, LicenseError> {
+        let purpose = self.staying(&self.domain)?.purpose;
+        let mut license = self.with_name(to, purpose, from)?;
+        let until = calendar::whole_second(until.max(from));
+        for name in &mut license.names {
+            if name.domain == self.domain {
+                name.until = Some(until);
+            }
+        }
+        Ok(license)
+    }
+
+    /// The contract with one more domain, or with one back that it is leaving or has left.
+    pub fn with_name(
+        &self,
+        domain: &Domain,
+        purpose: Purpose,
+        from: Timestamp,
+    ) -> Result<Self, LicenseError> {
+        let mut license = self.clone();
+        let name = Name {
+            domain: domain.clone(),
+            purpose,
+            from: calendar::whole_second(from),
+            until: None,
+        };
+        let is_full = license.names.len() >= MAX_NAMES;
+        match license.names.iter_mut().find(|n| n.domain == *domain) {
+            Some(known) if known.until.is_none() => {
+                return Err(LicenseError::KnownName(domain.clone()));
+            }
+            Some(known) => *known = name,
+            None if is_full => return Err(LicenseError::TooManyNames),
+            None => license.names.push(name),
+        }
+        Ok(license)
+    }
+
+    /// The contract without a domain from an instant on.
+    pub fn without_name(
+        &self,
+        domain: &Domain,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Self, LicenseError> {
+        self.staying(domain)?;
+        let stays = |name: &Name| name.until.is_none() && name.domain != *domain;
+        // A contract that is over needs no domain any more.
+        let is_over = self.code_at(now) == Code::Expired;
+        if !is_over && !self.names.iter().any(stays) {
+            return Err(LicenseError::LastName(domain.clone()));
+        }
+        let mut license = self.clone();
+        for name in &mut license.names {
+            if name.domain == *domain {
+                name.until = Some(calendar::whole_second(until));
+            }
+        }
+        Ok(license)
+    }
+
+    /// The contract that keeps a domain after all, before it has left it.
+    pub fn keeping(&self, domain: &Domain, now: Timestamp) -> Result<Self, LicenseError> {
+        let mut license = self.clone();
+        let name = license.names.iter_mut().find(|n| n.domain == *domain);
+        let name = name.ok_or_else(|| LicenseError::UnknownName(domain.clone()))?;
+        match name.until {
+            None => Err(LicenseError::NameStays(domain.clone())),
+            Some(until) if until <= now => Err(LicenseError::NameLeaves {
+                domain: domain.clone(),
+                until,
+            }),
+            Some(_) => {
+                name.until = None;
+                Ok(license)
+            }
+        }
+    }
+
+    fn staying(&self, domain: &Domain) -> Result<&Name, LicenseError> {
+        let name = self.names.iter().find(|name| name.domain == *domain);
+        match name {
+            None => Err(LicenseError::UnknownName(domain.clone())),
+            Some(Name {
+                until: Some(until), ..
+            }) => Err(LicenseError::NameLeaves {
+                domain: domain.clone(),
+                until: *until,
+            }),
+            Some(name) => Ok(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::super::testing::*;
+    use super::*;
+
+    const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+    #[test]
+    fn both_names_work_in_the_overlap_and_the_old_one_is_quarantined_after_it() {
+        let old = license(YEARLY);
+        let to = domain("renamed.cybozu.com");
+        let from = at("2018-01-10T00:00:00+09:00");
+        let until = at("2018-01-24T09:00:00+09:00");
+        let old = old.moved(&to, from, until).unwrap();
+        let new = old.under(&to);
+        for (now, old_code, new_code) in [
+            (from - SECOND, Code::Valid, Code::NotStarted),
+            (from, Code::Valid, Code::Valid),
+            (until - SECOND, Code::Valid, Code::Valid),
+            (until, Code::NotFound, Code::Valid),
+        ] {
+            assert_eq!(old.code_at(now), old_code, "{now}");
+            assert_eq!(new.code_at(now), new_code, "{now}");
+        }
+        // The contract remembers the name for as long as nobody else may have it.
+        let free = until + SignedDuration::from_hours(90 * 24);
+        assert_eq!(old.name().unwrap().quarantined_until(), Some(free));
+        assert_eq!(new.as_of(free - SECOND).unwrap().names.len(), 2);
+        assert_eq!(new.as_of(free).unwrap().names.len(), 1);
+        assert_eq!(old.as_of(free).unwrap().code_at(free), Code::NotFound);
+        // And back again, while it is in quarantine.
+        let back = new
+            .moved(&old.domain, until, until + SignedDuration::from_hours(48))
+            .unwrap();
+        assert_eq!(back.under(&old.domain).code_at(until), Code::Valid);
+    }
+
+    #[test]
+    fn domains_come_and_go() {
+        let license = license(YEARLY);
+        let now = at("2018-01-10T00:00:00+09:00");
+        let development = domain("example-dev.cybozu.com");
+        let two = license
+            .with_name(&development, Purpose::Development, now)
+            .unwrap();
+        assert_eq!(two.under(&development).code_at(now), Code::Valid);
+        assert_eq!(
+            two.with_name(&development, Purpose::Production, now),
+            Err(LicenseError::KnownName(development.clone()))
+        );
+        let until = now + SECOND;
+        let leaving = two.without_name(&development, until, now).unwrap();
+        assert_eq!(
+            leaving.without_name(&development, until, now),
+            Err(LicenseError::NameLeaves {
+                domain: development.clone(),
+                until
+            })
+        );
+        assert_eq!(leaving.keeping(&development, now).unwrap(), two);
+        assert!(leaving.keeping(&development, until).is_err());
+        assert_eq!(
+            two.keeping(&development, now),
+            Err(LicenseError::NameStays(development.clone()))
+        );
+        assert_eq!(
+            leaving.without_name(&license.domain, until, now),
+            Err(LicenseError::LastName(license.domain.clone()))
+        );
+        let stranger = domain("stranger.cybozu.com");
+        assert_eq!(
+            two.without_name(&stranger, until, now),
+            Err(LicenseError::UnknownName(stranger))
+        );
+    }
+
+    #[test]
+    fn a_contract_has_a_limited_number_of_domains() {
+        let mut contract = license(YEARLY);
+        let now = contract.usable_from;
+        for number in 1..MAX_NAMES {
+            let name = domain(&format!("dev-{number}.cybozu.com"));
+            contract = contract
+                .with_name(&name, Purpose::Development, now)
+                .unwrap();
+        }
+        let name = domain("one-more.cybozu.com");
+        assert_eq!(
+            contract.with_name(&name, Purpose::Development, now),
+            Err(LicenseError::TooManyNames)
+        );
+    }
+}

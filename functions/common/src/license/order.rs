@@ -1,0 +1,191 @@
+//! How a licence begins: an order, and what a trial becomes when it is bought.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, ToSpan};
+
+use super::{Kind, License, LicenseError, Name, Purpose};
+use crate::calendar::{self, Billing, OutOfRange, Term};
+use crate::customer::CustomerId;
+use crate::domain::Domain;
+use crate::product::Product;
+use crate::serial::SerialHash;
+
+/// What is ordered.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// For which tenant.
+    pub domain: Domain,
+    /// By whom.
+    pub customer: Option<CustomerId>,
+    /// Tried for a number of days, or bought with a billing interval.
+    pub plan: Plan,
+    /// The edition.
+    pub edition: String,
+    /// The number of users.
+    pub users: u32,
+    /// Further limits by name.
+    pub quotas: BTreeMap<String, u64>,
+    /// When the order is processed, or a later instant from which it is to work.
+    pub usable_from: Timestamp,
+}
+
+/// How an order is paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Free for this many days, the day of the order included.
+    Trial {
+        /// 1 to 366.
+        days: u16,
+    },
+    /// Bought.
+    Paid {
+        /// The length of its terms.
+        billing: Billing,
+    },
+}
+
+impl License {
+    /// The licence that an order starts, as of the instant from which it is usable.
+    pub fn issue(
+        order: Order,
+        product: &Product,
+        serial: SerialHash,
+    ) -> Result<Self, LicenseError> {
+        let policy = product.policy.clone();
+        let usable_from = calendar::whole_second(order.usable_from);
+        let ordered_on = calendar::date_of(usable_from, &policy);
+        let (kind, billing, term, ends_on) = match order.plan {
+            Plan::Trial { days } => {
+                if !(1..=366).contains(&days) {
+                    return Err(LicenseError::TrialDays);
+                }
+                let ends_on = ordered_on
+                    .checked_add((i32::from(days) - 1).days())
+                    .map_err(OutOfRange::from)?;
+                let term = Term {
+                    starts_on: ordered_on,
+                    ends_on,
+                };
+                (Kind::Trial, None, term, Some(ends_on))
+            }
+            Plan::Paid { billing } => {
+                let term = calendar::first_term(ordered_on, billing)?;
+                (Kind::Paid, Some(billing), term, None)
+            }
+        };
+        let license = Self {
+            names: vec![Name {
+                domain: order.domain.clone(),
+                purpose: Purpose::Production,
+                from: usable_from,
+                until: None,
+            }],
+            domain: order.domain,
+            product: product.slug.clone(),
+            customer: order.customer,
+            kind,
+            edition: order.edition,
+            users: order.users,
+            quotas: order.quotas,
+            billing,
+            next_billing: None,
+            usable_from,
+            term,
+            ends_on,
+            suspended_from: None,
+            valid_until: calendar::end_of_use(term.ends_on, &policy)?,
+            grace_until: calendar::end_of_grace(term.ends_on, &policy)?,
+            policy,
+            serial_sha256: serial,
+            previous_serial: None,
+        };
+        license.check()?;
+        Ok(license)
+    }
+
+    /// The licence when a trial is bought, or when a contract that has ended is ordered again.
+    ///
+    /// The serial stays, so that the customer configures nothing. It is usable at once; the paid
+    /// term starts on the 1st of the following month.
+    pub fn converted(&self, billing: Billing, now: Timestamp) -> Result<Self, LicenseError> {
+        let today = calendar::date_of(now, &self.policy);
+        let has_ended = self.ends_on.is_some_and(|last_day| last_day < today);
+        match (self.kind, self.ends_on) {
+            (Kind::Paid, Some(last_day)) if !has_ended => {
+                return Err(LicenseError::AlreadyCancelled(last_day));
+            }
+            (Kind::Paid, None) => return Err(LicenseError::AlreadyPaid),
+            _ => {}
+        }
+        let mut license = self.as_of(now)?;
+        // Ordered before the trial starts, it is bought from the day on which that would start.
+        let ordered_on = calendar::date_of(license.usable_from, &license.policy).max(today);
+        license.kind = Kind::Paid;
+        license.billing = Some(billing);
+        license.term = calendar::first_term(ordered_on, billing)?;
+        license.ends_on = None;
+        license.restated(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::license::Code;
+
+    #[test]
+    fn a_trial_lasts_its_days_and_the_morning_after() {
+        let license = license(Plan::Trial { days: 30 });
+        assert_eq!(license.term.ends_on.to_string(), "2017-11-01");
+        assert_eq!(license.ends_on, Some(license.term.ends_on));
+        assert_eq!(license.valid_until, at("2017-11-02T09:00:00+09:00"));
+        for days in [0, 367] {
+            let order = order(Plan::Trial { days });
+            let issued = License::issue(order, &product(), license.serial_sha256);
+            assert_eq!(issued, Err(LicenseError::TrialDays));
+        }
+    }
+
+    #[test]
+    fn a_bought_trial_keeps_its_serial_and_has_free_days() {
+        let trial = license(Plan::Trial { days: 30 });
+        for (bought_at, starts_on) in [
+            ("2017-10-20T10:00:00+09:00", "2017-11-01"),
+            // After the trial has ended it is usable at once, too.
+            ("2018-02-10T10:00:00+09:00", "2018-03-01"),
+            // Before it starts, it has the free days of the month in which it starts.
+            ("2017-09-20T10:00:00+09:00", "2017-11-01"),
+        ] {
+            let bought_at = at(bought_at);
+            let bought = trial.converted(Billing::Yearly, bought_at).unwrap();
+            assert_eq!(bought.term.starts_on.to_string(), starts_on);
+            assert_eq!(bought.serial_sha256, trial.serial_sha256);
+            assert_eq!((bought.kind, bought.ends_on), (Kind::Paid, None));
+            let usable_at = bought_at.max(trial.usable_from);
+            assert_eq!(bought.code_at(usable_at), Code::Valid);
+            let again = bought.converted(Billing::Yearly, bought_at);
+            assert_eq!(again, Err(LicenseError::AlreadyPaid));
+        }
+    }
+
+    #[test]
+    fn an_ended_contract_is_ordered_again_and_a_running_one_is_not() {
+        let license = license(MONTHLY);
+        let now = at("2017-11-10T10:00:00+09:00");
+        let cancelled = license
+            .cancelled("2017-11-10".parse().unwrap(), now)
+            .unwrap();
+        let last_day = cancelled.ends_on.unwrap();
+        assert_eq!(
+            cancelled.converted(Billing::Monthly, now),
+            Err(LicenseError::AlreadyCancelled(last_day))
+        );
+        let later = at("2018-01-15T10:00:00+09:00");
+        assert_eq!(cancelled.code_at(later), Code::Expired);
+        let again = cancelled.converted(Billing::Monthly, later).unwrap();
+        assert_eq!(again.code_at(later), Code::Valid);
+        assert_eq!(again.term.starts_on.to_string(), "2018-02-01");
+    }
+}

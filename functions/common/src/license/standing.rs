@@ -1,0 +1,178 @@
+//! What a licence amounts to at an instant: the rules, in the order in which they are asked.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Code, License};
+
+/// A rule that leads to a code. The first that applies decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// The contract has left this domain: whoever has it now gets nothing of it.
+    Released,
+    /// An operator's decision about this customer is told before anything that dates say.
+    Suspended,
+    /// Not usable yet.
+    NotStarted,
+    /// In use.
+    Valid,
+    /// Ended, and the grace days not over.
+    Grace,
+    /// Everything is over.
+    Expired,
+}
+
+impl Rule {
+    /// The code that it leads to.
+    pub fn code(self) -> Code {
+        match self {
+            Self::Released => Code::NotFound,
+            Self::Suspended => Code::Suspended,
+            Self::NotStarted => Code::NotStarted,
+            Self::Valid => Code::Valid,
+            Self::Grace => Code::Grace,
+            Self::Expired => Code::Expired,
+        }
+    }
+}
+
+/// What a rule says at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The rule.
+    pub rule: Rule,
+    /// The instant that it compares with, if there is one: from it on it applies, or for
+    /// `NotStarted`, `Valid` and `Grace` up to it.
+    pub boundary: Option<Timestamp>,
+    /// Whether it applies.
+    pub applies: bool,
+}
+
+/// The instants between which the contract works under its domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// From when.
+    pub usable_from: Timestamp,
+    /// When `VALID` ends.
+    pub valid_until: Timestamp,
+    /// When `GRACE` ends.
+    pub grace_until: Timestamp,
+    /// When the contract leaves the domain, if it does.
+    pub released_at: Option<Timestamp>,
+}
+
+impl License {
+    /// The contract's bounds under this domain.
+    pub fn bounds(&self) -> Bounds {
+        // An item whose own domain is not among the contract's names stands outside it.
+        let (from, released_at) = match self.name() {
+            Some(name) => (name.from, name.until),
+            None => (self.usable_from, Some(Timestamp::MIN)),
+        };
+        let capped = |instant: Timestamp| released_at.map_or(instant, |end| instant.min(end));
+        Bounds {
+            usable_from: self.usable_from.max(from),
+            valid_until: capped(self.valid_until),
+            grace_until: capped(self.grace_until),
+            released_at,
+        }
+    }
+
+    /// What each rule says at an instant, in their order. The licence has to be as of then.
+    pub fn findings(&self, now: Timestamp) -> [Finding; 6] {
+        let bounds = self.bounds();
+        let since = |rule, boundary: Option<Timestamp>| Finding {
+            rule,
+            boundary,
+            applies: boundary.is_some_and(|boundary| boundary <= now),
+        };
+        let before = |rule, boundary| Finding {
+            rule,
+            boundary: Some(boundary),
+            applies: now < boundary,
+        };
+        [
+            since(Rule::Released, bounds.released_at),
+            since(Rule::Suspended, self.suspended_from),
+            before(Rule::NotStarted, bounds.usable_from),
+            before(Rule::Valid, bounds.valid_until),
+            before(Rule::Grace, bounds.grace_until),
+            since(Rule::Expired, Some(bounds.grace_until)),
+        ]
+    }
+
+    /// The code at an instant, of a licence that is as of then.
+    pub(super) fn standing_at(&self, now: Timestamp) -> Code {
+        let findings = self.findings(now);
+        let decisive = findings.iter().find(|finding| finding.applies);
+        decisive.map_or(Code::Expired, |finding| finding.rule.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan as _;
+
+    use super::super::testing::*;
+    use super::*;
+    use crate::license::{LicenseError, Plan};
+
+    #[test]
+    fn the_code_at_each_boundary_of_a_contract_that_was_cancelled() {
+        let cancelled_at = at("2017-11-10T10:00:00+09:00");
+        let license = license(MONTHLY)
+            .cancelled("2017-11-10".parse().unwrap(), cancelled_at)
+            .unwrap();
+        for (instant, code) in [
+            ("0001-01-02T00:00:00Z", Code::NotStarted),
+            ("2017-10-03T09:59:59.999+09:00", Code::NotStarted),
+            ("2017-10-03T10:00:00+09:00", Code::Valid), // the free days
+            ("2017-10-31T23:59:59+09:00", Code::Valid),
+            ("2017-11-01T00:00:00+09:00", Code::Valid), // the term
+            ("2017-12-01T08:59:59.999+09:00", Code::Valid), // the morning after it
+            ("2017-12-01T09:00:00+09:00", Code::Grace),
+            ("2017-12-08T08:59:59.999+09:00", Code::Grace),
+            ("2017-12-08T09:00:00+09:00", Code::Expired),
+            ("9999-01-01T00:00:00Z", Code::Expired),
+        ] {
+            assert_eq!(license.code_at(at(instant)), code, "{instant}");
+        }
+    }
+
+    #[test]
+    fn without_grace_days_valid_is_followed_by_expired() {
+        let mut product = product();
+        product.policy.grace_days = 0;
+        let plan = Plan::Trial { days: 3 };
+        let hash = license(plan).serial_sha256;
+        let license = License::issue(order(plan), &product, hash).unwrap();
+        let end = license.valid_until;
+        assert_eq!(license.code_at(end - 1.nanosecond()), Code::Valid);
+        assert_eq!(license.code_at(end), Code::Expired);
+    }
+
+    #[test]
+    fn a_suspension_is_told_first_from_its_instant_on() {
+        let from = at("2017-11-15T00:00:00+09:00");
+        let license = license(MONTHLY).suspended(from).unwrap();
+        assert_eq!(license.code_at(from - 1.nanosecond()), Code::Valid);
+        assert_eq!(license.code_at(from), Code::Suspended);
+        assert_eq!(license.code_at(license.grace_until), Code::Suspended);
+        assert_eq!(
+            license.suspended(from),
+            Err(LicenseError::AlreadySuspended(from))
+        );
+        let resumed = license.resumed().unwrap();
+        assert_eq!(resumed.code_at(from), Code::Valid);
+        assert_eq!(resumed.resumed(), Err(LicenseError::NotSuspended));
+    }
+
+    #[test]
+    fn an_item_outside_its_contract_is_not_found() {
+        let mut license = license(MONTHLY);
+        license.domain = domain("other.cybozu.com");
+        let now = at("2017-11-15T00:00:00+09:00");
+        assert_eq!(license.code_at(now), Code::NotFound);
+    }
+}

@@ -1,0 +1,217 @@
+//! The `Customers` table: who signed contracts, and whom notices reach.
+//!
+//! Partition key `customer_id`, sort key `item`: `customer`, `contact#<address in lower case>`,
+//! and their histories. A contact's history is kept without its address.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
+    ScalarAttributeType,
+};
+
+use super::key::CUSTOMERS;
+use super::{Act, Before, Item, Key, Stored, Table, TableError, Write, read};
+use crate::customer::{Contact, Customer, CustomerId, EmailAddress};
+
+/// What a current item of a contact is found by.
+const CONTACT: &str = "contact#";
+
+/// A customer with its contacts.
+#[derive(Clone, Debug)]
+pub struct CustomerFile {
+    /// The customer.
+    pub customer: Stored<Customer>,
+    /// Its contacts, by address.
+    pub contacts: Vec<Stored<Contact>>,
+}
+
+/// What was found of customers.
+#[derive(Debug, Default)]
+pub struct FoundCustomers {
+    /// Those that could be read, by id.
+    pub customers: Vec<CustomerFile>,
+    /// Why others, or their contacts, could not.
+    pub unreadable: Vec<TableError>,
+}
+
+/// The `Customers` table through a client.
+#[derive(Clone, Debug)]
+pub struct Customers {
+    table: Table,
+}
+
+impl Customers {
+    /// The table of this name.
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self {
+            table: Table::new(client, name),
+        }
+    }
+
+    /// Creates the table on one machine, if it is not there. In the cloud the template does.
+    pub async fn create_if_missing(&self) -> Result<(), TableError> {
+        if self.table.exists().await? {
+            return Ok(());
+        }
+        let mut create = self
+            .table
+            .client
+            .create_table()
+            .table_name(&self.table.name)
+            .billing_mode(BillingMode::PayPerRequest);
+        for (name, kind) in [
+            (CUSTOMERS.partition, KeyType::Hash),
+            (CUSTOMERS.sort, KeyType::Range),
+        ] {
+            let attribute = AttributeDefinition::builder()
+                .attribute_name(name)
+                .attribute_type(ScalarAttributeType::S)
+                .build();
+            let key = KeySchemaElement::builder()
+                .attribute_name(name)
+                .key_type(kind)
+                .build();
+            create = create
+                .attribute_definitions(attribute.map_err(TableError::build)?)
+                .key_schema(key.map_err(TableError::build)?);
+        }
+        create.send().await.map_err(TableError::database)?;
+        Ok(())
+    }
+
+    /// A customer.
+    pub async fn customer(&self, id: &CustomerId) -> Result<Option<Stored<Customer>>, TableError> {
+        self.table.get(&Key::customer(id)).await
+    }
+
+    /// A contact.
+    pub async fn contact(
+        &self,
+        id: &CustomerId,
+        email: &EmailAddress,
+    ) -> Result<Option<Stored<Contact>>, TableError> {
+        self.table.get(&Key::contact(id, email)).await
+    }
+
+    /// A customer with its contacts.
+    pub async fn file(&self, id: &CustomerId) -> Result<Option<CustomerFile>, TableError> {
+        let items = self
+            .table
+            .partition(&Key::of(&CUSTOMERS, id.as_str(), "c"))
+            .await?;
+        let mut found = group(items);
+        if let Some(error) = found.unreadable.pop() {
+            return Err(error);
+        }
+        Ok(found.customers.pop())
+    }
+
+    /// All customers with their contacts. Reads the whole table.
+    pub async fn all(&self) -> Result<FoundCustomers, TableError> {
+        let mut pages = self
+            .table
+            .client
+            .scan()
+            .table_name(&self.table.name)
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            items.push(item.map_err(TableError::database)?);
+        }
+        Ok(group(items))
+    }
+
+    /// Writes a customer and contacts of it together or not at all. `None` for what was read
+    /// before means that it must be new.
+    pub async fn write(
+        &self,
+        customer: Option<(&Customer, Option<&Stored<Customer>>)>,
+        contacts: &[(&CustomerId, &Contact, Option<&Stored<Contact>>)],
+        act: &Act<'_>,
+    ) -> Result<(), TableError> {
+        let mut writes = Vec::new();
+        if let Some((customer, before)) = customer {
+            let key = Key::customer(&customer.customer_id);
+            let before = self.before(&key, before.map(|b| &b.revision)).await?;
+            writes.push(Write::put(&key, before, customer)?);
+        }
+        for (id, contact, before) in contacts {
+            let key = Key::contact(id, &contact.email);
+            let before = self.before(&key, before.map(|b| &b.revision)).await?;
+            writes.push(Write::put(&key, before, contact)?.remembered_as(&contact.wishes)?);
+        }
+        self.table.transact(writes, act).await?;
+        Ok(())
+    }
+
+    async fn before(
+        &self,
+        key: &Key,
+        read: Option<&super::Revision>,
+    ) -> Result<Before, TableError> {
+        match read {
+            Some(revision) => Ok(Before::Current(revision.clone())),
+            None => match self.table.before(key).await? {
+                Before::Current(_) => Err(TableError::Conflict),
+                free => Ok(free),
+            },
+        }
+    }
+
+    /// Removes a contact. What is left of it in the history has no address.
+    pub async fn remove_contact(
+        &self,
+        id: &CustomerId,
+        contact: &Stored<Contact>,
+        act: &Act<'_>,
+    ) -> Result<(), TableError> {
+        let key = Key::contact(id, &contact.value.email);
+        let delete = Write::delete(&key, contact.revision.clone());
+        self.table.transact(vec![delete], act).await?;
+        Ok(())
+    }
+}
+
+/// The customers and contacts among items, without histories.
+fn group(items: Vec<Item>) -> FoundCustomers {
+    let mut customers = BTreeMap::new();
+    let mut contacts: BTreeMap<String, Vec<(String, Stored<Contact>)>> = BTreeMap::new();
+    let mut unreadable = Vec::new();
+    for item in items {
+        let text = |name: &str| match item.get(name) {
+            Some(AttributeValue::S(text)) => text.clone(),
+            _ => String::new(),
+        };
+        let (id, sort) = (text(CUSTOMERS.partition), text(CUSTOMERS.sort));
+        if sort == "customer" {
+            match read::<Customer>(item) {
+                Ok(customer) => {
+                    customers.insert(id, customer);
+                }
+                Err(error) => unreadable.push(error),
+            }
+        } else if sort.starts_with(CONTACT) {
+            match read(item) {
+                Ok(contact) => contacts.entry(id).or_default().push((sort, contact)),
+                Err(error) => unreadable.push(error),
+            }
+        }
+    }
+    let customers = customers.into_iter().map(|(id, customer)| {
+        let mut contacts = contacts.remove(&id).unwrap_or_default();
+        contacts.sort_by(|(a, _), (b, _)| a.cmp(b));
+        CustomerFile {
+            customer,
+            contacts: contacts.into_iter().map(|(_, contact)| contact).collect(),
+        }
+    });
+    FoundCustomers {
+        customers: customers.collect(),
+        unreadable,
+    }
+}

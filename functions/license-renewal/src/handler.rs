@@ -1,0 +1,119 @@
+//! A run: shard by shard, page by page, what is due.
+
+use futures_util::future::ready;
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
+use tegata_common::aws::TrustError;
+use tegata_common::lease::SignedLicense;
+use tegata_common::signing::{Keeper, KeeperError};
+use tegata_common::table::TableError;
+use tegata_common::table::licenses::{DuePage, Licenses, SHARDS};
+
+use crate::clients;
+use crate::item;
+use crate::report::Report;
+use crate::settings::Settings;
+
+/// Licences worked on at a time: below KMS's 1,000 signatures a second at any latency that it
+/// has.
+const AT_A_TIME: usize = 16;
+
+/// Failures in a row after which a run gives up: it is not the licence then, and asking on would
+/// only add to the trouble. The next run continues.
+const FAILURES_IN_A_ROW: u32 = 50;
+
+/// The function: the table, the keys, and whom its changes are recorded for.
+#[derive(Clone, Debug)]
+pub struct Renewal {
+    licenses: Licenses,
+    keeper: Keeper,
+    by: String,
+}
+
+/// Why a run could not begin, or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// There is nothing to sign with.
+    #[error("no signing key: {0}")]
+    Keeper(#[from] KeeperError),
+    /// The index of what is due cannot be read.
+    #[error("the index of renewals: {0}")]
+    Index(#[from] TableError),
+}
+
+impl Renewal {
+    /// The function with clients of its own.
+    pub fn open(settings: &Settings) -> Result<Self, TrustError> {
+        let (licenses, keeper) = clients::open(settings)?;
+        Ok(Self::new(licenses, keeper, &settings.role_arn))
+    }
+
+    /// The function on given stores.
+    pub fn new(licenses: Licenses, keeper: Keeper, by: &str) -> Self {
+        Self {
+            licenses,
+            keeper,
+            by: by.to_owned(),
+        }
+    }
+
+    /// Does what is due at an instant, until nothing is left or the time is up.
+    pub async fn run(
+        &self,
+        now: Timestamp,
+        time_is_up: impl Fn() -> bool,
+    ) -> Result<Report, RunError> {
+        let signer = self.keeper.signer(self.licenses.table()).await?;
+        let mut report = Report::default();
+        let mut failures = 0;
+        for shard in 0..SHARDS {
+            let mut page = None;
+            loop {
+                let DuePage { keys, next } = self.licenses.due(shard, now, page).await?;
+                let mut results = stream::iter(&keys)
+                    .take_while(|_| ready(!time_is_up()))
+                    .map(|key| item::renew(&self.licenses, &signer, key, now, &self.by))
+                    .buffer_unordered(AT_A_TIME);
+                let mut seen = 0;
+                while let Some(result) = results.next().await {
+                    seen += 1;
+                    report.count(&result);
+                    failures = if result.is_ok() { 0 } else { failures + 1 };
+                    if failures >= FAILURES_IN_A_ROW {
+                        tracing::error!("giving up until the next run");
+                        break;
+                    }
+                }
+                drop(results);
+                if seen < keys.len() {
+                    report.finished = false;
+                }
+                page = next;
+                if page.is_none() || !report.finished {
+                    break;
+                }
+            }
+            if !report.finished {
+                break;
+            }
+        }
+        if !report.finished {
+            self.look_at_the_rest(&mut report, now).await?;
+        }
+        Ok(report)
+    }
+
+    /// How old the leases are that a run left undone: the first of each shard, which is the
+    /// longest due.
+    async fn look_at_the_rest(&self, report: &mut Report, now: Timestamp) -> Result<(), RunError> {
+        for shard in 0..SHARDS {
+            let DuePage { keys, .. } = self.licenses.due(shard, now, None).await?;
+            let Some(key) = keys.first() else { continue };
+            let stored = self.licenses.table().get::<SignedLicense>(key).await;
+            if let Ok(Some(stored)) = stored {
+                report.saw_lease(stored.value.lease_left(now));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! The Lambda binary: settings from the environment, the clients, run.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use license_renewal::handler::Renewal;
+use license_renewal::report::Report;
+use license_renewal::settings::Settings;
+use serde_json::Value;
+
+/// The time before the function's end in which no licence is begun: enough for those under way,
+/// and for the report.
+const RESERVE: Duration = Duration::from_secs(30);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing::Level::WARN)
+        .init();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Error> {
+    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    let renewal = Renewal::open(&settings)?;
+    run(service_fn(async |event: LambdaEvent<Value>| {
+        let now = Timestamp::now();
+        let deadline = event.context.deadline();
+        let time_is_up = || SystemTime::now() + RESERVE > deadline;
+        let report = renewal.run(now, time_is_up).await?;
+        let _ = writeln!(std::io::stdout(), "{}", report.line(now, &settings.stack));
+        Ok::<Report, Error>(report)
+    }))
+    .await
+}

@@ -1,0 +1,143 @@
+//! What a run did: counts for people, and the same as CloudWatch metrics.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::item::{Done, Failed};
+
+/// The CloudWatch namespace.
+pub const NAMESPACE: &str = "tegata";
+
+/// The share that every lease has left of which the index does not say that it is due.
+const NOT_DUE: f64 = 0.5;
+
+/// What a run did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Contracts that went on.
+    pub renewed: u64,
+    /// Leases that were signed again.
+    pub resigned: u64,
+    /// Domains that are free again.
+    pub released: u64,
+    /// Index entries with nothing to do.
+    pub nothing: u64,
+    /// Licences that somebody else changed at the same time.
+    pub changed_meanwhile: u64,
+    /// Licences of which nothing became; they stay due.
+    pub failed: u64,
+    /// Whether everything that was due was looked at.
+    pub finished: bool,
+    /// The share of its days, from 0 to 1, that the oldest lease has left after this run, at
+    /// least.
+    pub oldest_lease_left: f64,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            renewed: 0,
+            resigned: 0,
+            released: 0,
+            nothing: 0,
+            changed_meanwhile: 0,
+            failed: 0,
+            finished: true,
+            oldest_lease_left: NOT_DUE,
+        }
+    }
+}
+
+impl Report {
+    /// Counts what became of a licence.
+    pub fn count(&mut self, result: &Result<Done, Failed>) {
+        let counter = match result {
+            Ok(Done::Renewed) => &mut self.renewed,
+            Ok(Done::Resigned) => &mut self.resigned,
+            Ok(Done::Released) => &mut self.released,
+            Ok(Done::Nothing) => &mut self.nothing,
+            Ok(Done::ChangedMeanwhile) => &mut self.changed_meanwhile,
+            Err(_) => &mut self.failed,
+        };
+        *counter += 1;
+        if let Err(failed) = result {
+            self.saw_lease(failed.lease_left);
+        }
+    }
+
+    /// Notes a lease that this run did not sign again.
+    pub fn saw_lease(&mut self, left: Option<f64>) {
+        if let Some(left) = left {
+            self.oldest_lease_left = self.oldest_lease_left.min(left);
+        }
+    }
+
+    /// The report as one line in CloudWatch's embedded metric format: a log line that becomes
+    /// metrics, without a call or a permission.
+    pub fn line(&self, now: Timestamp, stack: &str) -> Value {
+        let metric = |name: &str, unit: &str| json!({ "Name": name, "Unit": unit });
+        json!({
+            "_aws": {
+                "Timestamp": now.as_millisecond(),
+                "CloudWatchMetrics": [{
+                    "Namespace": NAMESPACE,
+                    "Dimensions": [["Stack"]],
+                    "Metrics": [
+                        metric("LicensesRenewed", "Count"),
+                        metric("LeasesResigned", "Count"),
+                        metric("DomainsReleased", "Count"),
+                        metric("RenewalsFailed", "Count"),
+                        metric("OldestLeaseLeft", "Percent"),
+                    ],
+                }],
+            },
+            "type": "renewal",
+            "time": format!("{now:.3}"),
+            "Stack": stack,
+            "LicensesRenewed": self.renewed,
+            "LeasesResigned": self.resigned,
+            "DomainsReleased": self.released,
+            "RenewalsFailed": self.failed,
+            "OldestLeaseLeft": self.oldest_lease_left * 100.0,
+            "finished": self.finished,
+            "nothing": self.nothing,
+            "changed_meanwhile": self.changed_meanwhile,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_lease_that_was_not_signed_counts() {
+        let mut report = Report::default();
+        report.count(&Ok(Done::Resigned));
+        assert_eq!(
+            report.line(Timestamp::UNIX_EPOCH, "s")["OldestLeaseLeft"],
+            50.0
+        );
+        let failed = |lease_left| Err(Failed { lease_left });
+        report.count(&failed(Some(0.25)));
+        report.count(&failed(None));
+        let line = report.line(Timestamp::UNIX_EPOCH, "s");
+        assert_eq!(line["OldestLeaseLeft"], 25.0);
+        assert_eq!(
+            (&line["RenewalsFailed"], &line["LeasesResigned"]),
+            (&json!(2), &json!(1))
+        );
+    }
+
+    #[test]
+    fn every_metric_that_is_declared_has_its_value() {
+        let line = Report::default().line(Timestamp::UNIX_EPOCH, "tegata");
+        let declared = &line["_aws"]["CloudWatchMetrics"][0];
+        let names = declared["Metrics"].as_array().unwrap().iter();
+        for name in names.map(|metric| metric["Name"].as_str().unwrap()) {
+            assert!(line[name].is_number(), "{name}");
+        }
+        assert!(line[declared["Dimensions"][0][0].as_str().unwrap()].is_string());
+    }
+}
