@@ -1,0 +1,267 @@
+//! What every answer has to be, written independently of the code under test: from the list of
+//! what happened, with its own arithmetic of days and months and nothing stored that time moves.
+
+/// Seconds since 1970.
+pub(crate) type Second = i64;
+/// Days since 1970-01-01, in a product's zone.
+pub(crate) type Day = i64;
+/// Months since year 0.
+pub(crate) type Month = i64;
+
+const DAY: Second = 86_400;
+
+/// The rules of a product, in plain numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) utc_offset: Second,
+    pub(crate) cut_off: Second,
+    pub(crate) cancel_by_day: i64,
+    pub(crate) grace_days: i64,
+}
+
+impl Rules {
+    pub(crate) fn day(&self, at: Second) -> Day {
+        (at + self.utc_offset).div_euclid(DAY)
+    }
+
+    /// The cut-off time of a day.
+    pub(crate) fn cut_off_of(&self, day: Day) -> Second {
+        day * DAY + self.cut_off - self.utc_offset
+    }
+}
+
+/// The day on which a month starts. Counted, not looked up: years of 365 days, one more for
+/// every fourth, less for every hundredth, more for every four-hundredth.
+pub(crate) fn first_day(month: Month) -> Day {
+    let (year, index) = (month.div_euclid(12), month.rem_euclid(12));
+    let leap = |y: i64| y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
+    let before = |y: i64| 365 * y + (y + 3) / 4 - (y + 99) / 100 + (y + 399) / 400;
+    let lengths = [
+        31,
+        28 + i64::from(leap(year)),
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
+    before(year) - before(1970)
+        + lengths[..usize::try_from(index).unwrap()]
+            .iter()
+            .sum::<i64>()
+}
+
+pub(crate) fn month_of(day: Day) -> Month {
+    let mut month = 1970 * 12 + day.div_euclid(31);
+    while first_day(month + 1) <= day {
+        month += 1;
+    }
+    month
+}
+
+/// How long a term is, in months.
+pub(crate) type Months = i64;
+
+/// A name of the contract.
+#[derive(Clone, Debug)]
+pub(crate) struct Name {
+    pub(crate) domain: String,
+    pub(crate) from: Second,
+    pub(crate) until: Option<Second>,
+}
+
+/// A contract as a list of facts.
+#[derive(Clone, Debug)]
+pub(crate) struct Contract {
+    pub(crate) rules: Rules,
+    pub(crate) usable_from: Second,
+    pub(crate) names: Vec<Name>,
+    pub(crate) plan: Plan,
+    pub(crate) suspended_from: Option<Second>,
+}
+
+/// What was ordered, last.
+#[derive(Clone, Debug)]
+pub(crate) enum Plan {
+    /// Its last day.
+    Trial { last_day: Day },
+    Paid {
+        /// The month in which its first term starts.
+        starts: Month,
+        /// What was asked for, and on which day: a term is as long as was asked for last before
+        /// it started.
+        billing: Vec<(Day, Months)>,
+        /// Its last day, if it was cancelled.
+        last_day: Option<Day>,
+    },
+}
+
+/// Why an operator's wish is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused;
+
+impl Contract {
+    /// The code under a name.
+    pub(crate) fn code(&self, domain: &str, at: Second) -> &'static str {
+        let name = self.names.iter().find(|name| name.domain == domain);
+        let Some(name) = name.filter(|name| name.until.is_none_or(|until| at < until)) else {
+            return "NOT_FOUND";
+        };
+        if self.suspended_from.is_some_and(|from| at >= from) {
+            return "SUSPENDED";
+        }
+        if at < self.usable_from || at < name.from {
+            return "NOT_STARTED";
+        }
+        let Some(last_day) = self.last_day() else {
+            return "VALID";
+        };
+        if at < self.rules.cut_off_of(last_day + 1) {
+            "VALID"
+        } else if at < self.rules.cut_off_of(last_day + 1 + self.rules.grace_days) {
+            "GRACE"
+        } else {
+            "EXPIRED"
+        }
+    }
+
+    pub(crate) fn last_day(&self) -> Option<Day> {
+        match &self.plan {
+            Plan::Trial { last_day } => Some(*last_day),
+            Plan::Paid { last_day, .. } => *last_day,
+        }
+    }
+
+    fn is_running(&self, today: Day) -> bool {
+        self.last_day().is_none_or(|last_day| today <= last_day)
+    }
+
+    /// The last day when cancelled today: of the term that today is in, or of the next.
+    pub(crate) fn cancel(&mut self, at: Second) -> Result<(), Refused> {
+        let today = self.rules.day(at);
+        let cancel_by_day = self.rules.cancel_by_day;
+        let Plan::Paid {
+            starts,
+            billing,
+            last_day: last_day @ None,
+        } = &mut self.plan
+        else {
+            return Err(Refused);
+        };
+        let mut start = *starts;
+        loop {
+            let length = length_of_term(billing, start);
+            let end = first_day(start + length) - 1;
+            let last_month = first_day(start + length - 1);
+            let deadline = (last_month + cancel_by_day - 1).min(end);
+            start += length;
+            if today <= deadline {
+                *last_day = Some(end);
+                return Ok(());
+            }
+            if today <= end {
+                let length = length_of_term(billing, start);
+                *last_day = Some(first_day(start + length) - 1);
+                return Ok(());
+            }
+        }
+    }
+
+    pub(crate) fn withdraw(&mut self, at: Second) -> Result<(), Refused> {
+        let running = self.is_running(self.rules.day(at));
+        match &mut self.plan {
+            Plan::Paid {
+                last_day: last_day @ Some(_),
+                ..
+            } if running => {
+                *last_day = None;
+                Ok(())
+            }
+            _ => Err(Refused),
+        }
+    }
+
+    pub(crate) fn rebill(&mut self, at: Second, months: Months) -> Result<(), Refused> {
+        let today = self.rules.day(at);
+        match &mut self.plan {
+            Plan::Paid {
+                billing,
+                last_day: None,
+                ..
+            } => {
+                billing.push((today, months));
+                Ok(())
+            }
+            _ => Err(Refused),
+        }
+    }
+
+    pub(crate) fn convert(&mut self, at: Second, months: Months) -> Result<(), Refused> {
+        let today = self.rules.day(at);
+        let is_paid = matches!(self.plan, Plan::Paid { .. });
+        if is_paid && self.is_running(today) {
+            return Err(Refused);
+        }
+        let ordered_on = today.max(self.rules.day(self.usable_from));
+        self.plan = Plan::Paid {
+            starts: month_of(ordered_on) + 1,
+            billing: vec![(today, months)],
+            last_day: None,
+        };
+        Ok(())
+    }
+
+    pub(crate) fn suspend(&mut self, from: Second) -> Result<(), Refused> {
+        match self.suspended_from {
+            Some(_) => Err(Refused),
+            None => {
+                self.suspended_from = Some(from);
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn resume(&mut self) -> Result<(), Refused> {
+        self.suspended_from.take().map(|_| ()).ok_or(Refused)
+    }
+
+    /// The contract is to be known under a name from an instant on, and under another no longer
+    /// from another instant on.
+    pub(crate) fn name(&mut self, domain: &str, from: Second) {
+        self.names.retain(|name| name.domain != domain);
+        self.names.push(Name {
+            domain: domain.to_owned(),
+            from,
+            until: None,
+        });
+    }
+
+    pub(crate) fn leave(&mut self, domain: &str, until: Second) {
+        for name in &mut self.names {
+            if name.domain == domain {
+                name.until = Some(until);
+            }
+        }
+    }
+}
+
+fn length_of_term(billing: &[(Day, Months)], start: Month) -> Months {
+    let starts_on = first_day(start);
+    let asked = billing.iter().rev().find(|(day, _)| *day < starts_on);
+    asked.or(billing.first()).unwrap().1
+}
+
+#[test]
+fn the_oracles_own_calendar() {
+    assert_eq!(first_day(1970 * 12), 0);
+    assert_eq!(first_day(2000 * 12 + 2) - first_day(2000 * 12 + 1), 29);
+    assert_eq!(first_day(2100 * 12 + 2) - first_day(2100 * 12 + 1), 28);
+    assert_eq!(first_day(2026 * 12 + 10), 20_758); // date -d 2026-11-01 +%s / 86400
+    assert_eq!(month_of(20_758), 2026 * 12 + 10);
+    assert_eq!(month_of(20_757), 2026 * 12 + 9);
+}
