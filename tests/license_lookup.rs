@@ -300,7 +300,7 @@ async fn a_domain_that_the_contract_has_left_gets_nothing_of_it() {
     let until = "2026-12-01T00:00:00Z";
     let to = tegata_tests::domain("renamed.cybozu.com");
     let from = "2026-11-25T00:00:00Z".parse().unwrap();
-    let moved = old.moved(&to, from, until.parse().unwrap()).unwrap();
+    let moved = old.moved(&to, from, until.parse().unwrap(), from).unwrap();
     let fixture = Fixture::holding(moved).await;
     let new = get_with("/pathParameters/domain", "renamed.cybozu.com");
     let before = fixture.ask_at(&new, NOW).await;
@@ -319,7 +319,9 @@ async fn a_replaced_serial_works_until_its_overlap_ends() {
     let old = license("example.cybozu.com", &product(), "2026-10-03T01:00:00Z");
     let new = Serial::parse("QRST-UVWX-YZ23-4567").unwrap();
     let until = "2026-11-25T00:00:00Z";
-    let fixture = Fixture::holding(old.reissued(new.hash(), until.parse().unwrap())).await;
+    let fixture =
+        Fixture::holding(old.reissued(new.hash(), until.parse().unwrap(), NOW.parse().unwrap()))
+            .await;
     for (serial, now, status) in [
         (new.reveal(), NOW, 200),
         (SERIAL, NOW, 200),
@@ -339,7 +341,7 @@ async fn a_change_is_seen_by_the_next_request_with_a_newer_lease() {
     let suspended = before.value.license.suspended(now).unwrap();
     let signer = &fixture.key.signer;
     let signed = signer
-        .sign(suspended, now, Some(&before.value.lease))
+        .sign(suspended, now, Some(before.value.lease.issued_at))
         .await
         .unwrap();
     let act = Act {
@@ -391,7 +393,11 @@ async fn two_operators_cannot_overwrite_each_other() {
     let again = put(None, "issue").await;
     assert!(matches!(again, Err(TableError::Conflict)));
     let history = table.history::<SignedLicense>(&key).await.unwrap();
-    let changes: Vec<&str> = history.iter().map(|h| h.revision.change.as_str()).collect();
+    let changes: Vec<&str> = history
+        .iter()
+        .flatten()
+        .map(|h| h.revision.change.as_str())
+        .collect();
     assert_eq!(changes, ["issue", "second"]);
 }
 
@@ -841,7 +847,9 @@ fn breakages(path: &str, members: &Item) -> Vec<(String, Item)> {
         };
         // Neither a text nor a number, a truth or a map is a list of nothing.
         let list = AttributeValue::L(Vec::new());
-        broken.push((format!("{path} a list"), with(list)));
+        if *value != list {
+            broken.push((format!("{path} a list"), with(list)));
+        }
         if let AttributeValue::M(members) = value {
             let text = AttributeValue::S("?".into());
             broken.push((format!("{path} a text"), with(text)));

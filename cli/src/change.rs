@@ -69,7 +69,7 @@ pub(crate) fn differences<T: Serialize>(
 }
 
 fn hide(mut difference: Difference) -> Difference {
-    if ["serial_sha256", "previous_serial.sha256"].contains(&difference.field.as_str()) {
+    if difference.field == "serial_sha256" {
         let word = if difference.before.is_some() {
             "(changed)"
         } else {
@@ -78,7 +78,26 @@ fn hide(mut difference: Difference) -> Difference {
         difference.before = difference.before.map(|_| Value::from("(set)"));
         difference.after = difference.after.map(|_| Value::from(word));
     }
+    for value in [&mut difference.before, &mut difference.after] {
+        value.as_mut().map(hide_within);
+    }
     difference
+}
+
+/// Hashes in lists.
+fn hide_within(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(hide_within),
+        Value::Object(members) => {
+            for (name, value) in members {
+                match name.as_str() {
+                    "sha256" => *value = Value::from("(set)"),
+                    _ => hide_within(value),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 fn flatten(path: &str, value: Value, fields: &mut BTreeMap<String, Value>) {
@@ -153,5 +172,9 @@ mod tests {
     fn a_serials_hash_is_hidden() {
         let difference = differences(None, &json!({"serial_sha256": "ab12"})).unwrap();
         assert_eq!(difference[0].after, Some(json!("(set)")));
+        let list = json!({"previous_serials": [{"sha256": "ab12", "until": "x"}]});
+        let difference = differences(None, &list).unwrap();
+        let hidden = json!([{"sha256": "(set)", "until": "x"}]);
+        assert_eq!(difference[0].after, Some(hidden));
     }
 }

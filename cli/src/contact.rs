@@ -6,6 +6,9 @@ use tegata_common::customer::{
     Contact, CustomerId, EmailAddress, Language, Role, Severity, Wishes,
 };
 
+use tegata_common::table::Stored;
+use tegata_common::table::customers::FoundCustomers;
+
 use crate::change::{self, DryRun};
 use crate::customer;
 use crate::failure::{NotFound, Usage};
@@ -21,18 +24,20 @@ pub(crate) enum Command {
         /// The mail address.
         email: EmailAddress,
         /// What the contact is for: a primary one gets every notice about the customer's
-        /// products, an additional one what it asks for.
-        #[arg(long, value_enum, default_value_t = RoleArg::Primary)]
-        role: RoleArg,
-        /// The language of its mails.
-        #[arg(long, value_enum, default_value_t = LanguageArg::Ja)]
-        language: LanguageArg,
-        /// The mildest incident that an additional contact is told of.
+        /// products, an additional one what it asks for [default: what it is, or primary].
+        #[arg(long, value_enum)]
+        role: Option<RoleArg>,
+        /// The language of its mails [default: what it is, or ja].
+        #[arg(long, value_enum)]
+        language: Option<LanguageArg>,
+        /// The mildest incident that an additional contact is told of [default: what it is, or
+        /// none].
         #[arg(long, value_enum, value_name = "SEVERITY")]
         severity_floor: Option<SeverityArg>,
-        /// Tell an additional contact of releases and maintenance too.
-        #[arg(long)]
-        releases: bool,
+        /// Whether an additional contact is told of releases and maintenance too [default: what
+        /// it is, or no].
+        #[arg(long, value_enum, num_args = 0..=1, default_missing_value = "yes", require_equals = true)]
+        releases: Option<YesNo>,
         #[command(flatten)]
         write: DryRun,
     },
@@ -64,6 +69,12 @@ pub(crate) enum LanguageArg {
     En,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum YesNo {
+    Yes,
+    No,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum SeverityArg {
     Minor,
@@ -92,20 +103,36 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
             releases,
             write,
         } => {
+            customer::check_known(place, &customer).await?;
+            let before = place.customers.contact(&customer, &email).await?;
+            let was = before.as_ref().map(|before| before.value.wishes);
+            let role = role.map(|role| match role {
+                RoleArg::Primary => Role::Primary,
+                RoleArg::Additional => Role::Additional,
+            });
+            let language = language.map(|language| match language {
+                LanguageArg::Ja => Language::Ja,
+                LanguageArg::En => Language::En,
+            });
+            let role = role.or(was.map(|was| was.role)).unwrap_or(Role::Primary);
+            // What an additional contact asked for says nothing of a primary one.
+            let was_additional = was.filter(|was| was.role == role);
             let wishes = Wishes {
-                role: match role {
-                    RoleArg::Primary => Role::Primary,
-                    RoleArg::Additional => Role::Additional,
+                role,
+                language: language
+                    .or(was.map(|was| was.language))
+                    .unwrap_or(Language::Ja),
+                severity_floor: severity_floor
+                    .map(Into::into)
+                    .or(was_additional.and_then(|was| was.severity_floor)),
+                releases: match releases {
+                    Some(releases) => releases == YesNo::Yes,
+                    None => was_additional.is_some_and(|was| was.releases),
                 },
-                language: match language {
-                    LanguageArg::Ja => Language::Ja,
-                    LanguageArg::En => Language::En,
-                },
-                severity_floor: severity_floor.map(Into::into),
-                releases,
             };
             let wishes = wishes.check().map_err(|error| Usage(error.to_string()))?;
-            add(place, output, &customer, &Contact { email, wishes }, write).await
+            let contact = Contact { email, wishes };
+            add(place, output, &customer, before, &contact, write).await
         }
         Command::Remove {
             customer,
@@ -120,11 +147,10 @@ async fn add(
     place: &Place,
     output: Output,
     id: &CustomerId,
+    before: Option<Stored<Contact>>,
     contact: &Contact,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    customer::check_known(place, id).await?;
-    let before = place.customers.contact(id, &contact.email).await?;
     let differences = change::differences(before.as_ref().map(|b| &b.value), contact)?;
     if output == Output::Text {
         say!("contact of {id}:");
@@ -136,7 +162,7 @@ async fn add(
     };
     if !write.dry_run && !differences.is_empty() {
         let act = place.act(what);
-        let contacts = [(id, contact, before.as_ref())];
+        let contacts = [(id, contact, before.as_ref().map(|b| &b.revision))];
         place.customers.write(None, &contacts, &act).await?;
     }
     match output {
@@ -159,22 +185,26 @@ async fn remove(
     email: &EmailAddress,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    let contact = place.customers.contact(id, email).await?;
+    // Also of one that cannot be read any more.
+    let revision = place.customers.contact_revision(id, email).await?;
     let missing = || NotFound(format!("{id} has no contact {}", email.as_str()));
-    let contact = contact.ok_or_else(missing)?;
+    let revision = revision.ok_or_else(missing)?;
+    if output == Output::Text {
+        say!("remove contact {} of {id}", email.as_str());
+    }
     if !write.dry_run {
         let act = place.act("remove");
-        place.customers.remove_contact(id, &contact, &act).await?;
+        place
+            .customers
+            .remove_contact(id, email, &revision, &act)
+            .await?;
     }
     match output {
-        Output::Text => {
-            say!("remove contact {} of {id}", contact.value.email.as_str());
-            write.conclude("removed");
-        }
+        Output::Text => write.conclude("removed"),
         Output::Json => output::json(&json!({
             "change": "remove",
             "customer_id": id,
-            "email": contact.value.email,
+            "email": email,
             "dry_run": write.dry_run,
         }))?,
     }
@@ -182,12 +212,15 @@ async fn remove(
 }
 
 async fn list(place: &Place, output: Output, customer: Option<CustomerId>) -> anyhow::Result<()> {
-    let files = match &customer {
+    let FoundCustomers {
+        customers: files,
+        unreadable,
+    } = match &customer {
         Some(id) => {
             customer::check_known(place, id).await?;
-            place.customers.file(id).await?.into_iter().collect()
+            place.customers.file(id).await?
         }
-        None => place.customers.all().await?.customers,
+        None => place.customers.all().await?,
     };
     if output == Output::Json {
         let contacts = files.iter().flat_map(|file| {
@@ -198,7 +231,8 @@ async fn list(place: &Place, output: Output, customer: Option<CustomerId>) -> an
                 contact
             })
         });
-        return output::json(&contacts.collect::<Vec<_>>());
+        output::json(&contacts.collect::<Vec<_>>())?;
+        return customer::complain(&unreadable);
     }
     let rows = files.iter().flat_map(|file| {
         file.contacts.iter().map(|stored| {
@@ -210,7 +244,7 @@ async fn list(place: &Place, output: Output, customer: Option<CustomerId>) -> an
     let mut header = vec!["customer"];
     header.extend(HEADER);
     output::table(&header, rows.collect());
-    Ok(())
+    customer::complain(&unreadable)
 }
 
 const HEADER: [&str; 5] = ["email", "role", "language", "incidents", "releases"];

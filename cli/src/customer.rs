@@ -4,8 +4,8 @@ use clap::Subcommand;
 use serde_json::json;
 use tegata_common::customer::{Customer, CustomerId, CustomerName, Role};
 use tegata_common::license::License;
-use tegata_common::table::Stored;
 use tegata_common::table::customers::{CustomerFile, FoundCustomers};
+use tegata_common::table::{Stored, TableError};
 
 use crate::change::{self, DryRun};
 use crate::contact;
@@ -105,7 +105,7 @@ async fn put(
     }
     if !write.dry_run && !differences.is_empty() {
         let act = place.act(what);
-        let customer = Some((customer, before.as_ref()));
+        let customer = Some((customer, before.as_ref().map(|b| &b.revision)));
         place.customers.write(customer, &[], &act).await?;
     }
     match output {
@@ -122,15 +122,19 @@ async fn put(
 }
 
 async fn show(place: &Place, output: Output, id: &CustomerId) -> anyhow::Result<()> {
-    let file = place.customers.file(id).await?;
+    let mut found = place.customers.file(id).await?;
     let missing = || {
         NotFound(format!(
             "there is no customer {id}; see `tegata customer list`"
         ))
     };
-    let CustomerFile { customer, contacts } = file.ok_or_else(missing)?;
-    let found = place.licenses.all().await?;
-    let licenses: Vec<&License> = found
+    let Some(CustomerFile { customer, contacts }) = found.customers.pop() else {
+        complain(&found.unreadable)?;
+        return Err(missing().into());
+    };
+    let all = place.licenses.all().await?;
+    found.unreadable.extend(all.unreadable);
+    let licenses: Vec<&License> = all
         .licenses
         .iter()
         .map(|stored| &stored.value.license)
@@ -144,13 +148,14 @@ async fn show(place: &Place, output: Output, id: &CustomerId) -> anyhow::Result<
                 "code": license.code_at(place.now),
             })
         });
-        return output::json(&json!({
+        output::json(&json!({
             "customer_id": id,
             "name": customer.value.name,
             "contacts": contacts.iter().map(|stored| &stored.value).collect::<Vec<_>>(),
             "licenses": licenses.collect::<Vec<_>>(),
             "revision": customer.revision,
-        }));
+        }))?;
+        return complain(&found.unreadable);
     }
     say!("{id}  {}", customer.value.name);
     say!("\ncontacts:");
@@ -164,7 +169,7 @@ async fn show(place: &Place, output: Output, id: &CustomerId) -> anyhow::Result<
         ]
     });
     output::table(&["domain", "product", "code"], rows.collect());
-    Ok(())
+    complain(&found.unreadable)
 }
 
 async fn list(place: &Place, output: Output) -> anyhow::Result<()> {
@@ -201,11 +206,16 @@ async fn list(place: &Place, output: Output) -> anyhow::Result<()> {
         });
         output::table(&["customer", "name", "contacts", ""], rows.collect());
     }
-    for error in &unreadable {
+    complain(&unreadable)
+}
+
+/// Items that could not be read are named, and fail the command after it did the rest.
+pub(crate) fn complain(unreadable: &[TableError]) -> anyhow::Result<()> {
+    for error in unreadable {
         eprintln!("warning: {error}");
     }
     match unreadable.len() {
         0 => Ok(()),
-        n => anyhow::bail!("{n} items of customers could not be read"),
+        n => anyhow::bail!("{n} items could not be read"),
     }
 }

@@ -166,7 +166,8 @@ async fn retire(write: &Write<'_>, kid: &str, force: bool, mode: DryRun) -> anyh
         let policies = products.iter().map(|stored| &stored.value.policy);
         let policies = policies.chain(licenses.iter().map(|stored| &stored.value.license.policy));
         let days = policies.map(|policy| policy.lease_days).max().unwrap_or(0);
-        let unused_from = since.checked_add((i64::from(days) * 24).hours())?;
+        // A renewal that was under way at the rotation signed on with the key before: a day more.
+        let unused_from = since.checked_add((i64::from(days + 1) * 24).hours())?;
         if write.now < unused_from {
             bail!(
                 "plug-ins may have leases of key {kid} in their cache until {unused_from:.0}; \

@@ -1,5 +1,6 @@
 //! `tegata`: the operators' command line.
 
+mod bulk;
 mod change;
 mod contact;
 mod customer;
@@ -58,6 +59,8 @@ enum Command {
     /// Add, remove and list the contacts whom notices reach.
     #[command(subcommand)]
     Contact(contact::Command),
+    Import(bulk::Import),
+    Export(bulk::Export),
     /// Apply and list the product catalogue.
     #[command(subcommand)]
     Product(product::Command),
@@ -95,6 +98,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::License(command) => license::run(&place, output, command).await,
         Command::Customer(command) => customer::run(&place, output, command).await,
         Command::Contact(command) => contact::run(&place, output, command).await,
+        Command::Import(args) => bulk::import(&place, output, args).await,
+        Command::Export(args) => bulk::export(&place, output, args).await,
         Command::Product(command) => product::run(&place, output, command).await,
         Command::Key(command) => key::run(&place, output, command).await,
         Command::Dev(_) => Ok(()),

@@ -20,7 +20,8 @@ pub(crate) enum Output {
 }
 
 /// Prints a line to stdout, with colours on a terminal only. If the reader has gone, as `head`
-/// does, the command ends quietly; if the line cannot be written otherwise, it fails.
+/// does, the command goes on without it: what it was to write, it writes. If the line cannot be
+/// written otherwise, the command fails.
 macro_rules! say {
     ($($part:tt)*) => { $crate::output::line(format_args!($($part)*)) };
 }
@@ -29,7 +30,7 @@ pub(crate) use say;
 pub(crate) fn line(line: fmt::Arguments<'_>) {
     if let Err(error) = writeln!(anstream::stdout().lock(), "{line}") {
         if error.kind() == io::ErrorKind::BrokenPipe {
-            std::process::exit(0);
+            return;
         }
         let _ = writeln!(io::stderr(), "error: cannot write to stdout: {error}");
         std::process::exit(1);

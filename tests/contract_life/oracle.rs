@@ -137,6 +137,28 @@ impl Contract {
         }
     }
 
+    /// The first and last day of the term that a day is in, or comes before, or was the last.
+    pub(crate) fn term(&self, at: Second) -> Option<(Day, Day)> {
+        let today = self.rules.day(at);
+        let Plan::Paid {
+            starts,
+            billing,
+            last_day,
+        } = &self.plan
+        else {
+            return None;
+        };
+        let mut start = *starts;
+        loop {
+            let next = start + length_of_term(billing, start);
+            let end = first_day(next) - 1;
+            if today <= end || last_day.is_some_and(|last_day| last_day <= end) {
+                return Some((first_day(start), end));
+            }
+            start = next;
+        }
+    }
+
     fn is_running(&self, today: Day) -> bool {
         self.last_day().is_none_or(|last_day| today <= last_day)
     }
@@ -207,6 +229,9 @@ impl Contract {
         if is_paid && self.is_running(today) {
             return Err(Refused);
         }
+        if self.suspended_from.is_some_and(|from| at >= from) {
+            return Err(Refused);
+        }
         let ordered_on = today.max(self.rules.day(self.usable_from));
         self.plan = Plan::Paid {
             starts: month_of(ordered_on) + 1,
@@ -230,15 +255,28 @@ impl Contract {
         self.suspended_from.take().map(|_| ()).ok_or(Refused)
     }
 
-    /// The contract is to be known under a name from an instant on, and under another no longer
-    /// from another instant on.
-    pub(crate) fn name(&mut self, domain: &str, from: Second) {
-        self.names.retain(|name| name.domain != domain);
+    /// The contract is to be known under a name from an instant on: without a gap, if it is known
+    /// under it now.
+    pub(crate) fn name(&mut self, domain: &str, from: Second, now: Second) -> Result<(), Refused> {
+        let known = self.names.iter().position(|name| name.domain == domain);
+        let mut from = from;
+        if let Some(position) = known {
+            let known = &self.names[position];
+            let until = known.until.ok_or(Refused)?;
+            if until > now {
+                if from > until {
+                    return Err(Refused);
+                }
+                from = from.min(known.from);
+            }
+            self.names.remove(position);
+        }
         self.names.push(Name {
             domain: domain.to_owned(),
             from,
             until: None,
         });
+        Ok(())
     }
 
     pub(crate) fn leave(&mut self, domain: &str, until: Second) {

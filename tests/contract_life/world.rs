@@ -56,7 +56,7 @@ struct Deal {
     product: usize,
     serial: Serial,
     /// Replaced serials, and until when each is accepted.
-    previous: Option<(Serial, Second)>,
+    previous: Vec<(Serial, Second)>,
     moves: u32,
 }
 
@@ -230,6 +230,16 @@ impl World {
             let context = format!("{name} at {at}");
             let facts = || format!("{:#?}\n{signed:#?}", self.deals[owner].oracle);
             assert_eq!(code, expected, "{context}:\n{}", facts());
+            if let (Some(signed), Some((starts_on, ends_on))) =
+                (&signed, self.deals[owner].oracle.term(now))
+            {
+                let term = signed.license.as_of(at).unwrap().term;
+                let epoch = jiff::civil::date(1970, 1, 1);
+                let day =
+                    |date: jiff::civil::Date| i64::from(epoch.until(date).unwrap().get_days());
+                let found = (day(term.starts_on), day(term.ends_on));
+                assert_eq!(found, (starts_on, ends_on), "{context}:\n{}", facts());
+            }
             *self.counts.codes.entry(expected).or_default() += 1;
             self.counts.lookups += 1;
             if self.random.u8(0..100) == 0 {
@@ -265,8 +275,9 @@ impl World {
             "product": self.products[product].0.slug,
             "domain": name,
         });
-        let (serial, is_accepted) = match (&deal.previous, self.random.bool()) {
-            (Some((old, until)), true) => (old, now < *until),
+        // Of the replaced ones as many are kept as the licence keeps; none, if one leaked.
+        let (serial, is_accepted) = match self.random.choice(&deal.previous) {
+            Some((old, until)) if self.random.bool() => (old, now < *until),
             _ => (&deal.serial, true),
         };
         event["headers"]["x-license-serial"] = json!(serial.reveal());
@@ -370,7 +381,7 @@ impl World {
             plan: expected,
             suspended_from: None,
         };
-        oracle.name(&name, usable_from);
+        oracle.name(&name, usable_from, now).unwrap();
         if let Some(before) = self.owners.insert((product, name.clone()), number) {
             self.deals[before].oracle.names.retain(|n| n.domain != name);
         }
@@ -378,7 +389,7 @@ impl World {
             oracle,
             product,
             serial,
-            previous: None,
+            previous: Vec::new(),
             moves: 0,
         });
     }
@@ -433,8 +444,14 @@ impl World {
         if self.write(&contract, &changed, what, now).await {
             self.deals[number].oracle = oracle;
             if let Some((serial, until)) = change.serial {
-                let old = std::mem::replace(&mut self.deals[number].serial, serial);
-                self.deals[number].previous = Some((old, until));
+                let deal = &mut self.deals[number];
+                let old = std::mem::replace(&mut deal.serial, serial);
+                match until > now {
+                    true => deal.previous.push((old, until)),
+                    false => deal.previous.clear(),
+                }
+                let living = deal.previous.iter().filter(|(_, until)| now < *until);
+                assert!(living.count() <= 4, "this simulation reissues less often");
             }
             if let Some(name) = change.name {
                 self.owners
@@ -544,7 +561,7 @@ impl World {
             9 => {
                 let serial = Serial::generate().unwrap();
                 let until = now + self.random.i64(0..30 * DAY);
-                let reissued = license.reissued(serial.hash(), instant(until));
+                let reissued = license.reissued(serial.hash(), instant(until), at);
                 Change {
                     serial: Some((serial, until)),
                     ..Change::of("reissue", Some(reissued))
@@ -556,8 +573,8 @@ impl World {
                     "tenant-{number}-dev-{}.cybozu.com",
                     self.deals[number].moves
                 );
-                let added = license.with_name(&domain(&new), Purpose::Development, at);
-                oracle.name(&new, now);
+                let added = license.with_name(&domain(&new), Purpose::Development, at, at);
+                oracle.name(&new, now, now).unwrap();
                 Change {
                     name: Some(new),
                     ..Change::of("add-domain", Some(added.unwrap()))
@@ -582,13 +599,14 @@ impl World {
                 let until = rules
                     .cut_off_of(rules.day(from) + self.random.i64(0..20))
                     .max(from);
-                let moved = license.moved(&domain(&new), instant(from), instant(until));
-                oracle.name(&new, from);
-                oracle.leave(name, until);
-                Change {
-                    name: Some(new),
-                    ..Change::of("move", Some(moved.unwrap()))
+                let moved = license.moved(&domain(&new), instant(from), instant(until), at);
+                let expected = oracle.name(&new, from, now);
+                if expected.is_ok() {
+                    oracle.leave(name, until);
                 }
+                let change = agree("move", moved, expected);
+                let name = change.license.as_ref().map(|_| new);
+                Change { name, ..change }
             }
         }
     }

@@ -4,6 +4,7 @@ mod gateway;
 mod samples;
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use clap::Args as ClapArgs;
 use jiff::Timestamp;
 use license_lookup::handler::Lookup;
 use license_lookup::settings::Settings;
+use license_renewal::handler::Renewal;
+use license_renewal::report::Report;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -70,6 +73,12 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
         place,
     };
     print!("{}", gateway.guide);
+    let renewal = Renewal::new(
+        gateway.place.licenses.clone(),
+        gateway.place.keeper.clone(),
+        "local:license-renewal",
+    );
+    let renewing = tokio::spawn(renew_hourly(renewal));
     let gateway = Arc::new(gateway);
     let (stopping, stopped) = oneshot::channel();
     let serving = axum::serve(listener, gateway::router(Arc::clone(&gateway)))
@@ -81,6 +90,7 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
         served = serving => served?,
         () = out_of_patience(stopped) => {}
     }
+    renewing.abort();
     eprintln!("stopping; the data stays in {}", directory.display());
     match Arc::try_unwrap(gateway) {
         Ok(gateway) => gateway.place.close().await,
@@ -101,6 +111,23 @@ fn log_to_stderr() {
     tracing_subscriber::registry()
         .with(lines.with_filter(levels))
         .init();
+}
+
+/// The renewal, as often as the template's schedule wakes it. A run that did something prints its
+/// report among the access lines.
+async fn renew_hourly(renewal: Renewal) {
+    let mut hours = tokio::time::interval(Duration::from_secs(3600));
+    loop {
+        hours.tick().await;
+        let now = Timestamp::now();
+        match renewal.run(now, || false).await {
+            Ok(report) if report == Report::default() => {}
+            Ok(report) => {
+                let _ = writeln!(std::io::stdout(), "{}", report.line(now, "local"));
+            }
+            Err(error) => tracing::error!("the renewal did not run: {error}"),
+        }
+    }
 }
 
 /// The function's settings as Lambda would give them, with the embedded database's address.
@@ -156,9 +183,12 @@ async fn guide(place: &Place, local: &str, address: SocketAddr) -> anyhow::Resul
         text,
         "\nPublic keys of the leases:\n  {:12}curl -s http://{address}{}\n\n\
          In another terminal, watch the next answer change:\n  \
-         {:12}cargo run -q -- {local} license suspend example.cybozu.com sheet\n\n",
+         {:12}cargo run -q -- {local} license suspend example.cybozu.com sheet\n\n\
+         Why does a domain get its answer, now or at another instant?\n  \
+         {:12}cargo run -q -- {local} license explain grace.cybozu.com sheet\n\n",
         "",
         gateway::JWKS_PATH,
+        "",
         "",
     )?;
     Ok(text)

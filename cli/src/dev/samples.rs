@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use tegata_common::calendar::Billing;
+use tegata_common::customer::{Contact, Customer, CustomerId, Language, Role, Wishes};
 use tegata_common::domain::Domain;
 use tegata_common::license::{Code, License, Order, Plan};
 use tegata_common::product::Product;
@@ -19,6 +20,22 @@ pub(super) const SAMPLE_SERIAL: &str = "SAMP-LEON-LYSA-MPLE-ONLY";
 
 /// What a sample's history says was done: it tells samples that nobody has touched.
 const SAMPLE: &str = "sample";
+
+/// Customers, and a primary contact of each. `.example` is nobody's.
+const CUSTOMERS: [(&str, &str, &str, Language); 2] = [
+    (
+        "C-0001",
+        "株式会社サンプル",
+        "info@sample.example",
+        Language::Ja,
+    ),
+    (
+        "C-0002",
+        "Example Trading Ltd.",
+        "it@trading.example",
+        Language::En,
+    ),
+];
 
 /// A tenant whose licence is to be answered with a code.
 struct Sample {
@@ -86,7 +103,7 @@ impl Sample {
     ) -> anyhow::Result<License> {
         let order = Order {
             domain,
-            customer: None,
+            customer: Some(CUSTOMERS[0].0.parse()?),
             plan: self.plan,
             edition: "standard".to_owned(),
             users: 50,
@@ -128,6 +145,31 @@ pub(super) async fn fill(place: &Place, now: Timestamp) -> anyhow::Result<()> {
         let key = Key::signing_keys();
         table
             .put(&key, revision.as_ref(), &register, &act("create"))
+            .await?;
+    }
+    for (id, name, email, language) in CUSTOMERS {
+        let id: CustomerId = id.parse()?;
+        if place.customers.customer(&id).await?.is_some() {
+            continue;
+        }
+        let customer = Customer {
+            customer_id: id.clone(),
+            name: name.parse()?,
+        };
+        let contact = Contact {
+            email: email.parse()?,
+            wishes: Wishes {
+                role: Role::Primary,
+                language,
+                severity_floor: None,
+                releases: false,
+            },
+        };
+        let contacts = [(&id, &contact, None)];
+        let customer = Some((&customer, None));
+        place
+            .customers
+            .write(customer, &contacts, &act(SAMPLE))
             .await?;
     }
     let signer = place.signer().await?;

@@ -38,7 +38,8 @@ pub(crate) struct Domains {
     /// Add a domain to the contract.
     #[arg(long, value_name = "DOMAIN", group = "change")]
     add: Option<String>,
-    /// Give up a domain of the contract; it is in quarantine for 90 days after that.
+    /// Give up a domain of the contract; it is in quarantine for 90 days after that. One that has
+    /// not worked yet is free at once.
     #[arg(long, value_name = "DOMAIN", group = "change")]
     remove: Option<String>,
     /// Keep a domain after all that was to be given up.
@@ -67,12 +68,12 @@ pub(super) async fn move_to(place: &Place, output: Output, args: Move) -> anyhow
         Some(when) => when.instant(&license.policy)?,
         None => place.now,
     };
-    in_the_future(from, &license, place.now)?;
+    let from = not_past(from, &license, place.now)?;
     let days = args.overlap.unwrap_or(license.policy.lease_days);
     let starts_on = calendar::date_of(from, &license.policy);
     let leaves_on = starts_on.checked_add(i32::from(days).days())?;
-    let until = license.leaves_at(leaves_on)?;
-    let moved = license.moved(&to, from, until)?;
+    let until = license.leaves_at(leaves_on)?.max(from);
+    let moved = license.moved(&to, from, until, place.now)?;
     editor.write("move", moved).await
 }
 
@@ -88,9 +89,8 @@ pub(super) async fn domains(place: &Place, output: Output, args: Domains) -> any
             true => Purpose::Development,
             false => Purpose::Production,
         };
-        let from = instant(args.on)?;
-        in_the_future(from, &license, place.now)?;
-        let added = license.with_name(&domain, purpose, from)?;
+        let from = not_past(instant(args.on)?, &license, place.now)?;
+        let added = license.with_name(&domain, purpose, from, place.now)?;
         return editor.write("add-domain", added).await;
     }
     if let Some(domain) = &args.remove {
@@ -100,7 +100,7 @@ pub(super) async fn domains(place: &Place, output: Output, args: Domains) -> any
             Some(When::StartOf(day)) => license.leaves_at(day.tomorrow()?)?,
             when => instant(when)?,
         };
-        in_the_future(until, &license, place.now)?;
+        let until = not_past(until, &license, place.now)?;
         let removed = license.without_name(&domain, until, place.now)?;
         return editor.write("remove-domain", removed).await;
     }
@@ -112,15 +112,15 @@ pub(super) async fn domains(place: &Place, output: Output, args: Domains) -> any
     list(output, &license, place.now)
 }
 
-/// What has been answered cannot be changed any more.
-fn in_the_future(instant: Timestamp, license: &License, now: Timestamp) -> anyhow::Result<()> {
-    // Today's date, typed today, means from now on.
+/// What has been answered cannot be changed any more. Today's date, typed today, means from now
+/// on.
+fn not_past(instant: Timestamp, license: &License, now: Timestamp) -> anyhow::Result<Timestamp> {
     let today = calendar::date_of(now, &license.policy);
-    if instant < now && calendar::date_of(instant, &license.policy) < today {
+    if calendar::date_of(instant, &license.policy) < today {
         let shown = calendar::rfc3339(instant, &license.policy);
         return Err(Usage(format!("--on {shown} is in the past; today is {today}")).into());
     }
-    Ok(())
+    Ok(instant.max(now))
 }
 
 fn list(output: Output, license: &License, now: Timestamp) -> anyhow::Result<()> {

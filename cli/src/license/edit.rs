@@ -20,6 +20,8 @@ pub(super) struct Editor<'a> {
     pub(super) before: Option<License>,
     /// What is written back.
     pub(super) contract: Option<Contract>,
+    /// Whether to write although nothing differs from what could be read.
+    pub(super) is_mending: bool,
 }
 
 impl<'a> Editor<'a> {
@@ -38,11 +40,14 @@ impl<'a> Editor<'a> {
             let left_at = calendar::rfc3339(left_at, &license.policy);
             let names = license.names.iter().filter(|name| name.until.is_none());
             let names: Vec<&str> = names.map(|name| name.domain.as_str()).collect();
-            return Err(NotFound(format!(
-                "the contract left {domain} at {left_at}; it is at {}",
-                names.join(", ")
-            ))
-            .into());
+            // Its only domain: it may be taken back.
+            if !names.is_empty() {
+                return Err(NotFound(format!(
+                    "the contract left {domain} at {left_at}; it is at {}",
+                    names.join(", ")
+                ))
+                .into());
+            }
         }
         let editor = Self {
             place,
@@ -50,6 +55,7 @@ impl<'a> Editor<'a> {
             write,
             before: Some(license.clone()),
             contract: Some(contract),
+            is_mending: false,
         };
         Ok((editor, license))
     }
@@ -73,7 +79,7 @@ impl Editor<'_> {
             say!("{what} {}, {}:", license.domain, license.product);
             change::print(&differences);
         }
-        if differences.is_empty() {
+        if differences.is_empty() && !self.is_mending {
             return self.report(&license, what, &differences, None, "nothing to change");
         }
         // In a dry run too: it says so if the write could not be signed.

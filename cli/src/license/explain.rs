@@ -1,5 +1,6 @@
 //! Why a domain got its answer: the decision, replayed from history.
 
+use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
@@ -42,17 +43,25 @@ pub(super) async fn explain(place: &Place, output: Output, args: Explain) -> any
     let key = Key::license(&domain, &args.which.product);
     let table = place.licenses.table();
     let history = table.history::<SignedLicense>(&key).await?;
-    let last = history.last().ok_or_else(|| args.which.missing(&domain))?;
+    if history.is_empty() {
+        return Err(args.which.missing(&domain).into());
+    }
+    let readable: Vec<&Past<SignedLicense>> = history.iter().flatten().collect();
+    let broken = history.len() - readable.len();
+    if broken > 0 {
+        eprintln!("warning: {broken} revisions cannot be read; see `tegata license history`");
+    }
     // A date is meant in the product's zone, which the licence's own history knows.
-    let policy = history.iter().rev().find_map(|past| past.value.as_ref());
+    let policy = readable.iter().rev().find_map(|past| past.value());
     let policy = policy.map(|signed| &signed.license.policy);
-    let policy = policy.ok_or_else(|| args.which.missing(&domain))?;
+    let policy = policy.context("no revision of it can be read")?;
     let at = match args.at {
         Some(when) => when.instant(policy)?,
         None => place.now,
     };
     // Revisions know milliseconds.
-    let was = history.iter().rev().find(|past| past.revision.at <= at);
+    let was = readable.iter().rev().find(|past| past.revision.at <= at);
+    let was = was.copied();
     let steps = steps(was, policy, args.serial.as_ref(), at)?;
     let code = steps.iter().find_map(|step| step.code);
     let code = code.unwrap_or(Code::NotFound);
@@ -94,10 +103,7 @@ pub(super) async fn explain(place: &Place, output: Output, args: Explain) -> any
         None => say!("there was no item yet"),
     }
     if is_forecast {
-        say!(
-            "to come: by what is known at version {}",
-            last.revision.version
-        );
+        say!("that is to come; it is what follows from what is known now");
     }
     let width = steps.iter().map(|step| step.rule.len()).max().unwrap_or(0);
     for step in &steps {

@@ -130,6 +130,7 @@ pub(super) async fn issue(place: &Place, output: Output, args: Issue) -> anyhow:
         write: args.write,
         before: None,
         contract: None,
+        is_mending: false,
     };
     let shown = (is_generated && !editor.write.dry_run).then(|| serial.reveal());
     editor.write_with("issue", license, shown).await

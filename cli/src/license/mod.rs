@@ -73,7 +73,8 @@ pub(crate) enum Command {
     ReissueSerial {
         #[command(flatten)]
         which: Which,
-        /// Days for which the old serial is accepted too; 0 for one that leaked.
+        /// Days for which the old serial is accepted too. With 0, for one that leaked, no serial
+        /// but the new one is.
         #[arg(long, value_name = "DAYS", default_value_t = 14, value_parser = clap::value_parser!(u16).range(0..=365))]
         overlap: u16,
         #[command(flatten)]
@@ -144,7 +145,8 @@ pub(crate) struct Which {
     product: ProductSlug,
 }
 
-fn quota(text: &str) -> Result<(String, u64), String> {
+/// A limit as it is typed: `NAME=NUMBER`.
+pub(crate) fn quota(text: &str) -> Result<(String, u64), String> {
     let parsed = text
         .split_once('=')
         .and_then(|(name, value)| Some((name.to_owned(), value.parse().ok()?)));
@@ -171,7 +173,7 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
             let serial = Serial::generate()?;
             let until = now.checked_add((i64::from(overlap) * 24).hours())?;
             let shown = (!write.dry_run).then(|| serial.reveal());
-            let reissued = license.reissued(serial.hash(), until);
+            let reissued = license.reissued(serial.hash(), until, now);
             editor.write_with("reissue-serial", reissued, shown).await
         }
         Command::Change(args) => {

@@ -27,7 +27,7 @@ pub(crate) struct Resign {
     #[arg(long, conflicts_with = "domain")]
     all: bool,
     /// Only leases of which less than half of their days is left.
-    #[arg(long, requires = "all")]
+    #[arg(long, requires = "all", conflicts_with = "signed_with")]
     due: bool,
     /// Only leases signed with this key, such as a compromised one.
     #[arg(long, value_name = "KID", requires = "all", allow_hyphen_values = true)]
@@ -116,7 +116,9 @@ async fn resign_one(
     let SignedLicense { license, lease } = &stored.value;
     let target = format!("{}, {}", license.domain, license.product);
     // As it was written: what time has done since is the renewal's to write.
-    let anew = signer.sign(license.clone(), place.now, Some(lease)).await;
+    let anew = signer
+        .sign(license.clone(), place.now, Some(lease.issued_at))
+        .await;
     let anew = anew.with_context(|| target.clone())?;
     let act = place.act("resign");
     let put = place.licenses.put_lease(&stored, &anew, &act).await;

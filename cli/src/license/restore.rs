@@ -1,6 +1,8 @@
 //! A licence brought back from its history.
 
-use tegata_common::license::Name;
+use anyhow::bail;
+use tegata_common::lease::SignedLicense;
+use tegata_common::table::Past;
 
 use super::Which;
 use super::edit::Editor;
@@ -20,32 +22,30 @@ pub(super) async fn restore(
 ) -> anyhow::Result<()> {
     let domain = which.domain(place)?;
     let history = place.licenses.history(&domain, &which.product).await?;
+    let readable: Vec<&Past<SignedLicense>> = history.iter().flatten().collect();
     let missing = || NotFound(format!("{domain}, {}: no version {version}", which.product));
-    let mut leases = history.iter().filter_map(|past| past.value.as_ref());
-    let last_lease = leases.clone().map(|signed| &signed.lease);
-    let last_lease = last_lease.max_by_key(|lease| lease.issued_at).cloned();
-    let names: Option<Vec<Name>> = leases
-        .next_back()
-        .map(|signed| signed.license.names.clone());
-    let of_version = history
+    let last = readable.iter().rev().find_map(|past| past.value());
+    let last = &last.ok_or_else(missing)?.license;
+    let of_version = readable
         .iter()
-        .find(|past| past.revision.version == version)
-        .and_then(|past| past.value.as_ref());
+        .find(|past| past.revision.version == version);
+    let of_version = of_version.and_then(|past| past.value());
     let mut license = of_version.ok_or_else(missing)?.license.clone();
-    if let Some(names) = names {
-        license.names = names;
+    // A domain's history goes on when another contract gets it. Nothing of the one before may
+    // come back with it.
+    if license.usable_from != last.usable_from {
+        bail!("version {version} is of another contract, which has left {domain}");
     }
+    license.names = last.names.clone();
     let license = license.as_of(place.now)?;
-    let licenses = &place.licenses;
-    let contract = licenses
-        .contract_to_mend(license.clone(), last_lease)
-        .await?;
+    let contract = place.licenses.contract_to_mend(license.clone()).await?;
     let editor = Editor {
         place,
         output,
         write,
-        before: None,
+        before: Some(last.as_of(place.now)?),
         contract: Some(contract),
+        is_mending: true,
     };
     editor.write("restore", license).await
 }

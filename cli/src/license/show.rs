@@ -3,7 +3,7 @@
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tegata_common::calendar::{self, Billing};
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::{Code, License};
@@ -61,6 +61,13 @@ impl Serialize for Visible<'_> {
         let mut value = serde_json::to_value(self.0).map_err(serde::ser::Error::custom)?;
         if let Some(members) = value.as_object_mut() {
             members.remove("serial_sha256");
+            let serials = members.get_mut("previous_serials");
+            let serials = serials.and_then(Value::as_array_mut);
+            for serial in serials.into_iter().flatten() {
+                if let Some(members) = serial.as_object_mut() {
+                    members.remove("sha256");
+                }
+            }
         }
         value.serialize(serializer)
     }
@@ -174,12 +181,24 @@ pub(super) async fn list(place: &Place, output: Output, args: List) -> anyhow::R
 pub(super) async fn history(place: &Place, output: Output, which: &Which) -> anyhow::Result<()> {
     let domain = which.domain(place)?;
     let revisions = place.licenses.history(&domain, &which.product).await?;
-    let policies = revisions.iter().filter_map(|past| past.value.as_ref());
-    let policy = policies.map(|signed| signed.license.policy.clone()).next();
-    let policy = policy.ok_or_else(|| which.missing(&domain))?;
+    let mut policies = revisions.iter().flatten().filter_map(Past::value);
+    let policy = policies.next().map(|signed| signed.license.policy.clone());
+    if revisions.is_empty() {
+        return Err(which.missing(&domain).into());
+    }
     let mut before: Option<&License> = None;
     let mut documents = Vec::new();
-    for Past { value, revision } in &revisions {
+    for past in &revisions {
+        let Past { value, revision } = match past {
+            Ok(past) => past,
+            Err(error) => {
+                match output {
+                    Output::Json => documents.push(json!({ "unreadable": error.to_string() })),
+                    Output::Text => say!("unreadable: {error}"),
+                }
+                continue;
+            }
+        };
         let license = value.as_ref().map(|signed| &signed.license);
         let differences = match license {
             Some(license) => change::differences(before, license)?,
@@ -192,9 +211,12 @@ pub(super) async fn history(place: &Place, output: Output, which: &Which) -> any
                 "differences": differences,
             })),
             Output::Text => {
+                let at = match &policy {
+                    Some(policy) => calendar::rfc3339(revision.at, policy),
+                    None => revision.at.to_string(),
+                };
                 say!(
-                    "{}  version {}  {}  by {}",
-                    calendar::rfc3339(revision.at, &policy),
+                    "{at}  version {}  {}  by {}",
                     revision.version,
                     revision.change,
                     revision.by

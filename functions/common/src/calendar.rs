@@ -62,6 +62,11 @@ pub fn next_term(term: Term, billing: Billing) -> Result<Term, OutOfRange> {
     term_from(term.ends_on.tomorrow()?, billing)
 }
 
+/// The term that a term followed, if that was of the same length.
+pub fn term_before(term: Term, billing: Billing) -> Result<Term, OutOfRange> {
+    term_from(term.starts_on.checked_sub(billing.months())?, billing)
+}
+
 /// The term that starts on a day.
 pub fn term_from(starts_on: Date, billing: Billing) -> Result<Term, OutOfRange> {
     Ok(Term {

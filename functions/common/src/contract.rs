@@ -24,8 +24,8 @@ pub struct Contract {
 struct Copy {
     domain: Domain,
     revision: Revision,
-    /// What a new lease has to be newer than. Not there if the item could not be read.
-    lease: Option<Lease>,
+    /// What a new lease has to be newer than.
+    lease_issued_at: Timestamp,
 }
 
 /// Why a contract was not written.
@@ -47,6 +47,9 @@ pub enum WriteError {
         /// Until when.
         until: Timestamp,
     },
+    /// The contract is no longer there.
+    #[error("the contract has left {0}; it is changed under a domain that it has")]
+    Left(Domain),
     /// The database.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -71,7 +74,7 @@ impl Contract {
         let copy = Copy {
             domain: license.domain.clone(),
             revision: stored.revision,
-            lease: Some(lease),
+            lease_issued_at: lease.issued_at,
         };
         Self {
             license,
@@ -103,18 +106,8 @@ impl Licenses {
     }
 
     /// A contract whose item cannot be read or is not there, to be written anew from its history.
-    pub async fn contract_to_mend(
-        &self,
-        license: License,
-        last_lease: Option<Lease>,
-    ) -> Result<Contract, TableError> {
-        let key = Key::license(&license.domain, &license.product);
-        let revision = self.table().revision(&key).await?;
-        let own = revision.map(|revision| Copy {
-            domain: license.domain.clone(),
-            revision,
-            lease: last_lease,
-        });
+    pub async fn contract_to_mend(&self, license: License) -> Result<Contract, TableError> {
+        let own = self.broken_copy(&license.domain, &license.product).await?;
         self.with_copies(Contract {
             license,
             copies: own.into_iter().collect(),
@@ -138,18 +131,12 @@ impl Licenses {
                     is_of_this_contract.then(|| Copy {
                         domain: name.domain.clone(),
                         revision: stored.revision,
-                        lease: Some(stored.value.lease),
+                        lease_issued_at: stored.value.lease.issued_at,
                     })
                 }
                 // It will be written anew from this one's facts.
                 Err(TableError::Unreadable { .. }) => {
-                    let key = Key::license(&name.domain, product);
-                    let revision = self.table().revision(&key).await?;
-                    revision.map(|revision| Copy {
-                        domain: name.domain.clone(),
-                        revision,
-                        lease: None,
-                    })
+                    self.broken_copy(&name.domain, product).await?
                 }
                 Err(error) => return Err(error),
             };
@@ -158,10 +145,37 @@ impl Licenses {
         Ok(contract)
     }
 
+    /// What can be known of an item whose licence cannot be read: its revision and, if at least
+    /// that is in order, when its lease was signed.
+    async fn broken_copy(
+        &self,
+        domain: &Domain,
+        product: &ProductSlug,
+    ) -> Result<Option<Copy>, TableError> {
+        #[derive(serde::Deserialize)]
+        struct LeaseOnly {
+            lease: Lease,
+        }
+        let key = Key::license(domain, product);
+        let Some(revision) = self.table().revision(&key).await? else {
+            return Ok(None);
+        };
+        let lease = self.table().get::<LeaseOnly>(&key).await;
+        let lease_issued_at = match lease {
+            Ok(Some(stored)) => stored.value.lease.issued_at,
+            _ => revision.at,
+        };
+        Ok(Some(Copy {
+            domain: domain.clone(),
+            revision,
+            lease_issued_at,
+        }))
+    }
+
     /// Signs a contract for each of its domains and writes all of them, or none.
     ///
-    /// A domain that is new to the contract must be free. What time has done meanwhile is written
-    /// with it.
+    /// A domain that is new to the contract must be free. The item of one that it has no longer is
+    /// deleted. What time has done meanwhile is written with it.
     pub async fn write(
         &self,
         before: Option<&Contract>,
@@ -175,10 +189,10 @@ impl Licenses {
         for name in &license.names {
             let key = Key::license(&name.domain, &license.product);
             let copy = before.and_then(|contract| contract.copy(&name.domain));
-            let (before, lease) = match copy {
+            let (before, newer_than) = match copy {
                 Some(copy) => {
                     let before = Before::Current(copy.revision.clone());
-                    (before, copy.lease.clone())
+                    (before, Some(copy.lease_issued_at))
                 }
                 // Left and deleted, or never written: there is nothing to tell it.
                 None if name.until.is_some_and(|until| until <= act.at) => continue,
@@ -188,7 +202,7 @@ impl Licenses {
                 }
             };
             let signed = signer
-                .sign(license.under(&name.domain), act.at, lease.as_ref())
+                .sign(license.under(&name.domain), act.at, newer_than)
                 .await?;
             let write = Write::put(&key, before, &signed)?.indexed(index(&signed));
             if name.domain == license.domain {
@@ -196,8 +210,13 @@ impl Licenses {
             }
             writes.push(write);
         }
-        // The licence's own domain is gone: its item was deleted since it was read.
-        let (position, signed) = own.ok_or(TableError::Conflict)?;
+        let (position, signed) = own.ok_or(WriteError::Left(license.domain.clone()))?;
+        for copy in before.iter().flat_map(|contract| &contract.copies) {
+            if !license.names.iter().any(|name| name.domain == copy.domain) {
+                let key = Key::license(&copy.domain, &license.product);
+                writes.push(Write::delete(&key, copy.revision.clone()));
+            }
+        }
         let mut revisions = self.table().transact(writes, act).await?;
         Ok(Written {
             signed,
@@ -213,6 +232,11 @@ impl Licenses {
         license: &License,
         now: Timestamp,
     ) -> Result<(), WriteError> {
+        let own = license.name().and_then(|name| name.until);
+        let is_known = before.is_some_and(|contract| contract.copy(&license.domain).is_some());
+        if !is_known && own.is_some_and(|until| until <= now) {
+            return Err(WriteError::Left(license.domain.clone()));
+        }
         for name in &license.names {
             let is_known = before.is_some_and(|contract| contract.copy(&name.domain).is_some());
             let has_left = name.until.is_some_and(|until| until <= now);
@@ -229,7 +253,7 @@ impl Licenses {
         domain: &Domain,
         product: &ProductSlug,
         now: Timestamp,
-    ) -> Result<(Before, Option<Lease>), WriteError> {
+    ) -> Result<(Before, Option<Timestamp>), WriteError> {
         let key = Key::license(domain, product);
         let before = self.table().before(&key).await?;
         if !matches!(before, Before::Current(_)) {
@@ -240,9 +264,10 @@ impl Licenses {
         };
         let license = &stored.value.license;
         match license.name().and_then(|name| name.quarantined_until()) {
-            Some(free) if free <= now => {
-                Ok((Before::Current(stored.revision), Some(stored.value.lease)))
-            }
+            Some(free) if free <= now => Ok((
+                Before::Current(stored.revision),
+                Some(stored.value.lease.issued_at),
+            )),
             Some(until) if license.bounds().released_at.is_some_and(|at| at <= now) => {
                 Err(WriteError::Quarantined {
                     domain: domain.clone(),

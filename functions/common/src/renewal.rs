@@ -75,7 +75,7 @@ mod tests {
         let to = domain("renamed.cybozu.com");
         let issued_at = at("2017-10-03T10:00:00+09:00");
         let moved = license(YEARLY)
-            .moved(&to, issued_at, at("2017-10-17T09:00:00+09:00"))
+            .moved(&to, issued_at, at("2017-10-17T09:00:00+09:00"), issued_at)
             .unwrap();
         let quarantine_ends = at("2018-01-15T09:00:00+09:00");
         let trial = license(Plan::Trial { days: 9 });

@@ -1,6 +1,5 @@
 //! A run: shard by shard, page by page, what is due.
 
-use futures_util::future::ready;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use tegata_common::aws::TrustError;
@@ -18,9 +17,10 @@ use crate::settings::Settings;
 /// has.
 const AT_A_TIME: usize = 16;
 
-/// Failures in a row after which a run gives up: it is not the licence then, and asking on would
-/// only add to the trouble. The next run continues.
-const FAILURES_IN_A_ROW: u32 = 50;
+/// Failures of the database or KMS in a row after which a run gives up: asking on would only add
+/// to the trouble. The next run continues. A licence that cannot be read is its own trouble, and
+/// keeps no other from being renewed.
+const OUTAGES_IN_A_ROW: u32 = 50;
 
 /// The function: the table, the keys, and whom its changes are recorded for.
 #[derive(Clone, Debug)]
@@ -65,27 +65,30 @@ impl Renewal {
     ) -> Result<Report, RunError> {
         let signer = self.keeper.signer(self.licenses.table()).await?;
         let mut report = Report::default();
-        let mut failures = 0;
+        let mut outages = 0;
         for shard in 0..SHARDS {
             let mut page = None;
             loop {
                 let DuePage { keys, next } = self.licenses.due(shard, now, page).await?;
-                let mut results = stream::iter(&keys)
-                    .take_while(|_| ready(!time_is_up()))
+                let wanted = keys.len();
+                let keys = keys.into_iter().take_while(|_| !time_is_up());
+                let mut results = stream::iter(keys)
                     .map(|key| item::renew(&self.licenses, &signer, key, now, &self.by))
                     .buffer_unordered(AT_A_TIME);
                 let mut seen = 0;
                 while let Some(result) = results.next().await {
                     seen += 1;
                     report.count(&result);
-                    failures = if result.is_ok() { 0 } else { failures + 1 };
-                    if failures >= FAILURES_IN_A_ROW {
+                    let is_outage = result.is_err_and(|failed| failed.is_outage);
+                    outages = if is_outage { outages + 1 } else { 0 };
+                    if outages >= OUTAGES_IN_A_ROW {
                         tracing::error!("giving up until the next run");
+                        report.finished = false;
                         break;
                     }
                 }
                 drop(results);
-                if seen < keys.len() {
+                if seen < wanted {
                     report.finished = false;
                 }
                 page = next;

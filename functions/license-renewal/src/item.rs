@@ -26,6 +26,8 @@ pub enum Done {
 /// Nothing became of it; the log says why.
 #[derive(Clone, Copy, Debug)]
 pub struct Failed {
+    /// Whether the database or KMS failed, and not this licence.
+    pub is_outage: bool,
     /// The share of its days that its lease has left, where that is known and matters.
     pub lease_left: Option<f64>,
 }
@@ -45,20 +47,27 @@ enum ItemError {
 pub async fn renew(
     licenses: &Licenses,
     signer: &Signer,
-    key: &Key,
+    key: Key,
     now: Timestamp,
     by: &str,
 ) -> Result<Done, Failed> {
     let failed = |error: ItemError, lease_left| {
         tracing::error!(%key, %error, "a licence was not renewed");
-        Err(Failed { lease_left })
+        let is_outage = matches!(
+            error,
+            ItemError::Table(TableError::Database(_)) | ItemError::Signing(SigningError::Kms(_))
+        );
+        Err(Failed {
+            is_outage,
+            lease_left,
+        })
     };
-    let stored = match licenses.table().get::<SignedLicense>(key).await {
+    let stored = match licenses.table().get::<SignedLicense>(&key).await {
         Ok(Some(stored)) => stored,
         Ok(None) => return Ok(Done::Nothing),
         Err(error) => return failed(error.into(), None),
     };
-    match act_on(licenses, signer, key, &stored, now, by).await {
+    match act_on(licenses, signer, &key, &stored, now, by).await {
         Ok(done) => Ok(done),
         Err(ItemError::Table(TableError::Conflict)) => Ok(Done::ChangedMeanwhile),
         Err(error) => failed(error, stored.value.lease_left(now)),
@@ -78,7 +87,7 @@ async fn act_on(
         by,
         change,
     };
-    let lease = Some(&stored.value.lease);
+    let lease = Some(stored.value.lease.issued_at);
     match stored.value.task_at(now)? {
         None => Ok(Done::Nothing),
         Some(Task::Renew(license)) => {

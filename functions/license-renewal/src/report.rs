@@ -119,7 +119,12 @@ mod tests {
             report.line(Timestamp::UNIX_EPOCH, "s")["OldestLeaseLeft"],
             50.0
         );
-        let failed = |lease_left| Err(Failed { lease_left });
+        let failed = |lease_left| {
+            Err(Failed {
+                is_outage: true,
+                lease_left,
+            })
+        };
         report.count(&failed(Some(0.25)));
         report.count(&failed(None));
         let line = report.line(Timestamp::UNIX_EPOCH, "s");

@@ -163,11 +163,11 @@ fn item() -> AttributeValue {
                 // Of SERIAL.
                 ("serial_sha256", text("e7e8b89c2721d290cc5f55425491ecd6831355e91063f20b39c22f9ec6a71f91")),
                 (
-                    "previous_serial",
-                    map(vec![
+                    "previous_serials",
+                    AttributeValue::L(vec![map(vec![
                         ("sha256", text("e7e8b89c2721d290cc5f55425491ecd6831355e91063f20b39c22f9ec6a71f91")),
                         ("until", text("2026-12-24T00:00:00Z")),
-                    ]),
+                    ])]),
                 ),
             ]),
         ),

@@ -6,9 +6,12 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::{Kind, License, LicenseError, PreviousSerial};
-use crate::calendar::{self, Billing};
+use crate::calendar::{self, Billing, Term};
 use crate::customer::CustomerId;
 use crate::serial::SerialHash;
+
+/// How many replaced serials are accepted at a time.
+const MAX_PREVIOUS_SERIALS: usize = 4;
 
 /// New values for what a customer can change at any time; `None` leaves a field as it is.
 #[derive(Clone, Debug, Default)]
@@ -91,8 +94,10 @@ impl License {
         Ok(license)
     }
 
-    /// The licence cancelled on a day up to now: it gets a last day by the calendar's rule. At
-    /// the earliest that is the end of the current term.
+    /// The licence cancelled on a day up to now: it gets a last day by the calendar's rule.
+    ///
+    /// If by that rule the contract would have ended before its current term, that is refused:
+    /// what was answered since cannot be taken back.
     pub fn cancelled(&self, cancelled_on: Date, now: Timestamp) -> Result<Self, LicenseError> {
         let mut license = self.as_of(now)?;
         let billing = match (license.billing, license.ends_on) {
@@ -107,13 +112,42 @@ impl License {
         if cancelled_on > license.term.ends_on {
             return Err(LicenseError::TermEnded(license.term.ends_on));
         }
-        license.ends_on = Some(calendar::last_day_when_cancelled(
-            license.term,
-            billing,
-            cancelled_on,
-            &license.policy,
-        )?);
+        let ordered_on = calendar::date_of(license.usable_from, &license.policy);
+        if cancelled_on < ordered_on.min(calendar::date_of(now, &license.policy)) {
+            return Err(LicenseError::CancelledBeforeStart(ordered_on));
+        }
+        let last_day = |term, billing| {
+            calendar::last_day_when_cancelled(term, billing, cancelled_on, &license.policy)
+        };
+        let mut ends_on = last_day(license.term, billing)?;
+        // Recorded after the contract has renewed: it may have ended by then.
+        let past = license.term_of(cancelled_on, ordered_on)?;
+        if past != license.term {
+            ends_on = last_day(past, license.billing.unwrap_or(billing))?;
+            if ends_on < license.term.ends_on {
+                return Err(LicenseError::CancelledTooLongAgo {
+                    on: cancelled_on,
+                    last_day: ends_on,
+                    term_starts_on: license.term.starts_on,
+                });
+            }
+        }
+        license.ends_on = Some(ends_on);
         license.restated(now)
+    }
+
+    /// The term that held a day up to the current one's end, counted back in terms of today's
+    /// length; the days before the first term belong to it.
+    fn term_of(&self, day: Date, ordered_on: Date) -> Result<Term, LicenseError> {
+        let Some(billing) = self.billing else {
+            return Ok(self.term);
+        };
+        let first = calendar::first_term(ordered_on, billing)?;
+        let mut term = self.term;
+        while day < term.starts_on && first.starts_on < term.starts_on {
+            term = calendar::term_before(term, billing)?;
+        }
+        Ok(term)
     }
 
     /// The licence without its cancellation, while it has not ended: it renews by itself again.
@@ -135,14 +169,25 @@ impl License {
         license.restated(now)
     }
 
-    /// The licence with a new serial. The one before is accepted until an instant.
-    pub fn reissued(&self, serial: SerialHash, previous_until: Timestamp) -> Self {
+    /// The licence with a new serial. The one before is accepted until an instant, as those
+    /// before that are until theirs: the customer may not have got the last one. Without an
+    /// overlap none of them is: one leaked.
+    pub fn reissued(&self, serial: SerialHash, previous_until: Timestamp, now: Timestamp) -> Self {
         let mut license = self.clone();
         let until = calendar::whole_second(previous_until);
-        license.previous_serial = Some(PreviousSerial {
-            sha256: self.serial_sha256,
-            until,
-        });
+        if until <= now {
+            license.previous_serials.clear();
+        } else {
+            license.previous_serials.push(PreviousSerial {
+                sha256: self.serial_sha256,
+                until,
+            });
+            let surplus = license
+                .previous_serials
+                .len()
+                .saturating_sub(MAX_PREVIOUS_SERIALS);
+            license.previous_serials.drain(..surplus);
+        }
         license.serial_sha256 = serial;
         license
     }
@@ -189,10 +234,37 @@ mod tests {
         assert_eq!(bound.valid_until, at("2018-01-01T09:00:00+09:00"));
         let cancelled = bound.cancelled("2017-11-19".parse().unwrap(), now).unwrap();
         assert_eq!(cancelled.valid_until, at("2017-12-01T09:00:00+09:00"));
-        // Received in a term that has long renewed: the current one is the earliest.
-        let now = at("2018-03-02T12:00:00+09:00");
-        let cancelled = bound.cancelled("2017-11-19".parse().unwrap(), now).unwrap();
-        assert_eq!(cancelled.ends_on.unwrap().to_string(), "2018-03-31");
+        let date = |day: &str| day.parse::<Date>().unwrap();
+        // After its term has renewed: late in November means the end of December.
+        let now = at("2017-12-05T12:00:00+09:00");
+        let cancelled = bound.cancelled(date("2017-11-25"), now).unwrap();
+        assert_eq!(cancelled.ends_on, Some(date("2017-12-31")));
+        // In time in November would have meant the end of November, and that is past.
+        assert_eq!(
+            bound.cancelled(date("2017-11-19"), now),
+            Err(LicenseError::CancelledTooLongAgo {
+                on: date("2017-11-19"),
+                last_day: date("2017-11-30"),
+                term_starts_on: date("2017-12-01"),
+            })
+        );
+        let yearly = super::super::testing::license(YEARLY);
+        let now = at("2018-11-02T12:00:00+09:00");
+        let forgotten = yearly.cancelled(date("2018-10-19"), now);
+        assert!(matches!(
+            forgotten,
+            Err(LicenseError::CancelledTooLongAgo { .. })
+        ));
+        let late = yearly.cancelled(date("2018-10-25"), now).unwrap();
+        assert_eq!(late.ends_on, Some(date("2019-10-31")));
+        // In the free days, recorded in the first term.
+        let now = at("2017-11-05T12:00:00+09:00");
+        let free = license(MONTHLY).cancelled(date("2017-10-10"), now).unwrap();
+        assert_eq!(free.ends_on, Some(date("2017-11-30")));
+        assert_eq!(
+            bound.cancelled(date("2016-11-19"), now),
+            Err(LicenseError::CancelledBeforeStart(date("2017-10-03")))
+        );
     }
 
     #[test]
@@ -299,18 +371,33 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_serial_is_accepted_until_its_overlap_ends() {
-        let old = Serial::parse("ABCD-EFGH-IJKL-MNOP").unwrap();
-        let new = Serial::parse("QRST-UVWX-YZ23-4567").unwrap();
+    fn replaced_serials_are_accepted_until_their_overlaps_end() {
+        let first = Serial::parse("ABCD-EFGH-IJKL-MNOP").unwrap();
+        let lost = Serial::parse("QRST-UVWX-YZ23-4567").unwrap();
+        let new = Serial::parse("AAAA-BBBB-CCCC-DDDD").unwrap();
+        let now = at("2017-11-08T00:00:00+09:00");
         let until = at("2017-11-15T00:00:00+09:00");
-        let license = license(MONTHLY).reissued(new.hash(), until);
+        let later = at("2017-11-16T00:00:00+09:00");
+        // The customer never got the second, and gets a third.
+        let license =
+            license(MONTHLY)
+                .reissued(lost.hash(), until, now)
+                .reissued(new.hash(), later, now);
         let second = jiff::SignedDuration::from_secs(1);
-        for (now, old_is_accepted) in [(until - second, true), (until, false)] {
+        for (now, first_is_accepted, lost_is_accepted) in [
+            (until - second, true, true),
+            (until, false, true),
+            (later, false, false),
+        ] {
             assert!(license.accepts(&new, now));
-            assert_eq!(license.accepts(&old, now), old_is_accepted);
+            assert_eq!(license.accepts(&first, now), first_is_accepted);
+            assert_eq!(license.accepts(&lost, now), lost_is_accepted);
+            let accepted = u8::from(first_is_accepted) + u8::from(lost_is_accepted);
             let current = license.as_of(now).unwrap();
-            assert_eq!(current.previous_serial.is_some(), old_is_accepted);
+            assert_eq!(current.previous_serials.len(), usize::from(accepted));
             assert_eq!(current.code_at(now), Code::Valid);
         }
+        let leaked = license.reissued(first.hash(), now, now);
+        assert!(!leaked.accepts(&new, now) && !leaked.accepts(&lost, now));
     }
 }

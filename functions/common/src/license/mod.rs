@@ -8,6 +8,7 @@
 mod change;
 mod names;
 mod order;
+mod record;
 mod standing;
 mod time;
 
@@ -26,6 +27,7 @@ use crate::serial::{Serial, SerialHash};
 pub use change::Amendment;
 pub use names::{Name, Purpose, QUARANTINE_DAYS};
 pub use order::{Order, Plan};
+pub use record::{Cell, Record, RecordError};
 pub use standing::{Bounds, Finding, Rule};
 
 /// What a plug-in is told about its licence.
@@ -120,9 +122,8 @@ pub struct License {
     pub policy: Policy,
     /// The hash of its serial.
     pub serial_sha256: SerialHash,
-    /// The serial before, while it is still accepted.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub previous_serial: Option<PreviousSerial>,
+    /// The serials before, each while it is still accepted.
+    pub previous_serials: Vec<PreviousSerial>,
 }
 
 /// A serial that was replaced.
@@ -176,6 +177,27 @@ pub enum LicenseError {
     /// A trial is not billed.
     #[error("a trial has no billing interval; `license convert` makes it a paid licence")]
     TrialBilling,
+    /// It is bought, cancelled, and not over.
+    #[error("the contract runs until {0}; `tegata license cancel --withdraw` lets it go on")]
+    Running(Date),
+    /// It would be bought and stay suspended.
+    #[error("the licence is suspended; resume it first")]
+    Suspended,
+    /// A cancellation that was forgotten.
+    #[error(
+        "cancelled on {on}, the contract would have ended on {last_day}, and it has renewed since; to end it with the current term, say --on {term_starts_on}"
+    )]
+    CancelledTooLongAgo {
+        /// The day of the cancellation.
+        on: Date,
+        /// The last day that the rule gives.
+        last_day: Date,
+        /// The current term's first day.
+        term_starts_on: Date,
+    },
+    /// A cancellation before there was a contract.
+    #[error("the contract starts on {0}; it cannot have been cancelled before")]
+    CancelledBeforeStart(Date),
     /// It is bought already.
     #[error("the contract is paid for and running; there is nothing to convert")]
     AlreadyPaid,
@@ -191,6 +213,14 @@ pub enum LicenseError {
         /// Which.
         domain: Domain,
         /// From when.
+        until: Timestamp,
+    },
+    /// A domain that works twice, with a gap.
+    #[error("{domain} works until {until}; it can go on working, or start again once that is past")]
+    NameGap {
+        /// Which.
+        domain: Domain,
+        /// Until when.
         until: Timestamp,
     },
     /// Nothing to keep.
@@ -217,11 +247,11 @@ impl License {
         }
     }
 
-    /// Whether a serial is accepted at an instant: the licence's, or the one before while that
+    /// Whether a serial is accepted at an instant: the licence's, or one before it while that
     /// overlaps.
     pub fn accepts(&self, serial: &Serial, now: Timestamp) -> bool {
-        let previous = self.previous_serial.as_ref();
-        let is_previous = previous.is_some_and(|p| now < p.until && p.sha256.matches(serial));
+        let mut previous = self.previous_serials.iter();
+        let is_previous = previous.any(|p| now < p.until && p.sha256.matches(serial));
         self.serial_sha256.matches(serial) || is_previous
     }
 

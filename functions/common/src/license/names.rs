@@ -75,9 +75,10 @@ impl License {
         to: &Domain,
         from: Timestamp,
         until: Timestamp,
+        now: Timestamp,
     ) -> Result<Self, LicenseError> {
         let purpose = self.staying(&self.domain)?.purpose;
-        let mut license = self.with_name(to, purpose, from)?;
+        let mut license = self.with_name(to, purpose, from, now)?;
         let until = calendar::whole_second(until.max(from));
         for name in &mut license.names {
             if name.domain == self.domain {
@@ -88,11 +89,15 @@ impl License {
     }
 
     /// The contract with one more domain, or with one back that it is leaving or has left.
+    ///
+    /// What works goes on working: a domain that the contract is leaving comes back without a
+    /// gap, or not at all.
     pub fn with_name(
         &self,
         domain: &Domain,
         purpose: Purpose,
         from: Timestamp,
+        now: Timestamp,
     ) -> Result<Self, LicenseError> {
         let mut license = self.clone();
         let name = Name {
@@ -103,10 +108,20 @@ impl License {
         };
         let is_full = license.names.len() >= MAX_NAMES;
         match license.names.iter_mut().find(|n| n.domain == *domain) {
-            Some(known) if known.until.is_none() => {
-                return Err(LicenseError::KnownName(domain.clone()));
-            }
-            Some(known) => *known = name,
+            Some(known) => match known.until {
+                None => return Err(LicenseError::KnownName(domain.clone())),
+                Some(until) if until <= now => *known = name,
+                Some(until) if name.from <= until => {
+                    let from = known.from.min(name.from);
+                    *known = Name { from, ..name };
+                }
+                Some(until) => {
+                    return Err(LicenseError::NameGap {
+                        domain: domain.clone(),
+                        until,
+                    });
+                }
+            },
             None if is_full => return Err(LicenseError::TooManyNames),
             None => license.names.push(name),
         }
@@ -128,22 +143,29 @@ impl License {
             return Err(LicenseError::LastName(domain.clone()));
         }
         let mut license = self.clone();
+        let until = calendar::whole_second(until);
+        // What never worked, such as a name that was mistyped, needs no quarantine.
+        let never_worked = |name: &Name| until <= name.from && name.domain != self.domain;
+        license
+            .names
+            .retain(|name| name.domain != *domain || !never_worked(name));
         for name in &mut license.names {
             if name.domain == *domain {
-                name.until = Some(calendar::whole_second(until));
+                name.until = Some(until);
             }
         }
         Ok(license)
     }
 
-    /// The contract that keeps a domain after all, before it has left it.
+    /// The contract that keeps a domain after all: before it has left it, or if it has no other.
     pub fn keeping(&self, domain: &Domain, now: Timestamp) -> Result<Self, LicenseError> {
         let mut license = self.clone();
+        let has_another = self.names.iter().any(|name| name.until.is_none());
         let name = license.names.iter_mut().find(|n| n.domain == *domain);
         let name = name.ok_or_else(|| LicenseError::UnknownName(domain.clone()))?;
         match name.until {
             None => Err(LicenseError::NameStays(domain.clone())),
-            Some(until) if until <= now => Err(LicenseError::NameLeaves {
+            Some(until) if until <= now && has_another => Err(LicenseError::NameLeaves {
                 domain: domain.clone(),
                 until,
             }),
@@ -184,7 +206,8 @@ mod tests {
         let to = domain("renamed.cybozu.com");
         let from = at("2018-01-10T00:00:00+09:00");
         let until = at("2018-01-24T09:00:00+09:00");
-        let old = old.moved(&to, from, until).unwrap();
+        let now = at("2017-12-20T00:00:00+09:00");
+        let old = old.moved(&to, from, until, now).unwrap();
         let new = old.under(&to);
         for (now, old_code, new_code) in [
             (from - SECOND, Code::Valid, Code::NotStarted),
@@ -203,9 +226,28 @@ mod tests {
         assert_eq!(old.as_of(free).unwrap().code_at(free), Code::NotFound);
         // And back again, while it is in quarantine.
         let back = new
-            .moved(&old.domain, until, until + SignedDuration::from_hours(48))
+            .moved(
+                &old.domain,
+                until,
+                until + SignedDuration::from_hours(48),
+                until,
+            )
             .unwrap();
         assert_eq!(back.under(&old.domain).code_at(until), Code::Valid);
+        // On the way there, too: what works goes on working.
+        let halfway = at("2018-01-15T00:00:00+09:00");
+        let day = |day: i8| at(&format!("2018-01-{day:02}T00:00:00+09:00"));
+        let back = new.moved(&old.domain, day(20), day(27), halfway).unwrap();
+        assert_eq!(back.under(&old.domain).code_at(halfway), Code::Valid);
+        assert_eq!(back.under(&old.domain).code_at(day(28)), Code::Valid);
+        assert_eq!(back.under(&to).code_at(day(28)), Code::NotFound);
+        assert_eq!(
+            new.moved(&old.domain, day(26), day(27), halfway),
+            Err(LicenseError::NameGap {
+                domain: old.domain.clone(),
+                until
+            })
+        );
     }
 
     #[test]
@@ -214,11 +256,11 @@ mod tests {
         let now = at("2018-01-10T00:00:00+09:00");
         let development = domain("example-dev.cybozu.com");
         let two = license
-            .with_name(&development, Purpose::Development, now)
+            .with_name(&development, Purpose::Development, now, now)
             .unwrap();
         assert_eq!(two.under(&development).code_at(now), Code::Valid);
         assert_eq!(
-            two.with_name(&development, Purpose::Production, now),
+            two.with_name(&development, Purpose::Production, now, now),
             Err(LicenseError::KnownName(development.clone()))
         );
         let until = now + SECOND;
@@ -232,6 +274,12 @@ mod tests {
         );
         assert_eq!(leaving.keeping(&development, now).unwrap(), two);
         assert!(leaving.keeping(&development, until).is_err());
+        // One that never worked is just gone.
+        let typo = domain("exmaple.cybozu.com");
+        let planned = license
+            .with_name(&typo, Purpose::Production, until, now)
+            .unwrap();
+        assert_eq!(planned.without_name(&typo, now, now).unwrap(), license);
         assert_eq!(
             two.keeping(&development, now),
             Err(LicenseError::NameStays(development.clone()))
@@ -240,6 +288,14 @@ mod tests {
             leaving.without_name(&license.domain, until, now),
             Err(LicenseError::LastName(license.domain.clone()))
         );
+        // A contract that is over may leave its last domain, and come back to it.
+        let cancelled = license.cancelled("2018-01-10".parse().unwrap(), now);
+        let over = at("2019-01-10T00:00:00+09:00");
+        let left = cancelled.unwrap();
+        let left = left.without_name(&license.domain, over, over).unwrap();
+        assert_eq!(left.code_at(over), Code::NotFound);
+        let back = left.keeping(&license.domain, over).unwrap();
+        assert_eq!(back.code_at(over), Code::Expired);
         let stranger = domain("stranger.cybozu.com");
         assert_eq!(
             two.without_name(&stranger, until, now),
@@ -254,12 +310,12 @@ mod tests {
         for number in 1..MAX_NAMES {
             let name = domain(&format!("dev-{number}.cybozu.com"));
             contract = contract
-                .with_name(&name, Purpose::Development, now)
+                .with_name(&name, Purpose::Development, now, now)
                 .unwrap();
         }
         let name = domain("one-more.cybozu.com");
         assert_eq!(
-            contract.with_name(&name, Purpose::Development, now),
+            contract.with_name(&name, Purpose::Development, now, now),
             Err(LicenseError::TooManyNames)
         );
     }

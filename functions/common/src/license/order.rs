@@ -98,7 +98,7 @@ impl License {
             grace_until: calendar::end_of_grace(term.ends_on, &policy)?,
             policy,
             serial_sha256: serial,
-            previous_serial: None,
+            previous_serials: Vec::new(),
         };
         license.check()?;
         Ok(license)
@@ -113,16 +113,20 @@ impl License {
         let has_ended = self.ends_on.is_some_and(|last_day| last_day < today);
         match (self.kind, self.ends_on) {
             (Kind::Paid, Some(last_day)) if !has_ended => {
-                return Err(LicenseError::AlreadyCancelled(last_day));
+                return Err(LicenseError::Running(last_day));
             }
             (Kind::Paid, None) => return Err(LicenseError::AlreadyPaid),
             _ => {}
+        }
+        if self.suspended_from.is_some_and(|from| from <= now) {
+            return Err(LicenseError::Suspended);
         }
         let mut license = self.as_of(now)?;
         // Ordered before the trial starts, it is bought from the day on which that would start.
         let ordered_on = calendar::date_of(license.usable_from, &license.policy).max(today);
         license.kind = Kind::Paid;
         license.billing = Some(billing);
+        license.next_billing = None; // of the contract that ended
         license.term = calendar::first_term(ordered_on, billing)?;
         license.ends_on = None;
         license.restated(now)
@@ -133,7 +137,7 @@ impl License {
 mod tests {
     use super::super::testing::*;
     use super::*;
-    use crate::license::Code;
+    use crate::license::{Amendment, Code};
 
     #[test]
     fn a_trial_lasts_its_days_and_the_morning_after() {
@@ -180,12 +184,35 @@ mod tests {
         let last_day = cancelled.ends_on.unwrap();
         assert_eq!(
             cancelled.converted(Billing::Monthly, now),
-            Err(LicenseError::AlreadyCancelled(last_day))
+            Err(LicenseError::Running(last_day))
         );
         let later = at("2018-01-15T10:00:00+09:00");
         assert_eq!(cancelled.code_at(later), Code::Expired);
         let again = cancelled.converted(Billing::Monthly, later).unwrap();
         assert_eq!(again.code_at(later), Code::Valid);
         assert_eq!(again.term.starts_on.to_string(), "2018-02-01");
+        let suspended = cancelled.suspended(later).unwrap();
+        assert_eq!(
+            suspended.converted(Billing::Monthly, later),
+            Err(LicenseError::Suspended)
+        );
+    }
+
+    #[test]
+    fn what_the_ended_contract_had_planned_is_not_the_new_ones() {
+        let now = at("2017-11-10T10:00:00+09:00");
+        let yearly = Amendment {
+            billing: Some(Billing::Yearly),
+            ..Amendment::default()
+        };
+        let planned = license(MONTHLY).amended(yearly, now).unwrap();
+        let cancelled = planned.cancelled("2017-11-10".parse().unwrap(), now);
+        let later = at("2018-01-15T10:00:00+09:00");
+        let again = cancelled.unwrap().converted(Billing::Monthly, later);
+        let march = again
+            .unwrap()
+            .as_of(at("2018-03-01T10:00:00+09:00"))
+            .unwrap();
+        assert_eq!(march.term.ends_on.to_string(), "2018-03-31");
     }
 }

@@ -25,8 +25,8 @@ impl License {
             license.grace_until = calendar::end_of_grace(bound_to, &license.policy)?;
         }
         license
-            .previous_serial
-            .take_if(|previous| previous.until <= now);
+            .previous_serials
+            .retain(|previous| now < previous.until);
         let own = license.domain.clone();
         license.names.retain(|name| {
             name.domain == own || name.quarantined_until().is_none_or(|free| now < free)
@@ -46,16 +46,14 @@ impl License {
             .names
             .iter()
             .filter_map(|name| name.quarantined_until());
-        [
-            deadline.and_then(after),
-            after(self.term.ends_on),
-            self.previous_serial.as_ref().map(|previous| previous.until),
-        ]
-        .into_iter()
-        .flatten()
-        .chain(names)
-        .filter(|instant| self.as_of(*instant).is_ok_and(|then| then != *self))
-        .min()
+        let serials = self.previous_serials.iter().map(|serial| serial.until);
+        [deadline.and_then(after), after(self.term.ends_on)]
+            .into_iter()
+            .flatten()
+            .chain(names)
+            .chain(serials)
+            .filter(|instant| self.as_of(*instant).is_ok_and(|then| then != *self))
+            .min()
     }
 
     /// The licence after an operator changed what its dates follow from.
@@ -234,12 +232,14 @@ mod tests {
                         3 => contract.amended(billing(Billing::Monthly), now),
                         4 => contract.converted(Billing::Monthly, now),
                         5 => contract.suspended(now),
-                        6 => Ok(contract.reissued(hash, now + SignedDuration::from_hours(100))),
+                        6 => {
+                            Ok(contract.reissued(hash, now + SignedDuration::from_hours(100), now))
+                        }
                         _ => {
                             let name = domain(&format!("name-{hour}.cybozu.com"));
                             let both = now + SignedDuration::from_hours(48);
                             contract
-                                .with_name(&name, Purpose::Development, now)
+                                .with_name(&name, Purpose::Development, now, now)
                                 .and_then(|two| two.without_name(&name, both, now))
                         }
                     };

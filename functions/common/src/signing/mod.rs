@@ -107,17 +107,17 @@ impl Signer {
 
     /// Signs a licence's facts into a lease.
     ///
-    /// Its `iat` is `now`, but later than that of the lease `before`: of two leases the newer
+    /// Its `iat` is `now`, but later than that of the lease before: of two leases the newer
     /// counts, and `iat` has whole seconds.
     pub async fn sign(
         &self,
         license: License,
         now: Timestamp,
-        before: Option<&Lease>,
+        newer_than: Option<Timestamp>,
     ) -> Result<SignedLicense, SigningError> {
         let now = whole_second(now);
         let second = SignedDuration::from_secs(1);
-        let issued_at = before.map_or(now, |before| now.max(before.issued_at + second));
+        let issued_at = newer_than.map_or(now, |before| now.max(whole_second(before) + second));
         let mut jti = [0; 16];
         getrandom::fill(&mut jti)?;
         let claims = Claims::of(&license, issued_at, BASE64URL_NOPAD.encode(&jti))?;

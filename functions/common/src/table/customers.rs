@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::key::CUSTOMERS;
-use super::{Act, Before, Item, Key, Stored, Table, TableError, Write, read};
+use super::{Act, Before, Item, Key, Revision, Stored, Table, TableError, Write, read};
 use crate::customer::{Contact, Customer, CustomerId, EmailAddress};
 
 /// What a current item of a contact is found by.
@@ -95,17 +95,28 @@ impl Customers {
         self.table.get(&Key::contact(id, email)).await
     }
 
-    /// A customer with its contacts.
-    pub async fn file(&self, id: &CustomerId) -> Result<Option<CustomerFile>, TableError> {
+    /// Those of some customers that are there.
+    pub async fn customers(&self, ids: &[CustomerId]) -> Result<Vec<Stored<Customer>>, TableError> {
+        let keys: Vec<Key> = ids.iter().map(Key::customer).collect();
+        self.table.get_all(&keys).await?.into_iter().collect()
+    }
+
+    /// The revision of a contact, of whatever state the rest of it is.
+    pub async fn contact_revision(
+        &self,
+        id: &CustomerId,
+        email: &EmailAddress,
+    ) -> Result<Option<Revision>, TableError> {
+        self.table.revision(&Key::contact(id, email)).await
+    }
+
+    /// A customer with its contacts, if it is there.
+    pub async fn file(&self, id: &CustomerId) -> Result<FoundCustomers, TableError> {
         let items = self
             .table
             .partition(&Key::of(&CUSTOMERS, id.as_str(), "c"))
             .await?;
-        let mut found = group(items);
-        if let Some(error) = found.unreadable.pop() {
-            return Err(error);
-        }
-        Ok(found.customers.pop())
+        Ok(group(items))
     }
 
     /// All customers with their contacts. Reads the whole table.
@@ -126,34 +137,30 @@ impl Customers {
         Ok(group(items))
     }
 
-    /// Writes a customer and contacts of it together or not at all. `None` for what was read
-    /// before means that it must be new.
+    /// Writes a customer and contacts of it together or not at all. `None` for the revision that
+    /// was read means that it must be new.
     pub async fn write(
         &self,
-        customer: Option<(&Customer, Option<&Stored<Customer>>)>,
-        contacts: &[(&CustomerId, &Contact, Option<&Stored<Contact>>)],
+        customer: Option<(&Customer, Option<&Revision>)>,
+        contacts: &[(&CustomerId, &Contact, Option<&Revision>)],
         act: &Act<'_>,
     ) -> Result<(), TableError> {
         let mut writes = Vec::new();
         if let Some((customer, before)) = customer {
             let key = Key::customer(&customer.customer_id);
-            let before = self.before(&key, before.map(|b| &b.revision)).await?;
+            let before = self.before(&key, before).await?;
             writes.push(Write::put(&key, before, customer)?);
         }
         for (id, contact, before) in contacts {
             let key = Key::contact(id, &contact.email);
-            let before = self.before(&key, before.map(|b| &b.revision)).await?;
+            let before = self.before(&key, *before).await?;
             writes.push(Write::put(&key, before, contact)?.remembered_as(&contact.wishes)?);
         }
         self.table.transact(writes, act).await?;
         Ok(())
     }
 
-    async fn before(
-        &self,
-        key: &Key,
-        read: Option<&super::Revision>,
-    ) -> Result<Before, TableError> {
+    async fn before(&self, key: &Key, read: Option<&Revision>) -> Result<Before, TableError> {
         match read {
             Some(revision) => Ok(Before::Current(revision.clone())),
             None => match self.table.before(key).await? {
@@ -167,11 +174,12 @@ impl Customers {
     pub async fn remove_contact(
         &self,
         id: &CustomerId,
-        contact: &Stored<Contact>,
+        email: &EmailAddress,
+        before: &Revision,
         act: &Act<'_>,
     ) -> Result<(), TableError> {
-        let key = Key::contact(id, &contact.value.email);
-        let delete = Write::delete(&key, contact.revision.clone());
+        let key = Key::contact(id, email);
+        let delete = Write::delete(&key, before.clone());
         self.table.transact(vec![delete], act).await?;
         Ok(())
     }

@@ -229,12 +229,12 @@ impl Licenses {
         })
     }
 
-    /// All revisions of a licence, the oldest first.
+    /// All revisions of a licence, the oldest first. One that cannot be read hides no other.
     pub async fn history(
         &self,
         domain: &Domain,
         product: &ProductSlug,
-    ) -> Result<Vec<Past<SignedLicense>>, TableError> {
+    ) -> Result<Vec<Result<Past<SignedLicense>, TableError>>, TableError> {
         self.table.history(&Key::license(domain, product)).await
     }
 

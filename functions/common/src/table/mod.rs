@@ -63,6 +63,13 @@ pub struct Past<T> {
     pub revision: Revision,
 }
 
+impl<T> Past<T> {
+    /// What it made, if it made anything.
+    pub fn value(&self) -> Option<&T> {
+        self.value.as_ref()
+    }
+}
+
 /// Who does what, when: what a write is signed with.
 #[derive(Clone, Debug)]
 pub struct Act<'a> {
@@ -422,13 +429,13 @@ impl Table {
         Ok(revision)
     }
 
-    /// All revisions under a key, the oldest first.
+    /// All revisions under a key, the oldest first. One that cannot be read hides no other.
     pub async fn history<T: DeserializeOwned>(
         &self,
         key: &Key,
-    ) -> Result<Vec<Past<T>>, TableError> {
+    ) -> Result<Vec<Result<Past<T>, TableError>>, TableError> {
         let items = self.query(key, None, None).await?;
-        items.into_iter().map(read_past).collect()
+        Ok(items.into_iter().map(read_past).collect())
     }
 
     /// The last revision under a key up to an instant.

@@ -1,104 +1,12 @@
-//! The commands as an operator types them, on a directory of their own.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+//! The basic commands.
 
-use std::cell::RefCell;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-const PRODUCTS: &str = r#"
-issuer = "https://license.example.com"
-[products.sheet]
-name = { ja = "シート", en = "Sheet" }
-[products.gantt]
-name = { ja = "ガント", en = "Gantt" }
-requires_serial = true
-"#;
-
-struct Tegata {
-    directory: TempDir,
-    /// The instant at which commands act, if not now.
-    now: RefCell<Option<String>>,
-}
-
-impl Tegata {
-    /// With a signing key and two products.
-    fn new() -> Self {
-        let tegata = Self::empty();
-        tegata.json(&["key", "create"]);
-        let products = tegata.file("products.toml", PRODUCTS);
-        tegata.json(&["product", "apply", &products]);
-        tegata
-    }
-
-    fn empty() -> Self {
-        Self {
-            directory: tempfile::tempdir().unwrap(),
-            now: RefCell::new(None),
-        }
-    }
-
-    /// Lets the following commands act at an instant.
-    fn travel(&self, now: &str) {
-        *self.now.borrow_mut() = Some(format!("--now={now}"));
-    }
-
-    fn file(&self, name: &str, content: &str) -> String {
-        let path = self.directory.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        path.display().to_string()
-    }
-
-    fn place(&self) -> PathBuf {
-        self.directory.path().join("place")
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_tegata"))
-            .arg(format!("--local={}", self.place().display()))
-            .args(self.now.borrow().as_ref())
-            .args(arguments)
-            .env_remove("TEGATA_STACK")
-            .env("USER", "tester")
-            .output()
-            .unwrap()
-    }
-
-    /// What a command prints that must succeed.
-    fn text(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let (out, err) = (text(&output.stdout), text(&output.stderr));
-        assert!(output.status.success(), "{arguments:?}: {out}{err}");
-        out
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        let arguments: Vec<&str> = arguments
-            .iter()
-            .copied()
-            .chain(["--output", "json"])
-            .collect();
-        serde_json::from_str(&self.text(&arguments)).unwrap()
-    }
-
-    /// What a command says that must fail, and its exit code.
-    fn failure(&self, arguments: &[&str]) -> (i32, String) {
-        let output = self.run(arguments);
-        assert!(
-            !output.status.success(),
-            "{arguments:?}: {}",
-            text(&output.stdout)
-        );
-        (output.status.code().unwrap(), text(&output.stderr))
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
+use crate::support::{PRODUCTS, Tegata, text};
 
 const ISSUE: [&str; 8] = [
     "license",

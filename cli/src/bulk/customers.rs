@@ -1,0 +1,270 @@
+//! Customers and contacts as rows: one for each contact, or one for a customer that has none.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+use tegata_common::customer::{
+    Contact, Customer, CustomerId, EmailAddress, Language, Role, Severity, Wishes,
+};
+use tegata_common::table::Stored;
+use tegata_common::table::customers::CustomerFile;
+
+use super::sheet::{Refusal, Row, Sheet};
+use crate::change::{self, Difference};
+use crate::place::Place;
+
+pub(super) const REQUIRED: [&str; 2] = ["customer_id", "name"];
+pub(super) const OPTIONAL: [&str; 5] = ["email", "role", "language", "severity_floor", "releases"];
+
+/// What is to be written of one customer: itself, its contacts, or both, in one transaction.
+#[derive(Debug)]
+pub(super) struct CustomerWrite {
+    pub(super) lines: Vec<u64>,
+    pub(super) customer: Option<(Customer, Option<Stored<Customer>>)>,
+    pub(super) id: CustomerId,
+    pub(super) contacts: Vec<(Contact, Option<Stored<Contact>>)>,
+    pub(super) differences: Vec<Difference>,
+}
+
+impl CustomerWrite {
+    pub(super) fn is_new(&self) -> bool {
+        matches!(self.customer, Some((_, None)))
+    }
+
+    pub(super) async fn write(&self, place: &Place) -> anyhow::Result<()> {
+        let customer = self.customer.as_ref();
+        let customer =
+            customer.map(|(customer, before)| (customer, before.as_ref().map(|b| &b.revision)));
+        let contacts: Vec<_> = self
+            .contacts
+            .iter()
+            .map(|(contact, before)| (&self.id, contact, before.as_ref().map(|b| &b.revision)))
+            .collect();
+        let act = place.act("import");
+        Ok(place.customers.write(customer, &contacts, &act).await?)
+    }
+}
+
+/// What a file of customers comes to.
+#[derive(Debug, Default)]
+pub(super) struct Planned {
+    pub(super) writes: Vec<CustomerWrite>,
+    pub(super) unchanged: usize,
+    pub(super) refused: Vec<Refusal>,
+    /// The customers that the file states.
+    pub(super) ids: Vec<CustomerId>,
+}
+
+struct Stated {
+    line: u64,
+    customer: Customer,
+    contact: Option<Contact>,
+}
+
+/// Compares a file with what is there.
+pub(super) fn plan(
+    sheet: &Sheet,
+    existing: &BTreeMap<String, CustomerFile>,
+) -> anyhow::Result<Planned> {
+    let mut planned = Planned::default();
+    let mut names: HashMap<CustomerId, (u64, Customer)> = HashMap::new();
+    let mut addresses: HashMap<(CustomerId, String), u64> = HashMap::new();
+    let mut by_customer: BTreeMap<CustomerId, Vec<Stated>> = BTreeMap::new();
+    for row in &sheet.rows {
+        let stated = match read(sheet, row) {
+            Ok(stated) => stated,
+            Err(refusal) => {
+                planned.refused.push(refusal);
+                continue;
+            }
+        };
+        let id = stated.customer.customer_id.clone();
+        let first = names
+            .entry(id.clone())
+            .or_insert_with(|| (row.line, stated.customer.clone()));
+        if first.1 != stated.customer {
+            let reason = format!("line {} names {id} otherwise", first.0);
+            planned.refused.push(sheet.refuse(row, "name", reason));
+            continue;
+        }
+        if let Some(contact) = &stated.contact {
+            let address = (id.clone(), contact.email.canonical());
+            if let Some(line) = addresses.insert(address, row.line) {
+                let reason = format!("line {line} has it already");
+                planned.refused.push(sheet.refuse(row, "email", reason));
+                continue;
+            }
+        }
+        by_customer.entry(id).or_default().push(stated);
+    }
+    planned.ids = by_customer.keys().cloned().collect();
+    for (id, stated) in by_customer {
+        let file = existing.get(id.as_str());
+        match compare(id, stated, file)? {
+            Some(write) => planned.writes.push(write),
+            None => planned.unchanged += 1,
+        }
+    }
+    Ok(planned)
+}
+
+fn compare(
+    id: CustomerId,
+    stated: Vec<Stated>,
+    file: Option<&CustomerFile>,
+) -> anyhow::Result<Option<CustomerWrite>> {
+    let mut write = CustomerWrite {
+        lines: Vec::new(),
+        customer: None,
+        id,
+        contacts: Vec::new(),
+        differences: Vec::new(),
+    };
+    let before = file.map(|file| file.customer.clone());
+    for Stated {
+        line,
+        customer,
+        contact,
+    } in stated
+    {
+        let known = before.as_ref().map(|before| &before.value);
+        if known != Some(&customer) && write.customer.is_none() {
+            write
+                .differences
+                .extend(change::differences(known, &customer)?);
+            write.customer = Some((customer, before.clone()));
+            write.lines.push(line);
+        }
+        let Some(contact) = contact else { continue };
+        let known = file.into_iter().flat_map(|file| &file.contacts);
+        let known = known
+            .clone()
+            .find(|known| known.value.email.canonical() == contact.email.canonical());
+        if known.map(|known| &known.value) != Some(&contact) {
+            let name = format!("contacts.{}", write.contacts.len() + 1);
+            let changed = change::differences(known.map(|k| &k.value), &contact)?;
+            write
+                .differences
+                .extend(changed.into_iter().map(|difference| Difference {
+                    field: format!("{name}.{}", difference.field),
+                    ..difference
+                }));
+            write.contacts.push((contact, known.cloned()));
+            write.lines.push(line);
+        }
+    }
+    write.lines.dedup();
+    Ok((!write.lines.is_empty()).then_some(write))
+}
+
+fn read(sheet: &Sheet, row: &Row) -> Result<Stated, Refusal> {
+    sheet.check_width(row)?;
+    let text = |column| sheet.cell(row, column).unwrap_or("");
+    let refuse = |column, reason: &dyn std::fmt::Display| sheet.refuse(row, column, reason);
+    let id: CustomerId = text("customer_id")
+        .parse()
+        .map_err(|error| refuse("customer_id", &error))?;
+    let name = text("name")
+        .parse()
+        .map_err(|error| refuse("name", &error))?;
+    let customer = Customer {
+        customer_id: id,
+        name,
+    };
+    let contact = match text("email") {
+        "" => {
+            let stray = OPTIONAL[1..].iter().find(|column| !text(column).is_empty());
+            if let Some(column) = stray {
+                return Err(refuse(column, &"there is no email that it could be about"));
+            }
+            None
+        }
+        email => {
+            let email: EmailAddress = email.parse().map_err(|error| refuse("email", &error))?;
+            let wishes = Wishes {
+                role: word(
+                    sheet,
+                    row,
+                    "role",
+                    "primary or additional",
+                    Some(Role::Primary),
+                )?,
+                language: word(sheet, row, "language", "ja or en", Some(Language::Ja))?,
+                severity_floor: match text("severity_floor") {
+                    "" => None,
+                    _ => Some(word::<Severity>(
+                        sheet,
+                        row,
+                        "severity_floor",
+                        "minor, major or critical",
+                        None,
+                    )?),
+                },
+                releases: match text("releases").to_lowercase().as_str() {
+                    "yes" | "true" | "1" => true,
+                    "no" | "false" | "0" | "" => false,
+                    _ => return Err(refuse("releases", &"expected yes or no")),
+                },
+            };
+            let wishes = wishes.check().map_err(|error| refuse("role", &error))?;
+            Some(Contact { email, wishes })
+        }
+    };
+    Ok(Stated {
+        line: row.line,
+        customer,
+        contact,
+    })
+}
+
+/// A cell that holds one of some words, or nothing.
+pub(super) fn word<T: serde::de::DeserializeOwned>(
+    sheet: &Sheet,
+    row: &Row,
+    column: &str,
+    accepted: &str,
+    empty: Option<T>,
+) -> Result<T, Refusal> {
+    let text = sheet.cell(row, column).unwrap_or("").to_lowercase();
+    if let (true, Some(empty)) = (text.is_empty(), empty) {
+        return Ok(empty);
+    }
+    serde_json::from_value(Value::from(text))
+        .map_err(|_| sheet.refuse(row, column, format!("expected {accepted}")))
+}
+
+/// Customers as rows.
+pub(super) fn rows(files: &[CustomerFile]) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for CustomerFile { customer, contacts } in files {
+        let start = [
+            customer.value.customer_id.to_string(),
+            customer.value.name.to_string(),
+        ];
+        let mut row = |cells: [String; 5]| rows.push([&start[..], &cells].concat());
+        if contacts.is_empty() {
+            row(Default::default());
+        }
+        for contact in contacts {
+            let Contact { email, wishes } = &contact.value;
+            let releases = if wishes.releases { "yes" } else { "" };
+            row([
+                email.as_str().to_owned(),
+                text(&wishes.role),
+                text(&wishes.language),
+                wishes
+                    .severity_floor
+                    .as_ref()
+                    .map_or_else(String::new, text),
+                releases.to_owned(),
+            ]);
+        }
+    }
+    rows
+}
+
+/// A word as it is stored.
+pub(super) fn text<T: serde::Serialize>(value: &T) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}

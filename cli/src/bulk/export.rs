@@ -1,0 +1,115 @@
+//! What is there, as files that an import reads back without a change.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde_json::json;
+use tegata_common::table::customers::FoundCustomers;
+use tegata_common::table::licenses::Found;
+
+use super::sheet::{Encoding, encode};
+use super::{customers, licenses};
+use crate::output::{self, Output, say};
+use crate::place::Place;
+
+/// Write all customers and contracts to CSV files.
+///
+/// The files hold mail addresses, and serials as hashes; they are readable by their owner only.
+/// Importing them changes nothing.
+#[derive(Args)]
+pub(crate) struct Export {
+    /// The file for customers and contacts.
+    customers: PathBuf,
+    /// The file for contracts.
+    licenses: PathBuf,
+    /// How letters are written. Excel opens utf-8-bom and, in Japan, cp932.
+    #[arg(long, value_enum, default_value = "utf-8-bom")]
+    encoding: Encoding,
+    /// Write over files that are there.
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) async fn export(place: &Place, output: Output, args: Export) -> anyhow::Result<()> {
+    let FoundCustomers {
+        customers: files,
+        unreadable: mut broken,
+    } = place.customers.all().await?;
+    let Found {
+        licenses: stored,
+        unreadable,
+    } = place.licenses.all().await?;
+    broken.extend(unreadable);
+    for error in &broken {
+        eprintln!("warning: {error}");
+    }
+    // Half an export would be taken for all.
+    if !broken.is_empty() {
+        bail!(
+            "{} items could not be read; nothing was exported",
+            broken.len()
+        );
+    }
+    let header: Vec<&str> = [&customers::REQUIRED[..], &customers::OPTIONAL].concat();
+    let customer_rows = customers::rows(&files);
+    let mut license_rows = Vec::new();
+    for stored in &stored {
+        let license = stored.value.license.as_of(place.now)?;
+        license_rows.extend(licenses::row(&license));
+    }
+    write(&args, &args.customers, &header, &customer_rows)?;
+    write(&args, &args.licenses, &licenses::header(), &license_rows)?;
+    match output {
+        Output::Json => output::json(&json!({
+            "customers": files.len(),
+            "licenses": license_rows.len(),
+        }))?,
+        Output::Text => say!(
+            "{} customers to {}, {} contracts to {}",
+            files.len(),
+            args.customers.display(),
+            license_rows.len(),
+            args.licenses.display()
+        ),
+    }
+    Ok(())
+}
+
+fn write(args: &Export, path: &Path, header: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
+    let mut writer = csv::WriterBuilder::new()
+        .terminator(csv::Terminator::CRLF)
+        .from_writer(Vec::new());
+    writer.write_record(header)?;
+    for row in rows {
+        writer.write_record(row)?;
+    }
+    let text = String::from_utf8(writer.into_inner().map_err(|error| error.into_error())?)?;
+    let bytes = encode(&text, args.encoding).map_err(|line| {
+        anyhow::anyhow!(
+            "{} line {line} has a letter that CP932 does not have; export as utf-8-bom",
+            path.display()
+        )
+    })?;
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    if args.force {
+        options.create(true).truncate(true);
+    } else {
+        options.create_new(true);
+    }
+    let shown = || {
+        let hint = if args.force {
+            ""
+        } else {
+            "; --force writes over it"
+        };
+        format!("cannot write {}{hint}", path.display())
+    };
+    let mut file = options.open(path).with_context(shown)?;
+    file.write_all(&bytes).with_context(shown)?;
+    file.sync_all().with_context(shown)
+}

@@ -1,0 +1,340 @@
+//! CSV files as spreadsheets write them: UTF-8 with or without a byte order mark, or CP932.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+use encoding_rs::SHIFT_JIS;
+use serde::Serialize;
+
+use crate::failure::Usage;
+
+/// How a file's letters are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Encoding {
+    /// UTF-8.
+    #[value(name = "utf-8")]
+    Utf8,
+    /// UTF-8 with a byte order mark, by which Excel knows it.
+    #[value(name = "utf-8-bom")]
+    Utf8Bom,
+    /// Windows code page 932: what Excel in Japan writes as CSV.
+    #[value(name = "cp932")]
+    Cp932,
+}
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// A CSV file with a header.
+#[derive(Debug)]
+pub(super) struct Sheet {
+    /// The file's name, for messages.
+    pub(super) file: String,
+    /// The column of each name.
+    columns: HashMap<String, usize>,
+    width: usize,
+    pub(super) rows: Vec<Row>,
+}
+
+/// A row below the header that is not blank.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// The line in the file on which it starts.
+    pub(super) line: u64,
+    cells: Vec<String>,
+}
+
+/// Why a row is not taken.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Refusal {
+    pub(super) file: String,
+    pub(super) line: u64,
+    /// The column's number from 1, and its name.
+    pub(super) column: Option<(usize, String)>,
+    pub(super) reason: String,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} line {}", self.file, self.line)?;
+        if let Some((number, name)) = &self.column {
+            write!(f, ", column {number} ({name})")?;
+        }
+        write!(f, ": {}", self.reason)
+    }
+}
+
+impl Sheet {
+    /// Reads a file.
+    pub(super) fn read(path: &Path, encoding: Option<Encoding>) -> anyhow::Result<Self> {
+        let bytes =
+            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let file = path.display().to_string();
+        let text = decode(&bytes, encoding).with_context(|| file.clone())?;
+        Self::parse(file, &text)
+    }
+
+    fn parse(file: String, text: &str) -> anyhow::Result<Self> {
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .trim(csv::Trim::All)
+            .from_reader(text.as_bytes());
+        let mut lines = Lines {
+            text: text.as_bytes(),
+            position: 0,
+            line: 1,
+        };
+        let mut columns = HashMap::new();
+        let mut width = 0;
+        let mut rows = Vec::new();
+        for record in reader.records() {
+            let record = record.with_context(|| file.clone())?;
+            let start = record.position().map_or(0, csv::Position::byte);
+            let line = lines.of(usize::try_from(start).unwrap_or(usize::MAX));
+            if record.iter().all(str::is_empty) {
+                continue;
+            }
+            if width == 0 {
+                width = record.len();
+                for (index, name) in record.iter().enumerate() {
+                    let name = name.to_lowercase();
+                    if !name.is_empty() && columns.insert(name.clone(), index).is_some() {
+                        bail!("{file} line {line}: column {name} is there twice");
+                    }
+                }
+                continue;
+            }
+            rows.push(Row {
+                line,
+                cells: record.iter().map(str::to_owned).collect(),
+            });
+        }
+        if width == 0 {
+            bail!("{file} is empty; its first line has to name the columns");
+        }
+        Ok(Self {
+            file,
+            columns,
+            width,
+            rows,
+        })
+    }
+
+    pub(super) fn has(&self, column: &str) -> bool {
+        self.columns.contains_key(column)
+    }
+
+    /// Refuses a header that lacks what is needed, or has what is not known.
+    pub(super) fn check_header(&self, required: &[&str], optional: &[&str]) -> anyhow::Result<()> {
+        let known = || required.iter().chain(optional);
+        let accepted = || known().copied().collect::<Vec<_>>().join(", ");
+        if let Some(missing) = required.iter().find(|name| !self.has(name)) {
+            bail!(
+                "{}: column {missing} is missing; the columns are {}",
+                self.file,
+                accepted()
+            );
+        }
+        let unknown = |name: &&String| !known().any(|known| known == name);
+        if let Some(unknown) = self.columns.keys().find(unknown) {
+            bail!(
+                "{}: column {unknown:?} is not known; the columns are {}",
+                self.file,
+                accepted()
+            );
+        }
+        Ok(())
+    }
+
+    /// A row's cell, or `None` if there is no such column.
+    pub(super) fn cell<'r>(&self, row: &'r Row, column: &str) -> Option<&'r str> {
+        let index = *self.columns.get(column)?;
+        Some(row.cells.get(index).map_or("", String::as_str))
+    }
+
+    /// Refuses a row that has not one cell for each column.
+    pub(super) fn check_width(&self, row: &Row) -> Result<(), Refusal> {
+        // Spreadsheets leave out empty cells at the end, and add some.
+        let extra = row
+            .cells
+            .iter()
+            .skip(self.width)
+            .any(|cell| !cell.is_empty());
+        if extra {
+            return Err(Refusal {
+                file: self.file.clone(),
+                line: row.line,
+                column: None,
+                reason: format!(
+                    "it has {} cells, and the header has {}; a comma inside a cell needs quotes",
+                    row.cells.len(),
+                    self.width
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    /// A refusal of a row, because of a column or as a whole (an empty name).
+    pub(super) fn refuse(&self, row: &Row, column: &str, reason: impl ToString) -> Refusal {
+        let index = self.columns.get(column);
+        let column =
+            (!column.is_empty()).then(|| (index.map_or(0, |index| index + 1), column.to_owned()));
+        Refusal {
+            file: self.file.clone(),
+            line: row.line,
+            column,
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// A file's text. Without a word from the caller, what is UTF-8 is UTF-8, and what is not is
+/// CP932.
+fn decode(bytes: &[u8], encoding: Option<Encoding>) -> anyhow::Result<String> {
+    let (without_bom, has_bom) = match bytes.strip_prefix(BOM) {
+        Some(rest) => (rest, true),
+        None => (bytes, false),
+    };
+    let is_utf8 = match encoding {
+        Some(Encoding::Cp932) => false,
+        Some(_) => true,
+        None => has_bom || std::str::from_utf8(without_bom).is_ok(),
+    };
+    if is_utf8 {
+        return std::str::from_utf8(without_bom)
+            .map(str::to_owned)
+            .map_err(|error| {
+                let line = line_of(without_bom, error.valid_up_to());
+                Usage(format!(
+                    "line {line}: not UTF-8; if it is CP932, say --encoding cp932"
+                ))
+                .into()
+            });
+    }
+    let (text, had_errors) = SHIFT_JIS.decode_without_bom_handling(bytes);
+    if had_errors {
+        // No second byte of CP932 is a line feed: lines can be told apart before decoding.
+        let broken = bytes
+            .split(|byte| *byte == b'\n')
+            .position(|line| SHIFT_JIS.decode_without_bom_handling(line).1);
+        let line = broken.map_or(0, |index| index + 1);
+        return Err(Usage(format!("line {line}: neither UTF-8 nor CP932")).into());
+    }
+    Ok(text.into_owned())
+}
+
+/// Counts lines as an editor does. (The reader's own count leaves out blank ones.)
+struct Lines<'t> {
+    text: &'t [u8],
+    position: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the first letter at a position or after it.
+    fn of(&mut self, position: usize) -> u64 {
+        while let Some(byte) = self.text.get(self.position) {
+            if self.position >= position && !matches!(byte, b'\r' | b'\n') {
+                break;
+            }
+            self.line += u64::from(*byte == b'\n');
+            self.position += 1;
+        }
+        self.line
+    }
+}
+
+fn line_of(bytes: &[u8], position: usize) -> usize {
+    let before = bytes.iter().take(position);
+    before.filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// A text as bytes of an encoding, or the first line that cannot be written in it.
+pub(super) fn encode(text: &str, encoding: Encoding) -> Result<Vec<u8>, usize> {
+    match encoding {
+        Encoding::Utf8 => Ok(text.as_bytes().to_vec()),
+        Encoding::Utf8Bom => Ok([BOM, text.as_bytes()].concat()),
+        Encoding::Cp932 => {
+            let mut bytes = Vec::with_capacity(text.len());
+            for (index, line) in text.split_inclusive('\n').enumerate() {
+                let (encoded, _, had_errors) = SHIFT_JIS.encode(line);
+                if had_errors {
+                    return Err(index + 1);
+                }
+                bytes.extend_from_slice(&encoded);
+            }
+            Ok(bytes)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_encoding_is_recognized_and_survives() {
+        let text = "customer_id,name\r\nC-1,株式会社髙島屋・ＡＢＣ㈱～－①\r\n";
+        for encoding in [Encoding::Utf8, Encoding::Utf8Bom, Encoding::Cp932] {
+            let bytes = encode(text, encoding).unwrap();
+            assert_eq!(decode(&bytes, None).unwrap(), text, "{encoding:?}");
+            assert_eq!(
+                decode(&bytes, Some(encoding)).unwrap(),
+                text,
+                "{encoding:?}"
+            );
+        }
+        assert_eq!(encode("a\nb😀\n", Encoding::Cp932), Err(2));
+    }
+
+    #[test]
+    fn what_is_neither_is_refused_with_its_line() {
+        let error = decode(b"a,b\nc,\xff\n", None).unwrap_err();
+        assert_eq!(error.to_string(), "line 2: neither UTF-8 nor CP932");
+        let error = decode(b"a,b\nc,d\n\x82\xa0\n", Some(Encoding::Utf8)).unwrap_err();
+        assert!(
+            error.to_string().starts_with("line 3: not UTF-8"),
+            "{error}"
+        );
+        let mut broken = BOM.to_vec();
+        broken.extend_from_slice(b"a\n\x82\xa0");
+        assert!(
+            decode(&broken, None).is_err(),
+            "a byte order mark is a promise"
+        );
+    }
+
+    #[test]
+    fn headers_and_rows() {
+        let text = " Customer_ID ,name,\n\n C-1 ,\"A, B\"\nC-2,B,,,\nC-3,C,,x\n,,\n";
+        let sheet = Sheet::parse("f".to_owned(), text).unwrap();
+        sheet.check_header(&["customer_id"], &["name"]).unwrap();
+        assert!(sheet.check_header(&["customer_id"], &[]).is_err());
+        assert!(
+            sheet
+                .check_header(&["domain"], &["customer_id", "name"])
+                .is_err()
+        );
+        let [one, two, three] = &sheet.rows[..] else {
+            panic!("{:?}", sheet.rows);
+        };
+        assert_eq!(sheet.cell(one, "name"), Some("A, B"));
+        assert_eq!((one.line, two.line), (3, 4));
+        assert_eq!(sheet.cell(two, "no"), None);
+        assert!(sheet.check_width(two).is_ok());
+        let refusal = sheet.check_width(three).unwrap_err();
+        assert!(
+            refusal.to_string().starts_with("f line 5: it has 4 cells"),
+            "{refusal}"
+        );
+        assert_eq!(
+            sheet.refuse(one, "name", "no").to_string(),
+            "f line 3, column 2 (name): no"
+        );
+        assert!(Sheet::parse("f".to_owned(), "\n").is_err());
+        assert!(Sheet::parse("f".to_owned(), "a,A\n").is_err());
+    }
+}

@@ -1,0 +1,418 @@
+//! Spreadsheets in and out.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::Tegata;
+
+const CUSTOMERS: &str = "customer_id,name,email,role,language,severity_floor,releases\r\n\
+    C-0001,株式会社髙橋商事㈱,taro@example.com,primary,ja,,\r\n\
+    C-0001,株式会社髙橋商事㈱,ops@example.com,additional,en,major,yes\r\n\
+    C-0002,\"Example, Ltd.\",,,,,\r\n";
+
+const LICENSES: &str = "domain,product,kind,users,usable_from,billing,customer_id,ends_on,serial,development_domains,note\r\n\
+    one.cybozu.com,sheet,paid,50,2017/10/3,monthly,C-0001,,AAAA-BBBB-CCCC-DDD1,one-dev.cybozu.com,継続\r\n\
+    two.s.cybozu.com,sheet,paid,10,2025-04-10T10:00:00+09:00,yearly,C-0001,2027-04-30,AAAA-BBBB-CCCC-DDD2,,\r\n\
+    three.cybozu.com,gantt,trial,5,2026-11-01,,C-0002,2026-11-30,AAAA-BBBB-CCCC-DDD3,,\r\n";
+
+fn cp932(text: &str) -> Vec<u8> {
+    let (bytes, _, had_errors) = encoding_rs::SHIFT_JIS.encode(text);
+    assert!(!had_errors);
+    bytes.into_owned()
+}
+
+fn place() -> Tegata {
+    let tegata = Tegata::new();
+    tegata.travel("2026-11-24T12:00:00+09:00");
+    tegata
+}
+
+fn bytes(tegata: &Tegata, name: &str, content: &[u8]) -> String {
+    let path = tegata.directory.path().join(name);
+    std::fs::write(&path, content).unwrap();
+    path.display().to_string()
+}
+
+/// The facts of every licence and customer, and nothing about when they were written.
+fn facts(tegata: &Tegata) -> Value {
+    json!([
+        tegata.json(&["license", "list"]),
+        tegata.json(&["contact", "list"]),
+        tegata.json(&["customer", "list"]),
+    ])
+}
+
+#[test]
+fn a_spreadsheet_from_japan_is_imported() {
+    let tegata = place();
+    let customers = bytes(&tegata, "customers.csv", &cp932(CUSTOMERS));
+    let licenses = bytes(&tegata, "licenses.csv", &cp932(LICENSES));
+    let import = ["import", &customers, &licenses];
+    let dry = tegata.json(&[&import[..], &["--dry-run"]].concat());
+    assert_eq!(
+        dry["licenses"],
+        json!({ "added": 3, "changed": 0, "unchanged": 0, "refused": 0 })
+    );
+    assert_eq!(tegata.json(&["license", "list"]), json!([]));
+    let done = tegata.json(&import);
+    assert_eq!(done["customers"]["added"], 2);
+    assert_eq!((&done["written"], &done["failed"]), (&json!(5), &json!(0)));
+
+    let customer = tegata.json(&["customer", "show", "C-0001"]);
+    assert_eq!(customer["name"], "株式会社髙橋商事㈱");
+    assert_eq!(customer["contacts"].as_array().unwrap().len(), 2);
+    let show = |domain: &str, product: &str| tegata.json(&["license", "show", domain, product]);
+    let one = show("one.cybozu.com", "sheet");
+    assert_eq!(
+        one["term"],
+        json!({ "starts_on": "2026-11-01", "ends_on": "2026-11-30" })
+    );
+    assert_eq!(
+        (&one["code"], &one["revision"]["change"]),
+        (&json!("VALID"), &json!("import"))
+    );
+    assert_eq!(show("one-dev.cybozu.com", "sheet")["users"], 50);
+    let two = show("two.cybozu.com", "sheet");
+    assert_eq!(
+        (&two["ends_on"], &two["term"]["ends_on"]),
+        (&json!("2027-04-30"), &json!("2027-04-30"))
+    );
+    assert_eq!(show("three.cybozu.com", "gantt")["kind"], "trial");
+
+    // Again: nothing. Changed in the spreadsheet: that, and only that.
+    let again = tegata.json(&import);
+    assert_eq!(
+        (&again["written"], &again["licenses"]["unchanged"]),
+        (&json!(0), &json!(3))
+    );
+    let more = LICENSES.replace("paid,50,", "paid,80,").replace(
+        "one-dev.cybozu.com",
+        "one-dev.cybozu.com one-dev2.cybozu.com",
+    );
+    let licenses = bytes(&tegata, "licenses.csv", &cp932(&more));
+    let changed = tegata.json(&["import", &licenses]);
+    assert_eq!(
+        changed["licenses"],
+        json!({ "added": 0, "changed": 1, "unchanged": 2, "refused": 0 })
+    );
+    assert_eq!(show("one-dev2.cybozu.com", "sheet")["users"], 80);
+    let text = tegata.text(&["import", &licenses, "--dry-run"]);
+    assert!(text.contains("0 added, 0 changed, 3 unchanged"), "{text}");
+}
+
+#[test]
+fn bad_rows_are_all_named_and_nothing_is_changed() {
+    let tegata = place();
+    let customers = bytes(&tegata, "customers.csv", &cp932(CUSTOMERS));
+    let licenses = bytes(&tegata, "licenses.csv", &cp932(LICENSES));
+    tegata.json(&["import", &customers, &licenses]);
+    let before = facts(&tegata);
+    // Two changes and a new row that are in order, between three that are not.
+    let bad = LICENSES.replace("paid,50,2017/10/3", "paid,55,2017/10/3")
+        + "four.cybozu.com,sheet,paid,many,2026-11-01,monthly,,,AAAA-BBBB-CCCC-DDD4,,\r\n\
+           five.cybozu.com,sheet,paid,5,2026-11-01,monthly,,,AAAA-BBBB-CCCC-DDD5,,\r\n\
+           six.example.com,sheet,paid,5,2026-11-01,monthly,,,AAAA-BBBB-CCCC-DDD6,,\r\n\
+           seven.cybozu.com,sheet,paid,5,2026/13/1,monthly,,,AAAA-BBBB-CCCC-DDD7,,\r\n";
+    let licenses = bytes(&tegata, "bad.csv", &cp932(&bad));
+    let output = tegata.run(&["import", &licenses]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    for refusal in [
+        "bad.csv line 5, column 4 (users): expected a number",
+        "bad.csv line 7, column 1 (domain): the domain is not below cybozu.com",
+        "bad.csv line 8, column 5 (usable_from): expected a date",
+    ] {
+        assert!(text.contains(refusal), "{refusal}\n{text}");
+    }
+    assert!(
+        text.contains("1 added, 1 changed, 2 unchanged, 3 rows refused"),
+        "{text}"
+    );
+    assert_eq!(facts(&tegata), before);
+    // The rest, if the operator says so.
+    let (status, message) = tegata.failure(&["import", &licenses, "--skip-refused"]);
+    assert_eq!(
+        (status, message.contains("the others are written")),
+        (1, true),
+        "{message}"
+    );
+    let show = |domain: &str| tegata.json(&["license", "show", domain, "sheet"]);
+    assert_eq!(
+        (
+            &show("one.cybozu.com")["users"],
+            &show("five.cybozu.com")["users"]
+        ),
+        (&json!(55), &json!(5))
+    );
+}
+
+#[test]
+fn every_kind_of_mistake_is_told_with_its_place() {
+    let tegata = place();
+    let customers = bytes(&tegata, "customers.csv", CUSTOMERS.as_bytes());
+    let licenses = bytes(&tegata, "licenses.csv", LICENSES.as_bytes());
+    tegata.json(&["import", &customers, &licenses]);
+    let header =
+        "domain,product,kind,users,usable_from,billing,customer_id,ends_on,serial,next_billing\n";
+    for (row, refusal) in [
+        ("a,b", "column 2 (product): it is not in the catalogue"),
+        (
+            "abc.cybozu.com,sheet,paid,5,2026-11-01,,,,AAAA-BBBB-CCCC-DDDD,",
+            "(billing): a paid licence is",
+        ),
+        (
+            "abc.cybozu.com,sheet,free,5,2026-11-01,,,,AAAA-BBBB-CCCC-DDDD,",
+            "(kind): expected trial or paid",
+        ),
+        (
+            "abc.cybozu.com,sheet,trial,5,2026-11-01,,,,AAAA-BBBB-CCCC-DDDD,",
+            "(ends_on): a trial has a last day",
+        ),
+        (
+            "abc.cybozu.com,sheet,trial,5,2026-11-05,,,2026-11-01,AAAA-BBBB-CCCC-DDDD,",
+            "(ends_on): days of a trial",
+        ),
+        (
+            "abc.cybozu.com,sheet,paid,5,2026-11-01,monthly,,2026-12-15,AAAA-BBBB-CCCC-DDDD,",
+            "(ends_on): a contract ends with a term",
+        ),
+        (
+            "abc.cybozu.com,sheet,paid,5,2026-11-01,monthly,C-9,,AAAA-BBBB-CCCC-DDDD,",
+            "(customer_id): there is no customer C-9",
+        ),
+        (
+            "abc.cybozu.com,sheet,paid,5,2026-11-01,monthly,,,short,",
+            "(serial): a serial is",
+        ),
+        (
+            "abc.cybozu.com,sheet,paid,5,2026-11-01,monthly,,,,",
+            "(serial): a new licence needs one",
+        ),
+        (
+            "abc.cybozu.com,sheet,paid,0,2026-11-01,monthly,,,AAAA-BBBB-CCCC-DDDD,",
+            "(users): users must be",
+        ),
+        (
+            "abc.cybozu.com,sheet,paid,5,2026-11-01,monthly,,,AAAA-BBBB-CCCC-DDDD,,stray",
+            "it has 11 cells, and the header has 10",
+        ),
+        (
+            "one.cybozu.com,sheet,trial,50,2017-10-03,,,2017-10-05,,",
+            "(kind): it is another",
+        ),
+        (
+            "one.cybozu.com,sheet,paid,50,2017-10-04,monthly,,,,",
+            "(usable_from): it is another",
+        ),
+        (
+            "one.cybozu.com,sheet,paid,50,2017-10-03,yearly,,,,",
+            "(billing): it is another",
+        ),
+        (
+            "one.cybozu.com,sheet,paid,50,2017-10-03,monthly,,,AAAA-BBBB-CCCC-DDD9,",
+            "(serial): it is another",
+        ),
+        (
+            "one-dev.cybozu.com,sheet,paid,50,2017-10-03,monthly,,,,\none-dev.s.cybozu.com,sheet,paid,50,2017-10-03,monthly,,,,",
+            "line 3, column 1 (domain): one-dev.cybozu.com is on line 2 already",
+        ),
+    ] {
+        let file = bytes(&tegata, "l.csv", format!("{header}{row}\n").as_bytes());
+        let refused = tegata.run(&["import", &file, "--dry-run"]);
+        let text = String::from_utf8(refused.stdout).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{row}: {text}");
+        assert!(text.contains(refusal), "{refusal}\n{text}");
+        // A serial is never repeated.
+        assert!(!text.contains("short") && !text.contains("DDD9"), "{text}");
+    }
+    let header = "customer_id,name,email,role,language,severity_floor,releases\n";
+    for (row, refusal) in [
+        ("C 1,A,,,,,", "(customer_id): a customer id is"),
+        ("C-1,=A,,,,,", "(name): a customer's name cannot start"),
+        (
+            "C-1,A,担当@example.com,,,,",
+            "(email): the mail address has a character beyond ASCII",
+        ),
+        (
+            "C-1,A,a@example.com,boss,,,",
+            "(role): expected primary or additional",
+        ),
+        ("C-1,A,a@example.com,,fr,,", "(language): expected ja or en"),
+        (
+            "C-1,A,a@example.com,,,bad,",
+            "(severity_floor): expected minor, major or critical",
+        ),
+        (
+            "C-1,A,a@example.com,,,,maybe",
+            "(releases): expected yes or no",
+        ),
+        (
+            "C-1,A,a@example.com,additional,,,",
+            "(role): an additional contact",
+        ),
+        ("C-1,A,,primary,,,", "(role): there is no email"),
+        (
+            "C-1,A,,,,,\nC-1,B,,,,,",
+            "line 3, column 2 (name): line 2 names C-1 otherwise",
+        ),
+        (
+            "C-1,A,a@example.com,,,,\nC-1,A,A@example.com,,,,",
+            "line 3, column 3 (email): line 2 has it already",
+        ),
+    ] {
+        let file = bytes(&tegata, "c.csv", format!("{header}{row}\n").as_bytes());
+        let refused = tegata.run(&["import", &file]);
+        let text = String::from_utf8(refused.stdout).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{row}: {text}");
+        assert!(text.contains(refusal), "{refusal}\n{text}");
+    }
+    for (content, said) in [
+        (&b"domain,kind\n"[..], "column product is missing"),
+        (b"customer_id,name,phone\n", "column \"phone\" is not known"),
+        (b"", "is empty"),
+        (
+            b"customer_id,name\nC-1,\xff\n",
+            "line 2: neither UTF-8 nor CP932",
+        ),
+    ] {
+        let file = bytes(&tegata, "x.csv", content);
+        let (_, message) = tegata.failure(&["import", &file]);
+        assert!(message.contains(said), "{said}: {message}");
+    }
+}
+
+#[test]
+fn exporting_then_importing_changes_nothing() {
+    let tegata = place();
+    let customers = bytes(&tegata, "customers.csv", CUSTOMERS.as_bytes());
+    let licenses = bytes(&tegata, "licenses.csv", LICENSES.as_bytes());
+    tegata.json(&["import", &customers, &licenses]);
+    let on = |verb: &str, domain: &str, more: &[&str]| {
+        tegata.json(&[&["license", verb, domain, "sheet"], more].concat())
+    };
+    // One of each state that a contract can be in.
+    on(
+        "change",
+        "one.cybozu.com",
+        &[
+            "--billing",
+            "yearly",
+            "--quota",
+            "rows=10",
+            "--quota",
+            "files=2",
+        ],
+    );
+    on(
+        "domains",
+        "one.cybozu.com",
+        &["--add", "one-second.cybozu.com"],
+    );
+    let issue = |domain: &str| on("issue", domain, &["--billing", "monthly", "--users", "5"]);
+    issue("moving.cybozu.com");
+    on(
+        "move",
+        "moving.cybozu.com",
+        &["moved.cybozu.com", "--on", "2026-11-30"],
+    );
+    issue("suspended.cybozu.com");
+    on("suspend", "suspended.cybozu.com", &["--from", "2026-12-01"]);
+    issue("cancelled.cybozu.com");
+    on("cancel", "cancelled.cybozu.com", &[]);
+    issue("serial.cybozu.com");
+    on("reissue-serial", "serial.cybozu.com", &[]);
+    let before = facts(&tegata);
+    for encoding in ["utf-8", "utf-8-bom", "cp932"] {
+        // Today, and when the terms have renewed since.
+        for now in ["2026-11-24T12:00:00+09:00", "2027-02-03T12:00:00+09:00"] {
+            tegata.travel("2026-11-24T12:00:00+09:00");
+            let (customers, licenses) = (
+                tegata.directory.path().join("c.csv").display().to_string(),
+                tegata.directory.path().join("l.csv").display().to_string(),
+            );
+            tegata.json(&[
+                "export",
+                &customers,
+                &licenses,
+                "--encoding",
+                encoding,
+                "--force",
+            ]);
+            tegata.travel(now);
+            let imported = tegata.json(&["import", &licenses, &customers]);
+            assert_eq!(imported["changes"], json!([]), "{encoding} {now}");
+            assert_eq!(imported["written"], 0);
+            assert_eq!(imported["licenses"]["unchanged"], 7);
+        }
+    }
+    tegata.travel("2026-11-24T12:00:00+09:00");
+    assert_eq!(facts(&tegata), before);
+    // Into an empty place it brings the contracts with their serials.
+    let (customers, licenses) = (
+        tegata.directory.path().join("c.csv").display().to_string(),
+        tegata.directory.path().join("l.csv").display().to_string(),
+    );
+    let other = place();
+    other.json(&["import", &customers, &licenses]);
+    let explain = [
+        "license",
+        "explain",
+        "one.cybozu.com",
+        "sheet",
+        "--serial",
+        "AAAA-BBBB-CCCC-DDD1",
+    ];
+    assert_eq!(other.json(&explain)["code"], "VALID");
+    let (_, message) = tegata.failure(&["export", &customers, &licenses]);
+    assert!(message.contains("--force writes over it"), "{message}");
+}
+
+#[test]
+fn an_import_that_is_killed_is_continued_with_the_same_serials() {
+    let tegata = place();
+    let mut licenses = "domain,product,kind,users,usable_from,billing\n".to_owned();
+    for number in 0..300 {
+        licenses += &format!("tenant-{number}.cybozu.com,sheet,paid,5,2026-11-01,monthly\n");
+    }
+    let licenses = bytes(&tegata, "licenses.csv", licenses.as_bytes());
+    let serials = tegata
+        .directory
+        .path()
+        .join("serials.csv")
+        .display()
+        .to_string();
+    let import = ["import", &licenses, "--serials", &serials];
+    let mut killed = tegata
+        .command(&import)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // As soon as the serials are on the disk, rows are being written.
+    while !std::fs::exists(&serials).unwrap() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(60));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let written = tegata.json(&["license", "list"]).as_array().unwrap().len();
+    let done = tegata.json(&import);
+    assert_eq!(done["licenses"]["unchanged"], written);
+    assert_eq!(done["written"], 300 - written);
+    assert_eq!(
+        tegata.json(&["license", "list"]).as_array().unwrap().len(),
+        300
+    );
+    let text = std::fs::read_to_string(&serials).unwrap();
+    assert_eq!(text.lines().count(), 301, "no serial was made twice");
+    for number in [0, 150, 299] {
+        let domain = format!("tenant-{number}.cybozu.com");
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("{domain},")))
+            .unwrap();
+        let serial = line.rsplit(',').next().unwrap();
+        let explain = ["license", "explain", &domain, "sheet", "--serial", serial];
+        assert_eq!(tegata.json(&explain)["code"], "VALID");
+    }
+}
