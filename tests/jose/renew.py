@@ -1,0 +1,133 @@
+"""The real `license-renewal` binary, under a Runtime API, against a stack in a local AWS: a lease
+that is due is signed again by KMS, and an independent JOSE library verifies it.
+
+usage: renew.py TEGATA LICENSE_RENEWAL STACK     with the stack's AWS in the environment
+"""
+
+import datetime
+import http.server
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import boto3
+import jwt
+
+TEGATA, RENEWAL, STACK = sys.argv[1:]
+DOMAIN, PRODUCT = "renewed.cybozu.com", "renewed"
+
+
+def tegata(*arguments):
+    command = [TEGATA, "--stack", STACK, *arguments, "--output", "json"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+class RuntimeApi(http.server.BaseHTTPRequestHandler):
+    """One invocation; its answer ends the server."""
+
+    answer = None
+    given = False
+
+    def do_GET(self):
+        if RuntimeApi.given:
+            time.sleep(60)
+            return
+        RuntimeApi.given = True
+        deadline = int((time.time() + 120) * 1000)
+        body = b'{"source":"aws.events"}'
+        self.send_response(200)
+        self.send_header("Lambda-Runtime-Aws-Request-Id", "1")
+        self.send_header("Lambda-Runtime-Deadline-Ms", str(deadline))
+        self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:local:0:function:renewal")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        length = int(self.headers.get("Content-Length", 0))
+        RuntimeApi.answer = (self.path, self.rfile.read(length).decode())
+        self.send_response(202)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def run_renewal(table):
+    RuntimeApi.answer, RuntimeApi.given = None, False
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), RuntimeApi)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    environment = {
+        **os.environ,
+        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
+        "AWS_LAMBDA_FUNCTION_NAME": "renewal",
+        "AWS_LAMBDA_FUNCTION_VERSION": "1",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "renewal",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "renewal",
+        "LICENSES_TABLE": table,
+        "ROLE_ARN": "arn:aws:iam::000000000000:role/renewal",
+        "STACK": STACK,
+    }
+    process = subprocess.Popen([RENEWAL], env=environment, stdout=subprocess.PIPE, text=True)
+    started = time.time()
+    while RuntimeApi.answer is None and time.time() - started < 60 and process.poll() is None:
+        time.sleep(0.05)
+    process.kill()
+    lines = process.communicate()[0].splitlines()
+    path, body = RuntimeApi.answer or ("no answer", "{}")
+    assert path.endswith("/response"), (path, body)
+    return json.loads(body), [json.loads(line) for line in lines]
+
+
+def main():
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as products:
+        products.write(
+            'issuer = "https://license.example.com"\n'
+            f'[products.{PRODUCT}]\nname = {{ ja = "更新", en = "Renewed" }}\n'
+        )
+        products.flush()
+        tegata("product", "apply", products.name)
+    tegata("license", "issue", DOMAIN, PRODUCT, "--billing", "yearly", "--users", "5")
+    before = tegata("license", "show", DOMAIN, PRODUCT, "--lease")
+
+    # Ten days ago, for this item.
+    stack = boto3.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    table = boto3.resource("dynamodb").Table(outputs["LicensesTable"])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    past = lambda days: (now - datetime.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    table.update_item(
+        Key={"domain": DOMAIN, "product": PRODUCT},
+        UpdateExpression="SET lease.issued_at = :issued, due_at = :due",
+        ExpressionAttributeValues={":issued": past(10), ":due": past(3)},
+    )
+
+    report, lines = run_renewal(outputs["LicensesTable"])
+    assert report["resigned"] >= 1 and report["failed"] == 0 and report["finished"], report
+    metrics = [line for line in lines if line.get("type") == "renewal"]
+    assert metrics and metrics[0]["LeasesResigned"] == report["resigned"], lines
+
+    after = tegata("license", "show", DOMAIN, PRODUCT, "--lease")
+    assert after["lease"]["jws"] != before["lease"]["jws"]
+    assert after["revision"]["by"].endswith("role/renewal"), after["revision"]
+    exported = subprocess.run(
+        [TEGATA, "--stack", STACK, "key", "export"], check=True, capture_output=True, text=True
+    )
+    keys = jwt.PyJWKSet.from_json(exported.stdout)
+    jws = after["lease"]["jws"]
+    key = keys[jwt.get_unverified_header(jws)["kid"]]
+    claims = jwt.decode(jws, key.key, algorithms=["ES256"], audience=PRODUCT)
+    assert claims["sub"] == DOMAIN
+    again, _ = run_renewal(outputs["LicensesTable"])
+    assert again["resigned"] == 0, again
+    print(f"license-renewal signed {report['resigned']} leases again with KMS, and then none")
+
+
+main()
