@@ -114,11 +114,11 @@ fn a_year(licenses: &[SignedLicense], item: &Item, now: Timestamp) {
     };
     // A strong read is 4 kB a unit.
     let reads = |day: &Day| signs(day) * size.div_ceil(4096) as u64;
-    let mean = |of: &dyn Fn(&Day) -> u64| days.iter().map(of).sum::<u64>() / days.len() as u64;
-    let most = |of: &dyn Fn(&Day) -> u64| days.iter().map(of).max().unwrap_or(0);
+    let mean = |of: Count<'_>| days.iter().map(of).sum::<u64>() / days.len() as u64;
+    let most = |of: Count<'_>| days.iter().map(of).max().unwrap_or(0);
     println!("\na day of {LICENSES} licences (items of {size} bytes), over a year");
     println!("  {:<24}{:>12}{:>12}", "", "mean", "most");
-    let rows: [(&str, &dyn Fn(&Day) -> u64); 5] = [
+    let rows: [(&str, Count<'_>); 5] = [
         ("licences renewed", &|day| day.renewed * scale),
         ("leases signed again", &|day| day.resigned * scale),
         ("KMS signatures", &signs),
@@ -129,6 +129,9 @@ fn a_year(licenses: &[SignedLicense], item: &Item, now: Timestamp) {
         println!("  {what:<24}{:>12}{:>12}", mean(of), most(of));
     }
 }
+
+/// What is counted of a day.
+type Count<'a> = &'a dyn Fn(&Day) -> u64;
 
 #[derive(Clone, Copy, Default)]
 struct Day {
