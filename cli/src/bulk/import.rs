@@ -42,8 +42,8 @@ const SHOWN: usize = 20;
 ///
 /// A file of contracts has one row for each: domain, product, kind (trial, paid), users,
 /// usable_from; and where they apply billing (monthly, yearly), customer_id, edition, quotas
-/// (NAME=NUMBER …), next_billing, term_starts_on, ends_on, suspended_from, other_domains,
-/// development_domains, serial or serial_sha256, note. A column that is not there leaves what it
+/// (NAME=NUMBER …), next_billing, first_term_on, term_starts_on, ends_on, suspended_from,
+/// other_domains, development_domains, serial or serial_sha256, note. A column that is not there leaves what it
 /// is about as it is.
 #[derive(Args)]
 pub(crate) struct Import {

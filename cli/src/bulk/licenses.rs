@@ -21,12 +21,13 @@ use crate::change::{self, Difference};
 use crate::place::Place;
 
 pub(super) const REQUIRED: [&str; 5] = ["domain", "product", "kind", "users", "usable_from"];
-pub(super) const OPTIONAL: [&str; 13] = [
+pub(super) const OPTIONAL: [&str; 14] = [
     "billing",
     "customer_id",
     "edition",
     "quotas",
     "next_billing",
+    "first_term_on",
     "term_starts_on",
     "ends_on",
     "suspended_from",
@@ -321,6 +322,7 @@ fn read<'s>(
             None => Cell::Unstated,
             Some(_) => Cell::Stated(billing("next_billing")?),
         },
+        first_term_on: optional_date(sheet, row, "first_term_on")?,
         term_starts_on: optional_date(sheet, row, "term_starts_on")?,
         ends_on: optional_date(sheet, row, "ends_on")?,
         suspended_from: match sheet.cell(row, "suspended_from") {
@@ -454,6 +456,7 @@ pub(super) fn row(license: &License) -> Option<Vec<String>> {
                 "edition" => license.edition.clone(),
                 "quotas" => quotas.join(" "),
                 "next_billing" => optional(license.next_billing.as_ref().map(text)),
+                "first_term_on" => optional(license.first_term_on.map(|day| day.to_string())),
                 "term_starts_on" if is_paid => license.term.starts_on.to_string(),
                 "term_starts_on" => String::new(),
                 "ends_on" => optional(license.ends_on.map(|day| day.to_string())),

@@ -132,6 +132,7 @@ fn item() -> AttributeValue {
                 ("quotas", map(vec![("rows", number(9))])),
                 ("billing", text("yearly")),
                 ("next_billing", text("monthly")),
+                ("first_term_on", text("2026-11-01")),
                 ("usable_from", text("2026-10-03T01:00:00Z")),
                 ("term", map(vec![("starts_on", text("2026-11-01")), ("ends_on", text("2027-10-31"))])),
                 ("ends_on", text("2027-10-31")),

@@ -121,7 +121,7 @@ impl License {
         };
         let mut ends_on = last_day(license.term, billing)?;
         // Recorded after the contract has renewed: it may have ended by then.
-        let past = license.term_of(cancelled_on, ordered_on)?;
+        let past = license.term_of(cancelled_on)?;
         if past != license.term {
             ends_on = last_day(past, license.billing.unwrap_or(billing))?;
             if ends_on < license.term.ends_on {
@@ -138,13 +138,12 @@ impl License {
 
     /// The term that held a day up to the current one's end, counted back in terms of today's
     /// length; the days before the first term belong to it.
-    fn term_of(&self, day: Date, ordered_on: Date) -> Result<Term, LicenseError> {
-        let Some(billing) = self.billing else {
+    fn term_of(&self, day: Date) -> Result<Term, LicenseError> {
+        let (Some(billing), Some(first)) = (self.billing, self.first_term_on) else {
             return Ok(self.term);
         };
-        let first = calendar::first_term(ordered_on, billing)?;
         let mut term = self.term;
-        while day < term.starts_on && first.starts_on < term.starts_on {
+        while day < term.starts_on && first < term.starts_on {
             term = calendar::term_before(term, billing)?;
         }
         Ok(term)
@@ -261,6 +260,12 @@ mod tests {
         let now = at("2017-11-05T12:00:00+09:00");
         let free = license(MONTHLY).cancelled(date("2017-10-10"), now).unwrap();
         assert_eq!(free.ends_on, Some(date("2017-11-30")));
+        let trial = super::super::testing::license(Plan::Trial { days: 30 });
+        let ordered_at = at("2018-05-10T12:00:00+09:00");
+        let bought = trial.converted(Billing::Monthly, ordered_at).unwrap();
+        let june = at("2018-06-05T12:00:00+09:00");
+        let free = bought.cancelled(date("2018-05-15"), june).unwrap();
+        assert_eq!(free.ends_on, Some(date("2018-06-30")));
         assert_eq!(
             bound.cancelled(date("2016-11-19"), now),
             Err(LicenseError::CancelledBeforeStart(date("2017-10-03")))

@@ -99,6 +99,9 @@ pub struct License {
     /// How long they are from the next term on, if that is to change.
     #[serde(deserialize_with = "Option::deserialize")]
     pub next_billing: Option<Billing>,
+    /// The first day of its first paid term: up to then its days are free. A trial has none.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub first_term_on: Option<Date>,
     /// The second from which it is usable: when the order was processed.
     pub usable_from: Timestamp,
     /// The current term. Before its first day lie the free days of a paid licence.

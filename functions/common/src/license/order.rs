@@ -90,6 +90,7 @@ impl License {
             quotas: order.quotas,
             billing,
             next_billing: None,
+            first_term_on: billing.map(|_| term.starts_on),
             usable_from,
             term,
             ends_on,
@@ -128,6 +129,7 @@ impl License {
         license.billing = Some(billing);
         license.next_billing = None; // of the contract that ended
         license.term = calendar::first_term(ordered_on, billing)?;
+        license.first_term_on = Some(license.term.starts_on);
         license.ends_on = None;
         license.restated(now)
     }

@@ -36,6 +36,9 @@ pub struct Record {
     pub quotas: Cell<BTreeMap<String, u64>>,
     /// The billing interval from the next term on, if that changes.
     pub next_billing: Cell<Option<Billing>>,
+    /// The first day of its first paid term. Needed where that is not the month after it became
+    /// usable: of a trial that was bought.
+    pub first_term_on: Cell<Option<Date>>,
     /// The first day of a term of it, current or past. Needed where the first term was not of
     /// today's length.
     pub term_starts_on: Cell<Option<Date>>,
@@ -137,6 +140,7 @@ impl Record {
             edition: Cell::Stated(license.edition.clone()),
             quotas: Cell::Stated(license.quotas.clone()),
             next_billing: Cell::Stated(license.next_billing),
+            first_term_on: Cell::Stated(license.first_term_on),
             term_starts_on: Cell::Stated(Some(license.term.starts_on)),
             ends_on: Cell::Stated(license.ends_on),
             suspended_from: Cell::Stated(license.suspended_from),
@@ -181,6 +185,19 @@ impl Record {
             usable_from: self.usable_from,
         };
         let mut license = License::issue(order, product, serial)?;
+        if let (Cell::Stated(Some(first)), Kind::Paid) = (&self.first_term_on, self.kind) {
+            if first.day() != 1 || *first < license.term.starts_on {
+                let reason = format!(
+                    "terms start on the 1st of a month, here on {} or later",
+                    license.term.starts_on
+                );
+                return refuse("first_term_on", reason);
+            }
+            let billing = self.billing.unwrap_or(Billing::Monthly);
+            license.first_term_on = Some(*first);
+            license.term = calendar::term_from(*first, billing)
+                .map_err(|error| RecordError::from(LicenseError::from(error)))?;
+        }
         let starts_on = self.term_starts_on.clone().or(None);
         if let (Some(starts_on), Kind::Paid) = (starts_on, self.kind) {
             if starts_on.day() != 1 || starts_on < license.term.starts_on {
