@@ -69,35 +69,15 @@ pub(crate) fn differences<T: Serialize>(
 }
 
 fn hide(mut difference: Difference) -> Difference {
-    if difference.field == "serial_sha256" {
-        let word = if difference.before.is_some() {
-            "(changed)"
-        } else {
-            "(set)"
+    if difference.field.ends_with("sha256") {
+        let word = match (&difference.before, &difference.after) {
+            (Some(_), Some(_)) => "(changed)",
+            _ => "(set)",
         };
         difference.before = difference.before.map(|_| Value::from("(set)"));
         difference.after = difference.after.map(|_| Value::from(word));
     }
-    for value in [&mut difference.before, &mut difference.after] {
-        value.as_mut().map(hide_within);
-    }
     difference
-}
-
-/// Hashes in lists.
-fn hide_within(value: &mut Value) {
-    match value {
-        Value::Array(values) => values.iter_mut().for_each(hide_within),
-        Value::Object(members) => {
-            for (name, value) in members {
-                match name.as_str() {
-                    "sha256" => *value = Value::from("(set)"),
-                    _ => hide_within(value),
-                }
-            }
-        }
-        _ => {}
-    }
 }
 
 fn flatten(path: &str, value: Value, fields: &mut BTreeMap<String, Value>) {
@@ -110,6 +90,18 @@ fn flatten(path: &str, value: Value, fields: &mut BTreeMap<String, Value>) {
                     format!("{path}.{name}")
                 };
                 flatten(&path, value, fields);
+            }
+        }
+        // Domains go by their names, other things in a list by their places.
+        Value::Array(values) if values.iter().all(Value::is_object) => {
+            for (index, mut value) in values.into_iter().enumerate() {
+                let members = value.as_object_mut();
+                let domain = members.and_then(|members| members.remove("domain"));
+                let name = match domain.as_ref().and_then(Value::as_str) {
+                    Some(domain) => domain.to_owned(),
+                    None => (index + 1).to_string(),
+                };
+                flatten(&format!("{path}.{name}"), value, fields);
             }
         }
         Value::Null => {}
@@ -173,8 +165,28 @@ mod tests {
         let difference = differences(None, &json!({"serial_sha256": "ab12"})).unwrap();
         assert_eq!(difference[0].after, Some(json!("(set)")));
         let list = json!({"previous_serials": [{"sha256": "ab12", "until": "x"}]});
-        let difference = differences(None, &list).unwrap();
-        let hidden = json!([{"sha256": "(set)", "until": "x"}]);
-        assert_eq!(difference[0].after, Some(hidden));
+        let differences = differences(None, &list).unwrap();
+        let fields = differences
+            .iter()
+            .map(|d| (d.field.as_str(), d.after.clone()));
+        let expected = [
+            ("previous_serials.1.sha256", Some(json!("(set)"))),
+            ("previous_serials.1.until", Some(json!("x"))),
+        ];
+        assert_eq!(fields.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn domains_go_by_their_names() {
+        let names = |names: &[(&str, &str)]| {
+            let names = names.iter();
+            let names = names.map(|(domain, until)| json!({"domain": domain, "until": until}));
+            json!({ "names": names.collect::<Vec<_>>() })
+        };
+        let before = names(&[("a.cybozu.com", "1"), ("b.cybozu.com", "1")]);
+        let after = names(&[("b.cybozu.com", "2"), ("a.cybozu.com", "1")]);
+        let differences = differences(Some(&before), &after).unwrap();
+        assert_eq!(differences.len(), 1);
+        assert_eq!(differences[0].field, "names.b.cybozu.com.until");
     }
 }

@@ -8,6 +8,7 @@ import datetime
 import http.server
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ import jwt
 
 TEGATA, RENEWAL, STACK = sys.argv[1:]
 DOMAIN, PRODUCT = "renewed.cybozu.com", "renewed"
+EVENT = pathlib.Path(__file__).parents[2] / "events" / "renewal-schedule.json"
 
 
 def tegata(*arguments):
@@ -39,7 +41,7 @@ class RuntimeApi(http.server.BaseHTTPRequestHandler):
             return
         RuntimeApi.given = True
         deadline = int((time.time() + 120) * 1000)
-        body = b'{"source":"aws.events"}'
+        body = EVENT.read_bytes()
         self.send_response(200)
         self.send_header("Lambda-Runtime-Aws-Request-Id", "1")
         self.send_header("Lambda-Runtime-Deadline-Ms", str(deadline))

@@ -82,8 +82,8 @@ pub(super) struct Planned {
 pub(super) struct Stated<'s> {
     row: &'s Row,
     record: Record,
-    has_serial: bool,
-    domains: Vec<Domain>,
+    /// All of its domains, the row's first, with the columns that name them.
+    domains: Vec<(&'static str, Domain)>,
 }
 
 /// What the rows are compared with.
@@ -103,11 +103,11 @@ pub(super) fn read_all<'s>(
     let mut seen: HashMap<(Domain, ProductSlug), u64> = HashMap::new();
     for row in &sheet.rows {
         let read = read(sheet, row, place, products).and_then(|stated| {
-            for domain in &stated.domains {
+            for (column, domain) in &stated.domains {
                 let key = (domain.clone(), stated.record.product.clone());
                 if let Some(line) = seen.insert(key, row.line) {
                     let reason = format!("{domain} is on line {line} already");
-                    return Err(sheet.refuse(row, "domain", reason));
+                    return Err(sheet.refuse(row, column, reason));
                 }
             }
             Ok(stated)
@@ -132,8 +132,8 @@ impl Stated<'_> {
     /// The items that the row is about.
     pub(super) fn keys(&self) -> impl Iterator<Item = (Domain, ProductSlug)> {
         let product = self.record.product.clone();
-        let domains = self.domains.iter().cloned();
-        domains.map(move |domain| (domain, product.clone()))
+        let domains = self.domains.iter();
+        domains.map(move |(_, domain)| (domain.clone(), product.clone()))
     }
 }
 
@@ -183,7 +183,6 @@ fn compare(
     let Stated {
         row,
         record,
-        has_serial,
         domains,
     } = stated;
     let refuse = |column: &str, reason: &dyn std::fmt::Display| sheet.refuse(row, column, reason);
@@ -212,7 +211,7 @@ fn compare(
         None => None,
     };
     // The contract's other domains must be its own, or nobody's.
-    for domain in domains.iter().skip(1) {
+    for (column, domain) in domains.iter().skip(1) {
         let taken = existing.licenses.get(&(domain.clone(), key.1.clone()));
         let Some(taken) = taken else { continue };
         let is_ours = taken.value.license.names.iter().any(|n| n.domain == key.0);
@@ -222,7 +221,7 @@ fn compare(
             .is_some_and(|free| free <= now);
         if !is_free && (before.is_none() || !is_ours) {
             let reason = format!("{domain} has, or had lately, a licence of another contract");
-            return Err(refuse("development_domains", &reason));
+            return Err(refuse(column, &reason));
         }
     }
     if let Some(before) = before {
@@ -237,9 +236,9 @@ fn compare(
             &"it is not in the catalogue; see `tegata product apply`",
         ));
     };
-    let hash = match (record.serial_sha256, has_serial) {
-        (Some(hash), _) => hash,
-        (None, _) => serials
+    let hash = match record.serial_sha256 {
+        Some(hash) => hash,
+        None => serials
             .of(&record.domain, &record.product)
             .map_err(|error| refuse("serial", &error))?,
     };
@@ -283,10 +282,13 @@ fn read<'s>(
         }
     };
     let (others, developments) = (list("other_domains")?, list("development_domains")?);
-    let mut domains = vec![main.clone()];
-    for cell in [&others, &developments] {
+    let mut domains = vec![("domain", main.clone())];
+    for (column, cell) in [
+        ("other_domains", &others),
+        ("development_domains", &developments),
+    ] {
         if let Cell::Stated(more) = cell {
-            domains.extend(more.iter().cloned());
+            domains.extend(more.iter().map(|domain| (column, domain.clone())));
         }
     }
     let record = Record {
@@ -342,7 +344,6 @@ fn read<'s>(
     };
     Ok(Stated {
         row,
-        has_serial: record.serial_sha256.is_some(),
         record,
         domains,
     })

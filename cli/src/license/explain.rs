@@ -149,7 +149,7 @@ fn steps(
         }]);
     };
     let current = license.as_of(at)?;
-    let mut steps = vec![time(license, &current, policy)];
+    let mut steps = vec![time(license, &current, policy, at)];
     let findings = current.findings(at);
     let (released, standing): (Vec<&Finding>, Vec<&Finding>) = findings
         .iter()
@@ -161,7 +161,7 @@ fn steps(
 }
 
 /// What time had made of the item since it was written.
-fn time(written: &License, current: &License, policy: &Policy) -> Step {
+fn time(written: &License, current: &License, policy: &Policy, at: Timestamp) -> Step {
     let mut says = format!(
         "term {} to {}",
         current.term.starts_on, current.term.ends_on
@@ -173,10 +173,11 @@ fn time(written: &License, current: &License, policy: &Policy) -> Step {
     match (current.ends_on, deadline) {
         (Some(last_day), _) => says += &format!("; last day {last_day}"),
         (None, Some(deadline)) => {
-            says += &format!(
-                "; renews unless cancelled by {deadline}, bound up to {}",
-                calendar::rfc3339(current.valid_until, policy)
-            );
+            let bound = calendar::rfc3339(current.valid_until, policy);
+            says += &match calendar::date_of(at, policy) <= deadline {
+                true => format!("; renews unless cancelled by {deadline}"),
+                false => format!("; not cancelled by {deadline}, so bound up to {bound}"),
+            };
         }
         (None, None) => {}
     }
