@@ -30,7 +30,7 @@ pub(crate) enum Command {
     },
     /// Stop publishing a key that does not sign, once no cached lease can be signed with it.
     Retire {
-        /// The key's id. One in 64 starts with a hyphen.
+        /// The key's id, as `list` shows it.
         #[arg(allow_hyphen_values = true)]
         kid: String,
         /// Retire it although leases signed with it are in use: for a compromised key.

@@ -40,6 +40,14 @@ impl FromStr for When {
     }
 }
 
+/// A number of days: `45`, or `45d`.
+pub(crate) fn days(text: &str) -> Result<u16, String> {
+    let number = text.strip_suffix('d').unwrap_or(text).parse().ok();
+    number
+        .filter(|days| *days <= 3660)
+        .ok_or_else(|| "expected a number of days such as 45".to_owned())
+}
+
 /// A date as it is typed and shown.
 pub(crate) fn date(text: &str) -> Result<Date, String> {
     // Stricter than jiff, which also reads the date of a longer text.
@@ -52,6 +60,14 @@ pub(crate) fn date(text: &str) -> Result<Date, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_days() {
+        assert_eq!((days("45"), days("45d")), (Ok(45), Ok(45)));
+        for bad in ["", "d", "-1", "４５", "4.5", "99999"] {
+            assert!(days(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn dates_and_instants() {

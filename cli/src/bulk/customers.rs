@@ -67,36 +67,47 @@ pub(super) fn plan(
     existing: &BTreeMap<String, CustomerFile>,
 ) -> anyhow::Result<Planned> {
     let mut planned = Planned::default();
-    let mut names: HashMap<CustomerId, (u64, Customer)> = HashMap::new();
-    let mut addresses: HashMap<(CustomerId, String), u64> = HashMap::new();
-    let mut by_customer: BTreeMap<CustomerId, Vec<Stated>> = BTreeMap::new();
+    // Where each customer and each address is stated. Of rows that contradict each other, nobody
+    // knows which is right.
+    let mut read_rows = Vec::new();
+    let mut names: HashMap<CustomerId, Vec<(u64, Customer)>> = HashMap::new();
+    let mut addresses: HashMap<(CustomerId, String), Vec<u64>> = HashMap::new();
     for row in &sheet.rows {
-        let stated = match read(sheet, row) {
-            Ok(stated) => stated,
-            Err(refusal) => {
-                planned.refused.push(refusal);
-                continue;
+        match read(sheet, row) {
+            Ok(stated) => {
+                let id = &stated.customer.customer_id;
+                let name = (row.line, stated.customer.clone());
+                names.entry(id.clone()).or_default().push(name);
+                if let Some(contact) = &stated.contact {
+                    let address = (id.clone(), contact.email.canonical());
+                    addresses.entry(address).or_default().push(row.line);
+                }
+                read_rows.push((row, stated));
             }
-        };
+            Err(refusal) => planned.refused.push(refusal),
+        }
+    }
+    let mut by_customer: BTreeMap<CustomerId, Vec<Stated>> = BTreeMap::new();
+    for (row, stated) in read_rows {
         let id = stated.customer.customer_id.clone();
-        let first = names
-            .entry(id.clone())
-            .or_insert_with(|| (row.line, stated.customer.clone()));
-        if first.1 != stated.customer {
-            let reason = format!("line {} names {id} otherwise", first.0);
+        let mut others = names[&id].iter();
+        if let Some((line, _)) = others.find(|(_, other)| *other != stated.customer) {
+            let reason = format!("line {line} names {id} otherwise");
             planned.refused.push(sheet.refuse(row, "name", reason));
             continue;
         }
-        if let Some(contact) = &stated.contact {
-            let address = (id.clone(), contact.email.canonical());
-            if let Some(line) = addresses.insert(address, row.line) {
-                let reason = format!("line {line} has it already");
-                planned.refused.push(sheet.refuse(row, "email", reason));
-                continue;
-            }
+        let address = stated.contact.as_ref();
+        let address = address.map(|contact| (id.clone(), contact.email.canonical()));
+        let lines = address.and_then(|address| addresses.get(&address));
+        let other = lines.and_then(|lines| lines.iter().find(|line| **line != row.line));
+        if let Some(line) = other {
+            let reason = format!("line {line} has it too");
+            planned.refused.push(sheet.refuse(row, "email", reason));
+            continue;
         }
         by_customer.entry(id).or_default().push(stated);
     }
+    planned.refused.sort_by_key(|refusal| refusal.line);
     planned.ids = by_customer.keys().cloned().collect();
     for (id, stated) in by_customer {
         let file = existing.get(id.as_str());

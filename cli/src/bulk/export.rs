@@ -13,13 +13,16 @@ use tegata_common::table::licenses::Found;
 
 use super::sheet::{Encoding, encode};
 use super::{customers, licenses};
+use crate::failure::Usage;
 use crate::output::{self, Output, say};
 use crate::place::Place;
 
 /// Write all customers and contracts to CSV files.
 ///
 /// The files hold mail addresses, and serials as hashes; they are readable by their owner only.
-/// Importing them changes nothing.
+/// Importing them changes nothing. They are no backup: domains that a contract is leaving or has
+/// left, with their quarantines, replaced serials that are still accepted, and history are not in
+/// them. The tables have point-in-time recovery for that.
 #[derive(Args)]
 pub(crate) struct Export {
     /// The file for customers and contacts.
@@ -52,6 +55,16 @@ pub(super) async fn export(place: &Place, output: Output, args: Export) -> anyho
         bail!(
             "{} items could not be read; nothing was exported",
             broken.len()
+        );
+    }
+    if args.customers == args.licenses {
+        return Err(Usage("customers and contracts go to two files".to_owned()).into());
+    }
+    let paths = [&args.customers, &args.licenses];
+    if let (Some(path), false) = (paths.iter().find(|path| path.exists()), args.force) {
+        bail!(
+            "{} is there already; --force writes over it",
+            path.display()
         );
     }
     let header: Vec<&str> = [&customers::REQUIRED[..], &customers::OPTIONAL].concat();

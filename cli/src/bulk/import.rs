@@ -43,8 +43,9 @@ const SHOWN: usize = 20;
 /// A file of contracts has one row for each: domain, product, kind (trial, paid), users,
 /// usable_from; and where they apply billing (monthly, yearly), customer_id, edition, quotas
 /// (NAME=NUMBER …), next_billing, first_term_on, term_starts_on, ends_on, suspended_from,
-/// other_domains, development_domains, serial or serial_sha256, note. A column that is not there leaves what it
-/// is about as it is.
+/// other_domains, development_domains, serial or serial_sha256. A column that is not there leaves
+/// what it is about as it is; an empty cell says that there is none. A column note is for the
+/// reader of the file, and is not kept.
 #[derive(Args)]
 pub(crate) struct Import {
     /// The files, in any order: one of customers, one of contracts, or one of either.
@@ -107,7 +108,8 @@ pub(super) async fn import(place: &Place, output: Output, args: Import) -> anyho
         }
         return Ok(());
     }
-    serials.save()?;
+    let licenses = plan.licenses.writes.iter().map(|write| &write.license);
+    serials.save(licenses.map(|license| (&license.domain, &license.product)))?;
     let (written, failed) = write(place, output, &plan).await?;
     conclude(output, &plan, false, written, failed)?;
     if failed > 0 {

@@ -99,22 +99,32 @@ pub(super) fn read_all<'s>(
     place: &Place,
     products: &BTreeMap<ProductSlug, Product>,
 ) -> (Vec<Stated<'s>>, Vec<Refusal>) {
-    let (mut stated, mut refused) = (Vec::new(), Vec::new());
-    let mut seen: HashMap<(Domain, ProductSlug), u64> = HashMap::new();
+    let (mut read_rows, mut refused) = (Vec::new(), Vec::new());
+    // Where each item is named. Of rows that name the same one, nobody knows which is right.
+    let mut lines: HashMap<(Domain, ProductSlug), Vec<u64>> = HashMap::new();
     for row in &sheet.rows {
-        let read = read(sheet, row, place, products).and_then(|stated| {
-            for (column, domain) in &stated.domains {
-                let key = (domain.clone(), stated.record.product.clone());
-                if let Some(line) = seen.insert(key, row.line) {
-                    let reason = format!("{domain} is on line {line} already");
-                    return Err(sheet.refuse(row, column, reason));
+        match read(sheet, row, place, products) {
+            Ok(read) => {
+                for key in read.keys() {
+                    lines.entry(key).or_default().push(row.line);
                 }
+                read_rows.push(read);
             }
-            Ok(stated)
-        });
-        match read {
-            Ok(read) => stated.push(read),
             Err(refusal) => refused.push(refusal),
+        }
+    }
+    let mut stated = Vec::new();
+    for read in read_rows {
+        let product = &read.record.product;
+        let twice = read.domains.iter().find_map(|(column, domain)| {
+            let lines = &lines[&(domain.clone(), product.clone())];
+            let other = lines.iter().find(|line| **line != read.row.line);
+            let other = other.or(lines.get(1))?;
+            Some((column, format!("{domain} is on line {other} too")))
+        });
+        match twice {
+            Some((column, reason)) => refused.push(sheet.refuse(read.row, column, reason)),
+            None => stated.push(read),
         }
     }
     (stated, refused)

@@ -19,7 +19,7 @@ const HEADER: &str = "domain,product,serial";
 pub(super) struct Serials {
     file: Option<PathBuf>,
     known: HashMap<(String, String), Serial>,
-    added: Vec<String>,
+    added: HashMap<(String, String), Serial>,
 }
 
 impl Serials {
@@ -28,7 +28,7 @@ impl Serials {
         let mut serials = Self {
             file,
             known: HashMap::new(),
-            added: Vec::new(),
+            added: HashMap::new(),
         };
         let Some(path) = &serials.file else {
             return Ok(serials);
@@ -75,16 +75,24 @@ impl Serials {
             return Ok(known.hash());
         }
         let serial = Serial::generate()?;
-        self.added
-            .push(format!("{domain},{product},{}", serial.reveal()));
         let hash = serial.hash();
-        self.known.insert(key, serial);
+        self.added.insert(key, serial);
         Ok(hash)
     }
 
-    /// Writes what was added, to the disk.
-    pub(super) fn save(&mut self) -> anyhow::Result<()> {
-        let Some(path) = self.file.as_ref().filter(|_| !self.added.is_empty()) else {
+    /// Writes the new ones of these licences to the disk: those that are going to be written.
+    pub(super) fn save<'a>(
+        &mut self,
+        written: impl Iterator<Item = (&'a Domain, &'a ProductSlug)>,
+    ) -> anyhow::Result<()> {
+        let added: Vec<String> = written
+            .filter_map(|(domain, product)| {
+                let key = (domain.to_string(), product.to_string());
+                let serial = self.added.remove(&key)?;
+                Some(format!("{domain},{product},{}", serial.reveal()))
+            })
+            .collect();
+        let Some(path) = self.file.as_ref().filter(|_| !added.is_empty()) else {
             return Ok(());
         };
         let is_new = !path.exists();
@@ -93,7 +101,7 @@ impl Serials {
         } else {
             String::new()
         };
-        for line in self.added.drain(..) {
+        for line in added {
             text += &line;
             text.push('\n');
         }

@@ -96,6 +96,13 @@ impl Sheet {
             if record.iter().all(str::is_empty) {
                 continue;
             }
+            // A quote that is never closed makes one cell of everything that follows.
+            if let Some(cell) = record.iter().find(|cell| cell.contains(['\n', '\r'])) {
+                let lines = cell.lines().count();
+                bail!(
+                    "{file} line {line}: a cell goes on over {lines} lines; is a quote not closed?"
+                );
+            }
             if width == 0 {
                 width = record.len();
                 for (index, name) in record.iter().enumerate() {
@@ -130,6 +137,17 @@ impl Sheet {
     pub(super) fn check_header(&self, required: &[&str], optional: &[&str]) -> anyhow::Result<()> {
         let known = || required.iter().chain(optional);
         let accepted = || known().copied().collect::<Vec<_>>().join(", ");
+        if !self
+            .columns
+            .keys()
+            .any(|name| known().any(|known| known == name))
+        {
+            bail!(
+                "{}: its first line names no column that is known; it has to name {}, separated by commas",
+                self.file,
+                accepted()
+            );
+        }
         if let Some(missing) = required.iter().find(|name| !self.has(name)) {
             bail!(
                 "{}: column {missing} is missing; the columns are {}",
@@ -177,11 +195,11 @@ impl Sheet {
         Ok(())
     }
 
-    /// A refusal of a row, because of a column or as a whole (an empty name).
+    /// A refusal of a row, because of a column.
     pub(super) fn refuse(&self, row: &Row, column: &str, reason: impl ToString) -> Refusal {
         let index = self.columns.get(column);
-        let column =
-            (!column.is_empty()).then(|| (index.map_or(0, |index| index + 1), column.to_owned()));
+        // A column that is not there has no number.
+        let column = index.map(|index| (index + 1, column.to_owned()));
         Refusal {
             file: self.file.clone(),
             line: row.line,
@@ -311,6 +329,11 @@ mod tests {
     fn headers_and_rows() {
         let text = " Customer_ID ,name,\n\n C-1 ,\"A, B\"\nC-2,B,,,\nC-3,C,,x\n,,\n";
         let sheet = Sheet::parse("f".to_owned(), text).unwrap();
+        let open = Sheet::parse("f".to_owned(), "a,b\n1,\"x\n2,y\n").unwrap_err();
+        assert!(
+            open.to_string().contains("line 2: a cell goes on"),
+            "{open}"
+        );
         sheet.check_header(&["customer_id"], &["name"]).unwrap();
         assert!(sheet.check_header(&["customer_id"], &[]).is_err());
         assert!(

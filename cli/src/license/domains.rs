@@ -12,7 +12,7 @@ use crate::change::DryRun;
 use crate::failure::Usage;
 use crate::output::{self, Output};
 use crate::place::Place;
-use crate::when::When;
+use crate::when::{self, When};
 
 #[derive(Args)]
 pub(crate) struct Move {
@@ -25,7 +25,7 @@ pub(crate) struct Move {
     on: Option<When>,
     /// Days for which the old name works beside it, up to the cut-off time of the last one's
     /// morning after [default: the product's lease days].
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(0..=365))]
+    #[arg(long, value_name = "DAYS", value_parser = when::days)]
     overlap: Option<u16>,
     #[command(flatten)]
     write: DryRun,
@@ -68,7 +68,7 @@ pub(super) async fn move_to(place: &Place, output: Output, args: Move) -> anyhow
         Some(when) => when.instant(&license.policy)?,
         None => place.now,
     };
-    let from = not_past(from, &license, place.now)?;
+    let from = not_past("--on", from, &license, place.now)?;
     let days = args.overlap.unwrap_or(license.policy.lease_days);
     let starts_on = calendar::date_of(from, &license.policy);
     let leaves_on = starts_on.checked_add(i32::from(days).days())?;
@@ -89,7 +89,7 @@ pub(super) async fn domains(place: &Place, output: Output, args: Domains) -> any
             true => Purpose::Development,
             false => Purpose::Production,
         };
-        let from = not_past(instant(args.on)?, &license, place.now)?;
+        let from = not_past("--on", instant(args.on)?, &license, place.now)?;
         let added = license.with_name(&domain, purpose, from, place.now)?;
         return editor.write("add-domain", added).await;
     }
@@ -100,7 +100,7 @@ pub(super) async fn domains(place: &Place, output: Output, args: Domains) -> any
             Some(When::StartOf(day)) => license.leaves_at(day.tomorrow()?)?,
             when => instant(when)?,
         };
-        let until = not_past(until, &license, place.now)?;
+        let until = not_past("--on", until, &license, place.now)?;
         let removed = license.without_name(&domain, until, place.now)?;
         return editor.write("remove-domain", removed).await;
     }
@@ -114,11 +114,16 @@ pub(super) async fn domains(place: &Place, output: Output, args: Domains) -> any
 
 /// What has been answered cannot be changed any more. Today's date, typed today, means from now
 /// on.
-fn not_past(instant: Timestamp, license: &License, now: Timestamp) -> anyhow::Result<Timestamp> {
+pub(super) fn not_past(
+    option: &str,
+    instant: Timestamp,
+    license: &License,
+    now: Timestamp,
+) -> anyhow::Result<Timestamp> {
     let today = calendar::date_of(now, &license.policy);
     if calendar::date_of(instant, &license.policy) < today {
         let shown = calendar::rfc3339(instant, &license.policy);
-        return Err(Usage(format!("--on {shown} is in the past; today is {today}")).into());
+        return Err(Usage(format!("{option} {shown} is in the past; today is {today}")).into());
     }
     Ok(instant.max(now))
 }

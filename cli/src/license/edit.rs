@@ -75,6 +75,11 @@ impl Editor<'_> {
     ) -> anyhow::Result<()> {
         let license = license.as_of(self.place.now)?;
         let differences = change::differences(self.before.as_ref(), &license)?;
+        // First of all, and in a dry run too: whether it could be written.
+        let (contract, licenses) = (self.contract.as_ref(), &self.place.licenses);
+        licenses
+            .check_room(contract, &license, self.place.now)
+            .await?;
         if self.output == Output::Text {
             say!("{what} {}, {}:", license.domain, license.product);
             change::print(&differences);
@@ -85,11 +90,6 @@ impl Editor<'_> {
         // In a dry run too: it says so if the write could not be signed.
         let signer = self.place.signer().await?;
         if self.write.dry_run {
-            let contract = self.contract.as_ref();
-            let licenses = &self.place.licenses;
-            licenses
-                .check_room(contract, &license, self.place.now)
-                .await?;
             return self.report(&license, what, &differences, None, "");
         }
         let act = self.place.act(what);

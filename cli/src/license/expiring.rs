@@ -1,7 +1,7 @@
 //! Contracts that end soon: of trials and cancelled ones, before somebody is surprised.
 
 use clap::Args;
-use jiff::{Timestamp, ToSpan as _};
+use jiff::Timestamp;
 use serde_json::json;
 use tegata_common::calendar;
 use tegata_common::license::{Code, Kind, License};
@@ -11,25 +11,20 @@ use tegata_common::table::licenses::Found;
 use super::complain;
 use crate::output::{self, Output};
 use crate::place::Place;
+use crate::when;
 
 #[derive(Args)]
 pub(crate) struct Expiring {
     /// How far to look ahead, in days: 45d.
-    #[arg(long, value_name = "DAYS", default_value = "45d", value_parser = days)]
+    #[arg(long, value_name = "DAYS", default_value = "45d", value_parser = when::days)]
     within: u16,
     /// Only this product's.
     #[arg(long)]
     product: Option<ProductSlug>,
 }
 
-fn days(text: &str) -> Result<u16, String> {
-    let number = text.strip_suffix('d').and_then(|days| days.parse().ok());
-    number.ok_or_else(|| "expected a number of days such as 45d".to_owned())
-}
-
 pub(super) async fn expiring(place: &Place, output: Output, args: Expiring) -> anyhow::Result<()> {
     let now = place.now;
-    let until = now.checked_add((i64::from(args.within) * 24).hours())?;
     let Found {
         licenses,
         unreadable,
@@ -38,7 +33,7 @@ pub(super) async fn expiring(place: &Place, output: Output, args: Expiring) -> a
         .iter()
         .filter_map(|stored| stored.value.license.as_of(now).ok());
     let mut ending: Vec<License> = current
-        .filter(|license| ends_by(license, now, until))
+        .filter(|license| ends_within(license, now, args.within))
         .filter(|license| args.product.as_ref().is_none_or(|p| *p == license.product))
         .collect();
     ending.sort_by_key(|license| license.valid_until);
@@ -92,18 +87,23 @@ pub(super) async fn expiring(place: &Place, output: Output, args: Expiring) -> a
 
 /// Whether a contract's last day is known, and near. Under a domain that it is leaving, it is not
 /// the contract that ends.
-fn ends_by(license: &License, now: Timestamp, until: Timestamp) -> bool {
+fn ends_within(license: &License, now: Timestamp, days: u16) -> bool {
     let stays = license.name().is_some_and(|name| name.until.is_none());
     let is_running = matches!(
         license.code_at(now),
         Code::Valid | Code::NotStarted | Code::Suspended
     );
-    stays && is_running && license.ends_on.is_some() && (now..=until).contains(&license.valid_until)
+    stays
+        && is_running
+        && license.ends_on.is_some()
+        && now < license.valid_until
+        && days_left(license, now) <= i32::from(days)
 }
 
 /// Days up to the last one, today not counted.
 fn days_left(license: &License, now: Timestamp) -> i32 {
     let today = calendar::date_of(now, &license.policy);
     let last_day = license.ends_on.unwrap_or(license.term.ends_on);
-    today.until(last_day).map_or(0, |span| span.get_days())
+    let days = today.until(last_day).map_or(0, |span| span.get_days());
+    days.max(0) // the morning after it, up to the cut-off
 }

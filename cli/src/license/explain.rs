@@ -20,8 +20,8 @@ use crate::when::When;
 pub(crate) struct Explain {
     #[command(flatten)]
     which: Which,
-    /// The date or instant of the answer; one to come is explained by what is known now
-    /// [default: now].
+    /// The instant of the answer, or a date for the start of that day; one to come is explained by
+    /// what is known now [default: now].
     #[arg(long, value_name = "WHEN")]
     at: Option<When>,
     /// The serial that came with the request; it is compared, and shown nowhere.
@@ -196,7 +196,8 @@ fn serial_step(license: &License, serial: Option<&Serial>, at: Timestamp) -> Ste
     let required = license.policy.requires_serial;
     let (says, is_wrong) = match (serial, required) {
         (None, true) => (
-            "the product requires it; say --serial to compare one",
+            "the product requires it, and without it the answer is NOT_FOUND; say --serial to \
+             compare one",
             false,
         ),
         (None, false) => ("not required", false),

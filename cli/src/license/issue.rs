@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 use tegata_common::calendar::Billing;
 use tegata_common::customer::CustomerId;
-use tegata_common::license::{License, Order, Plan};
+use tegata_common::license::{Amendment, License, Order, Plan};
 use tegata_common::product::{Product, ProductSlug};
 use tegata_common::serial::Serial;
 use tegata_common::table::Key;
@@ -17,7 +17,7 @@ use crate::customer;
 use crate::failure::NotFound;
 use crate::output::Output;
 use crate::place::Place;
-use crate::when::When;
+use crate::when::{self, When};
 
 #[derive(Args)]
 pub(crate) struct Issue {
@@ -35,7 +35,7 @@ pub(crate) struct Issue {
     )]
     billing: Option<BillingArg>,
     /// A trial of this many days.
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = when::days)]
     trial: Option<u16>,
     /// The edition.
     #[arg(long, default_value = "standard")]
@@ -63,6 +63,15 @@ pub(crate) struct Convert {
     /// The length of its terms, from the 1st of next month on.
     #[arg(long, value_enum)]
     billing: BillingArg,
+    /// The edition bought [default: the one tried].
+    #[arg(long)]
+    edition: Option<String>,
+    /// The number of users bought [default: those of the trial].
+    #[arg(long)]
+    users: Option<u32>,
+    /// The customer whose contract it is [default: as it is].
+    #[arg(long, value_name = "ID")]
+    customer: Option<CustomerId>,
     #[command(flatten)]
     write: DryRun,
 }
@@ -86,12 +95,19 @@ impl From<BillingArg> for Billing {
 async fn product(place: &Place, slug: &ProductSlug) -> anyhow::Result<Product> {
     let table = place.licenses.table();
     let stored = table.get::<Product>(&Key::product(slug)).await?;
-    let stored = stored.ok_or_else(|| {
-        NotFound(format!(
-            "product {slug} is not in the catalogue; add it to products.toml and run `tegata product apply`"
-        ))
-    })?;
-    Ok(stored.value)
+    if let Some(stored) = stored {
+        return Ok(stored.value);
+    }
+    let products = place.licenses.products().await?;
+    let products: Vec<&str> = products.iter().map(|p| p.value.slug.as_str()).collect();
+    let known = match products.is_empty() {
+        true => "nothing".to_owned(),
+        false => products.join(", "),
+    };
+    Err(NotFound(format!(
+        "product {slug} is not in the catalogue, which has {known}; `tegata product apply` adds to it"
+    ))
+    .into())
 }
 
 pub(super) async fn issue(place: &Place, output: Output, args: Issue) -> anyhow::Result<()> {
@@ -132,6 +148,9 @@ pub(super) async fn issue(place: &Place, output: Output, args: Issue) -> anyhow:
         contract: None,
         is_mending: false,
     };
+    if license.customer.is_none() {
+        eprintln!("note: without --customer, notices about it reach nobody");
+    }
     let shown = (is_generated && !editor.write.dry_run).then(|| serial.reveal());
     editor.write_with("issue", license, shown).await
 }
@@ -139,6 +158,17 @@ pub(super) async fn issue(place: &Place, output: Output, args: Issue) -> anyhow:
 /// A trial that is bought, or an ended contract that is ordered again, keeps its serial.
 pub(super) async fn convert(place: &Place, output: Output, args: Convert) -> anyhow::Result<()> {
     let (editor, license) = Editor::open(place, output, &args.which, args.write).await?;
-    let converted = license.converted(args.billing.into(), place.now)?;
+    if let Some(id) = &args.customer {
+        customer::check_known(place, id).await?;
+    }
+    let amendment = Amendment {
+        customer: args.customer,
+        edition: args.edition,
+        users: args.users,
+        ..Amendment::default()
+    };
+    let converted = license
+        .converted(args.billing.into(), place.now)?
+        .amended(amendment, place.now)?;
     editor.write("convert", converted).await
 }

@@ -26,7 +26,7 @@ use tegata_common::table::TableError;
 use crate::change::DryRun;
 use crate::customer;
 use crate::failure::{NotFound, Usage};
-use crate::output::Output;
+use crate::output::{Output, say};
 use crate::place::Place;
 use crate::when::{self, When};
 use domains::{Domains, Move};
@@ -75,7 +75,7 @@ pub(crate) enum Command {
         which: Which,
         /// Days for which the old serial is accepted too. With 0, for one that leaked, no serial
         /// but the new one is.
-        #[arg(long, value_name = "DAYS", default_value_t = 14, value_parser = clap::value_parser!(u16).range(0..=365))]
+        #[arg(long, value_name = "DAYS", default_value = "14", value_parser = when::days)]
         overlap: u16,
         #[command(flatten)]
         write: DryRun,
@@ -205,7 +205,10 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
         Command::Suspend { which, from, write } => {
             let (editor, license) = Editor::open(place, output, &which, write).await?;
             let from = match from {
-                Some(when) => when.instant(&license.policy)?.max(now),
+                Some(when) => {
+                    let from = when.instant(&license.policy)?;
+                    domains::not_past("--from", from, &license, now)?
+                }
                 None => now,
             };
             editor.write("suspend", license.suspended(from)?).await
@@ -233,7 +236,15 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
             if on > today {
                 return Err(Usage(format!("--on {on} is in the future; today is {today}")).into());
             }
-            editor.write("cancel", license.cancelled(on, now)?).await
+            let cancelled = license.cancelled(on, now)?;
+            let deadline = calendar::cancellation_deadline(license.term, &license.policy)?;
+            if let (Output::Text, Some(last_day)) = (output, cancelled.ends_on) {
+                match last_day == license.term.ends_on {
+                    true => say!("the contract ends with this term, on {last_day}"),
+                    false => say!("not by {deadline}, so it ends one term on, on {last_day}"),
+                }
+            }
+            editor.write("cancel", cancelled).await
         }
         Command::Resign(args) => resign::resign(place, output, args).await,
         Command::Restore {

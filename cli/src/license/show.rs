@@ -30,8 +30,9 @@ pub(crate) struct List {
 
 fn code(text: &str) -> Result<Code, String> {
     let upper = text.to_ascii_uppercase().replace('-', "_");
-    serde_json::from_value(upper.into())
-        .map_err(|_| "expected VALID, GRACE, EXPIRED, SUSPENDED or NOT_STARTED".to_owned())
+    serde_json::from_value(upper.into()).map_err(|_| {
+        "expected VALID, GRACE, EXPIRED, SUSPENDED, NOT_STARTED or NOT_FOUND".to_owned()
+    })
 }
 
 /// A licence as it is listed: its facts, and what follows from them now.
@@ -161,6 +162,10 @@ pub(super) async fn list(place: &Place, output: Output, args: List) -> anyhow::R
         vec![
             license.domain.to_string(),
             license.product.to_string(),
+            license
+                .customer
+                .as_ref()
+                .map_or_else(String::new, ToString::to_string),
             license.code_at(now).as_str().to_owned(),
             kind.to_owned(),
             license.edition.clone(),
@@ -172,7 +177,7 @@ pub(super) async fn list(place: &Place, output: Output, args: List) -> anyhow::R
         ]
     });
     let header = [
-        "domain", "product", "code", "kind", "edition", "users", "term", "ends on",
+        "domain", "product", "customer", "code", "kind", "edition", "users", "term", "ends on",
     ];
     output::table(&header, rows.collect());
     complain(&unreadable)

@@ -215,7 +215,7 @@ fn every_kind_of_mistake_is_told_with_its_place() {
         ),
         (
             "one-dev.cybozu.com,sheet,paid,50,2017-10-03,monthly,,,,\none-dev.s.cybozu.com,sheet,paid,50,2017-10-03,monthly,,,,",
-            "line 3, column 1 (domain): one-dev.cybozu.com is on line 2 already",
+            "line 3, column 1 (domain): one-dev.cybozu.com is on line 2 too",
         ),
     ] {
         let file = bytes(&tegata, "l.csv", format!("{header}{row}\n").as_bytes());
@@ -258,7 +258,7 @@ fn every_kind_of_mistake_is_told_with_its_place() {
         ),
         (
             "C-1,A,a@example.com,,,,\nC-1,A,A@example.com,,,,",
-            "line 3, column 3 (email): line 2 has it already",
+            "line 3, column 3 (email): line 2 has it too",
         ),
     ] {
         let file = bytes(&tegata, "c.csv", format!("{header}{row}\n").as_bytes());

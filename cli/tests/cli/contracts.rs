@@ -344,7 +344,7 @@ fn a_contract_moves_and_its_old_name_is_quarantined() {
     );
     let (status, message) = tegata.failure(&["license", "domains", to, TENANT[1], "--remove", to]);
     assert_eq!(
-        (status, message.contains("only domain")),
+        (status, message.contains("only production domain")),
         (1, true),
         "{message}"
     );

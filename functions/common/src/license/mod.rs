@@ -230,7 +230,9 @@ pub enum LicenseError {
     #[error("{0} is not given up")]
     NameStays(Domain),
     /// A contract needs a domain.
-    #[error("{0} is the contract's only domain; cancel or suspend the contract, or move it")]
+    #[error(
+        "{0} is the contract's only production domain; cancel or suspend the contract, or move it"
+    )]
     LastName(Domain),
     /// More domains than one transaction writes.
     #[error("a contract has at most {MAX_NAMES} domains, those in quarantine included")]
