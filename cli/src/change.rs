@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use anstyle::AnsiColor;
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+use tegata_common::calendar;
+use tegata_common::product::Policy;
 
 use crate::output::say;
 
@@ -111,10 +114,15 @@ fn flatten(path: &str, value: Value, fields: &mut BTreeMap<String, Value>) {
     }
 }
 
-/// Prints differences for a person, one field a line.
-pub(crate) fn print(differences: &[Difference]) {
+/// Prints differences for a person, one field a line; instants in a product's zone, if there is
+/// one.
+pub(crate) fn print(differences: &[Difference], policy: Option<&Policy>) {
+    let local = |text: &str| {
+        let instant: Timestamp = text.parse().ok()?;
+        Some(calendar::rfc3339(instant, policy?))
+    };
     let show = |value: &Value| match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => local(text).unwrap_or_else(|| text.clone()),
         other => other.to_string(),
     };
     let width = differences.iter().map(|d| d.field.len()).max().unwrap_or(0);

@@ -154,7 +154,7 @@ async fn add(
     let differences = change::differences(before.as_ref().map(|b| &b.value), contact)?;
     if output == Output::Text {
         say!("contact of {id}:");
-        change::print(&differences);
+        change::print(&differences, None);
     }
     let what = match before {
         None => "add",

@@ -101,7 +101,7 @@ async fn put(
     let differences = change::differences(before.as_ref().map(|b| &b.value), customer)?;
     if output == Output::Text {
         say!("{what} customer {}:", customer.customer_id);
-        change::print(&differences);
+        change::print(&differences, None);
     }
     if !write.dry_run && !differences.is_empty() {
         let act = place.act(what);

@@ -74,6 +74,9 @@ impl Embedded {
         // Left behind by a process that was killed.
         let _ = fs::remove_file(self::endpoint_file(directory));
         let path = directory.join("dynamodb.sqlite");
+        if !path.exists() {
+            eprintln!("note: a new place is made in {}", directory.display());
+        }
         let shown = path.display().to_string();
         let database = dynoxide::Database::new(&shown).map_err(anyhow::Error::msg);
         let database = database.with_context(|| format!("cannot open {shown}"))?;

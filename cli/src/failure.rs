@@ -21,8 +21,23 @@ pub(crate) struct Usage(pub(crate) String);
 /// 2: wrong usage; 3: not found; 4: somebody else wrote first; 1: everything else.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_unknown_key = |error: &RegisterError| matches!(error, RegisterError::Unknown(_));
-    let is_unknown_name = |error: &LicenseError| matches!(error, LicenseError::UnknownName(_));
-    if error.is::<Usage>() || error.is::<DomainError>() {
+    let is_unknown_name = |error: &LicenseError| {
+        matches!(
+            error,
+            LicenseError::UnknownName(_) | LicenseError::NoQuota(_)
+        )
+    };
+    let is_wrong_value = |error: &LicenseError| {
+        matches!(
+            error,
+            LicenseError::Edition
+                | LicenseError::Users
+                | LicenseError::QuotaName(_)
+                | LicenseError::TrialDays
+        )
+    };
+    let is_usage = error.is::<Usage>() || error.is::<DomainError>();
+    if is_usage || error.downcast_ref().is_some_and(is_wrong_value) {
         ExitCode::from(2)
     } else if error.is::<NotFound>()
         || error.downcast_ref().is_some_and(is_unknown_key)

@@ -93,7 +93,7 @@ impl Write<'_> {
         let differences = change::differences(Some(&by_kid(self.before)), &by_kid(after))?;
         if self.output == Output::Text {
             say!("{what} signing key:");
-            change::print(&differences);
+            change::print(&differences, None);
         }
         if !mode.dry_run {
             let table = self.place.licenses.table();

@@ -16,6 +16,7 @@ use tegata_common::table::{Act, Revision};
 
 use crate::embedded::Embedded;
 use crate::failure::Usage;
+use crate::when;
 
 /// The `Licenses` table's name on one machine.
 pub(crate) const LOCAL_TABLE: &str = "Licenses";
@@ -66,7 +67,7 @@ pub(crate) struct PlaceArgs {
     pub(crate) development_base_domains: String,
 
     /// Act as if it were this instant: for trying out on this machine what time will do.
-    #[arg(long, value_name = "INSTANT", global = true, requires = "local")]
+    #[arg(long, value_name = "INSTANT", global = true, requires = "local", value_parser = when::instant)]
     pub(crate) now: Option<Timestamp>,
 }
 

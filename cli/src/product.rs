@@ -65,7 +65,7 @@ async fn apply(
         };
         if output == Output::Text {
             say!("{}: {state}", product.slug);
-            change::print(&differences);
+            change::print(&differences, None);
         }
         documents.push(json!({
             "product": product.slug,

@@ -40,6 +40,12 @@ impl FromStr for When {
     }
 }
 
+/// An instant as it is typed.
+pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {
+    text.parse()
+        .map_err(|_| "expected an instant with offset such as 2026-11-30T09:00:00+09:00".to_owned())
+}
+
 /// A number of days: `45`, or `45d`.
 pub(crate) fn days(text: &str) -> Result<u16, String> {
     let number = text.strip_suffix('d').unwrap_or(text).parse().ok();

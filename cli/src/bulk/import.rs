@@ -104,7 +104,7 @@ pub(super) async fn import(place: &Place, output: Output, args: Import) -> anyho
     if args.write.dry_run || (refused > 0 && !args.skip_refused) {
         conclude(output, &plan, args.write.dry_run, 0, 0)?;
         if refused > 0 {
-            bail!("{refused} rows are refused; nothing was written");
+            bail!("rows refused: {refused}; nothing was written");
         }
         return Ok(());
     }
@@ -113,10 +113,10 @@ pub(super) async fn import(place: &Place, output: Output, args: Import) -> anyho
     let (written, failed) = write(place, output, &plan).await?;
     conclude(output, &plan, false, written, failed)?;
     if failed > 0 {
-        bail!("{failed} rows were not written; run the same import again");
+        bail!("rows not written: {failed}; run the same import again");
     }
     if refused > 0 {
-        bail!("{refused} rows are refused, the others are written");
+        bail!("rows refused: {refused}; the others are written");
     }
     Ok(())
 }
@@ -224,7 +224,7 @@ async fn write(place: &Place, output: Output, plan: &Plan) -> anyhow::Result<(us
     // The customers first: contracts refer to them.
     let mut results = stream::iter(&plan.customers.writes)
         .map(async |write| {
-            let what = format!("line {:?}, customer {}", write.lines, write.id);
+            let what = format!("customer {}", write.id);
             (what, write.write(place).await)
         })
         .buffer_unordered(AT_A_TIME);
@@ -265,20 +265,21 @@ fn progress(total: usize, output: Output) -> ProgressBar {
 
 fn print(plan: &Plan) {
     let mut added = 0;
-    let mut show = |is_new: bool, title: String, differences: &[Difference]| {
+    let mut show = |is_new: bool, title: String, differences: &[Difference], policy| {
         added += usize::from(is_new);
         if is_new && added > SHOWN {
             return;
         }
         say!("{title}");
         if !is_new {
-            change::print(differences);
+            change::print(differences, policy);
         }
     };
     for write in &plan.customers.writes {
         let verb = if write.is_new() { "add" } else { "change" };
-        let title = format!("{verb} customer {} (line {:?})", write.id, write.lines);
-        show(write.is_new(), title, &write.differences);
+        let lines: Vec<String> = write.lines.iter().map(u64::to_string).collect();
+        let title = format!("{verb} customer {} (line {})", write.id, lines.join(", "));
+        show(write.is_new(), title, &write.differences, None);
     }
     for write in &plan.licenses.writes {
         let verb = if write.is_new { "add" } else { "change" };
@@ -287,7 +288,12 @@ fn print(plan: &Plan) {
             "{verb} {} {} (line {})",
             license.domain, license.product, write.line
         );
-        show(write.is_new, title, &write.differences);
+        show(
+            write.is_new,
+            title,
+            &write.differences,
+            Some(&license.policy),
+        );
     }
     if added > SHOWN {
         say!("… and {} more to add", added - SHOWN);
@@ -373,7 +379,7 @@ fn conclude(
     }
     for (what, counts) in [("customers", of_customers), ("contracts", of_licenses)] {
         say!(
-            "{what}: {} added, {} changed, {} unchanged, {} rows refused",
+            "{what}: {} to add, {} to change, {} unchanged; rows refused: {}",
             counts["added"],
             counts["changed"],
             counts["unchanged"],

@@ -82,7 +82,7 @@ impl Editor<'_> {
             .await?;
         if self.output == Output::Text {
             say!("{what} {}, {}:", license.domain, license.product);
-            change::print(&differences);
+            change::print(&differences, Some(&license.policy));
         }
         if differences.is_empty() && !self.is_mending {
             return self.report(&license, what, &differences, None, "nothing to change");

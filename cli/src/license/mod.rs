@@ -267,6 +267,10 @@ impl Which {
 }
 
 fn canonical(place: &Place, domain: &str) -> anyhow::Result<Domain> {
+    if domain.contains('/') {
+        let reason = format!("domain {domain:?}: only the host name, such as example.cybozu.com");
+        return Err(Usage(reason).into());
+    }
     let read = place.bases.canonicalize(domain);
     read.with_context(|| format!("domain {domain:?}"))
 }

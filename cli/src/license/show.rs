@@ -114,7 +114,8 @@ pub(super) async fn show(
         shown.code.as_str()
     );
     // The same walk over the fields that a change prints, from nothing to what is there.
-    change::print(&change::differences(None, &serde_json::to_value(&shown)?)?);
+    let fields = change::differences(None, &serde_json::to_value(&shown)?)?;
+    change::print(&fields, Some(&license.policy));
     Ok(())
 }
 
@@ -226,7 +227,7 @@ pub(super) async fn history(place: &Place, output: Output, which: &Which) -> any
                     revision.change,
                     revision.by
                 );
-                change::print(&differences);
+                change::print(&differences, policy.as_ref());
             }
         }
     }

@@ -98,7 +98,10 @@ fn a_spreadsheet_from_japan_is_imported() {
     );
     assert_eq!(show("one-dev2.cybozu.com", "sheet")["users"], 80);
     let text = tegata.text(&["import", &licenses, "--dry-run"]);
-    assert!(text.contains("0 added, 0 changed, 3 unchanged"), "{text}");
+    assert!(
+        text.contains("0 to add, 0 to change, 3 unchanged"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -126,7 +129,7 @@ fn bad_rows_are_all_named_and_nothing_is_changed() {
         assert!(text.contains(refusal), "{refusal}\n{text}");
     }
     assert!(
-        text.contains("1 added, 1 changed, 2 unchanged, 3 rows refused"),
+        text.contains("1 to add, 1 to change, 2 unchanged; rows refused: 3"),
         "{text}"
     );
     assert_eq!(facts(&tegata), before);
@@ -415,4 +418,30 @@ fn an_import_that_is_killed_is_continued_with_the_same_serials() {
         let explain = ["license", "explain", &domain, "sheet", "--serial", serial];
         assert_eq!(tegata.json(&explain)["code"], "VALID");
     }
+}
+
+#[test]
+fn serials_are_made_for_rows_that_are_written_and_no_others() {
+    let tegata = place();
+    let rows = "domain,product,kind,users,usable_from,billing\n\
+        good.cybozu.com,sheet,paid,5,2026-11-01,monthly\n\
+        bad.cybozu.com,sheet,paid,0,2026-11-01,monthly\n\
+        twice.cybozu.com,sheet,paid,5,2026-11-01,monthly\n\
+        twice.cybozu.com,sheet,paid,6,2026-11-01,monthly\n";
+    let licenses = bytes(&tegata, "licenses.csv", rows.as_bytes());
+    let serials = tegata.directory.path().join("serials.csv");
+    let shown = serials.display().to_string();
+    let import = ["import", &licenses, "--serials", &shown, "--skip-refused"];
+    tegata.failure(&[&import[..], &["--dry-run"]].concat());
+    assert!(!serials.exists());
+    tegata.failure(&import);
+    let text = std::fs::read_to_string(&serials).unwrap();
+    let domains: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split(',').next())
+        .collect();
+    assert_eq!(domains, ["domain", "good.cybozu.com"]);
+    // Of two rows that contradict each other, nobody knows which is right.
+    let listed = tegata.json(&["license", "list"]);
+    assert_eq!(listed.as_array().unwrap().len(), 1);
 }

@@ -230,12 +230,12 @@ fn errors_say_what_was_wrong_and_what_is_accepted() {
         ),
         (
             issue(&["abc.cybozu.com", "sheet", "--trial", "0", "--users", "5"]),
-            1,
+            2,
             "days of a trial must be 1 to 366",
         ),
         (
             issue(&["abc.cybozu.com", "sheet", "--trial", "30", "--users", "0"]),
-            1,
+            2,
             "users must be 1 to 1000000",
         ),
         (

@@ -47,9 +47,14 @@ impl License {
         }
         for (name, value) in amendment.quotas {
             match value {
-                Some(value) => license.quotas.insert(name, value),
-                None => license.quotas.remove(&name),
-            };
+                Some(value) => {
+                    license.quotas.insert(name, value);
+                }
+                None if license.quotas.remove(&name).is_none() => {
+                    return Err(LicenseError::NoQuota(name));
+                }
+                None => {}
+            }
         }
         license.check()?;
         Ok(license)

@@ -150,6 +150,9 @@ pub enum LicenseError {
     /// A quota's name.
     #[error("quota {0:?}: its name must be 1 to 32 of a-z, 0-9 and '_', such as records_per_day")]
     QuotaName(String),
+    /// A quota that is not there.
+    #[error("there is no quota {0:?}")]
+    NoQuota(String),
     /// A trial of no length, or an endless one.
     #[error("days of a trial must be 1 to 366")]
     TrialDays,
