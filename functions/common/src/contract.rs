@@ -134,10 +134,12 @@ impl Licenses {
                         lease_issued_at: stored.value.lease.issued_at,
                     })
                 }
-                // It will be written anew from this one's facts.
-                Err(TableError::Unreadable { .. }) => {
+                // It will be written anew from this one's facts; but one that the contract leaves
+                // may be another's by now.
+                Err(TableError::Unreadable { .. }) if name.until.is_none() => {
                     self.broken_copy(&name.domain, product).await?
                 }
+                Err(TableError::Unreadable { .. }) => None,
                 Err(error) => return Err(error),
             };
             contract.copies.extend(copy);
