@@ -6,10 +6,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
-    ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::key::CUSTOMERS;
 use super::{Act, Before, Item, Key, Revision, Stored, Table, TableError, Write, read};
@@ -52,33 +49,7 @@ impl Customers {
 
     /// Creates the table on one machine, if it is not there. In the cloud the template does.
     pub async fn create_if_missing(&self) -> Result<(), TableError> {
-        if self.table.exists().await? {
-            return Ok(());
-        }
-        let mut create = self
-            .table
-            .client
-            .create_table()
-            .table_name(&self.table.name)
-            .billing_mode(BillingMode::PayPerRequest);
-        for (name, kind) in [
-            (CUSTOMERS.partition, KeyType::Hash),
-            (CUSTOMERS.sort, KeyType::Range),
-        ] {
-            let attribute = AttributeDefinition::builder()
-                .attribute_name(name)
-                .attribute_type(ScalarAttributeType::S)
-                .build();
-            let key = KeySchemaElement::builder()
-                .attribute_name(name)
-                .key_type(kind)
-                .build();
-            create = create
-                .attribute_definitions(attribute.map_err(TableError::build)?)
-                .key_schema(key.map_err(TableError::build)?);
-        }
-        create.send().await.map_err(TableError::database)?;
-        Ok(())
+        self.table.create_if_missing(&CUSTOMERS, None).await
     }
 
     /// A customer.

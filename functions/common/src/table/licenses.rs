@@ -8,10 +8,7 @@
 //! something of them, in [`SHARDS`] partitions.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement,
-    KeyType, Projection, ProjectionType, ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -93,38 +90,8 @@ impl Licenses {
 
     /// Creates the table on one machine, if it is not there. In the cloud the template does.
     pub async fn create_if_missing(&self) -> Result<(), TableError> {
-        if self.table.exists().await? {
-            return Ok(());
-        }
-        let mut create = self
-            .table
-            .client
-            .create_table()
-            .table_name(&self.table.name)
-            .billing_mode(BillingMode::PayPerRequest);
-        let keys = [LICENSES.partition, LICENSES.sort];
-        for name in keys.into_iter().chain([SHARD, DUE_AT]) {
-            let attribute = AttributeDefinition::builder()
-                .attribute_name(name)
-                .attribute_type(ScalarAttributeType::S)
-                .build();
-            create = create.attribute_definitions(attribute.map_err(TableError::build)?);
-        }
-        for element in key_schema(keys)? {
-            create = create.key_schema(element);
-        }
-        let keys_only = Projection::builder()
-            .projection_type(ProjectionType::KeysOnly)
-            .build();
-        let index = GlobalSecondaryIndex::builder()
-            .index_name(RENEWALS)
-            .set_key_schema(Some(key_schema([SHARD, DUE_AT])?))
-            .projection(keys_only)
-            .build()
-            .map_err(TableError::build)?;
-        let created = create.global_secondary_indexes(index).send().await;
-        created.map_err(TableError::database)?;
-        Ok(())
+        let index = (RENEWALS, [SHARD, DUE_AT]);
+        self.table.create_if_missing(&LICENSES, Some(index)).await
     }
 
     /// A current licence.
@@ -289,16 +256,4 @@ fn shard_name(shard: u8) -> String {
 
 fn due_text(due_at: Option<Timestamp>) -> String {
     due_at.map_or_else(|| NEVER.to_owned(), |instant| format!("{instant:.0}"))
-}
-
-fn key_schema(names: [&str; 2]) -> Result<Vec<KeySchemaElement>, TableError> {
-    let mut schema = Vec::new();
-    for (name, kind) in names.into_iter().zip([KeyType::Hash, KeyType::Range]) {
-        let element = KeySchemaElement::builder()
-            .attribute_name(name)
-            .key_type(kind)
-            .build();
-        schema.push(element.map_err(TableError::build)?);
-    }
-    Ok(schema)
 }

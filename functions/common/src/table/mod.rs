@@ -4,6 +4,7 @@
 //! the current item still has the version that the change was made from. Several items that
 //! belong together change in one transaction too.
 
+mod create;
 pub mod customers;
 mod key;
 pub mod licenses;
@@ -510,23 +511,6 @@ impl Table {
             items.push(item.map_err(TableError::database)?);
         }
         Ok(items)
-    }
-
-    /// Whether the table is there.
-    async fn exists(&self) -> Result<bool, TableError> {
-        let described = self
-            .client
-            .describe_table()
-            .table_name(&self.name)
-            .send()
-            .await;
-        match described {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(service) if service.is_resource_not_found_exception() => Ok(false),
-                _ => Err(TableError::database(error)),
-            },
-        }
     }
 }
 
