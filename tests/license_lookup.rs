@@ -209,6 +209,7 @@ async fn a_valid_licence_is_answered_as_the_contract_says() {
         json!({
             "type": "access",
             "time": "2026-11-22T01:03:11.000Z",
+            "requested_at": "2026-11-22T01:03:11.000Z",
             "request_id": "JKJaXmPLvHcESHA=",
             "method": "GET",
             "product": "sheet",
@@ -578,6 +579,9 @@ async fn malformed_requests_are_told_what_is_wrong() {
         assert_eq!(seen.problem(), (400, "MALFORMED"), "{pointer} {value}");
         assert_eq!(seen.body["detail"], detail, "{pointer} {value}");
         assert_eq!(seen.line["reason"], detail);
+        // The gateway's line of it is found by this, also where the headers cannot be read.
+        assert_eq!(seen.line["request_id"], "JKJaXmPLvHcESHA=", "{pointer}");
+        assert_eq!(seen.line["requested_at"], "2026-11-22T01:03:11.000Z");
     }
 }
 

@@ -7,7 +7,6 @@
 //! `TEGATA_SIMULATION_SEED=<number>` another one.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-mod crash;
 mod oracle;
 mod world;
 

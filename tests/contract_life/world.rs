@@ -21,8 +21,8 @@ use tegata_common::serial::Serial;
 use tegata_common::table::{Act, Key};
 use tegata_tests::{Database, SigningKey, domain};
 
-use crate::crash::after_polls;
 use crate::oracle::{self, Rules, Second};
+use tegata_tests::crash::after_polls;
 
 /// The first second of the simulation: 2023-02-01, so that a leap day comes in its second year.
 const START: Second = 1_675_209_600;

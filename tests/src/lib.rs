@@ -1,6 +1,8 @@
 //! What the tests share: an embedded DynamoDB reached by the real SDK, and sample licences.
 #![allow(clippy::unwrap_used)] // Test support: a failure here is the test's failure.
 
+pub mod crash;
+
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
@@ -16,6 +18,7 @@ use tegata_common::serial::Serial;
 use tegata_common::signing::{Jwks, Keeper, KeyFiles, KeyRegister, Signer};
 use tegata_common::table::customers::Customers;
 use tegata_common::table::licenses::Licenses;
+use tegata_common::table::usage::UsageTable;
 use tegata_common::table::{Act, Key};
 
 /// The instant at which the samples are looked at: 2026-11-22T10:03:11+09:00.
@@ -34,6 +37,8 @@ pub struct Database {
     pub licenses: Licenses,
     /// The `Customers` table.
     pub customers: Customers,
+    /// The `Usage` table.
+    pub usage: UsageTable,
 }
 
 impl Database {
@@ -56,11 +61,14 @@ impl Database {
         licenses.create_if_missing().await.unwrap();
         let customers = Customers::new(client.clone(), "Customers");
         customers.create_if_missing().await.unwrap();
+        let usage = UsageTable::new(client.clone(), "Usage");
+        usage.create_if_missing().await.unwrap();
         Self {
             endpoint,
             client,
             licenses,
             customers,
+            usage,
         }
     }
 

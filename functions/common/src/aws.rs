@@ -2,9 +2,15 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use aws_sdk_dynamodb::config::{Credentials, Region, SharedHttpClient};
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient,
+};
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_types::SdkConfig;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
@@ -83,9 +89,10 @@ pub struct Environment {
 pub struct MissingVariable(pub &'static str);
 
 /// The variables that name another endpoint than AWS's, for one service or for all.
-const ENDPOINT_URLS: [(&str, &str); 3] = [
+const ENDPOINT_URLS: [(&str, &str); 4] = [
     ("DYNAMODB", "AWS_ENDPOINT_URL_DYNAMODB"),
     ("KMS", "AWS_ENDPOINT_URL_KMS"),
+    ("S3", "AWS_ENDPOINT_URL_S3"),
     ("", "AWS_ENDPOINT_URL"),
 ];
 
@@ -125,7 +132,7 @@ impl Environment {
         )
     }
 
-    /// Where a service (`DYNAMODB`, `KMS`) is, if not at AWS's own endpoint.
+    /// Where a service (`DYNAMODB`, `KMS`, `S3`) is, if not at AWS's own endpoint.
     pub fn endpoint_url(&self, service: &str) -> Option<String> {
         let mut urls = self.endpoint_urls.iter();
         let (_, url) = urls.find(|(of, _)| *of == service || of.is_empty())?;
@@ -136,6 +143,44 @@ impl Environment {
     pub fn https_client(&self) -> Result<SharedHttpClient, TrustError> {
         let bundle = self.ca_bundle.as_deref();
         https_client(bundle.map_or(Trust::Amazon, Trust::Bundle))
+    }
+}
+
+/// How long calls to AWS may take, and how often the SDK makes them: for what may be repeated.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Attempts of a call.
+    pub attempts: u32,
+    /// For a connection.
+    pub connect: Duration,
+    /// For an attempt.
+    pub attempt: Duration,
+    /// For a call with all its attempts.
+    pub operation: Duration,
+}
+
+impl Environment {
+    /// What a service's client is made from: `Client::new(&config)`.
+    pub fn sdk_config(
+        &self,
+        service: &str,
+        http: SharedHttpClient,
+        patience: Patience,
+    ) -> SdkConfig {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(patience.connect)
+            .operation_attempt_timeout(patience.attempt)
+            .operation_timeout(patience.operation)
+            .build();
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http)
+            .region(self.region())
+            .credentials_provider(SharedCredentialsProvider::new(self.credentials()))
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(patience.attempts));
+        config.set_endpoint_url(self.endpoint_url(service));
+        config.build()
     }
 }
 

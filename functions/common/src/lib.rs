@@ -4,6 +4,9 @@
 //! canonical form) is a pure function with time as a parameter; what fetches and stores
 //! ([`table`], [`aws`], [`signing`]) takes the AWS SDK's own clients.
 
+pub mod access;
+#[cfg(feature = "archive")]
+pub mod archive;
 pub mod aws;
 pub mod calendar;
 #[cfg(feature = "signing")]
@@ -12,9 +15,11 @@ pub mod customer;
 pub mod domain;
 pub mod lease;
 pub mod license;
+pub mod network;
 pub mod product;
 pub mod renewal;
 pub mod serial;
 #[cfg(feature = "signing")]
 pub mod signing;
 pub mod table;
+pub mod usage;

@@ -50,6 +50,18 @@ impl Serial {
         }
     }
 
+    /// Whether a text that should be something else has the form in which serials are given out:
+    /// groups of four, or 32 letters of base 32 in one. Where a caller may have put a serial by
+    /// mistake, such a text is not recorded.
+    pub fn resembles(text: &str) -> bool {
+        let groups = text.split('-');
+        let are_of_four = text.split('-').all(|group| {
+            group.len() == 4 && group.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        });
+        let is_base_32 = |byte: u8| byte.is_ascii_alphabetic() || (b'2'..=b'7').contains(&byte);
+        (are_of_four && groups.count() >= 4) || (text.len() == 32 && text.bytes().all(is_base_32))
+    }
+
     /// The serial in full, to be shown once.
     pub fn reveal(&self) -> &str {
         &self.0

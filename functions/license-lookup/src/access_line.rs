@@ -7,6 +7,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tegata_common::access;
 
 /// What became of the serial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -29,6 +30,9 @@ pub struct AccessLine {
     pub r#type: &'static str,
     /// When the request was evaluated, UTC, to the millisecond.
     pub time: String,
+    /// When the gateway got the request, UTC, to the millisecond: the instant that its own line
+    /// has too, so that both belong to the same day.
+    pub requested_at: Option<String>,
     /// The gateway's id of the request.
     pub request_id: Option<String>,
     /// `GET` or `OPTIONS`.
@@ -37,7 +41,7 @@ pub struct AccessLine {
     pub product: Option<String>,
     /// Of which tenant.
     pub domain: Option<String>,
-    /// The plug-in's version.
+    /// The plug-in's version; `other` if it is not written like one.
     pub version: Option<String>,
     /// The licence's code, or the problem's.
     pub code: &'static str,
@@ -62,6 +66,7 @@ impl AccessLine {
         Self {
             r#type: "access",
             time: format!("{now:.3}"),
+            requested_at: None,
             request_id: None,
             method: None,
             product: None,
@@ -74,6 +79,16 @@ impl AccessLine {
             source: None,
             browser: false,
             database_ms: None,
+        }
+    }
+
+    /// Takes out a product or a tenant that may be a serial, put into the path by mistake. Not
+    /// where there is a licence: then it is the tenant's name.
+    pub(crate) fn withhold_serials(&mut self) {
+        for name in [&mut self.product, &mut self.domain] {
+            if name.as_deref().is_some_and(access::hides_a_serial) {
+                *name = None;
+            }
         }
     }
 }

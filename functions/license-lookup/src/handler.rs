@@ -11,9 +11,12 @@ use http::header::{
     RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use jiff::Timestamp;
+use serde::Deserialize;
+use tegata_common::access;
 use tegata_common::aws::TrustError;
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::Code;
+use tegata_common::network;
 use tegata_common::table::{Item, Key};
 
 use crate::access_line::{AccessLine, SerialCheck};
@@ -23,7 +26,6 @@ use crate::origin::AllowedOrigin;
 use crate::problem::Problem;
 use crate::request::{Refused, Request};
 use crate::settings::Settings;
-use crate::source;
 
 /// Seconds after which to ask again when the database does not answer.
 const RETRY_DATABASE: u16 = 5;
@@ -112,12 +114,21 @@ fn read_request(
     // The gateway's own types refuse a header with a control character, which a caller may send:
     // that is the caller's mistake, not a failed invocation.
     let Ok(event) = serde_json::from_str::<ApiGatewayV2httpRequest>(event) else {
+        if let Ok(unread) = serde_json::from_str::<UnreadEvent<'_>>(event) {
+            note_request(line, &unread.request_context);
+        }
         let problem = Problem::Malformed("headers: expected values without control characters");
         return Err(Refused::unread(problem));
     };
     let http = &event.request_context.http;
-    line.request_id = event.request_context.request_id.clone();
-    line.source = http.source_ip.as_deref().and_then(source::network);
+    note_request(
+        line,
+        &UnreadContext {
+            request_id: event.request_context.request_id.as_deref(),
+            time_epoch: Some(event.request_context.time_epoch),
+        },
+    );
+    line.source = http.source_ip.as_deref().and_then(network::network);
     line.browser = event.headers.contains_key(http::header::ORIGIN);
     line.method = match http.method {
         http::Method::GET => Some("GET"),
@@ -127,11 +138,37 @@ fn read_request(
     Request::read(&event, settings)
 }
 
+/// What is read of an event whose headers cannot be: which request it was.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UnreadEvent<'a> {
+    #[serde(borrow)]
+    request_context: UnreadContext<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UnreadContext<'a> {
+    #[serde(default)]
+    request_id: Option<&'a str>,
+    #[serde(default)]
+    time_epoch: Option<i64>,
+}
+
+/// Notes which request it is, by the gateway's own id and instant.
+fn note_request(line: &mut AccessLine, context: &UnreadContext<'_>) {
+    line.request_id = context.request_id.map(str::to_owned);
+    let requested_at = context.time_epoch.filter(|epoch| *epoch > 0);
+    let requested_at = requested_at.and_then(|epoch| Timestamp::from_millisecond(epoch).ok());
+    line.requested_at = requested_at.map(|instant| format!("{instant:.3}"));
+}
+
 /// The answer to a request, from what the database said.
 fn respond(request: &Request, read: Read, now: Timestamp, mut line: AccessLine) -> Answered {
     line.product = Some(request.product.to_string());
     line.domain = Some(request.domain.to_string());
-    line.version = request.version.clone();
+    let version = request.version.as_deref().map(access::version);
+    line.version = version.map(str::to_owned);
     line.serial = Some(match request.serial {
         Some(_) => SerialCheck::Unchecked,
         None => SerialCheck::Absent,
@@ -220,6 +257,7 @@ fn preflight(request: &Request, mut line: AccessLine) -> Answered {
     line.product = Some(request.product.to_string());
     line.domain = Some(request.domain.to_string());
     line.code = "PREFLIGHT";
+    line.withhold_serials();
     let mut headers = headers(None);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(origin) = &request.origin {
@@ -239,6 +277,7 @@ fn refuse(refused: Refused, mut line: AccessLine) -> Answered {
 
 fn fail(problem: Problem, origin: Option<&AllowedOrigin>, mut line: AccessLine) -> Answered {
     line.code = problem.code();
+    line.withhold_serials();
     let mut headers = headers(origin);
     let content_type = HeaderValue::from_static("application/problem+json");
     headers.insert(CONTENT_TYPE, content_type);

@@ -38,6 +38,12 @@ pub(super) static CUSTOMERS: Schema = Schema {
     sort: "item",
 };
 
+/// `Usage`: by product and day, and tenant.
+pub(super) static USAGE: Schema = Schema {
+    partition: "product_day",
+    sort: "domain",
+};
+
 /// The key of a current item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
@@ -157,10 +163,14 @@ pub(super) fn shown(item: &Item) -> String {
         Some(AttributeValue::S(text)) => Some(text.as_str()),
         _ => None,
     };
-    let partition = [LICENSES.partition, CUSTOMERS.partition]
+    let partition = [USAGE.partition, LICENSES.partition, CUSTOMERS.partition]
         .into_iter()
         .find_map(text);
-    let sort = [LICENSES.sort, CUSTOMERS.sort].into_iter().find_map(text);
+    let sorts = match item.contains_key(USAGE.partition) {
+        true => [USAGE.sort, ""],
+        false => [LICENSES.sort, CUSTOMERS.sort],
+    };
+    let sort = sorts.into_iter().find_map(text);
     let sort = sort.unwrap_or_default();
     let sort = match sort.split_once("contact#") {
         Some(("", _)) => "contact#…",

@@ -8,6 +8,7 @@ mod create;
 pub mod customers;
 mod key;
 pub mod licenses;
+pub mod usage;
 
 use std::collections::HashMap;
 
@@ -239,9 +240,15 @@ impl Table {
         &self,
         keys: &[Key],
     ) -> Result<Vec<Result<Stored<T>, TableError>>, TableError> {
+        let keys = keys.iter().map(Key::attributes).collect();
+        Ok(self.batch_get(keys).await?.into_iter().map(read).collect())
+    }
+
+    /// Reads items by their keys, 100 a request; those that are not there are missing.
+    async fn batch_get(&self, keys: Vec<Item>) -> Result<Vec<Item>, TableError> {
         let mut found = Vec::new();
         for keys in keys.chunks(100) {
-            let mut wanted: Vec<Item> = keys.iter().map(Key::attributes).collect();
+            let mut wanted = keys.to_vec();
             while !wanted.is_empty() {
                 let request = KeysAndAttributes::builder()
                     .set_keys(Some(wanted))
@@ -258,7 +265,7 @@ impl Table {
                 let items = output
                     .responses
                     .and_then(|mut tables| tables.remove(&self.name));
-                found.extend(items.unwrap_or_default().into_iter().map(read));
+                found.extend(items.unwrap_or_default());
                 // What was left out for its size or for the table's limits is asked for again.
                 wanted = output
                     .unprocessed_keys

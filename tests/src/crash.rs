@@ -6,10 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// Runs a future until it has been polled so many times; `None` if it was not done by then.
-pub(crate) fn after_polls<F: Future>(
-    polls: u32,
-    future: F,
-) -> impl Future<Output = Option<F::Output>> {
+pub fn after_polls<F: Future>(polls: u32, future: F) -> impl Future<Output = Option<F::Output>> {
     AfterPolls {
         future: Box::pin(future),
         polls,

@@ -1,0 +1,35 @@
+//! The clients: S3 and DynamoDB. All that is asked of them may be repeated.
+
+use std::time::Duration;
+
+use tegata_common::archive::Archive;
+use tegata_common::aws::{Patience, TrustError};
+use tegata_common::table::usage::UsageTable;
+
+use crate::settings::Settings;
+
+/// An object has a few megabytes at most, a batch write 25 rows.
+const PATIENCE: Patience = Patience {
+    attempts: 4,
+    connect: Duration::from_secs(1),
+    attempt: Duration::from_secs(10),
+    operation: Duration::from_secs(30),
+};
+
+/// The archive and the table.
+pub fn open(settings: &Settings) -> Result<(Archive, UsageTable), TrustError> {
+    let aws = &settings.aws;
+    let http = aws.https_client()?;
+    let config = aws.sdk_config("S3", http.clone(), PATIENCE);
+    let s3 = aws_sdk_s3::config::Builder::from(&config)
+        // A local AWS has no host names of its own for buckets.
+        .force_path_style(config.endpoint_url().is_some())
+        .build();
+    let archive = Archive::S3 {
+        client: aws_sdk_s3::Client::from_conf(s3),
+        bucket: settings.archive_bucket.clone(),
+    };
+    let dynamodb = aws.sdk_config("DYNAMODB", http, PATIENCE);
+    let dynamodb = aws_sdk_dynamodb::Client::new(&dynamodb);
+    Ok((archive, UsageTable::new(dynamodb, &settings.usage_table)))
+}

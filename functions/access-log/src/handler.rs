@@ -1,0 +1,207 @@
+//! Event in, objects in the archive.
+
+use std::io;
+
+use aws_lambda_events::cloudwatch_logs::{LogData, LogsEvent};
+use aws_lambda_events::s3::S3Event;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use tegata_common::access::{self, Item, Unreadable};
+use tegata_common::archive::{Archive, ArchiveError, Put};
+use tegata_common::aws::{self, TrustError};
+use tegata_common::domain::BaseDomains;
+use tegata_common::table::TableError;
+use tegata_common::table::usage::{Receipt, UsageTable};
+
+use crate::batch::Batch;
+use crate::clients;
+use crate::report::Report;
+use crate::settings::Settings;
+
+/// The function: the archive, and the table with the receipts.
+#[derive(Clone, Debug)]
+pub struct AccessLog {
+    archive: Archive,
+    usage: UsageTable,
+    zone: TimeZone,
+    bases: BaseDomains,
+}
+
+/// Why a batch is not, or not wholly, in the archive. Lambda delivers it again.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// It is of none of the kinds that wake this function.
+    #[error("an event that is neither a subscription's batch nor a notification of S3")]
+    Unknown,
+    /// The archive failed.
+    #[error("the archive: {0}")]
+    Archive(#[from] ArchiveError),
+    /// The table failed.
+    #[error("the receipt: {0}")]
+    Table(#[from] TableError),
+    /// A file that a notification tells of cannot be read.
+    #[error("the file of the CDN's log {key}: {reason}")]
+    File {
+        /// Which.
+        key: String,
+        /// Why.
+        reason: String,
+    },
+    /// Lines could not be compressed.
+    #[error("the lines: {0}")]
+    Lines(#[from] io::Error),
+}
+
+/// What tells events apart.
+#[derive(Deserialize)]
+struct Shape {
+    #[serde(default)]
+    awslogs: Option<IgnoredAny>,
+    #[serde(default, rename = "Records")]
+    records: Option<IgnoredAny>,
+    /// `s3:TestEvent`: sent when a notification is set up.
+    #[serde(default, rename = "Event")]
+    event: Option<String>,
+}
+
+impl AccessLog {
+    /// The function with clients of its own.
+    pub fn open(settings: &Settings) -> Result<Self, TrustError> {
+        let (archive, usage) = clients::open(settings)?;
+        let zone = settings.time_zone.tz().clone();
+        Ok(Self::new(archive, usage, zone, settings.bases.clone()))
+    }
+
+    /// The function on given stores.
+    pub fn new(archive: Archive, usage: UsageTable, zone: TimeZone, bases: BaseDomains) -> Self {
+        Self {
+            archive,
+            usage,
+            zone,
+            bases,
+        }
+    }
+
+    /// Archives what an event brings or tells of. Safe to repeat, as a whole and in part.
+    pub async fn handle(&self, event: &str, now: Timestamp) -> Result<Report, BatchError> {
+        let shape: Shape = serde_json::from_str(event).map_err(|_| BatchError::Unknown)?;
+        if shape.awslogs.is_some() {
+            return self.subscription(event, now).await;
+        }
+        if shape.event.as_deref() == Some("s3:TestEvent") {
+            return Ok(Report::default());
+        }
+        let Some(_) = shape.records else {
+            return Err(BatchError::Unknown);
+        };
+        let event: S3Event = serde_json::from_str(event).map_err(|_| BatchError::Unknown)?;
+        self.notification(event).await
+    }
+
+    /// A batch of a log group's lines.
+    async fn subscription(&self, event: &str, now: Timestamp) -> Result<Report, BatchError> {
+        let mut batch = Batch::new(&self.zone);
+        match serde_json::from_str::<LogsEvent>(event) {
+            Ok(event) => self.read_log_data(&event.aws_logs.data, &mut batch)?,
+            // Not to be read now nor when it is delivered again. The lines are in the log group.
+            Err(_) => {
+                let reason = "a subscription's batch that cannot be decoded";
+                let whole = Unreadable::new(event.as_bytes(), reason);
+                batch.add(&Item::Unreadable(whole), now, || "subscription".to_owned())?;
+            }
+        }
+        self.store(batch, now).await
+    }
+
+    fn read_log_data(&self, data: &LogData, batch: &mut Batch<'_>) -> io::Result<()> {
+        // Else CloudWatch only wants to know whether somebody is there.
+        if data.message_type != "DATA_MESSAGE" {
+            return Ok(());
+        }
+        for event in &data.log_events {
+            let item = access::read_line(event.message.as_bytes(), &self.bases);
+            let at = Timestamp::from_millisecond(event.timestamp).unwrap_or_default();
+            batch.add(&item, at, || {
+                format!("{} {} {}", data.log_group, data.log_stream, event.id)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Files of the CDN's log. One that fails keeps no other from being archived.
+    async fn notification(&self, event: S3Event) -> Result<Report, BatchError> {
+        let mut report = Report::default();
+        let mut failed = None;
+        for record in event.records {
+            let at = Timestamp::from_millisecond(record.event_time.timestamp_millis());
+            let bucket = record.s3.bucket.name.unwrap_or_default();
+            let key = record.s3.object.url_decoded_key;
+            let key = key.or(record.s3.object.key).unwrap_or_default();
+            let archived = match self.fetch(&bucket, &key).await {
+                Ok(file) => self.file(&key, &file, at.unwrap_or_default()).await,
+                Err(error) => Err(error),
+            };
+            match archived {
+                Ok(archived) => report.add(archived),
+                Err(error) => {
+                    tracing::error!(%error, "a file of the CDN's log was not archived");
+                    failed = Some(error);
+                }
+            }
+        }
+        failed.map_or(Ok(report), Err)
+    }
+
+    /// Archives a file of the CDN's log, as delivered at an instant.
+    pub async fn file(&self, key: &str, file: &[u8], at: Timestamp) -> Result<Report, BatchError> {
+        let mut batch = Batch::new(&self.zone);
+        let mut added = Ok(());
+        let mut line = 0;
+        access::read_cdn(file, &self.bases, |item| {
+            line += 1;
+            if added.is_ok() {
+                added = batch.add(&item, at, || format!("{key} record {line}"));
+            }
+        });
+        added?;
+        self.store(batch, at).await
+    }
+
+    async fn fetch(&self, bucket: &str, key: &str) -> Result<Vec<u8>, BatchError> {
+        let failed = |reason: String| BatchError::File {
+            key: key.to_owned(),
+            reason,
+        };
+        let Archive::S3 { client, .. } = &self.archive else {
+            return Err(failed("there are no buckets on one machine".to_owned()));
+        };
+        let got = client.get_object().bucket(bucket).key(key).send().await;
+        let object = got.map_err(|error| failed(aws::causes(&error)))?;
+        let body = object.body.collect().await;
+        Ok(body.map_err(|error| failed(aws::causes(&error)))?.to_vec())
+    }
+
+    /// Writes each object, then its receipt, then that its day has changed: whatever is broken
+    /// off here is made up for when the batch is delivered again.
+    async fn store(&self, batch: Batch<'_>, now: Timestamp) -> Result<Report, BatchError> {
+        let (objects, mut report) = batch.finish()?;
+        for object in objects {
+            let receipt = Receipt {
+                source: object.name.source,
+                hash: object.name.hash.clone(),
+                records: object.records,
+                bytes: object.compressed.len() as u64,
+                archived_at: now,
+            };
+            match self.archive.put(&object.name, object.compressed).await? {
+                Put::New => report.objects += 1,
+                Put::AlreadyThere => report.repeated += 1,
+            }
+            self.usage.put_receipt(object.name.date, &receipt).await?;
+            self.usage.mark_changed(object.name.date).await?;
+        }
+        Ok(report)
+    }
+}

@@ -1,0 +1,40 @@
+//! The Lambda binary `access-log`: settings from the environment, the clients, run.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use access_log::handler::AccessLog;
+use access_log::report::Report;
+use access_log::settings::Settings;
+use jiff::Timestamp;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::value::RawValue;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing::Level::WARN)
+        .init();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Error> {
+    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    let access_log = AccessLog::open(&settings)?;
+    run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
+        let now = Timestamp::now();
+        let report = access_log.handle(event.payload.get(), now).await?;
+        for line in report.lines(now, &settings.stack) {
+            let _ = writeln!(std::io::stdout(), "{line}");
+        }
+        Ok::<Report, Error>(report)
+    }))
+    .await
+}

@@ -1,0 +1,143 @@
+//! API Gateway's access log: the JSON line whose format the template sets.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::kept;
+use super::record::AccessRecord;
+use super::text::Text;
+use crate::domain::BaseDomains;
+use crate::network::network;
+
+/// A line. The gateway substitutes `$context` variables as texts, and `-` where there is none.
+///
+/// The template's format has no address, user agent or path. They are read all the same: where
+/// somebody adds them, what may be kept of them is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    #[serde(borrow)]
+    request_id: Text<'a>,
+    /// `$context.requestTimeEpoch`, milliseconds.
+    time: Figure,
+    #[serde(default)]
+    status: Figure,
+    #[serde(default)]
+    response_latency: Figure,
+    #[serde(default)]
+    integration_status: Figure,
+    #[serde(borrow, default)]
+    route_key: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    source_ip: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    user_agent: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    path: Option<Text<'a>>,
+}
+
+/// Why a line of the right form is no record.
+pub(super) type Wrong = &'static str;
+
+/// Reads a line.
+pub(super) fn read<'a>(
+    line: &'a [u8],
+    bases: &BaseDomains,
+) -> Result<Result<AccessRecord<'a>, Wrong>, serde_json::Error> {
+    let line: Line<'a> = serde_json::from_slice(line)?;
+    Ok(normalise(line, bases))
+}
+
+fn normalise<'a>(line: Line<'a>, bases: &BaseDomains) -> Result<AccessRecord<'a>, Wrong> {
+    if !is_request_id(&line.request_id) {
+        return Err("requestId is not one of the gateway's");
+    }
+    let time = line.time.0.and_then(|time| i64::try_from(time).ok());
+    let time = time.and_then(|time| Timestamp::from_millisecond(time).ok());
+    let time = time.ok_or("time is no instant in milliseconds")?;
+    let small = |figure: Figure| figure.0.and_then(|value| u16::try_from(value).ok());
+    let method = line.route_key.as_deref().and_then(|route| {
+        let (method, _) = route.split_once(' ')?;
+        ["GET", "OPTIONS", "POST"]
+            .into_iter()
+            .find(|known| *known == method)
+    });
+    let (product, domain) = line
+        .path
+        .as_deref()
+        .and_then(|path| of_path(path, bases))
+        .unzip();
+    Ok(AccessRecord {
+        status: small(line.status),
+        latency_ms: line
+            .response_latency
+            .0
+            .map(|latency| u32::try_from(latency).unwrap_or(u32::MAX)),
+        integration_status: small(line.integration_status),
+        method: method.map(Text::from),
+        network: line.source_ip.as_deref().and_then(network).map(Text::from),
+        agent: line.user_agent.as_deref().map(kept::agent).map(Text::from),
+        product,
+        domain,
+        ..AccessRecord::new(line.request_id, time)
+    })
+}
+
+/// Product and tenant of `/v1/products/{product}/domains/{domain}/license`.
+fn of_path(path: &str, bases: &BaseDomains) -> Option<(Text<'static>, Text<'static>)> {
+    let rest = path.strip_prefix("/v1/products/")?;
+    let (product, rest) = rest.split_once("/domains/")?;
+    let domain = bases.canonicalize(rest.strip_suffix("/license")?).ok()?;
+    let product = kept::product(product)?.to_owned();
+    let is_kept = !kept::hides_a_serial(domain.as_str());
+    is_kept.then(|| (Text::from(product), Text::from(domain.to_string())))
+}
+
+/// The gateway's and CloudFront's ids are base64 of one kind or the other; a UUID is in order too.
+pub(super) fn is_request_id(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'=' | b'-' | b'_' | b'+' | b'/'))
+}
+
+/// A number, in quotes or not; `-` or nothing where there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Figure(pub(super) Option<u64>);
+
+impl<'de> Deserialize<'de> for Figure {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FigureVisitor)
+    }
+}
+
+struct FigureVisitor;
+
+impl Visitor<'_> for FigureVisitor {
+    type Value = Figure;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number")
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Figure, E> {
+        Ok(Figure(Some(value)))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Figure, E> {
+        Ok(Figure(None))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Figure, E> {
+        match text {
+            "" | "-" => Ok(Figure(None)),
+            _ => match text.parse() {
+                Ok(value) => Ok(Figure(Some(value))),
+                Err(_) => Err(de::Error::custom("expected a number")),
+            },
+        }
+    }
+}

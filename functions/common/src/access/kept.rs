@@ -1,0 +1,205 @@
+//! What may be kept of what a caller sent.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use super::text::Text;
+use crate::product::ProductSlug;
+use crate::serial::Serial;
+
+/// Stands for what is there, but must not be kept.
+const OTHER: &str = "other";
+
+/// A plug-in's version, if it is written like one: up to three numbers, and a stage (`1.9.0`,
+/// `2.0.0-beta.3`). Everything else a caller could have put there (a serial, an address) is
+/// `other`.
+pub fn version(text: &str) -> &str {
+    if is_version(text) { text } else { OTHER }
+}
+
+pub(super) fn is_version(text: &str) -> bool {
+    let is_number = |part: &str| {
+        (1..=5).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let (numbers, stage) = match text.split_once('-') {
+        Some((numbers, stage)) => (numbers, Some(stage)),
+        None => (text, None),
+    };
+    let has_numbers = numbers.split('.').count() <= 3 && numbers.split('.').all(is_number);
+    let is_stage = |stage: &str| {
+        let (word, number) = match stage.split_once('.') {
+            Some((word, number)) => (word, Some(number)),
+            None => (stage, None),
+        };
+        matches!(word, "alpha" | "beta" | "rc" | "pre" | "dev") && number.is_none_or(is_number)
+    };
+    has_numbers && stage.is_none_or(is_stage)
+}
+
+/// The program in a user agent and its major version, such as `Chrome/131`; `other` for all that
+/// are not known. A name that a caller makes up is not kept.
+pub fn agent(user_agent: &str) -> String {
+    // The first that is there: most browsers also claim to be others.
+    const KNOWN: [(&str, &str); 12] = [
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("SamsungBrowser/", "SamsungBrowser"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("CriOS/", "Chrome"),
+        ("Chrome/", "Chrome"),
+        ("Version/", "Safari"),
+        ("curl/", "curl"),
+        ("Java/", "Java"),
+        ("okhttp/", "okhttp"),
+        ("python-requests/", "python-requests"),
+    ];
+    let decoded = percent_decoded_twice(user_agent);
+    for (token, name) in KNOWN {
+        let Some((before, after)) = decoded.split_once(token) else {
+            continue;
+        };
+        let is_token = before.is_empty() || before.ends_with([' ', ';', '(']);
+        let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+        if is_token && (1..=3).contains(&digits) {
+            return format!("{name}/{}", &after[..digits]);
+        }
+    }
+    OTHER.to_owned()
+}
+
+/// CloudFront's W3C log encodes a header's value once, and an older form of it twice.
+fn percent_decoded_twice(text: &str) -> Cow<'_, str> {
+    let mut decoded = Cow::Borrowed(text);
+    for _ in 0..2 {
+        if !decoded.contains('%') {
+            break;
+        }
+        let once = percent_decode_str(&decoded)
+            .decode_utf8_lossy()
+            .into_owned();
+        decoded = Cow::Owned(once);
+    }
+    decoded
+}
+
+/// What a caller called a product, if it can be one and no serial.
+pub(super) fn product(text: &str) -> Option<&str> {
+    let is_slug = text.parse::<ProductSlug>().is_ok();
+    (is_slug && !Serial::resembles(text)).then_some(text)
+}
+
+/// A host name as the functions write it: canonical already, so that its form is all there is to
+/// check.
+pub(super) fn is_host(text: &str) -> bool {
+    text.len() <= 253
+        && text.contains('.')
+        && text.split('.').all(|label| {
+            !label.is_empty()
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        })
+}
+
+/// Whether a product's slug, or a host's first label, could be a serial that a caller put there.
+pub fn hides_a_serial(name: &str) -> bool {
+    let label = name.split('.').next().unwrap_or_default();
+    Serial::resembles(label)
+}
+
+/// A file's path below product and version, if it is written as ours are.
+pub(super) fn file(path: &str) -> Option<Text<'_>> {
+    const KINDS: [&str; 12] = [
+        "js", "mjs", "css", "json", "html", "xml", "map", "svg", "png", "ico", "woff2", "txt",
+    ];
+    let (_, kind) = path.rsplit_once('.')?;
+    let is_ours = path.len() <= 128
+        && KINDS.contains(&kind)
+        && path.split('/').all(|part| {
+            !part.is_empty()
+                && !part.split('.').any(Serial::resembles)
+                && !resembles_an_address(part)
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        });
+    is_ours.then(|| Text::from(path))
+}
+
+/// Four numbers with dots, wherever in it. Our own names have a version at most, of three.
+fn resembles_an_address(part: &str) -> bool {
+    let mut runs = part.split(|c: char| !c.is_ascii_digit() && c != '.');
+    runs.any(|run| run.split('.').filter(|number| !number.is_empty()).count() > 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_written_like_versions() {
+        for good in ["1", "1.9", "1.9.0", "10.20.30", "2.0.0-beta", "2.0.0-rc.3"] {
+            assert_eq!(version(good), good);
+        }
+        for bad in [
+            "",
+            "203.0.113.77",
+            "ABCD-EFGH-IJKL-MNOP",
+            "1.9.0-somebody",
+            "1.9.0+build",
+            "v1",
+            "1..2",
+            "123456",
+            "1.9.0-beta.x",
+        ] {
+            assert_eq!(version(bad), "other", "{bad}");
+        }
+    }
+
+    #[test]
+    fn agents_are_known_or_other() {
+        let chrome = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like \
+                      Gecko) Chrome/131.0.0.0 Safari/537.36";
+        for (user_agent, kept) in [
+            (chrome.to_owned(), "Chrome/131"),
+            (chrome.replace(' ', "%20"), "Chrome/131"),
+            (chrome.replace(' ', "%2520"), "Chrome/131"),
+            (format!("{chrome} Edg/131.0.2903.51"), "Edge/131"),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) Version/18.1 Safari/605"
+                    .to_owned(),
+                "Safari/18",
+            ),
+            ("curl/8.5.0".to_owned(), "curl/8"),
+            ("ABCD-EFGH-IJKL-MNOP/1".to_owned(), "other"),
+            ("xChrome/131".to_owned(), "other"),
+            ("Chrome/1234567812345678".to_owned(), "other"),
+            ("someone@example.com".to_owned(), "other"),
+            (String::new(), "other"),
+        ] {
+            assert_eq!(agent(&user_agent), kept, "{user_agent}");
+        }
+    }
+
+    #[test]
+    fn files_are_ours_or_not_kept() {
+        for good in ["sheet.min.js", "assets/a-1_b.css", "feed.ja.xml"] {
+            assert_eq!(file(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "sheet",
+            "a@example.com.js",
+            "ABCD-EFGH-IJKL-MNOP.js",
+            "a//b.js",
+            "a b.js",
+            "203.0.113.77.js",
+            "from-203.0.113.77.js",
+            "x.exe",
+        ] {
+            assert_eq!(file(bad), None, "{bad}");
+        }
+    }
+}

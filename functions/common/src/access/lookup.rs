@@ -1,0 +1,104 @@
+//! The line of `license-lookup`. What is in it has passed the contract's checks there.
+
+use data_encoding::HEXLOWER;
+use jiff::Timestamp;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::gateway::{Wrong, is_request_id};
+use super::kept;
+use super::record::AccessRecord;
+use super::text::Text;
+use crate::network::is_network;
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    /// When it was answered.
+    #[serde(borrow)]
+    time: Text<'a>,
+    /// When the gateway got the request, as its own line says.
+    #[serde(borrow, default)]
+    requested_at: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    request_id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    method: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    product: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    domain: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    version: Option<Text<'a>>,
+    #[serde(borrow)]
+    code: Text<'a>,
+    status: u16,
+    #[serde(borrow, default)]
+    reason: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    serial: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    source: Option<Text<'a>>,
+    #[serde(default)]
+    browser: Option<bool>,
+    #[serde(default)]
+    database_ms: Option<f64>,
+}
+
+/// Reads a line.
+pub(super) fn read(line: &[u8]) -> Result<Result<AccessRecord<'_>, Wrong>, serde_json::Error> {
+    let parsed: Line<'_> = serde_json::from_slice(line)?;
+    Ok(normalise(parsed, line))
+}
+
+fn normalise<'a>(line: Line<'a>, whole: &'a [u8]) -> Result<AccessRecord<'a>, Wrong> {
+    let time = line.requested_at.as_ref().unwrap_or(&line.time);
+    let time: Timestamp = time.parse().map_err(|_| "time is no instant")?;
+    let request_id = match line.request_id {
+        Some(id) if is_request_id(&id) => id,
+        Some(_) => return Err("request_id is not one of the gateway's"),
+        // Not by way of the gateway. The line itself tells two of them apart.
+        None => Text::from(format!(
+            "line-{}",
+            HEXLOWER.encode(&Sha256::digest(whole)[..16])
+        )),
+    };
+    if !is_word(&line.code) {
+        return Err("code is not one of the function's");
+    }
+    // A licence's own domain is known to be one. What else somebody asked for may be anything.
+    let is_answered = matches!(
+        line.code.as_str(),
+        "VALID" | "GRACE" | "EXPIRED" | "SUSPENDED" | "NOT_STARTED"
+    );
+    let domain = line
+        .domain
+        .filter(|domain| kept::is_host(domain) && (is_answered || !kept::hides_a_serial(domain)));
+    let product = line
+        .product
+        .filter(|product| kept::product(product).is_some());
+    let version = line.version.map(|version| {
+        if kept::is_version(&version) {
+            version
+        } else {
+            Text::from("other")
+        }
+    });
+    Ok(AccessRecord {
+        product,
+        domain,
+        version,
+        method: line.method.filter(|method| is_word(method)),
+        status: Some(line.status),
+        code: Some(line.code),
+        reason: line.reason.filter(|reason| reason.len() <= 200),
+        serial: line.serial.filter(|serial| serial.len() <= 16),
+        network: line.source.filter(|network| is_network(network)),
+        browser: line.browser,
+        database_ms: line.database_ms,
+        ..AccessRecord::new(request_id, time)
+    })
+}
+
+fn is_word(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+}

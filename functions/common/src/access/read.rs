@@ -1,0 +1,200 @@
+//! A reader in, records out. A line that cannot be read never stops those after it.
+
+use std::io::{self, BufRead, Read as _};
+
+use flate2::bufread::MultiGzDecoder;
+use serde::Deserialize;
+
+use super::cdn::{self, Columns};
+use super::gateway::{self, Wrong};
+use super::lookup;
+use super::record::{AccessRecord, Source};
+use super::text::Text;
+use super::unreadable::Unreadable;
+use crate::domain::BaseDomains;
+
+/// The longest line that is looked at. CloudWatch's longest event is 256 KiB.
+const LONGEST: usize = 256 * 1024;
+
+/// What a line is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Item<'a> {
+    /// An access.
+    Record(Source, AccessRecord<'a>),
+    /// No access, though it should be one.
+    Unreadable(Unreadable),
+    /// Something else that a log group has: the runtime's own lines, a function's errors.
+    Foreign,
+}
+
+/// Reads a line of the gateway's access log, or of the lookup function's log.
+pub fn read_line<'a>(line: &'a [u8], bases: &BaseDomains) -> Item<'a> {
+    let line = line.trim_ascii();
+    match kind(line) {
+        Kind::Gateway => finish(line, Source::Gateway, gateway::read(line, bases)),
+        Kind::Lookup => finish(line, Source::Lookup, lookup::read(line)),
+        Kind::Foreign => Item::Foreign,
+        Kind::Unknown(reason) => Item::Unreadable(reason),
+    }
+}
+
+/// Reads such lines from a reader. An error is the reader's own; what came before it has been
+/// handed over.
+pub fn read_lines(
+    reader: impl BufRead,
+    bases: &BaseDomains,
+    mut sink: impl FnMut(Item<'_>),
+) -> io::Result<()> {
+    each_line(reader, |line| match line {
+        Ok(line) if line.trim_ascii().is_empty() => {}
+        Ok(line) => sink(read_line(line, bases)),
+        Err(unreadable) => sink(Item::Unreadable(unreadable)),
+    })
+}
+
+/// Reads a file of CloudFront's standard log: JSON or W3C, compressed or not.
+///
+/// A file that breaks off, or cannot be decompressed from some point on, is one unreadable line
+/// at that point.
+pub fn read_cdn(file: &[u8], bases: &BaseDomains, mut sink: impl FnMut(Item<'_>)) {
+    const GZIP: [u8; 2] = [0x1f, 0x8b];
+    let lines = &mut |line: Result<&[u8], Unreadable>, columns: &mut Columns| match line {
+        Ok(line) => {
+            if let Some(item) = cdn_line(line, columns, bases) {
+                sink(item);
+            }
+        }
+        Err(unreadable) => sink(Item::Unreadable(unreadable)),
+    };
+    let mut columns = Columns::default();
+    let read = if file.starts_with(&GZIP) {
+        let reader = io::BufReader::with_capacity(64 * 1024, MultiGzDecoder::new(file));
+        each_line(reader, |line| lines(line, &mut columns))
+    } else {
+        each_line(file, |line| lines(line, &mut columns))
+    };
+    if read.is_err() {
+        let broken = Unreadable::new(file, "the compressed file is broken from some point on");
+        lines(Err(broken), &mut columns);
+    }
+}
+
+fn cdn_line<'a>(line: &'a [u8], columns: &mut Columns, bases: &BaseDomains) -> Option<Item<'a>> {
+    let line = line.trim_ascii_end();
+    let parsed = match line.first()? {
+        b'#' => {
+            if let Some(names) = line.strip_prefix(b"#Fields:") {
+                *columns = Columns::read(&String::from_utf8_lossy(names));
+            }
+            return None;
+        }
+        b'{' => cdn::read(line).map(Ok),
+        _ => Ok(std::str::from_utf8(line)
+            .map_err(|_| "not UTF-8")
+            .and_then(|line| columns.line(line))),
+    };
+    let record = parsed.map(|line| line.and_then(|line| cdn::normalise(line, bases)));
+    Some(finish(line, Source::Cdn, record))
+}
+
+fn finish<'a>(
+    line: &[u8],
+    source: Source,
+    read: Result<Result<AccessRecord<'a>, Wrong>, serde_json::Error>,
+) -> Item<'a> {
+    match read {
+        Ok(Ok(record)) => Item::Record(source, record),
+        Ok(Err(wrong)) => Item::Unreadable(Unreadable::new(line, wrong)),
+        Err(error) => Item::Unreadable(Unreadable::json(line, &error)),
+    }
+}
+
+enum Kind {
+    Gateway,
+    Lookup,
+    Foreign,
+    Unknown(Unreadable),
+}
+
+/// Which line it is. Ours begin with their type.
+fn kind(line: &[u8]) -> Kind {
+    if line.starts_with(br#"{"type":"gateway""#) {
+        return Kind::Gateway;
+    }
+    if line.starts_with(br#"{"type":"access""#) {
+        return Kind::Lookup;
+    }
+    if is_of_the_runtime(line) {
+        return Kind::Foreign;
+    }
+    #[derive(Deserialize)]
+    struct Typed<'a> {
+        #[serde(borrow, default)]
+        r#type: Option<Text<'a>>,
+    }
+    match serde_json::from_slice::<Typed<'_>>(line) {
+        Ok(typed) => match typed.r#type.as_deref() {
+            Some("gateway") => Kind::Gateway,
+            Some("access") => Kind::Lookup,
+            // An error of the function, a report of Lambda's.
+            _ => Kind::Foreign,
+        },
+        Err(error) => Kind::Unknown(Unreadable::json(line, &error)),
+    }
+}
+
+/// The lines that Lambda itself writes around an invocation.
+fn is_of_the_runtime(line: &[u8]) -> bool {
+    const FIRST_WORDS: [&[u8]; 6] = [
+        b"START RequestId: ",
+        b"END RequestId: ",
+        b"REPORT RequestId: ",
+        b"INIT_START ",
+        b"INIT_REPORT ",
+        b"EXTENSION\t",
+    ];
+    FIRST_WORDS.iter().any(|words| line.starts_with(words))
+}
+
+/// Calls for each line, without its end. One that is too long is passed over up to its end.
+fn each_line(
+    mut reader: impl BufRead,
+    mut call: impl FnMut(Result<&[u8], Unreadable>),
+) -> io::Result<()> {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let limit = LONGEST as u64 + 1;
+        let read = reader.by_ref().take(limit).read_until(b'\n', &mut line)?;
+        if read == 0 {
+            return Ok(());
+        }
+        let is_whole = line.last() == Some(&b'\n');
+        if !is_whole && line.len() > LONGEST {
+            call(Err(Unreadable::new(&line, "longer than 256 KiB")));
+            skip_line(&mut reader)?;
+            continue;
+        }
+        let end = line.len() - usize::from(is_whole);
+        call(Ok(&line[..end]));
+    }
+}
+
+fn skip_line(reader: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let buffer = reader.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        match buffer.iter().position(|byte| *byte == b'\n') {
+            Some(end) => {
+                reader.consume(end + 1);
+                return Ok(());
+            }
+            None => {
+                let length = buffer.len();
+                reader.consume(length);
+            }
+        }
+    }
+}

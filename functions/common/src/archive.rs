@@ -1,0 +1,405 @@
+//! The archive of access records: objects that are written once and kept.
+//!
+//! An object holds the records that one batch had of one source and one day, as compressed lines
+//! of JSON. Its name is the hash of these lines: a batch that is delivered again writes the same
+//! object, and an object that is not what was written shows it.
+
+use std::fmt;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
+use data_encoding::HEXLOWER;
+use flate2::read::MultiGzDecoder;
+use flate2::{Compression, GzBuilder};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use sha2::{Digest as _, Sha256};
+
+use crate::access::Source;
+use crate::aws;
+
+/// The name of an object: `source=lookup/dt=2026-11-22/<32 hexadecimal digits>.ndjson.gz`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectName {
+    /// Which door's records it holds.
+    pub source: Source,
+    /// Of which day, in the stack's time zone.
+    pub date: Date,
+    /// The first 128 bits of SHA-256 over its lines.
+    pub hash: String,
+}
+
+/// A text that names no object of the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the name of an object of the archive")]
+pub struct NoObjectName;
+
+impl ObjectName {
+    /// The name for these lines.
+    pub fn of(source: Source, date: Date, lines: &[u8]) -> Self {
+        Self {
+            source,
+            date,
+            hash: hash(lines),
+        }
+    }
+
+    /// What the names of a source's objects of a day begin with.
+    pub fn prefix(source: Source, date: Date) -> String {
+        format!("source={source}/dt={date}/")
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = Self::prefix(self.source, self.date);
+        write!(f, "{prefix}{}.ndjson.gz", self.hash)
+    }
+}
+
+impl FromStr for ObjectName {
+    type Err = NoObjectName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (source, rest) = text.strip_prefix("source=")?.split_once("/dt=")?;
+            let (date, hash) = rest.split_once('/')?;
+            Some(Self {
+                source: source.parse().ok()?,
+                date: date.parse().ok()?,
+                hash: hash.strip_suffix(".ndjson.gz")?.to_owned(),
+            })
+        };
+        parse()
+            .filter(|name| name.to_string() == text)
+            .ok_or(NoObjectName)
+    }
+}
+
+fn hash(lines: &[u8]) -> String {
+    HEXLOWER.encode(&Sha256::digest(lines)[..16])
+}
+
+/// Compresses lines. The same lines give the same bytes.
+pub fn compress(lines: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzBuilder::new()
+        .mtime(0)
+        .write(Vec::new(), Compression::default());
+    encoder.write_all(lines)?;
+    encoder.finish()
+}
+
+/// Why an object's lines cannot be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// It is cut off, or otherwise no gzip.
+    #[error("it cannot be decompressed")]
+    Compression,
+    /// It holds other lines than were written.
+    #[error("its content is not what its name says")]
+    Content,
+}
+
+/// Decompresses an object and checks it against its name.
+pub fn open(name: &ObjectName, object: &[u8]) -> Result<Vec<u8>, Damage> {
+    let mut lines = Vec::with_capacity(object.len() * 8);
+    MultiGzDecoder::new(object)
+        .read_to_end(&mut lines)
+        .map_err(|_| Damage::Compression)?;
+    match hash(&lines) == name.hash {
+        true => Ok(lines),
+        false => Err(Damage::Content),
+    }
+}
+
+/// What came of writing an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is new.
+    New,
+    /// It was there: this batch has been here before.
+    AlreadyThere,
+}
+
+/// An object as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name; `None` if it has none of the archive's.
+    pub name: Option<ObjectName>,
+    /// As it is listed.
+    pub key: String,
+    /// Its size, compressed.
+    pub bytes: u64,
+}
+
+/// Until when an object can be neither changed nor deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// Until this instant, by nobody.
+    Until {
+        /// When it was written.
+        since: Timestamp,
+        /// When the lock ends.
+        until: Timestamp,
+    },
+    /// It is not locked.
+    None,
+    /// This archive cannot lock.
+    NotHere,
+}
+
+/// What went wrong with the archive.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// S3's own error, with its causes.
+    #[error("S3: {0}")]
+    S3(String),
+    /// The directory's.
+    #[error("{path}: {error}")]
+    Directory {
+        /// Which file or directory.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// Where the archive is.
+#[derive(Clone, Debug)]
+pub enum Archive {
+    /// A bucket with Object Lock.
+    S3 {
+        /// How it is reached.
+        client: Client,
+        /// Its name.
+        bucket: String,
+    },
+    /// A directory, on one machine.
+    Directory(PathBuf),
+}
+
+impl Archive {
+    /// Writes an object, if it is not there. Safe to repeat.
+    pub async fn put(&self, name: &ObjectName, object: Vec<u8>) -> Result<Put, ArchiveError> {
+        match self {
+            Self::S3 { client, bucket } => {
+                let put = client
+                    .put_object()
+                    .bucket(bucket)
+                    .key(name.to_string())
+                    // Otherwise each repetition would be one more locked version.
+                    .if_none_match("*")
+                    .content_type("application/gzip")
+                    .body(ByteStream::from(object))
+                    .send()
+                    .await;
+                match put {
+                    Ok(_) => Ok(Put::New),
+                    Err(error) if error.code() == Some("PreconditionFailed") => {
+                        Ok(Put::AlreadyThere)
+                    }
+                    Err(error) => Err(s3(error)),
+                }
+            }
+            Self::Directory(directory) => put_file(&directory.join(name.to_string()), &object),
+        }
+    }
+
+    /// The objects of a source and a day, by name.
+    pub async fn list(&self, source: Source, date: Date) -> Result<Vec<Listed>, ArchiveError> {
+        let prefix = ObjectName::prefix(source, date);
+        let mut listed = match self {
+            Self::S3 { client, bucket } => {
+                let mut pages = client
+                    .list_objects_v2()
+                    .bucket(bucket)
+                    .prefix(prefix)
+                    .into_paginator()
+                    .send();
+                let mut listed = Vec::new();
+                while let Some(page) = pages.next().await {
+                    for object in page.map_err(s3)?.contents.unwrap_or_default() {
+                        let bytes = object.size.and_then(|size| u64::try_from(size).ok());
+                        let key = object.key.unwrap_or_default();
+                        listed.push(Listed::of(key, bytes.unwrap_or_default()));
+                    }
+                }
+                listed
+            }
+            Self::Directory(directory) => list_files(directory, &prefix)?,
+        };
+        listed.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(listed)
+    }
+
+    /// Reads an object; `None` if it is not there.
+    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
+        match self {
+            Self::S3 { client, bucket } => {
+                let got = client.get_object().bucket(bucket).key(key).send().await;
+                let object = match got {
+                    Ok(object) => object,
+                    Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+                    Err(error) => return Err(s3(error)),
+                };
+                let body = object.body.collect().await;
+                let body = body.map_err(|error| ArchiveError::S3(aws::causes(&error)))?;
+                Ok(Some(body.to_vec()))
+            }
+            Self::Directory(directory) => {
+                let path = directory.join(key);
+                match std::fs::read(&path) {
+                    Ok(object) => Ok(Some(object)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(file_error(&path, error)),
+                }
+            }
+        }
+    }
+
+    /// Until when an object is locked.
+    pub async fn lock(&self, key: &str) -> Result<Lock, ArchiveError> {
+        let Self::S3 { client, bucket } = self else {
+            return Ok(Lock::NotHere);
+        };
+        let head = client.head_object().bucket(bucket).key(key).send().await;
+        let head = head.map_err(s3)?;
+        let instant = |time: Option<aws_sdk_s3::primitives::DateTime>| {
+            time.and_then(|time| Timestamp::from_second(time.secs()).ok())
+        };
+        let until = instant(head.object_lock_retain_until_date);
+        let since = instant(head.last_modified);
+        Ok(match (since, until) {
+            (Some(since), Some(until)) => Lock::Until { since, until },
+            _ => Lock::None,
+        })
+    }
+}
+
+impl Listed {
+    fn of(key: String, bytes: u64) -> Self {
+        let name = key.parse().ok();
+        Self { name, key, bytes }
+    }
+}
+
+fn s3<E, R>(error: SdkError<E, R>) -> ArchiveError
+where
+    E: std::error::Error + 'static,
+    R: fmt::Debug + 'static,
+{
+    ArchiveError::S3(aws::causes(&error))
+}
+
+fn file_error(path: &Path, error: io::Error) -> ArchiveError {
+    ArchiveError::Directory {
+        path: path.display().to_string(),
+        error,
+    }
+}
+
+/// Renamed into place: a reader never sees half an object, and a process that is killed leaves
+/// none.
+fn put_file(path: &Path, object: &[u8]) -> Result<Put, ArchiveError> {
+    let directory = path.parent().unwrap_or(path);
+    let put = || {
+        std::fs::create_dir_all(directory)?;
+        let mut draft = tempfile::NamedTempFile::new_in(directory)?;
+        draft.write_all(object)?;
+        match draft.persist_noclobber(path) {
+            Ok(_) => Ok(Put::New),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+                Ok(Put::AlreadyThere)
+            }
+            Err(error) => Err(error.error),
+        }
+    };
+    put().map_err(|error| file_error(path, error))
+}
+
+fn list_files(directory: &Path, prefix: &str) -> Result<Vec<Listed>, ArchiveError> {
+    let folder = directory.join(prefix);
+    let list = || {
+        let mut listed = Vec::new();
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(listed),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let file = entry.file_name().to_string_lossy().into_owned();
+            // A draft of a process that was killed.
+            if file.starts_with(".tmp") {
+                continue;
+            }
+            let bytes = entry.metadata()?.len();
+            listed.push(Listed::of(format!("{prefix}{file}"), bytes));
+        }
+        Ok(listed)
+    };
+    list().map_err(|error| file_error(&folder, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(lines: &[u8]) -> ObjectName {
+        ObjectName::of(Source::Lookup, "2026-11-22".parse().unwrap(), lines)
+    }
+
+    #[test]
+    fn names_are_read_back_and_nothing_else_is() {
+        let object = name(b"{}\n");
+        let text = object.to_string();
+        assert_eq!(
+            text,
+            "source=lookup/dt=2026-11-22/ca3d163bab055381827226140568f3be.ndjson.gz"
+        );
+        assert_eq!(text.parse(), Ok(object));
+        for wrong in ["", "x", "source=x/dt=2026-11-22/0.ndjson.gz", &text[1..]] {
+            assert_eq!(wrong.parse::<ObjectName>(), Err(NoObjectName), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_what_was_written_is_found() {
+        let lines = b"{\"a\":1}\n{\"a\":2}\n";
+        let object = compress(lines).unwrap();
+        assert_eq!(object, compress(lines).unwrap());
+        assert_eq!(open(&name(lines), &object).unwrap(), lines);
+        assert_eq!(
+            open(&name(lines), &object[..object.len() - 1]),
+            Err(Damage::Compression)
+        );
+        let other = compress(&lines[..8]).unwrap();
+        assert_eq!(open(&name(lines), &other), Err(Damage::Content));
+    }
+
+    #[tokio::test]
+    async fn a_directory_keeps_what_it_has() {
+        let directory = tempfile::tempdir().unwrap();
+        let archive = Archive::Directory(directory.path().to_owned());
+        let object = name(b"{}\n");
+        assert_eq!(archive.list(object.source, object.date).await.unwrap(), []);
+        let put = archive.put(&object, b"first".to_vec()).await;
+        assert_eq!(put.unwrap(), Put::New);
+        let again = archive.put(&object, b"other".to_vec()).await;
+        assert_eq!(again.unwrap(), Put::AlreadyThere);
+        let listed = archive.list(object.source, object.date).await.unwrap();
+        assert_eq!(listed.len(), 1);
+        assert_eq!(
+            (listed[0].name.as_ref(), listed[0].bytes),
+            (Some(&object), 5)
+        );
+        let got = archive.get(&object.to_string()).await.unwrap();
+        assert_eq!(got.as_deref(), Some(b"first".as_slice()));
+        assert_eq!(archive.get("nothing").await.unwrap(), None);
+        assert_eq!(archive.lock(&listed[0].key).await.unwrap(), Lock::NotHere);
+    }
+}

@@ -1,0 +1,309 @@
+//! A day's records, added up: each request once, whatever was delivered twice, and the gateway's
+//! and the function's lines of a request together.
+//!
+//! Memory goes by tenants, not by records. What has to be remembered of each record, to join it
+//! and to know it again, is a [`Sighting`] of fixed form; the caller sets sightings aside in as
+//! many parts as it likes, by [`Sighting::part`], and hands them back part by part. All sightings
+//! of a request are in one part, so a part is joined and counted by itself.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::{Counts, DaySummary, OTHERS, UNKNOWN, Usage, is_licensed};
+use crate::access::{AccessRecord, Source};
+
+/// Tenants without a licence that get a row of their own, for all products of a day together.
+/// Anybody can ask for names that do not exist; tenants with a licence are never left out.
+pub const MOST_STRANGERS: usize = 100_000;
+
+/// Versions of one day that are told apart.
+const MOST_VERSIONS: usize = 1000;
+
+/// What is remembered of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// 128 bits of SHA-256 over the request's id: two ids of a day that have them in common are
+    /// not to be expected in the age of the universe.
+    request: u128,
+    source: Source,
+    /// Milliseconds since 1970.
+    time: i64,
+    row: u32,
+    code: u32,
+    version: u32,
+    status: u16,
+    latency: Option<u32>,
+    bytes: u64,
+    is_file: bool,
+}
+
+impl Sighting {
+    /// Which of `parts` parts it is in.
+    pub fn part(&self, parts: usize) -> usize {
+        // The remainder is less than `parts`, so it fits.
+        usize::try_from(self.request % parts.max(1) as u128).unwrap_or(0)
+    }
+}
+
+/// A day that is being added up.
+#[derive(Debug)]
+pub struct Day {
+    date: Date,
+    rows: Names,
+    codes: Names,
+    versions: Names,
+    counts: Vec<Counts>,
+    strangers: usize,
+    summary: DaySummary,
+}
+
+impl Day {
+    /// A day without records.
+    pub fn new(date: Date) -> Self {
+        let mut day = Self {
+            date,
+            rows: Names::default(),
+            codes: Names::default(),
+            versions: Names::default(),
+            counts: Vec::new(),
+            strangers: 0,
+            summary: DaySummary::default(),
+        };
+        day.versions.number(""); // 0: not told
+        day.codes.number("");
+        day
+    }
+
+    /// Takes note of a record.
+    pub fn see(&mut self, source: Source, record: &AccessRecord<'_>) -> Sighting {
+        self.summary.records += 1;
+        let code = record.code.as_deref().unwrap_or_default();
+        let product = record.product.as_deref().unwrap_or(UNKNOWN);
+        let domain = record.domain.as_deref().unwrap_or(UNKNOWN);
+        // The page that loads a file only says who it is, as does whoever asks for a licence.
+        let is_licensed = is_licensed(code);
+        let version = record.version.as_deref().unwrap_or_default();
+        let version = match self.versions.known(version) {
+            Some(number) => number,
+            None if self.versions.len() <= MOST_VERSIONS => self.versions.number(version),
+            None => self.versions.number("other"),
+        };
+        Sighting {
+            request: request(&record.request_id),
+            source,
+            time: record.time.as_millisecond(),
+            row: self.row(product, domain, is_licensed),
+            code: self.codes.number(code),
+            version,
+            status: record.status.unwrap_or_default(),
+            latency: record.latency_ms,
+            bytes: record.bytes.unwrap_or_default(),
+            is_file: record.file.is_some(),
+        }
+    }
+
+    /// Takes note of a line that could not be read.
+    pub fn see_unreadable(&mut self) {
+        self.summary.unreadable += 1;
+    }
+
+    /// Counts a part: all sightings of some requests.
+    pub fn count(&mut self, part: impl IntoIterator<Item = Sighting>) {
+        let mut requests: HashMap<u128, Seen, BuildHasherDefault<IdHasher>> = HashMap::default();
+        for sighting in part {
+            let seen = requests.entry(sighting.request).or_default();
+            let door = match sighting.source {
+                Source::Gateway => &mut seen.gateway,
+                Source::Lookup => &mut seen.lookup,
+                Source::Cdn | Source::Unreadable => &mut seen.cdn,
+            };
+            match door {
+                Some(_) => self.summary.duplicates += 1,
+                None => *door = Some(sighting),
+            }
+        }
+        for seen in requests.into_values() {
+            if let Some(file) = seen.cdn {
+                self.count_file(&file);
+            }
+            match (seen.gateway, seen.lookup) {
+                (None, None) => {}
+                (gateway, lookup) => self.count_request(gateway, lookup),
+            }
+        }
+    }
+
+    /// What it all adds up to: the rows by product and tenant, and what is known of the day.
+    pub fn finish(self) -> (Vec<Usage>, DaySummary) {
+        let names = self.rows.names.into_iter();
+        let mut rows: Vec<Usage> = names
+            .zip(self.counts)
+            .filter(|(_, counts)| !counts.is_empty())
+            .map(|(name, counts)| {
+                let (product, domain) = name.split_once(' ').unwrap_or((&name, UNKNOWN));
+                Usage {
+                    product: product.to_owned(),
+                    date: self.date,
+                    domain: domain.to_owned(),
+                    counts,
+                }
+            })
+            .collect();
+        rows.sort_by(|a, b| (&a.product, &a.domain).cmp(&(&b.product, &b.domain)));
+        (rows, self.summary)
+    }
+
+    fn row(&mut self, product: &str, domain: &str, is_licensed: bool) -> u32 {
+        let name = format!("{product} {domain}"); // neither has a blank
+        let number = match self.rows.known(&name) {
+            Some(number) => number,
+            None if is_licensed || domain == UNKNOWN => self.rows.number(&name),
+            None if self.strangers < MOST_STRANGERS => {
+                self.strangers += 1;
+                self.rows.number(&name)
+            }
+            None => self.rows.number(&format!("{product} {OTHERS}")),
+        };
+        self.counts.resize_with(self.rows.len(), Counts::default);
+        number
+    }
+
+    fn count_request(&mut self, gateway: Option<Sighting>, lookup: Option<Sighting>) {
+        self.summary.requests += 1;
+        let Some(told) = lookup.or(gateway) else {
+            return;
+        };
+        // What the caller got is what the gateway says.
+        let status = gateway.map_or(told.status, |gateway| gateway.status);
+        let code = match lookup {
+            Some(lookup) => self.codes.names[lookup.code as usize].clone(),
+            None => gateways_own_code(status).to_owned(),
+        };
+        match (gateway, lookup) {
+            (None, _) => self.summary.lookup_only += 1,
+            (_, None) if code == UNRECORDED => self.summary.gateway_only += 1,
+            _ => {}
+        }
+        let version =
+            (told.version != 0).then(|| self.versions.names[told.version as usize].clone());
+        let counts = &mut self.counts[told.row as usize];
+        notice(counts, gateway.map_or(told.time, |gateway| gateway.time));
+        counts.requests += 1;
+        match status {
+            500.. => counts.errors += 1,
+            400..500 if code != "NOT_FOUND" => counts.refused += 1,
+            _ => {}
+        }
+        *counts.codes.entry(code).or_default() += 1;
+        if let Some(version) = version {
+            *counts.versions.entry(version).or_default() += 1;
+        }
+        if let Some(latency) = gateway.and_then(|gateway| gateway.latency) {
+            counts.latencies.count(latency);
+        }
+    }
+
+    fn count_file(&mut self, file: &Sighting) {
+        self.summary.files += 1;
+        let version =
+            (file.version != 0).then(|| self.versions.names[file.version as usize].clone());
+        let counts = &mut self.counts[file.row as usize];
+        notice(counts, file.time);
+        counts.bytes += file.bytes;
+        if file.status >= 400 {
+            counts.file_errors += 1;
+            return;
+        }
+        counts.files += 1;
+        if let Some(version) = version.filter(|_| file.is_file) {
+            *counts.file_versions.entry(version).or_default() += 1;
+        }
+    }
+}
+
+/// The function answered, but no line of it has arrived.
+const UNRECORDED: &str = "UNRECORDED";
+
+/// What an answer of the gateway's own is called.
+fn gateways_own_code(status: u16) -> &'static str {
+    match status {
+        429 => "THROTTLED",
+        404 | 405 => "NO_ROUTE",
+        400..500 => "REFUSED_BY_GATEWAY",
+        500.. => "GATEWAY_ERROR",
+        _ => UNRECORDED,
+    }
+}
+
+fn notice(counts: &mut Counts, time: i64) {
+    let time = Timestamp::from_millisecond(time).unwrap_or_default();
+    if counts.is_empty() {
+        (counts.first_seen, counts.last_seen) = (time, time);
+    }
+    counts.first_seen = counts.first_seen.min(time);
+    counts.last_seen = counts.last_seen.max(time);
+}
+
+fn request(id: &str) -> u128 {
+    let digest: [u8; 32] = Sha256::digest(id.as_bytes()).into();
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    u128::from_le_bytes(half)
+}
+
+/// What the doors saw of one request.
+#[derive(Default)]
+struct Seen {
+    gateway: Option<Sighting>,
+    lookup: Option<Sighting>,
+    cdn: Option<Sighting>,
+}
+
+/// Texts by number, in the order in which they came.
+#[derive(Debug, Default)]
+struct Names {
+    numbers: HashMap<String, u32>,
+    names: Vec<String>,
+}
+
+impl Names {
+    fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    fn known(&self, name: &str) -> Option<u32> {
+        self.numbers.get(name).copied()
+    }
+
+    fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.known(name) {
+            return number;
+        }
+        let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.names.push(name.to_owned());
+        self.numbers.insert(name.to_owned(), number);
+        number
+    }
+}
+
+/// The ids are a hash already.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl std::hash::Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let mut low = [0; 8];
+        let length = bytes.len().min(8);
+        low[..length].copy_from_slice(&bytes[..length]);
+        self.0 = u64::from_le_bytes(low);
+    }
+}

@@ -1,0 +1,178 @@
+//! The lines that requests leave at the doors, and how they are delivered: late, twice, in any
+//! order, split anyhow.
+
+use std::io::Write as _;
+
+use data_encoding::BASE64;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::json;
+
+use crate::truth::{Outcome, Request, World};
+
+/// What wakes the function, one event after the other.
+pub(crate) struct Deliveries {
+    pub(crate) events: Vec<String>,
+    pub(crate) lines: usize,
+    pub(crate) repeated: usize,
+}
+
+/// The deliveries of all requests' lines.
+pub(crate) fn of(world: &World, random: &mut fastrand::Rng) -> Deliveries {
+    let mut gateway = Vec::new();
+    let mut function = Vec::new();
+    for request in &world.requests {
+        match request.outcome {
+            Outcome::Function(code, status) => {
+                gateway.push(gateway_line(request, status, "200"));
+                function.push(lookup_line(request, code, status));
+            }
+            Outcome::Gateway(_, status) => gateway.push(gateway_line(request, status, "-")),
+            // In files: below.
+            Outcome::Cdn(_) => {}
+        }
+    }
+    let lines = gateway.len() + function.len();
+    let mut batches = Vec::new();
+    let mut repeated = 0;
+    for (group, lines) in [("gateway", gateway), ("lookup", function)] {
+        let mut lines = lines;
+        // Log streams are in order, but there are many of them.
+        if group == "lookup" {
+            random.shuffle(&mut lines);
+        }
+        batches.extend(split(group, &lines, random));
+        // Some of it again, split otherwise.
+        let from = random.usize(0..=lines.len() / 2);
+        let again = &lines[from..from + lines.len() / 20];
+        repeated += again.len();
+        batches.extend(split(group, again, random));
+    }
+    // Some batches again as they are.
+    for _ in 0..batches.len() / 10 {
+        let again = batches[random.usize(..batches.len())].clone();
+        batches.push(again);
+    }
+    random.shuffle(&mut batches);
+    Deliveries {
+        events: batches,
+        lines,
+        repeated,
+    }
+}
+
+/// The CDN's files of a world's requests, in JSON, some of them compressed.
+pub(crate) fn cdn_files(world: &World, random: &mut fastrand::Rng) -> Vec<(String, Vec<u8>)> {
+    let lines: Vec<String> = world
+        .requests
+        .iter()
+        .filter(|request| matches!(request.outcome, Outcome::Cdn(_)))
+        .map(cdn_line)
+        .collect();
+    let mut files = Vec::new();
+    for (number, lines) in lines.chunks(700).enumerate() {
+        let text = lines.concat().into_bytes();
+        let file = if random.bool() { gzip(&text) } else { text };
+        files.push((format!("AWSLogs/1/CloudFront/E1.{number}.gz"), file));
+    }
+    files
+}
+
+fn split(group: &str, lines: &[String], random: &mut fastrand::Rng) -> Vec<String> {
+    let mut events = Vec::new();
+    let mut rest = lines;
+    while !rest.is_empty() {
+        let (batch, after) = rest.split_at(random.usize(1..=1500).min(rest.len()));
+        events.push(subscription(group, batch));
+        rest = after;
+    }
+    events
+}
+
+/// A subscription's batch as CloudWatch Logs delivers it.
+pub(crate) fn subscription(group: &str, lines: &[impl AsRef<str>]) -> String {
+    let events: Vec<_> = lines
+        .iter()
+        .enumerate()
+        .map(|(number, line)| {
+            json!({
+                "id": format!("{number:056}"),
+                "timestamp": 1_795_309_391_000_i64,
+                "message": line.as_ref(),
+            })
+        })
+        .collect();
+    let data = json!({
+        "messageType": "DATA_MESSAGE",
+        "owner": "123456789012",
+        "logGroup": group,
+        "logStream": "2026/11/22/[$LATEST]0123456789abcdef0123456789abcdef",
+        "subscriptionFilters": ["access-log"],
+        "logEvents": events,
+    });
+    let data = BASE64.encode(&gzip(data.to_string().as_bytes()));
+    json!({ "awslogs": { "data": data } }).to_string()
+}
+
+pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn gateway_line(request: &Request, status: u16, integration: &str) -> String {
+    format!(
+        r#"{{"type":"gateway","requestId":"{}","time":"{}", "routeKey":"GET /v1/products/{{product}}/domains/{{domain}}/license","status":"{status}", "responseLatency":"{}", "integrationStatus":"{integration}"}}"#,
+        request.id,
+        request.at.as_millisecond(),
+        request.latency,
+    )
+}
+
+fn lookup_line(request: &Request, code: &str, status: u16) -> String {
+    json!({
+        "type": "access",
+        // Answered a little later: around midnight, on another day.
+        "time": format!("{:.3}", request.at + jiff::SignedDuration::from_millis(40)),
+        "requested_at": request.time(),
+        "request_id": request.id,
+        "method": "GET",
+        "product": request.product,
+        "domain": request.domain,
+        "version": request.version,
+        "code": code,
+        "status": status,
+        "reason": null,
+        "serial": "absent",
+        "source": "103.79.14.0/24",
+        "browser": false,
+        "database_ms": 4.5,
+    })
+    .to_string()
+}
+
+fn cdn_line(request: &Request) -> String {
+    let Outcome::Cdn(status) = request.outcome else {
+        return String::new();
+    };
+    let path = match (status, request.version) {
+        (200, Some(version)) => format!("/{}/{version}/plugin.min.js", request.product),
+        (200, None) => format!("/{}/latest.json", request.product),
+        _ => "/wp-login.php".to_owned(),
+    };
+    let line = json!({
+        "timestamp(ms)": request.at.as_millisecond().to_string(),
+        "x-edge-request-id": request.id,
+        "cs-method": "GET",
+        "cs-uri-stem": path,
+        "cs-uri-query": "-",
+        "sc-status": status.to_string(),
+        "sc-bytes": "1000",
+        "time-taken": format!("0.{:03}", request.latency),
+        "x-edge-result-type": if status == 200 { "Hit" } else { "Error" },
+        "c-ip": "203.0.113.77",
+        "cs(User-Agent)": "Mozilla/5.0%20(Windows%20NT%2010.0)%20Chrome/131.0.0.0%20Safari/537.36",
+        "cs(Referer)": format!("https://{}/k/1/", request.domain),
+    });
+    format!("{line}\n")
+}

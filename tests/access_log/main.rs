@@ -1,0 +1,233 @@
+//! From the doors' lines to the usage: whatever is delivered twice, out of order, split otherwise
+//! or broken off, the archive and the usage are the truth, and nothing is kept that must not be.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod canary;
+mod delivery;
+mod truth;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use access_log::handler::AccessLog;
+use access_log::roll_up::RollUp;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use tegata_common::access::Source;
+use tegata_common::archive::{self, Archive};
+use tegata_common::domain::BaseDomains;
+use tegata_common::usage::Usage;
+use tegata_tests::Database;
+use tegata_tests::crash::after_polls;
+
+use truth::{Truth, World};
+
+pub(crate) struct System {
+    pub(crate) database: Database,
+    pub(crate) archive: Archive,
+    pub(crate) access_log: AccessLog,
+    pub(crate) roll_up: RollUp,
+    _directory: tempfile::TempDir,
+}
+
+impl System {
+    pub(crate) async fn start() -> Self {
+        let database = Database::start().await;
+        let directory = tempfile::tempdir().unwrap();
+        let archive = Archive::Directory(directory.path().to_owned());
+        let usage = database.usage.clone();
+        let bases = BaseDomains::default();
+        Self {
+            access_log: AccessLog::new(archive.clone(), usage.clone(), tokyo(), bases),
+            roll_up: RollUp::new(archive.clone(), usage, tokyo()),
+            archive,
+            database,
+            _directory: directory,
+        }
+    }
+
+    /// Delivers an event, as often as it takes: it may be broken off at any point, and then comes
+    /// again.
+    async fn deliver(&self, event: &str, random: &mut fastrand::Rng) -> u32 {
+        let mut crashes = 0;
+        while random.u8(..) < 64 {
+            let polls = random.u32(0..12);
+            let broken_off = after_polls(polls, self.access_log.handle(event, now())).await;
+            crashes += u32::from(broken_off.is_none());
+        }
+        self.access_log.handle(event, now()).await.unwrap();
+        crashes
+    }
+
+    /// Delivers a file of the CDN's log, twice, and broken off before.
+    async fn deliver_file(&self, key: &str, file: &[u8], random: &mut fastrand::Rng) {
+        let polls = random.u32(0..12);
+        let _ = after_polls(polls, self.access_log.file(key, file, now())).await;
+        for _ in 0..2 {
+            self.access_log.file(key, file, now()).await.unwrap();
+        }
+    }
+
+    /// The records of a day, by source and request; those that are there twice once.
+    pub(crate) async fn archived(&self, date: Date) -> BTreeMap<(Source, String), Value> {
+        let mut records = BTreeMap::new();
+        for source in [Source::Gateway, Source::Lookup, Source::Cdn] {
+            for listed in self.archive.list(source, date).await.unwrap() {
+                let object = self.archive.get(&listed.key).await.unwrap().unwrap();
+                let lines = archive::open(&listed.name.unwrap(), &object).unwrap();
+                for line in lines.split(|byte| *byte == b'\n').filter(|l| !l.is_empty()) {
+                    let record: Value = serde_json::from_slice(line).unwrap();
+                    let id = record["request_id"].as_str().unwrap().to_owned();
+                    let before = records.insert((source, id), record.clone());
+                    assert!(before.is_none_or(|before| before == record));
+                }
+            }
+        }
+        records
+    }
+
+    pub(crate) async fn usage(&self, date: Date) -> BTreeMap<(String, String), Usage> {
+        let day = self.database.usage.day(date).await.unwrap();
+        let mut rows = BTreeMap::new();
+        for product in day.map(|day| day.products).unwrap_or_default() {
+            for row in self.database.usage.rows(&product, date).await.unwrap() {
+                rows.insert((row.product.clone(), row.domain.clone()), row);
+            }
+        }
+        rows
+    }
+}
+
+pub(crate) fn tokyo() -> TimeZone {
+    TimeZone::get("Asia/Tokyo").unwrap()
+}
+
+/// Two days after the last of the requests.
+pub(crate) fn now() -> Timestamp {
+    "2026-11-24T03:00:00Z".parse().unwrap()
+}
+
+/// `TEGATA_REQUESTS=5000` makes a shorter run.
+fn requests() -> usize {
+    let number = std::env::var("TEGATA_REQUESTS").ok();
+    number.map_or(100_000, |number| number.parse().unwrap())
+}
+
+#[tokio::test]
+async fn the_archive_and_the_usage_are_the_truth() {
+    let started = Instant::now();
+    let seed = 20_261_122;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let system = System::start().await;
+    let world = World::new(requests(), &mut random);
+
+    let deliveries = delivery::of(&world, &mut random);
+    let mut files = delivery::cdn_files(&world, &mut random);
+    assert!(files.len() < deliveries.events.len());
+    let mut crashes = 0;
+    for event in &deliveries.events {
+        crashes += system.deliver(event, &mut random).await;
+        // Files of the CDN's log come in between.
+        if let Some((key, file)) = files.pop() {
+            system.deliver_file(&key, &file, &mut random).await;
+        }
+        // The schedule does not wait for anything, and may be broken off too.
+        if random.u8(..) < 2 {
+            let polls = random.u32(0..2000);
+            let _ = after_polls(polls, system.roll_up.run(now(), || false)).await;
+        }
+    }
+    let report = system.roll_up.run(now(), || false).await.unwrap();
+    assert_eq!((report.waiting, report.damaged), (0, 0));
+    println!(
+        "seed {seed}: {} requests, {} lines in {} deliveries, {} lines twice, {crashes} broken \
+         off, {:.1} s",
+        world.requests.len(),
+        deliveries.lines,
+        deliveries.events.len(),
+        deliveries.repeated,
+        started.elapsed().as_secs_f64(),
+    );
+    assert!(crashes > 10 && deliveries.repeated > world.requests.len() / 50);
+
+    let truth = Truth::of(&world.requests);
+    let known: BTreeSet<Date> = system
+        .database
+        .usage
+        .days()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|day| day.date)
+        .collect();
+    let expected: BTreeSet<Date> = truth.records.keys().copied().collect();
+    assert_eq!(known, expected);
+    for date in &expected {
+        let archived = system.archived(*date).await;
+        assert_eq!(archived, truth.records[date], "{date}");
+        let usage = system.usage(*date).await;
+        let rows: Vec<_> = usage.keys().collect();
+        let expected: Vec<_> = truth.rows[date].keys().collect();
+        assert_eq!(rows, expected, "{date}");
+        for (key, row) in &usage {
+            truth.rows[date][key].check(row);
+        }
+        let state = system.database.usage.day(*date).await.unwrap().unwrap();
+        assert_eq!(state.summary.requests, truth.requests[date], "{date}");
+        assert_eq!(state.summary.lookup_only, 0);
+        assert_eq!(state.summary.gateway_only, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_day_delivered_late_corrects_that_day_only() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let system = System::start().await;
+    let world = World::new(3000, &mut random);
+    let dates = world.dates();
+    let (late, early) = (dates[0], &dates[1..]);
+    let is_late = |request: &truth::Request| request.date() == late && request.is_odd();
+    let (missing, there): (Vec<_>, Vec<_>) = world.requests.iter().cloned().partition(is_late);
+    assert!(missing.len() > 100);
+
+    let world_there = World::of(there.clone());
+    for event in delivery::of(&world_there, &mut random).events {
+        system.access_log.handle(&event, now()).await.unwrap();
+    }
+    for (key, file) in delivery::cdn_files(&world_there, &mut random) {
+        system.access_log.file(&key, &file, now()).await.unwrap();
+    }
+    system.roll_up.run(now(), || false).await.unwrap();
+    let before = system.database.usage.days().await.unwrap();
+    let truth = Truth::of(&there);
+    for (key, row) in &system.usage(late).await {
+        truth.rows[&late][key].check(row);
+    }
+
+    let later = now() + jiff::SignedDuration::from_hours(23);
+    let world_missing = World::of(missing);
+    for event in delivery::of(&world_missing, &mut random).events {
+        system.access_log.handle(&event, later).await.unwrap();
+    }
+    for (key, file) in delivery::cdn_files(&world_missing, &mut random) {
+        system.access_log.file(&key, &file, later).await.unwrap();
+    }
+    let report = system.roll_up.run(later, || false).await.unwrap();
+    // That day, and today, of which nothing is known.
+    assert_eq!(report.days, 2);
+    let truth = Truth::of(&world.requests);
+    let usage = system.usage(late).await;
+    assert_eq!(usage.len(), truth.rows[&late].len());
+    for (key, row) in &usage {
+        truth.rows[&late][key].check(row);
+    }
+    let after = system.database.usage.days().await.unwrap();
+    for date in early {
+        let of = |days: &[tegata_common::table::usage::DayState]| {
+            days.iter().find(|day| day.date == *date).cloned().unwrap()
+        };
+        assert_eq!(of(&before), of(&after));
+    }
+}
