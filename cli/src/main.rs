@@ -1,5 +1,6 @@
 //! `tegata`: the operators' command line.
 
+mod access_log;
 mod bulk;
 mod change;
 mod contact;
@@ -10,8 +11,10 @@ mod failure;
 mod key;
 mod license;
 mod output;
+mod period;
 mod place;
 mod product;
+mod usage;
 mod when;
 
 use std::process::ExitCode;
@@ -64,6 +67,12 @@ enum Command {
     /// Apply and list the product catalogue.
     #[command(subcommand)]
     Product(product::Command),
+    /// Report how products and tenants use the licence API.
+    #[command(subcommand)]
+    Usage(usage::Command),
+    /// Search and verify the archive of access records.
+    #[command(subcommand)]
+    AccessLog(access_log::Command),
     /// Create, rotate, retire and export the keys that sign leases.
     #[command(subcommand)]
     Key(key::Command),
@@ -101,6 +110,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Import(args) => bulk::import(&place, output, args).await,
         Command::Export(args) => bulk::export(&place, output, args).await,
         Command::Product(command) => product::run(&place, output, command).await,
+        Command::Usage(command) => usage::run(&place, output, command).await,
+        Command::AccessLog(command) => access_log::run(&place, output, command).await,
         Command::Key(command) => key::run(&place, output, command).await,
         Command::Dev(_) => Ok(()),
     };

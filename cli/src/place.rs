@@ -7,11 +7,16 @@ use anyhow::{Context as _, bail};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use clap::Args;
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use tegata_common::archive::Archive;
 use tegata_common::aws::{self, Trust};
 use tegata_common::domain::BaseDomains;
+use tegata_common::product::Zone;
 use tegata_common::signing::{self, Jwk, Keeper, KeyFiles, KeyLocation, KeyRegister, Signer};
 use tegata_common::table::customers::Customers;
 use tegata_common::table::licenses::Licenses;
+use tegata_common::table::usage::UsageTable;
 use tegata_common::table::{Act, Revision};
 
 use crate::embedded::Embedded;
@@ -27,9 +32,18 @@ pub(crate) const DEFAULT_DIRECTORY: &str = ".tegata";
 /// The `Customers` table's name on one machine.
 const LOCAL_CUSTOMERS: &str = "Customers";
 
-/// The stack outputs that name the tables.
+/// The `Usage` table's name on one machine.
+const LOCAL_USAGE: &str = "Usage";
+
+/// The zone of the days of access records and usage on one machine.
+const LOCAL_ZONE: &str = "Asia/Tokyo";
+
+/// The stack outputs that name the stores, and the zone of their days.
 const LICENSES_OUTPUT: &str = "LicensesTable";
 const CUSTOMERS_OUTPUT: &str = "CustomersTable";
+const USAGE_OUTPUT: &str = "UsageTable";
+const ARCHIVE_OUTPUT: &str = "ArchiveBucket";
+const ZONE_OUTPUT: &str = "TimeZone";
 
 /// The stack output with the development base domains that the lookup function accepts.
 const BASE_DOMAINS_OUTPUT: &str = "DevelopmentBaseDomains";
@@ -78,6 +92,12 @@ pub(crate) struct Place {
     pub(crate) licenses: Licenses,
     /// The customers and their contacts.
     pub(crate) customers: Customers,
+    /// What the records of accesses add up to.
+    pub(crate) usage: UsageTable,
+    /// The records of accesses.
+    pub(crate) archive: Archive,
+    /// The zone of their days.
+    pub(crate) zone: TimeZone,
     /// Whom changes are recorded for.
     pub(crate) caller: String,
     /// When this command acts.
@@ -143,12 +163,17 @@ impl Place {
         );
         let licenses = Licenses::new(client.clone(), LOCAL_TABLE);
         licenses.create_if_missing().await?;
-        let customers = Customers::new(client, LOCAL_CUSTOMERS);
+        let customers = Customers::new(client.clone(), LOCAL_CUSTOMERS);
         customers.create_if_missing().await?;
+        let usage = UsageTable::new(client, LOCAL_USAGE);
+        usage.create_if_missing().await?;
         let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
         Ok(Self {
             licenses,
             customers,
+            usage,
+            archive: Archive::Directory(args.directory().join("archive")),
+            zone: Zone::named(LOCAL_ZONE)?.tz().clone(),
             caller: format!("local:{}", user.as_deref().unwrap_or("unknown")),
             now: args.now.unwrap_or_else(Timestamp::now),
             bases: args.bases("")?,
@@ -185,7 +210,13 @@ impl Place {
         let bases = outputs.get(BASE_DOMAINS_OUTPUT).map_or("", String::as_str);
         Ok(Self {
             licenses: Licenses::new(dynamodb.clone(), output(LICENSES_OUTPUT)?),
-            customers: Customers::new(dynamodb, output(CUSTOMERS_OUTPUT)?),
+            customers: Customers::new(dynamodb.clone(), output(CUSTOMERS_OUTPUT)?),
+            usage: UsageTable::new(dynamodb, output(USAGE_OUTPUT)?),
+            archive: Archive::S3 {
+                client: s3(&config),
+                bucket: output(ARCHIVE_OUTPUT)?.clone(),
+            },
+            zone: Zone::named(output(ZONE_OUTPUT)?)?.tz().clone(),
             caller,
             now: Timestamp::now(),
             bases: args.bases(bases)?,
@@ -193,6 +224,17 @@ impl Place {
             stack: stack.to_owned(),
             embedded: None,
         })
+    }
+
+    /// Today, in the zone of the days of records and usage.
+    pub(crate) fn today(&self) -> Date {
+        self.zone.to_datetime(self.now).date()
+    }
+
+    /// An instant in that zone, to the second.
+    pub(crate) fn local_time(&self, at: Timestamp) -> String {
+        let at = at.to_zoned_datetime(self.zone.clone());
+        at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
     }
 
     /// Makes a signing key where this place keeps its keys.
@@ -233,6 +275,14 @@ impl Place {
             None => Ok(()),
         }
     }
+}
+
+/// A local AWS, which another endpoint means, has no host names of its own for buckets.
+fn s3(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
+    let is_local = std::env::var_os("AWS_ENDPOINT_URL").is_some()
+        || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+    let config = aws_sdk_s3::config::Builder::from(config).force_path_style(is_local);
+    aws_sdk_s3::Client::from_conf(config.build())
 }
 
 async fn outputs(

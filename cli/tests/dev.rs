@@ -20,8 +20,13 @@ struct Dev {
 
 impl Dev {
     fn start(directory: &Path) -> Self {
+        Self::start_with(directory, &[])
+    }
+
+    fn start_with(directory: &Path, arguments: &[&str]) -> Self {
         let mut child = tegata(directory)
             .args(["dev", "--port", "0"])
+            .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -258,4 +263,150 @@ fn ctrl_c_does_not_wait_for_a_request_that_never_ends() {
     let mut half = TcpStream::connect(&dev.address).unwrap();
     half.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
     assert_eq!(dev.interrupt().code(), Some(0));
+}
+
+/// The names and sizes of a directory's archive.
+fn objects(directory: &Path, source: &str) -> Vec<std::path::PathBuf> {
+    let source = directory.join("archive").join(format!("source={source}"));
+    let mut objects = Vec::new();
+    for day in std::fs::read_dir(source).unwrap() {
+        for object in std::fs::read_dir(day.unwrap().path()).unwrap() {
+            objects.push(object.unwrap().path());
+        }
+    }
+    objects.sort();
+    objects
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn what_is_asked_is_archived_counted_and_verified() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path().join("place");
+    let dev = Dev::start_with(&directory, &["--sample-traffic"]);
+    let path = "/v1/products/sheet/domains/example.cybozu.com/license?version=7.7.7";
+    for _ in 0..3 {
+        assert_eq!(dev.get(path, &[]).0, 200);
+    }
+    assert_eq!(dev.get("/wp-login.php?secret=1", &[]).0, 404);
+    let serial = "X-License-Serial: ABCD-EFGH-IJKL-MNOP".to_owned();
+    let unknown = "/v1/products/sheet/domains/nobody-here.cybozu.com/license";
+    assert_eq!(dev.get(unknown, &[serial]).0, 404);
+    assert_eq!(dev.get("/.well-known/jwks.json", &[]).0, 200);
+    // What was asked last is delivered before dev ends.
+    assert_eq!(dev.interrupt().code(), Some(0));
+
+    let report = ["usage", "report", "--product", "sheet", "--output", "json"];
+    let report = json(&run(&directory, &report));
+    assert!(report["totals"]["requests"].as_u64().unwrap() > 1000);
+    let version = |version: &str| {
+        let versions = report["versions"].as_array().unwrap();
+        versions.iter().find(|v| v["version"] == version).cloned()
+    };
+    assert_eq!(version("7.7.7").unwrap()["requests"], 3);
+    let strangers = report["without_license"].to_string();
+    assert!(strangers.contains("nobody-here.cybozu.com"), "{strangers}");
+    assert_eq!(report["gateway"]["codes"]["NO_ROUTE"], 1);
+    let days = report["days"].as_array().unwrap();
+    assert_eq!(days.len(), 7);
+    let text = run(&directory, &["usage", "report", "--product", "sheet"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("copied-app.cybozu.com"), "{text}");
+
+    let domain = [
+        "usage",
+        "domain",
+        "EXAMPLE.s.cybozu.com",
+        "--output",
+        "json",
+    ];
+    let domain = json(&run(&directory, &domain));
+    let rows = domain.as_array().unwrap().iter();
+    let valid: u64 = rows.filter_map(|row| row["codes"]["VALID"].as_u64()).sum();
+    assert_eq!(valid, 3, "{domain}");
+    let search = [
+        "access-log",
+        "search",
+        "--domain",
+        "example.cybozu.com",
+        "--output",
+        "json",
+    ];
+    let search = json(&run(&directory, &search));
+    let found = search.as_array().unwrap();
+    assert_eq!(found.len(), 3, "{search}");
+    assert_eq!(found[0]["gateway_status"], 200);
+    assert_eq!(found[0]["network"], "127.0.0.0/24");
+
+    let unknown = run(&directory, &["usage", "report", "--product", "nothing"]);
+    assert_eq!(unknown.status.code(), Some(3));
+    let period = [
+        "access-log",
+        "verify",
+        "--from",
+        "2026-11-23",
+        "--to",
+        "2026-11-22",
+    ];
+    assert_eq!(run(&directory, &period).status.code(), Some(2));
+    check_verification(&directory);
+}
+
+/// The archive is whole; then an object is removed, one cut off, and one exchanged.
+fn check_verification(directory: &Path) {
+    let verify = ["access-log", "verify", "--output", "json"];
+    let whole = run(directory, &verify);
+    assert!(whole.status.success(), "{whole:?}");
+    let whole = json(&whole);
+    assert_eq!(whole["ok"], true);
+    let problems = |verification: &Value| {
+        let days = verification["days"].as_array().unwrap();
+        let problems = days
+            .iter()
+            .flat_map(|day| day["problems"].as_array().unwrap());
+        let problems = problems.map(|problem| problem.as_str().unwrap().to_owned());
+        problems.collect::<Vec<_>>()
+    };
+    assert!(problems(&whole).is_empty());
+
+    let removed = objects(directory, "lookup").remove(0);
+    std::fs::remove_file(&removed).unwrap();
+    let mut gateway = objects(directory, "gateway");
+    let shortened = gateway.remove(1);
+    let content = std::fs::read(&shortened).unwrap();
+    std::fs::write(&shortened, &content[..content.len() / 2]).unwrap();
+    // Another day's content: it can be read, and is not what its name says.
+    let exchanged = gateway.remove(1);
+    std::fs::copy(&gateway[0], &exchanged).unwrap();
+
+    let broken = run(directory, &verify);
+    assert_eq!(broken.status.code(), Some(1));
+    let message = String::from_utf8(broken.stderr.clone()).unwrap();
+    assert!(message.contains("the archive is not whole"), "{message}");
+    let verification = json(&broken);
+    assert_eq!(verification["ok"], false);
+    let problems = problems(&verification);
+    for (what, object) in [
+        ("missing", &removed),
+        ("changed", &shortened),
+        ("damaged", &shortened),
+        ("damaged", &exchanged),
+    ] {
+        let name = object.file_name().unwrap().to_str().unwrap();
+        let is_told = |problem: &&String| problem.starts_with(what) && problem.contains(name);
+        assert!(
+            problems.iter().any(|p| is_told(&p)),
+            "{what} {name}: {problems:?}"
+        );
+    }
+    let text = run(directory, &["access-log", "verify"]);
+    assert_eq!(text.status.code(), Some(1));
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("PROBLEMS") && text.contains("its content is not what its name says"));
+    // Sizes alone tell the first two.
+    let quick = run(directory, &["access-log", "verify", "--quick"]);
+    assert_eq!(quick.status.code(), Some(1));
 }

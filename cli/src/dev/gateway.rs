@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -16,6 +17,7 @@ use license_lookup::handler::Lookup;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
+use super::doors::{CdnLine, Door, Doors, GatewayLine};
 use crate::place::Place;
 
 /// Where the CDN will serve the public keys.
@@ -29,6 +31,7 @@ pub(super) struct Gateway {
     pub(super) lookup: Lookup,
     pub(super) place: Place,
     pub(super) guide: String,
+    pub(super) doors: Doors,
 }
 
 pub(super) fn router(
@@ -48,16 +51,33 @@ async fn serve(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    let arrived = Arrived {
+        at: Timestamp::now(),
+        since: Instant::now(),
+    };
     let is_routed = method == Method::GET || method == Method::OPTIONS;
     if let (true, Some(parameters)) = (is_routed, lookup_parameters(uri.path())) {
-        let event = event(&method, &uri, &headers, &body, peer.ip(), parameters);
+        let event = event(
+            &method,
+            &uri,
+            &headers,
+            &body,
+            peer.ip(),
+            parameters,
+            &arrived,
+        );
         let answered = gateway
             .lookup
             .answer(&event.to_string(), Timestamp::now())
             .await;
         // Whoever reads stdout may have gone; requests are answered all the same.
         let _ = writeln!(std::io::stdout(), "{}", answered.line);
-        return response(answered.response);
+        let line = answered.line.to_string();
+        gateway.doors.write(Door::Lookup, arrived.at, line);
+        let response = response(answered.response);
+        let route_key = format!("{method} {LOOKUP_ROUTE}");
+        gateway.log(&arrived, &route_key, response.status(), true);
+        return response;
     }
     match (method, uri.path()) {
         (Method::GET, "/") => (
@@ -65,9 +85,70 @@ async fn serve(
             gateway.guide.clone(),
         )
             .into_response(),
-        (Method::GET, JWKS_PATH) => jwks(&gateway.place).await,
+        (Method::GET, JWKS_PATH) => {
+            let response = jwks(&gateway.place).await;
+            gateway.log_file(&arrived, JWKS_PATH, response.status(), peer.ip(), &headers);
+            response
+        }
         // The gateway's own words for a path that has no route.
-        _ => json_response(StatusCode::NOT_FOUND, &json!({ "message": "Not Found" })),
+        _ => {
+            gateway.log(&arrived, "-", StatusCode::NOT_FOUND, false);
+            json_response(StatusCode::NOT_FOUND, &json!({ "message": "Not Found" }))
+        }
+    }
+}
+
+/// When a request came, by the clock and to be measured from.
+struct Arrived {
+    at: Timestamp,
+    since: Instant,
+}
+
+impl Arrived {
+    fn request_id(&self) -> String {
+        format!("local-{}", self.at.as_nanosecond())
+    }
+}
+
+impl Gateway {
+    /// What API Gateway's access log has of a request.
+    fn log(&self, arrived: &Arrived, route_key: &str, status: StatusCode, was_integrated: bool) {
+        let line = GatewayLine {
+            request_id: &arrived.request_id(),
+            at: arrived.at,
+            route_key,
+            status: status.as_u16(),
+            latency_ms: arrived.since.elapsed().as_millis(),
+            was_integrated,
+        };
+        self.doors.write(Door::Gateway, arrived.at, line.text());
+    }
+
+    /// What CloudFront's log has of a file.
+    fn log_file(
+        &self,
+        arrived: &Arrived,
+        path: &str,
+        status: StatusCode,
+        peer: IpAddr,
+        headers: &HeaderMap,
+    ) {
+        let header = |name| {
+            let value = headers.get(name);
+            value.and_then(|value| value.to_str().ok()).unwrap_or("-")
+        };
+        let line = CdnLine {
+            request_id: &arrived.request_id(),
+            at: arrived.at,
+            path,
+            status: status.as_u16(),
+            bytes: 0,
+            latency_ms: arrived.since.elapsed().as_millis(),
+            address: &peer.to_string(),
+            user_agent: header(header::USER_AGENT),
+            referer: header(header::REFERER),
+        };
+        self.doors.write(Door::Cdn, arrived.at, line.text());
     }
 }
 
@@ -100,8 +181,9 @@ fn event(
     body: &Bytes,
     peer: IpAddr,
     parameters: BTreeMap<&'static str, String>,
+    arrived: &Arrived,
 ) -> Value {
-    let now = Timestamp::now();
+    let now = arrived.at;
     // Headers and query parameters of one name are joined with commas.
     let mut joined: BTreeMap<&str, String> = BTreeMap::new();
     for (name, value) in headers {
@@ -133,7 +215,7 @@ fn event(
                 "sourceIp": peer.to_string(),
                 "userAgent": joined.get("user-agent"),
             },
-            "requestId": format!("local-{}", now.as_nanosecond()),
+            "requestId": arrived.request_id(),
             "routeKey": format!("{method} {LOOKUP_ROUTE}"),
             "stage": "$default",
             "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),

@@ -1,7 +1,9 @@
 //! `tegata dev`: the whole system on one machine, with nothing to install.
 
+mod doors;
 mod gateway;
 mod samples;
+mod traffic;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -9,6 +11,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access_log::handler::AccessLog;
+use access_log::roll_up::RollUp;
 use anyhow::{Context as _, bail};
 use clap::Args as ClapArgs;
 use jiff::Timestamp;
@@ -27,6 +31,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::embedded::Embedded;
 use crate::place::{DEFAULT_DIRECTORY, LOCAL_TABLE, Place, PlaceArgs};
+use doors::{Doors, Handlers};
 use gateway::Gateway;
 
 /// Run the whole system on this machine, with sample data.
@@ -39,7 +44,13 @@ pub(crate) struct Args {
     /// The HTTP port; 0 picks a free one.
     #[arg(long, default_value_t = 8640)]
     port: u16,
+    /// Make up a week of traffic, so that `usage report` has something to show.
+    #[arg(long)]
+    sample_traffic: bool,
 }
+
+/// How long the last lines may take into the archive, after Ctrl-C.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
     if place.stack.is_some() {
@@ -66,11 +77,17 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
     let place = Place::local(arguments, embedded).await?;
     samples::fill(&place, Timestamp::now()).await?;
 
+    let handlers = handlers(&place);
+    if args.sample_traffic {
+        make_up_traffic(&place, &handlers).await?;
+    }
+    let (doors, following) = Doors::open(handlers);
     let settings = settings(&place, &arguments.development_base_domains)?;
     let gateway = Gateway {
         lookup: Lookup::new(&settings)?,
         guide: guide(&place, &local_option(arguments), address).await?,
         place,
+        doors: doors.clone(),
     };
     print!("{}", gateway.guide);
     let renewal = Renewal::new(
@@ -91,6 +108,9 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
         () = out_of_patience(stopped) => {}
     }
     renewing.abort();
+    // What was asked last is to be in the usage too.
+    doors.close().await;
+    let _ = tokio::time::timeout(LAST_LINES, following).await;
     eprintln!("stopping; the data stays in {}", directory.display());
     match Arc::try_unwrap(gateway) {
         Ok(gateway) => gateway.place.close().await,
@@ -111,6 +131,27 @@ fn log_to_stderr() {
     tracing_subscriber::registry()
         .with(lines.with_filter(levels))
         .init();
+}
+
+/// The archive's and the usage's handlers, on this place's stores.
+fn handlers(place: &Place) -> Handlers {
+    let (archive, usage) = (place.archive.clone(), place.usage.clone());
+    let zone = place.zone.clone();
+    let bases = place.bases.clone();
+    Handlers {
+        access_log: AccessLog::new(archive.clone(), usage.clone(), zone.clone(), bases),
+        roll_up: RollUp::new(archive, usage, zone),
+    }
+}
+
+/// Archives a week of made-up traffic, and rolls it up. What is there already stays.
+async fn make_up_traffic(place: &Place, handlers: &Handlers) -> anyhow::Result<()> {
+    eprintln!("making up a week of traffic");
+    for lines in traffic::week(Timestamp::now(), &place.zone)? {
+        handlers.deliver(&lines).await?;
+    }
+    handlers.roll_up().await;
+    Ok(())
 }
 
 /// The renewal, as often as the template's schedule wakes it. A run that did something prints its
@@ -185,9 +226,14 @@ async fn guide(place: &Place, local: &str, address: SocketAddr) -> anyhow::Resul
          In another terminal, watch the next answer change:\n  \
          {:12}cargo run -q -- {local} license suspend example.cybozu.com sheet\n\n\
          Why does a domain get its answer, now or at another instant?\n  \
-         {:12}cargo run -q -- {local} license explain grace.cybozu.com sheet\n\n",
+         {:12}cargo run -q -- {local} license explain grace.cybozu.com sheet\n\n\
+         What was asked so far, and is the archive of it whole?\n  \
+         {:12}cargo run -q -- {local} usage report --product sheet --html usage.html\n  \
+         {:12}cargo run -q -- {local} access-log verify\n\n",
         "",
         gateway::JWKS_PATH,
+        "",
+        "",
         "",
         "",
     )?;

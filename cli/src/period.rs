@@ -1,0 +1,59 @@
+//! A period of days, as operators type it.
+
+use clap::Args;
+use jiff::ToSpan as _;
+use jiff::civil::Date;
+
+use crate::failure::Usage;
+use crate::place::Place;
+use crate::when;
+
+/// The longest period that is read at once, in days: what the archive keeps, and a leap day.
+const LONGEST: i32 = 401;
+
+#[derive(Args, Clone, Copy)]
+pub(crate) struct PeriodArgs {
+    /// The first day, such as 2026-11-16 [default: six days before the last].
+    #[arg(long, value_name = "DATE", value_parser = when::date)]
+    from: Option<Date>,
+    /// The last day [default: today].
+    #[arg(long, value_name = "DATE", value_parser = when::date)]
+    to: Option<Date>,
+}
+
+/// Days, both ends included, in the place's time zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Period {
+    pub(crate) from: Date,
+    pub(crate) to: Date,
+}
+
+impl PeriodArgs {
+    /// The period that is meant at a place.
+    pub(crate) fn period(self, place: &Place) -> anyhow::Result<Period> {
+        let to = self.to.unwrap_or_else(|| place.today());
+        let from = match self.from {
+            Some(from) => from,
+            None => to.checked_sub(6.days())?,
+        };
+        let days = to.since(from)?.get_days() + 1;
+        if days < 1 {
+            let problem = format!("--from {from} is after --to {to}");
+            return Err(Usage(problem).into());
+        }
+        if days > LONGEST {
+            let problem = format!("{from} to {to} is {days} days; ask for {LONGEST} at most");
+            return Err(Usage(problem).into());
+        }
+        Ok(Period { from, to })
+    }
+}
+
+impl Period {
+    /// Its days, in order.
+    pub(crate) fn days(self) -> impl Iterator<Item = Date> {
+        self.from
+            .series(1.day())
+            .take_while(move |date| *date <= self.to)
+    }
+}

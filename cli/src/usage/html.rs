@@ -1,0 +1,51 @@
+//! The report as a page that needs nothing but itself.
+
+use clap::ValueEnum;
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior, context};
+use tegata_common::product::Bilingual;
+
+use super::report::Report;
+
+/// The template. Its name's ending makes the engine escape what it is given.
+const NAME: &str = "report.html.jinja";
+const TEMPLATE: &str = include_str!("report.html.jinja");
+
+/// The language of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum PageLanguage {
+    /// 日本語
+    #[default]
+    Ja,
+    /// English
+    En,
+}
+
+impl PageLanguage {
+    pub(super) fn of(self, text: &Bilingual) -> &str {
+        match self {
+            Self::Ja => &text.ja,
+            Self::En => &text.en,
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::Ja => "ja",
+            Self::En => "en",
+        }
+    }
+}
+
+/// Renders a report.
+pub(super) fn page(report: &Report, language: PageLanguage) -> anyhow::Result<String> {
+    let mut templates = Environment::new();
+    templates.set_undefined_behavior(UndefinedBehavior::Strict);
+    templates.add_template(NAME, TEMPLATE)?;
+    let report = minijinja::Value::from(Serde(report));
+    let language = context! { language => language.code() };
+    let page = templates
+        .get_template(NAME)?
+        .render(context! { ..language, ..report })?;
+    Ok(page)
+}

@@ -1,0 +1,41 @@
+//! `tegata usage`: what plug-ins asked for, as operators look at it.
+
+mod domain;
+mod html;
+mod report;
+
+use clap::Subcommand;
+
+use crate::output::Output;
+use crate::place::Place;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Report(report::Args),
+    Domain(domain::Args),
+}
+
+pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Report(args) => report::run(place, output, args).await,
+        Command::Domain(args) => domain::run(place, output, args).await,
+    }
+}
+
+/// Numbers by name, the largest first: `VALID 12, GRACE 3`.
+fn by_number<'a>(numbers: impl IntoIterator<Item = (&'a String, &'a u64)>) -> Vec<(&'a str, u64)> {
+    let mut sorted: Vec<(&str, u64)> = numbers
+        .into_iter()
+        .map(|(name, number)| (name.as_str(), *number))
+        .collect();
+    sorted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    sorted
+}
+
+fn in_words(numbers: Vec<(&str, u64)>) -> String {
+    let words: Vec<String> = numbers
+        .into_iter()
+        .map(|(name, number)| format!("{name} {number}"))
+        .collect();
+    words.join(", ")
+}

@@ -1,0 +1,438 @@
+//! The usage of one product over a period: a table, JSON, or a page.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::civil::Date;
+use serde::Serialize;
+use tegata_common::product::{Product, ProductSlug};
+use tegata_common::table::{Key, Stored};
+use tegata_common::usage::{Counts, OTHERS, UNKNOWN, Usage};
+
+use super::{by_number, html, in_words};
+use crate::failure::NotFound;
+use crate::output::{self, Output, say};
+use crate::period::{Period, PeriodArgs};
+use crate::place::Place;
+
+/// Days that are read at a time.
+const AT_A_TIME: usize = 8;
+
+/// How many versions, tenants and strangers a report names.
+const MOST_VERSIONS: usize = 15;
+const MOST_DOMAINS: usize = 20;
+const MOST_STRANGERS: usize = 50;
+
+/// Report how a product was used: requests, active domains, versions, codes, strangers.
+///
+/// Usage is derived from the archive of access records, every hour. With --html, a page for
+/// reading, mailing and printing is written, which needs nothing but itself.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The product.
+    #[arg(long)]
+    product: ProductSlug,
+    #[command(flatten)]
+    period: PeriodArgs,
+    /// Write a page with charts into this file.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// The language of the page.
+    #[arg(long, value_enum, default_value_t)]
+    language: html::PageLanguage,
+}
+
+/// What a report says. The page is made from it, and `--output json` prints it.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) product: Named,
+    from: Date,
+    to: Date,
+    generated_at: String,
+    time_zone: String,
+    totals: Totals,
+    days: Vec<Day>,
+    codes: Vec<Code>,
+    versions: Vec<Version>,
+    domains: Vec<Tenant>,
+    without_license: Vec<Stranger>,
+    gateway: Gateway,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Named {
+    pub(super) slug: String,
+    pub(super) name: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Totals {
+    requests: u64,
+    active_domains: usize,
+    refused: u64,
+    errors: u64,
+    files: u64,
+    p50_ms: Option<u32>,
+    p99_ms: Option<u32>,
+    /// Domains.
+    without_license: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Day {
+    date: Date,
+    requests: u64,
+    licensed: u64,
+    not_found: u64,
+    refused: u64,
+    errors: u64,
+    active_domains: usize,
+    files: u64,
+    p50_ms: Option<u32>,
+    p99_ms: Option<u32>,
+    /// Whether anything is known of the day.
+    is_counted: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Code {
+    code: String,
+    requests: u64,
+    share: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Version {
+    version: String,
+    requests: u64,
+    share: f64,
+    domains: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Tenant {
+    domain: String,
+    requests: u64,
+    last_seen: String,
+    versions: Vec<String>,
+    codes: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Stranger {
+    domain: String,
+    requests: u64,
+    first_seen: String,
+    last_seen: String,
+}
+
+/// What the gateway answered by itself, for all products together: which one was asked for, its
+/// log does not tell.
+#[derive(Debug, Serialize)]
+struct Gateway {
+    requests: u64,
+    codes: BTreeMap<String, u64>,
+}
+
+/// What is known of a day.
+struct Read {
+    date: Date,
+    is_counted: bool,
+    rows: Vec<Usage>,
+    of_no_product: Counts,
+}
+
+pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Result<()> {
+    let period = args.period.period(place)?;
+    let product = name(place, &args.product, args.language).await?;
+    let days = read(place, &args.product, period).await?;
+    let report = Report::of(place, product, period, &days);
+    if let Some(file) = &args.html {
+        let page = html::page(&report, args.language)?;
+        std::fs::write(file, page).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    match (output, args.html) {
+        (Output::Json, _) => output::json(&report),
+        (Output::Text, Some(file)) => {
+            say!("written: {}", file.display());
+            Ok(())
+        }
+        (Output::Text, None) => {
+            report.print();
+            Ok(())
+        }
+    }
+}
+
+/// The product's name in the catalogue. Usage outlives a product, so it need not be there.
+async fn name(
+    place: &Place,
+    slug: &ProductSlug,
+    language: html::PageLanguage,
+) -> anyhow::Result<Named> {
+    let product: Option<Stored<Product>> = place.licenses.table().get(&Key::product(slug)).await?;
+    if product.is_none() {
+        let days = place.usage.days().await?;
+        if !days.iter().any(|day| day.products.contains(slug.as_str())) {
+            let problem = format!(
+                "there is no product {slug}, and no usage of one; see `tegata product list`"
+            );
+            return Err(NotFound(problem).into());
+        }
+    }
+    let name = product.map(|stored| language.of(&stored.value.name).to_owned());
+    Ok(Named {
+        slug: slug.to_string(),
+        name: name.unwrap_or_else(|| slug.to_string()),
+    })
+}
+
+async fn read(place: &Place, product: &ProductSlug, period: Period) -> anyhow::Result<Vec<Read>> {
+    let known: BTreeSet<Date> = place
+        .usage
+        .days()
+        .await?
+        .into_iter()
+        .filter(|day| day.rolled_up_at.is_some())
+        .map(|day| day.date)
+        .collect();
+    let days = stream::iter(period.days()).map(|date| {
+        let is_counted = known.contains(&date);
+        async move {
+            let mut of_no_product = Counts::default();
+            let mut rows = Vec::new();
+            if is_counted {
+                rows = place.usage.rows(product.as_str(), date).await?;
+                for row in place.usage.rows(UNKNOWN, date).await? {
+                    of_no_product.add(&row.counts);
+                }
+            }
+            anyhow::Ok(Read {
+                date,
+                is_counted,
+                rows,
+                of_no_product,
+            })
+        }
+    });
+    days.buffered(AT_A_TIME).try_collect().await
+}
+
+impl Report {
+    fn of(place: &Place, product: Named, period: Period, days: &[Read]) -> Self {
+        let mut all = Counts::default();
+        let mut tenants: BTreeMap<&str, Counts> = BTreeMap::new();
+        let mut gateway = Counts::default();
+        for day in days {
+            gateway.add(&day.of_no_product);
+            for row in &day.rows {
+                all.add(&row.counts);
+                tenants.entry(&row.domain).or_default().add(&row.counts);
+            }
+        }
+        let is_tenant = |domain: &str| domain != UNKNOWN && domain != OTHERS;
+        let active = tenants.iter().filter(|(_, counts)| counts.licensed() > 0);
+        let strangers: Vec<(&str, &Counts)> = tenants
+            .iter()
+            .filter(|(_, counts)| counts.not_found() > 0 && counts.licensed() == 0)
+            .map(|(domain, counts)| (*domain, counts))
+            .collect();
+        let instant = |at| place.local_time(at);
+        Self {
+            from: period.from,
+            to: period.to,
+            generated_at: instant(place.now),
+            time_zone: place.zone.iana_name().unwrap_or("UTC").to_owned(),
+            totals: Totals {
+                requests: all.requests,
+                active_domains: active.count(),
+                refused: all.refused,
+                errors: all.errors,
+                files: all.files,
+                p50_ms: all.latencies.percentile(50),
+                p99_ms: all.latencies.percentile(99),
+                without_license: strangers.iter().filter(|(name, _)| is_tenant(name)).count(),
+            },
+            days: days.iter().map(Day::of).collect(),
+            codes: by_number(&all.codes)
+                .into_iter()
+                .map(|(code, requests)| Code {
+                    code: code.to_owned(),
+                    requests,
+                    share: share(requests, all.requests),
+                })
+                .collect(),
+            versions: by_number(&all.versions)
+                .into_iter()
+                .take(MOST_VERSIONS)
+                .map(|(version, requests)| Version {
+                    version: version.to_owned(),
+                    requests,
+                    share: share(requests, all.requests),
+                    domains: tenants
+                        .values()
+                        .filter(|counts| counts.versions.contains_key(version))
+                        .count(),
+                })
+                .collect(),
+            domains: busiest(tenants.iter().map(|(domain, counts)| (*domain, counts)))
+                .into_iter()
+                .filter(|(domain, _)| is_tenant(domain))
+                .take(MOST_DOMAINS)
+                .map(|(domain, counts)| Tenant {
+                    domain: domain.to_owned(),
+                    requests: counts.requests,
+                    last_seen: instant(counts.last_seen),
+                    versions: names(by_number(&counts.versions)),
+                    codes: names(by_number(&counts.codes)),
+                })
+                .collect(),
+            without_license: busiest(strangers.into_iter())
+                .into_iter()
+                .take(MOST_STRANGERS)
+                .map(|(domain, counts)| Stranger {
+                    domain: domain.to_owned(),
+                    requests: counts.not_found(),
+                    first_seen: instant(counts.first_seen),
+                    last_seen: instant(counts.last_seen),
+                })
+                .collect(),
+            gateway: Gateway {
+                requests: gateway.requests,
+                codes: gateway.codes,
+            },
+            product,
+        }
+    }
+
+    fn print(&self) {
+        let milliseconds = |ms: Option<u32>| ms.map_or_else(|| "-".to_owned(), |ms| ms.to_string());
+        let Totals {
+            requests,
+            active_domains,
+            ..
+        } = self.totals;
+        say!(
+            "{}, {} to {} ({}): {requests} requests, {active_domains} active domains\n",
+            self.product.slug,
+            self.from,
+            self.to,
+            self.time_zone
+        );
+        let rows = self.days.iter().map(|day| {
+            let mut row = vec![day.date.to_string()];
+            if day.is_counted {
+                row.extend([
+                    day.requests.to_string(),
+                    day.active_domains.to_string(),
+                    day.licensed.to_string(),
+                    day.not_found.to_string(),
+                    day.refused.to_string(),
+                    day.errors.to_string(),
+                    milliseconds(day.p50_ms),
+                    milliseconds(day.p99_ms),
+                    day.files.to_string(),
+                ]);
+            } else {
+                row.push("no records".to_owned());
+            }
+            row
+        });
+        let header = [
+            "date",
+            "requests",
+            "domains",
+            "licensed",
+            "not found",
+            "refused",
+            "errors",
+            "p50 ms",
+            "p99 ms",
+            "files",
+        ];
+        output::table(&header, rows.collect());
+        say!("\nCodes:");
+        let percent = |share: f64| format!("{:.1} %", share * 100.0);
+        let rows = self.codes.iter().map(|code| {
+            let Code {
+                code,
+                requests,
+                share,
+            } = code;
+            vec![code.clone(), requests.to_string(), percent(*share)]
+        });
+        output::table(&["code", "requests", "share"], rows.collect());
+        say!("\nVersions:");
+        let rows = self.versions.iter().map(|version| {
+            vec![
+                version.version.clone(),
+                version.requests.to_string(),
+                percent(version.share),
+                version.domains.to_string(),
+            ]
+        });
+        output::table(&["version", "requests", "share", "domains"], rows.collect());
+        say!("\nDomains that ask without a licence:");
+        let rows = self.without_license.iter().map(|stranger| {
+            vec![
+                stranger.domain.clone(),
+                stranger.requests.to_string(),
+                stranger.last_seen.clone(),
+            ]
+        });
+        output::table(&["domain", "requests", "last seen"], rows.collect());
+        if self.gateway.requests > 0 {
+            say!(
+                "\nAnswered by the gateway itself, for all products: {}",
+                in_words(by_number(&self.gateway.codes))
+            );
+        }
+    }
+}
+
+impl Day {
+    fn of(read: &Read) -> Self {
+        let mut all = Counts::default();
+        for row in &read.rows {
+            all.add(&row.counts);
+        }
+        let active = read.rows.iter().filter(|row| row.counts.licensed() > 0);
+        Self {
+            date: read.date,
+            requests: all.requests,
+            licensed: all.licensed(),
+            not_found: all.not_found(),
+            refused: all.refused,
+            errors: all.errors,
+            active_domains: active.count(),
+            files: all.files,
+            p50_ms: all.latencies.percentile(50),
+            p99_ms: all.latencies.percentile(99),
+            is_counted: read.is_counted,
+        }
+    }
+}
+
+fn busiest<'a>(tenants: impl Iterator<Item = (&'a str, &'a Counts)>) -> Vec<(&'a str, &'a Counts)> {
+    let mut tenants: Vec<_> = tenants.filter(|(_, counts)| counts.requests > 0).collect();
+    tenants.sort_by(|a, b| b.1.requests.cmp(&a.1.requests).then(a.0.cmp(b.0)));
+    tenants
+}
+
+fn names(numbers: Vec<(&str, u64)>) -> Vec<String> {
+    numbers
+        .into_iter()
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+/// A part of a whole, from 0 to 1.
+#[allow(clippy::cast_precision_loss)] // Exact up to 2^53 requests.
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        return 0.0;
+    }
+    part as f64 / whole as f64
+}
