@@ -231,3 +231,50 @@ async fn a_day_delivered_late_corrects_that_day_only() {
         assert_eq!(of(&before), of(&after));
     }
 }
+
+#[tokio::test]
+async fn the_sample_events_are_archived() {
+    let system = System::start().await;
+    let gateway = include_str!("../../events/subscription-gateway.json");
+    let lookup = include_str!("../../events/subscription-lookup.json");
+    for (event, source, lines) in [(gateway, Source::Gateway, 5), (lookup, Source::Lookup, 3)] {
+        let report = system.access_log.handle(event, now()).await.unwrap();
+        assert_eq!(report.archived, BTreeMap::from([(source, lines)]));
+        assert_eq!((report.objects, report.repeated, report.foreign), (1, 0, 0));
+        let again = system.access_log.handle(event, now()).await.unwrap();
+        assert_eq!((again.objects, again.repeated), (0, 1));
+    }
+    // One machine has no buckets; the file is named as it is, not as the event encodes it.
+    let notification = include_str!("../../events/s3-cdn-log.json").replace("EDFDVBD6", "E+1%2B");
+    let error = system
+        .access_log
+        .handle(&notification, now())
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("/E 1+EXAMPLE.2026-11-22-01"),
+        "{error}"
+    );
+    for ignored in [
+        r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-11-22T01:00:00.000Z"}"#,
+        r#"{"Records":[]}"#,
+    ] {
+        let report = system.access_log.handle(ignored, now()).await.unwrap();
+        assert_eq!(report, access_log::report::Report::default());
+    }
+    for unknown in ["", "{}", "[1]", r#"{"Records":[{}]}"#] {
+        assert!(
+            system.access_log.handle(unknown, now()).await.is_err(),
+            "{unknown}"
+        );
+    }
+    // CloudWatch asks whether somebody is there; and a batch that cannot be decoded is evidence.
+    let control = delivery::control_message();
+    let report = system.access_log.handle(&control, now()).await.unwrap();
+    assert_eq!(report, access_log::report::Report::default());
+    let broken = r#"{"awslogs":{"data":"H4sIAAAA"}}"#;
+    let report = system.access_log.handle(broken, now()).await.unwrap();
+    assert_eq!(report.archived, BTreeMap::from([(Source::Unreadable, 1)]));
+    let metrics = report.lines(now(), "stack");
+    assert_eq!(metrics.last().unwrap()["UnreadableLines"], 1);
+}

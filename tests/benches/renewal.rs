@@ -18,7 +18,7 @@ use tegata_common::renewal::Task;
 use tegata_common::serial::Serial;
 use tegata_common::table::licenses::index;
 use tegata_common::table::{self, Item, Key, Revision};
-use tegata_tests::{SERIAL, domain, product};
+use tegata_tests::{SERIAL, domain, memory, product};
 
 const LICENSES: usize = 1_000_000;
 
@@ -56,7 +56,7 @@ fn planning(items: &[Item], now: Timestamp) {
     let started = Instant::now();
     for (number, item) in copies().enumerate() {
         if number % (LICENSES / 5) == 0 {
-            println!("  {number:>10}  {:>8.1}", rss_mb());
+            println!("  {number:>10}  {:>8.1}", memory::resident_mb());
         }
         let stored = table::read::<SignedLicense>(item).unwrap();
         match stored.value.task_at(now).unwrap() {
@@ -67,7 +67,7 @@ fn planning(items: &[Item], now: Timestamp) {
         black_box(stored.value.due_at());
     }
     let took = started.elapsed();
-    println!("  {LICENSES:>10}  {:>8.1}", rss_mb());
+    println!("  {LICENSES:>10}  {:>8.1}", memory::resident_mb());
     let rate = |took: std::time::Duration| f64::from(1_000_000_u32) / took.as_secs_f64();
     println!("  due now: {renew} to renew, {resign} to sign again");
     println!(
@@ -220,12 +220,4 @@ fn size(item: &Item) -> usize {
     item.iter()
         .map(|(name, value)| name.len() + of(value))
         .sum()
-}
-
-/// This process's resident memory.
-fn rss_mb() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    kilobytes.unwrap_or(f64::NAN) / 1024.0
 }

@@ -5,18 +5,15 @@ usage: renew.py TEGATA LICENSE_RENEWAL STACK     with the stack's AWS in the env
 """
 
 import datetime
-import http.server
 import json
-import os
 import pathlib
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 
 import boto3
 import jwt
+from function import invoke
 
 TEGATA, RENEWAL, STACK = sys.argv[1:]
 DOMAIN, PRODUCT = "renewed.cybozu.com", "renewed"
@@ -29,63 +26,13 @@ def tegata(*arguments):
     return json.loads(done.stdout)
 
 
-class RuntimeApi(http.server.BaseHTTPRequestHandler):
-    """One invocation; its answer ends the server."""
-
-    answer = None
-    given = False
-
-    def do_GET(self):
-        if RuntimeApi.given:
-            time.sleep(60)
-            return
-        RuntimeApi.given = True
-        deadline = int((time.time() + 120) * 1000)
-        body = EVENT.read_bytes()
-        self.send_response(200)
-        self.send_header("Lambda-Runtime-Aws-Request-Id", "1")
-        self.send_header("Lambda-Runtime-Deadline-Ms", str(deadline))
-        self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:local:0:function:renewal")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_POST(self):
-        length = int(self.headers.get("Content-Length", 0))
-        RuntimeApi.answer = (self.path, self.rfile.read(length).decode())
-        self.send_response(202)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
 def run_renewal(table):
-    RuntimeApi.answer, RuntimeApi.given = None, False
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), RuntimeApi)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     environment = {
-        **os.environ,
-        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
-        "AWS_LAMBDA_FUNCTION_NAME": "renewal",
-        "AWS_LAMBDA_FUNCTION_VERSION": "1",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
-        "AWS_LAMBDA_LOG_GROUP_NAME": "renewal",
-        "AWS_LAMBDA_LOG_STREAM_NAME": "renewal",
         "LICENSES_TABLE": table,
         "ROLE_ARN": "arn:aws:iam::000000000000:role/renewal",
         "STACK": STACK,
     }
-    process = subprocess.Popen([RENEWAL], env=environment, stdout=subprocess.PIPE, text=True)
-    started = time.time()
-    while RuntimeApi.answer is None and time.time() - started < 60 and process.poll() is None:
-        time.sleep(0.05)
-    process.kill()
-    lines = process.communicate()[0].splitlines()
-    path, body = RuntimeApi.answer or ("no answer", "{}")
-    assert path.endswith("/response"), (path, body)
-    return json.loads(body), [json.loads(line) for line in lines]
+    return invoke(RENEWAL, EVENT.read_bytes(), environment, name="renewal")
 
 
 def main():

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // Test support: a failure here is the test's failure.
 
 pub mod crash;
+pub mod memory;
 
 use std::collections::BTreeMap;
 

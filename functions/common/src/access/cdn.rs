@@ -166,7 +166,7 @@ pub(super) fn normalise<'a>(
         bytes: present(line.bytes).and_then(|bytes| bytes.parse().ok()),
         latency_ms: present(line.time_taken).and_then(|seconds| milliseconds(&seconds)),
         cache: present(line.result_type).filter(|result| {
-            result.len() <= 32 && result.bytes().all(|byte| byte.is_ascii_alphabetic())
+            result.len() <= 24 && result.bytes().all(|byte| byte.is_ascii_alphabetic())
         }),
         network: present(line.address)
             .and_then(|address| network(&address))

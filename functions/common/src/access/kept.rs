@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 use super::text::Text;
+use crate::network::address;
 use crate::product::ProductSlug;
 use crate::serial::Serial;
 
@@ -109,6 +110,17 @@ pub fn hides_a_serial(name: &str) -> bool {
     Serial::resembles(label)
 }
 
+/// Whether a sentence of our own holds nothing of a caller's: no mail address, no full address,
+/// nothing that could be a serial.
+pub(super) fn is_our_sentence(text: &str) -> bool {
+    let mut words = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '\''));
+    text.len() <= 200
+        && !text.contains(['@', '\n'])
+        && words.all(|word| {
+            !Serial::resembles(word) && !resembles_an_address(word) && address(word).is_none()
+        })
+}
+
 /// A file's path below product and version, if it is written as ours are.
 pub(super) fn file(path: &str) -> Option<Text<'_>> {
     const KINDS: [&str; 12] = [
@@ -180,6 +192,26 @@ mod tests {
             (String::new(), "other"),
         ] {
             assert_eq!(agent(&user_agent), kept, "{user_agent}");
+        }
+    }
+
+    #[test]
+    fn sentences_hold_nothing_of_a_callers() {
+        for ours in [
+            "no_license",
+            "version: expected one, of 1 to 32 letters, digits, '.', '-', '_' and '+', such as 1.9.0",
+            "X-License-Serial: expected one, of 16 to 64 letters and digits, grouped by hyphens",
+            "domain: not below cybozu.com, kintone.com, cybozu.cn or a configured one",
+        ] {
+            assert!(is_our_sentence(ours), "{ours}");
+        }
+        for not_ours in [
+            "from someone@example.com",
+            "serial ABCD-EFGH-IJKL-MNOP",
+            "from 203.0.113.77",
+            "from 2001:db8:1:2:3:4:5:6",
+        ] {
+            assert!(!is_our_sentence(not_ours), "{not_ours}");
         }
     }
 

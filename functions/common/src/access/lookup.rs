@@ -87,11 +87,18 @@ fn normalise<'a>(line: Line<'a>, whole: &'a [u8]) -> Result<AccessRecord<'a>, Wr
         product,
         domain,
         version,
-        method: line.method.filter(|method| is_word(method)),
+        method: line
+            .method
+            .filter(|method| matches!(method.as_str(), "GET" | "OPTIONS" | "POST")),
         status: Some(line.status),
         code: Some(line.code),
-        reason: line.reason.filter(|reason| reason.len() <= 200),
-        serial: line.serial.filter(|serial| serial.len() <= 16),
+        reason: line.reason.filter(|reason| kept::is_our_sentence(reason)),
+        serial: line.serial.filter(|serial| {
+            matches!(
+                serial.as_str(),
+                "absent" | "match" | "mismatch" | "unchecked"
+            )
+        }),
         network: line.source.filter(|network| is_network(network)),
         browser: line.browser,
         database_ms: line.database_ms,
@@ -100,5 +107,5 @@ fn normalise<'a>(line: Line<'a>, whole: &'a [u8]) -> Result<AccessRecord<'a>, Wr
 }
 
 fn is_word(text: &str) -> bool {
-    (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+    (1..=24).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
 }

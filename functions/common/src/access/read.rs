@@ -18,6 +18,7 @@ const LONGEST: usize = 256 * 1024;
 
 /// What a line is.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant)] // Nearly every item is the large one.
 pub enum Item<'a> {
     /// An access.
     Record(Source, AccessRecord<'a>),

@@ -1,0 +1,155 @@
+//! The parser and normaliser, in bytes of log a second on one core, beside a plain reading of the
+//! same lines into `serde_json::Value`.
+//!
+//! `cargo bench -p tegata-tests --bench access_records`
+#![allow(missing_docs)]
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput};
+use serde_json::{Value, json};
+use tegata_common::access::{Item, read_cdn, read_lines};
+use tegata_common::domain::BaseDomains;
+
+/// Lines of each log.
+const LINES: u32 = 10_000;
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(4))
+        .sample_size(20)
+        .configure_from_args();
+    let bases = BaseDomains::default();
+    for (name, log) in [("gateway", gateway()), ("lookup", lookup())] {
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Bytes(log.len() as u64));
+        group.bench_function("records", |bencher| {
+            bencher.iter(|| {
+                let mut records = 0;
+                let read = read_lines(log.as_bytes(), &bases, |item| {
+                    records += u32::from(matches!(black_box(item), Item::Record(..)));
+                });
+                assert!(read.is_ok() && records == LINES);
+            });
+        });
+        // What the archive's lines cost on top.
+        group.bench_function("records, written", |bencher| {
+            bencher.iter(|| {
+                let mut out = Vec::with_capacity(log.len());
+                let read = read_lines(log.as_bytes(), &bases, |item| {
+                    if let Item::Record(_, record) = item {
+                        let _ = serde_json::to_writer(&mut out, &record);
+                    }
+                });
+                assert!(read.is_ok());
+                black_box(out);
+            });
+        });
+        group.bench_function("serde_json::Value", |bencher| bencher.iter(|| values(&log)));
+        group.finish();
+    }
+    let (json, w3c) = cdn();
+    for (name, log) in [("cdn, JSON", &json), ("cdn, W3C", &w3c)] {
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Bytes(log.len() as u64));
+        group.bench_function("records", |bencher| {
+            bencher.iter(|| {
+                let mut records = 0;
+                read_cdn(log.as_bytes(), &bases, |item| {
+                    records += u32::from(matches!(black_box(item), Item::Record(..)));
+                });
+                assert_eq!(records, LINES);
+            });
+        });
+        if name == "cdn, JSON" {
+            group.bench_function("serde_json::Value", |bencher| bencher.iter(|| values(log)));
+        }
+        group.finish();
+    }
+    criterion.final_summary();
+}
+
+/// The peer: every line as a tree.
+fn values(log: &str) {
+    let mut objects = 0;
+    for line in log.lines() {
+        let value: Result<Value, _> = serde_json::from_str(line);
+        objects += u32::from(black_box(value).is_ok());
+    }
+    assert_eq!(objects, LINES);
+}
+
+fn gateway() -> String {
+    let mut log = String::new();
+    for number in 0..LINES {
+        let _ = writeln!(
+            log,
+            r#"{{"type":"gateway","requestId":"JKJ{number:08}HcESHA=","time":"{}", "routeKey":"GET /v1/products/{{product}}/domains/{{domain}}/license","status":"200", "responseLatency":"14", "integrationStatus":"200"}}"#,
+            1_795_309_391_000_u64 + u64::from(number),
+        );
+    }
+    log
+}
+
+fn lookup() -> String {
+    let mut log = String::new();
+    for number in 0..LINES {
+        let _ = writeln!(
+            log,
+            r#"{{"type":"access","time":"2026-11-22T01:03:11.{:03}Z","requested_at":"2026-11-22T01:03:11.{:03}Z","request_id":"JKJ{number:08}HcESHA=","method":"GET","product":"sheet","domain":"tenant-{number}.cybozu.com","version":"1.9.0","code":"VALID","status":200,"reason":null,"serial":"match","source":"103.79.14.0/24","browser":false,"database_ms":4.821}}"#,
+            number % 1000,
+            number % 1000,
+        );
+    }
+    log
+}
+
+fn cdn() -> (String, String) {
+    const FIELDS: [&str; 13] = [
+        "timestamp(ms)",
+        "x-edge-location",
+        "sc-bytes",
+        "c-ip",
+        "cs-method",
+        "cs-uri-stem",
+        "sc-status",
+        "cs(Referer)",
+        "cs(User-Agent)",
+        "cs-uri-query",
+        "x-edge-result-type",
+        "x-edge-request-id",
+        "time-taken",
+    ];
+    let mut lines = String::new();
+    let mut w3c = format!("#Version: 1.0\n#Fields: {}\n", FIELDS.join(" "));
+    for number in 0..LINES {
+        let values = [
+            (1_795_309_391_000_u64 + u64::from(number)).to_string(),
+            "NRT57-P4".to_owned(),
+            "48213".to_owned(),
+            format!("203.0.113.{}", number % 256),
+            "GET".to_owned(),
+            "/sheet/1.9.0/sheet.min.js".to_owned(),
+            "200".to_owned(),
+            format!("https://tenant-{number}.cybozu.com/"),
+            "Mozilla/5.0%20(Windows%20NT%2010.0;%20Win64;%20x64)%20AppleWebKit/537.36%20(KHTML,\
+             %20like%20Gecko)%20Chrome/131.0.0.0%20Safari/537.36"
+                .to_owned(),
+            "-".to_owned(),
+            "Hit".to_owned(),
+            format!("K0v1lV1wC0ZrL3sQ0PZJk3cQ4y3m9gH7rR6kq1b2yZt8wXo5nU2{number:06}=="),
+            "0.012".to_owned(),
+        ];
+        let object: serde_json::Map<String, Value> = FIELDS
+            .iter()
+            .zip(&values)
+            .map(|(name, value)| ((*name).to_owned(), json!(value)))
+            .collect();
+        let _ = writeln!(lines, "{}", Value::from(object));
+        let _ = writeln!(w3c, "{}", values.join("\t"));
+    }
+    (lines, w3c)
+}

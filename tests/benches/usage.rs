@@ -1,0 +1,203 @@
+//! The handler on a full subscription batch, and the roll-up of a day of millions of records: how
+//! many a second, in how much memory.
+//!
+//! `TEGATA_RECORDS=20000000 cargo bench -p tegata-tests --bench usage`   (2,000,000 otherwise)
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::io::Write as _;
+use std::time::Instant;
+
+use access_log::handler::AccessLog;
+use access_log::roll_up::add_up;
+use data_encoding::BASE64;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use tegata_common::access::{Item, Source, read_lines};
+use tegata_common::archive::{self, Archive, ObjectName};
+use tegata_common::domain::BaseDomains;
+use tegata_tests::{Database, memory};
+
+/// Events of a full batch.
+const BATCH: u32 = 10_000;
+
+/// Records of one object of the day.
+const OBJECT: u32 = 5_000;
+
+/// Tenants of the day.
+const TENANTS: u32 = 20_000;
+
+fn main() {
+    let records = std::env::var("TEGATA_RECORDS").ok();
+    let records: u32 = records.map_or(2_000_000, |records| records.parse().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(batch());
+    runtime.block_on(day(records));
+}
+
+fn mega(bytes: usize, since: Instant) -> f64 {
+    #[allow(clippy::cast_precision_loss)]
+    let mega = bytes as f64 / 1e6;
+    mega / since.elapsed().as_secs_f64()
+}
+
+/// The whole handler on 10,000 events. The embedded database is in this process and counted.
+async fn batch() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Database::start().await;
+    let archive = Archive::Directory(directory.path().to_owned());
+    let zone = TimeZone::get("Asia/Tokyo").unwrap();
+    let bases = BaseDomains::default();
+    let access_log = AccessLog::new(archive, database.usage.clone(), zone, bases);
+    let start: Timestamp = "2026-11-22T01:03:11Z".parse().unwrap();
+    let before = memory::resident_mb();
+    memory::forget_peak();
+    let (event, bytes) = subscription(start);
+    let started = Instant::now();
+    let report = access_log.handle(&event, start).await.unwrap();
+    let rate = mega(bytes, started);
+    assert_eq!(report.archived[&Source::Lookup], u64::from(BATCH));
+    println!("the handler on a batch of {BATCH} events");
+    println!(
+        "  lines, MB                       {:>8.1}",
+        bytes as f64 / 1e6
+    );
+    println!("  MB a second, compression in it  {rate:>8.1}");
+    println!("  memory before, MB               {before:>8.1}");
+    println!(
+        "  memory at most, MB              {:>8.1}",
+        memory::peak_mb()
+    );
+}
+
+fn subscription(start: Timestamp) -> (String, usize) {
+    let mut bytes = 0;
+    let events: Vec<_> = (0..BATCH)
+        .map(|number| {
+            let line = lookup_line(number, start + SignedDuration::from_millis(i64::from(number)));
+            bytes += line.len();
+            json!({ "id": format!("{number:056}"), "timestamp": start.as_millisecond(), "message": line })
+        })
+        .collect();
+    let data = json!({
+        "messageType": "DATA_MESSAGE", "owner": "1", "logGroup": "lookup", "logStream": "s",
+        "subscriptionFilters": ["access-log"], "logEvents": events,
+    });
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(data.to_string().as_bytes()).unwrap();
+    let data = BASE64.encode(&gzip.finish().unwrap());
+    (json!({ "awslogs": { "data": data } }).to_string(), bytes)
+}
+
+/// A day of so many records, and of a quarter and a half of it.
+async fn day(records: u32) {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = Archive::Directory(directory.path().to_owned());
+    println!("\nthe roll-up of a day, {TENANTS} tenants, two records a request");
+    println!(
+        "  {:>10}  {:>9}  {:>8}  {:>12}  {:>12}  {:>6}",
+        "records", "MB, gzip", "MB, peak", "records/s", "floor", "ratio"
+    );
+    let date: Date = "2026-11-22".parse().unwrap();
+    let mut written = 0;
+    for records in [records / 4, records / 2, records] {
+        written = write_day(&archive, date, written, records).await;
+        let started = Instant::now();
+        let bytes = read_only(&archive, date).await;
+        let floor = f64::from(written) / started.elapsed().as_secs_f64();
+        memory::forget_peak();
+        let started = Instant::now();
+        let added = add_up(&archive, date, || false).await.unwrap();
+        let rate = f64::from(written) / started.elapsed().as_secs_f64();
+        assert_eq!(added.summary.requests, u64::from(written / 2));
+        assert_eq!(added.summary.duplicates, 0);
+        println!(
+            "  {written:>10}  {:>9.1}  {:>8.1}  {rate:>12.0}  {floor:>12.0}  {:>6.2}",
+            bytes as f64 / 1e6,
+            memory::peak_mb(),
+            floor / rate
+        );
+        black_box(added);
+    }
+}
+
+/// The floor: fetching the objects, decompressing and checking them, and nothing else.
+async fn read_only(archive: &Archive, date: Date) -> u64 {
+    let mut bytes = 0;
+    for source in [Source::Lookup, Source::Gateway] {
+        for listed in archive.list(source, date).await.unwrap() {
+            let object = archive.get(&listed.key).await.unwrap().unwrap();
+            black_box(archive::open(&listed.name.unwrap(), &object).unwrap());
+            bytes += listed.bytes;
+        }
+    }
+    bytes
+}
+
+async fn write_day(archive: &Archive, date: Date, from: u32, to: u32) -> u32 {
+    let start: Timestamp = "2026-11-21T15:00:00Z".parse().unwrap();
+    let bases = BaseDomains::default();
+    let mut at = from;
+    while at < to {
+        for source in [Source::Lookup, Source::Gateway] {
+            let mut log = String::new();
+            for number in (at / 2)..(at / 2 + OBJECT) {
+                let at = start + SignedDuration::from_millis(i64::from(number) * 8);
+                let line = match source {
+                    Source::Lookup => lookup_line(number, at),
+                    _ => gateway_line(number, at),
+                };
+                let _ = writeln!(log, "{line}");
+            }
+            let mut lines = Vec::new();
+            read_lines(log.as_bytes(), &bases, |item| {
+                let Item::Record(_, record) = item else {
+                    unreachable!("{item:?}");
+                };
+                serde_json::to_writer(&mut lines, &record).unwrap();
+                lines.push(b'\n');
+            })
+            .unwrap();
+            let name = ObjectName::of(source, date, &lines);
+            archive
+                .put(&name, archive::compress(&lines).unwrap())
+                .await
+                .unwrap();
+        }
+        at += 2 * OBJECT;
+    }
+    at
+}
+
+fn request_id(number: u32) -> String {
+    // As random as the gateway's.
+    let mut random = fastrand::Rng::with_seed(u64::from(number));
+    format!("{:011x}{number:08x}=", random.u64(..1 << 44))
+}
+
+fn lookup_line(number: u32, at: Timestamp) -> String {
+    let tenant = number.wrapping_mul(2_654_435_761) % TENANTS;
+    format!(
+        r#"{{"type":"access","time":"{at:.3}","requested_at":"{at:.3}","request_id":"{}","method":"GET","product":"sheet","domain":"tenant-{tenant}.cybozu.com","version":"1.9.{}","code":"VALID","status":200,"reason":null,"serial":"match","source":"103.79.14.0/24","browser":false,"database_ms":{}.82}}"#,
+        request_id(number),
+        tenant % 4,
+        number % 9,
+    )
+}
+
+fn gateway_line(number: u32, at: Timestamp) -> String {
+    format!(
+        r#"{{"type":"gateway","requestId":"{}","time":"{}","routeKey":"GET /v1/products/{{product}}/domains/{{domain}}/license","status":"200","responseLatency":"{}","integrationStatus":"200"}}"#,
+        request_id(number),
+        at.as_millisecond(),
+        8 + number % 40,
+    )
+}
