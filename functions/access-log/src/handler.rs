@@ -6,6 +6,7 @@ use aws_lambda_events::cloudwatch_logs::{LogData, LogsEvent};
 use aws_lambda_events::s3::S3Event;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tegata_common::access::{self, Item, Unreadable};
@@ -137,8 +138,7 @@ impl AccessLog {
         for record in event.records {
             let at = Timestamp::from_millisecond(record.event_time.timestamp_millis());
             let bucket = record.s3.bucket.name.unwrap_or_default();
-            let key = record.s3.object.url_decoded_key;
-            let key = key.or(record.s3.object.key).unwrap_or_default();
+            let key = decoded(&record.s3.object.key.unwrap_or_default());
             let archived = match self.fetch(&bucket, &key).await {
                 Ok(file) => self.file(&key, &file, at.unwrap_or_default()).await,
                 Err(error) => Err(error),
@@ -204,4 +204,10 @@ impl AccessLog {
         }
         Ok(report)
     }
+}
+
+/// An object's key as it is; notifications have it as forms encode it.
+fn decoded(key: &str) -> String {
+    let key = key.replace('+', " ");
+    percent_decode_str(&key).decode_utf8_lossy().into_owned()
 }
