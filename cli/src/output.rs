@@ -1,11 +1,12 @@
 //! Printing: tables for people, JSON for programs.
 
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use tegata_common::license::Code;
 
@@ -57,6 +58,21 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) {
     table.add_rows(rows);
     for line in table.lines() {
         say!("{}", line.trim());
+    }
+}
+
+/// A progress bar on stderr, on a terminal only, drawn by indicatif's template.
+pub(crate) fn progress(total: usize, template: &str, output: Output) -> ProgressBar {
+    let is_seen = output == Output::Text && io::stderr().is_terminal();
+    let target = match is_seen {
+        true => ProgressDrawTarget::stderr(),
+        false => ProgressDrawTarget::hidden(),
+    };
+    let total = u64::try_from(total).unwrap_or(u64::MAX);
+    let bar = ProgressBar::with_draw_target(Some(total), target);
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }
 

@@ -3,12 +3,10 @@
 mod search;
 mod verify;
 
-use std::io::IsTerminal as _;
-
 use clap::Subcommand;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::place::Place;
 
 /// Objects that are fetched at a time.
@@ -27,16 +25,7 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
     }
 }
 
-/// A bar over objects of the archive, on a terminal only.
+/// A bar over objects of the archive.
 fn progress(output: Output) -> ProgressBar {
-    let is_seen = output == Output::Text && std::io::stderr().is_terminal();
-    let target = match is_seen {
-        true => ProgressDrawTarget::stderr(),
-        false => ProgressDrawTarget::hidden(),
-    };
-    let bar = ProgressBar::with_draw_target(Some(0), target);
-    match ProgressStyle::with_template("{msg} {wide_bar} {pos} of {len} objects") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
+    output::progress(0, "{msg} {wide_bar} {pos} of {len} objects", output)
 }

@@ -1,13 +1,11 @@
 //! Files compared with what is there, and what differs written.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
 use futures_util::{StreamExt as _, stream};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use tegata_common::customer::CustomerId;
 use tegata_common::domain::Domain;
@@ -205,7 +203,7 @@ async fn plan_licenses(
 /// Writes the plan, and tells how many rows were written and how many were not.
 async fn write(place: &Place, output: Output, plan: &Plan) -> anyhow::Result<(usize, usize)> {
     let total = plan.customers.writes.len() + plan.licenses.writes.len();
-    let bar = progress(total, output);
+    let bar = output::progress(total, "{wide_bar} {pos} of {len} rows, {eta} left", output);
     let (mut written, mut failed) = (0, 0);
     let mut count = |what: String, result: anyhow::Result<()>| {
         bar.inc(1);
@@ -248,21 +246,6 @@ async fn write(place: &Place, output: Output, plan: &Plan) -> anyhow::Result<(us
 }
 
 /// A bar on a terminal; nothing elsewhere.
-fn progress(total: usize, output: Output) -> ProgressBar {
-    let is_seen = output == Output::Text && std::io::stderr().is_terminal();
-    let target = match is_seen {
-        true => ProgressDrawTarget::stderr(),
-        false => ProgressDrawTarget::hidden(),
-    };
-    let total = u64::try_from(total).unwrap_or(u64::MAX);
-    let bar = ProgressBar::with_draw_target(Some(total), target);
-    let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} rows, {eta} left");
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
-
 fn print(plan: &Plan) {
     let mut added = 0;
     let mut show = |is_new: bool, title: String, differences: &[Difference], policy| {

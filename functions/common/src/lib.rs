@@ -13,6 +13,8 @@ pub mod calendar;
 pub mod contract;
 pub mod customer;
 pub mod domain;
+#[cfg(feature = "function")]
+pub mod function;
 pub mod lease;
 pub mod license;
 pub mod network;

@@ -8,20 +8,11 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use license_lookup::handler::Lookup;
 use license_lookup::settings::Settings;
 use serde_json::value::RawValue;
+use tegata_common::function;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing::Level::WARN)
-        .init();
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    function::run(Box::pin(serve())).await
 }
 
 async fn serve() -> Result<(), Error> {

@@ -10,6 +10,7 @@ use license_renewal::handler::Renewal;
 use license_renewal::report::Report;
 use license_renewal::settings::Settings;
 use serde_json::Value;
+use tegata_common::function;
 
 /// The time before the function's end in which no licence is begun: enough for those under way,
 /// and for the report.
@@ -17,17 +18,7 @@ const RESERVE: Duration = Duration::from_secs(30);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing::Level::WARN)
-        .init();
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    function::run(Box::pin(serve())).await
 }
 
 async fn serve() -> Result<(), Error> {
