@@ -54,6 +54,7 @@ struct Found {
 pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Result<()> {
     let domain = place.bases.canonicalize(&args.domain)?;
     let period = args.period.period(place)?;
+    let code = args.code.as_ref().map(|code| code.to_ascii_uppercase());
     let mut found: BTreeMap<(Source, String), Found> = BTreeMap::new();
     let mut damaged = 0;
     let is_wanted = |record: &AccessRecord<'_>| {
@@ -63,7 +64,7 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
         let product = args.product.as_ref().map(ProductSlug::as_str);
         record.domain.as_deref() == Some(domain.as_str())
             && matches(product, record.product.as_deref())
-            && matches(args.code.as_deref(), record.code.as_deref())
+            && matches(code.as_deref(), record.code.as_deref())
     };
     for source in [Source::Lookup, Source::Cdn] {
         damaged += each(place, output, source, period, |record| {

@@ -16,6 +16,9 @@ use crate::output::{self, Output, say};
 use crate::period::PeriodArgs;
 use crate::place::Place;
 
+/// After that, an object may be gone.
+const KEPT: SignedDuration = SignedDuration::from_hours(archive::KEPT_DAYS as i64 * 24);
+
 /// What is promised: twelve months, whichever they are.
 const PROMISED: SignedDuration = SignedDuration::from_hours(366 * 24);
 
@@ -175,11 +178,17 @@ impl Day {
             day.check(place, source, &listed, receipt.as_ref(), found);
         }
         for (key, receipt) in receipts {
-            day.problems.push(format!(
-                "missing: {key}, {} records, archived {}",
-                receipt.records,
-                place.local_time(receipt.archived_at)
-            ));
+            let archived_at = place.local_time(receipt.archived_at);
+            let records = receipt.records;
+            if place.now.duration_since(receipt.archived_at) > KEPT {
+                day.notes.push(format!(
+                    "no longer kept: {key}, {records} records, archived {archived_at}"
+                ));
+            } else {
+                day.problems.push(format!(
+                    "missing: {key}, {records} records, archived {archived_at}"
+                ));
+            }
         }
         Ok(day)
     }
@@ -256,7 +265,8 @@ impl Day {
                 return;
             }
             Lock::None => {
-                self.problems.push(format!("not locked: {key}"));
+                self.problems
+                    .push(format!("not locked against everybody: {key}"));
                 false
             }
             Lock::Until { since, until } => {
@@ -287,8 +297,23 @@ impl Day {
         quick: bool,
     ) {
         let today = place.today();
+        let read: u64 = self.records.values().sum();
+        let unreadable = self.records.get(&Source::Unreadable).copied().unwrap_or(0);
+        let counted = state.map_or(0, |state| state.summary.records);
+        let is_over = self
+            .notes
+            .iter()
+            .any(|note| note.starts_with("no longer kept"));
+        if read - unreadable < counted && self.problems.is_empty() && !is_over {
+            self.problems.push(format!(
+                "missing: {counted} records were counted into the usage, {} are there, and no \
+                 receipt tells of the others",
+                read - unreadable
+            ));
+        }
         if self.objects == 0 {
             self.gaps.push(match (state, first) {
+                (Some(_), _) if is_over => "its records are no longer kept".to_owned(),
                 (Some(state), _) => format!(
                     "no records are there, though the day changed {} times",
                     state.changes

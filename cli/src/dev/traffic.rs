@@ -63,12 +63,12 @@ struct Tenant {
     /// Requests on a working day.
     busy: u32,
     code: &'static str,
-    /// The day of the seven from which on it has the new version.
-    updated_on: i32,
+    /// Days after a release at which it has the new version.
+    lag: i64,
 }
 
-const NEW: &str = "1.9.0";
-const OLD: &str = "1.8.2";
+/// Days from one release to the next.
+const RELEASES: i64 = 14;
 const USER_AGENTS: [&str; 3] = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/131.0.0.0 Safari/537.36",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/131.0.0.0 Edg/131.0.0.0",
@@ -83,7 +83,7 @@ pub(super) fn week(now: Timestamp, zone: &TimeZone) -> anyhow::Result<Vec<Vec<Li
         let date = today.checked_sub((DAYS - 1 - number).days())?;
         let mut lines = Vec::new();
         for product in ["sheet", "gantt"] {
-            day(date, number, product, zone, &mut lines)?;
+            day(date, product, zone, &mut lines)?;
         }
         lines.retain(|line| line.at <= now);
         lines.sort_by_key(|line| line.at);
@@ -94,7 +94,6 @@ pub(super) fn week(now: Timestamp, zone: &TimeZone) -> anyhow::Result<Vec<Vec<Li
 
 fn day(
     date: Date,
-    number: i32,
     product: &'static str,
     zone: &TimeZone,
     lines: &mut Vec<Line>,
@@ -117,7 +116,7 @@ fn day(
             let at = midnight + instant_of_day(&mut random);
             let (name, _) = tenant.name.split_once('.').unwrap_or_default();
             let id = format!("sample-{date}-{product}-{name}-{request}");
-            ask(&tenant, product, number, &id, at, &mut random, lines);
+            ask(&tenant, product, date, &id, at, &mut random, lines);
         }
     }
     Ok(())
@@ -140,14 +139,14 @@ fn tenants(product: &str) -> impl Iterator<Item = Tenant> {
                 name: format!("sample-{name}.cybozu.com"),
                 busy: [64, 18, 33, 9, 41, 12, 25][number % 7],
                 code,
-                updated_on: i32::try_from(number * 5 % 11).unwrap_or(0) - 2,
+                lag: i64::try_from(number * 5 % 11).unwrap_or(0),
             }
         });
     let strangers = ["trial-ended", "copied-app", "old-tenant"].map(|name| Tenant {
         name: format!("{name}.cybozu.com"),
         busy: 6,
         code: "NOT_FOUND",
-        updated_on: DAYS,
+        lag: 3 * RELEASES,
     });
     known.chain(strangers)
 }
@@ -168,13 +167,19 @@ fn instant_of_day(random: &mut Rng) -> SignedDuration {
 fn ask(
     tenant: &Tenant,
     product: &str,
-    day: i32,
+    date: Date,
     id: &str,
     at: Timestamp,
     random: &mut Rng,
     lines: &mut Vec<Line>,
 ) {
-    let version = if day >= tenant.updated_on { NEW } else { OLD };
+    // By the date alone: the same day gives the same lines, whenever they are made up.
+    let day = i64::from(date.day_of_year()) + 366 * i64::from(date.year() - 2026);
+    let version = format!(
+        "1.{}.0",
+        (day - tenant.lag).div_euclid(RELEASES).rem_euclid(100)
+    );
+    let version = version.as_str();
     let is_throttled = random.u16(..) < 60;
     let has_failed = random.u16(..) < 90;
     let (code, status, reason) = match tenant.code {

@@ -53,6 +53,7 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
                     "refused": counts.refused,
                     "errors": counts.errors,
                     "files": counts.files,
+                    "file_errors": counts.file_errors,
                     "file_versions": counts.file_versions,
                     "p50_ms": counts.latencies.percentile(50),
                     "p99_ms": counts.latencies.percentile(99),

@@ -1,6 +1,6 @@
 //! The usage of one product over a period: a table, JSON, or a page.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -8,6 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::civil::Date;
 use serde::Serialize;
 use tegata_common::product::{Product, ProductSlug};
+use tegata_common::table::usage::DayState;
 use tegata_common::table::{Key, Stored};
 use tegata_common::usage::{Counts, OTHERS, UNKNOWN, Usage};
 
@@ -59,6 +60,8 @@ pub(super) struct Report {
     domains: Vec<Tenant>,
     without_license: Vec<Stranger>,
     gateway: Gateway,
+    /// Days with records that are not in the usage yet.
+    waiting: Vec<Date>,
 }
 
 #[derive(Debug, Serialize)]
@@ -140,6 +143,7 @@ struct Gateway {
 struct Read {
     date: Date,
     is_counted: bool,
+    is_waiting: bool,
     rows: Vec<Usage>,
     of_no_product: Counts,
 }
@@ -190,16 +194,12 @@ async fn name(
 }
 
 async fn read(place: &Place, product: &ProductSlug, period: Period) -> anyhow::Result<Vec<Read>> {
-    let known: BTreeSet<Date> = place
-        .usage
-        .days()
-        .await?
-        .into_iter()
-        .filter(|day| day.rolled_up_at.is_some())
-        .map(|day| day.date)
-        .collect();
+    let days = place.usage.days().await?.into_iter();
+    let known: BTreeMap<Date, DayState> = days.map(|day| (day.date, day)).collect();
     let days = stream::iter(period.days()).map(|date| {
-        let is_counted = known.contains(&date);
+        let state = known.get(&date);
+        let is_counted = state.is_some_and(|day| day.rolled_up_at.is_some());
+        let is_waiting = state.is_some_and(DayState::is_waiting);
         async move {
             let mut of_no_product = Counts::default();
             let mut rows = Vec::new();
@@ -212,6 +212,7 @@ async fn read(place: &Place, product: &ProductSlug, period: Period) -> anyhow::R
             anyhow::Ok(Read {
                 date,
                 is_counted,
+                is_waiting,
                 rows,
                 of_no_product,
             })
@@ -299,10 +300,12 @@ impl Report {
                     last_seen: instant(counts.last_seen),
                 })
                 .collect(),
-            gateway: Gateway {
-                requests: gateway.requests,
-                codes: gateway.codes,
-            },
+            gateway: Gateway::of(gateway),
+            waiting: days
+                .iter()
+                .filter(|day| day.is_waiting)
+                .map(|day| day.date)
+                .collect(),
             product,
         }
     }
@@ -335,6 +338,8 @@ impl Report {
                     milliseconds(day.p99_ms),
                     day.files.to_string(),
                 ]);
+            } else if self.waiting.contains(&day.date) {
+                row.push("not counted yet".to_owned());
             } else {
                 row.push("no records".to_owned());
             }
@@ -353,6 +358,13 @@ impl Report {
             "files",
         ];
         output::table(&header, rows.collect());
+        if !self.waiting.is_empty() {
+            let days: Vec<String> = self.waiting.iter().map(Date::to_string).collect();
+            say!(
+                "\nThe last records of {} are not counted yet.",
+                days.join(", ")
+            );
+        }
         say!("\nCodes:");
         let percent = |share: f64| format!("{:.1} %", share * 100.0);
         let rows = self.codes.iter().map(|code| {
@@ -388,6 +400,24 @@ impl Report {
                 "\nAnswered by the gateway itself, for all products: {}",
                 in_words(by_number(&self.gateway.codes))
             );
+        }
+    }
+}
+
+impl Gateway {
+    /// Of what has no product, what the function never saw.
+    fn of(of_no_product: Counts) -> Self {
+        let own = [
+            "THROTTLED",
+            "NO_ROUTE",
+            "REFUSED_BY_GATEWAY",
+            "GATEWAY_ERROR",
+        ];
+        let mut codes = of_no_product.codes;
+        codes.retain(|code, _| own.contains(&code.as_str()));
+        Self {
+            requests: codes.values().sum(),
+            codes,
         }
     }
 }

@@ -12,6 +12,7 @@ use std::str::FromStr;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ObjectLockMode;
 use data_encoding::HEXLOWER;
 use flate2::read::MultiGzDecoder;
 use flate2::{Compression, GzBuilder};
@@ -21,6 +22,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::access::Source;
 use crate::aws;
+
+/// Days for which an object is kept, at least: what the template's shortest retention is. Older
+/// ones may be gone.
+pub const KEPT_DAYS: i32 = 400;
 
 /// The name of an object: `source=lookup/dt=2026-11-22/<32 hexadecimal digits>.ndjson.gz`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,7 +151,7 @@ pub enum Lock {
         /// When the lock ends.
         until: Timestamp,
     },
-    /// It is not locked.
+    /// It is not locked, or in a mode that somebody may bypass.
     None,
     /// This archive cannot lock.
     NotHere,
@@ -273,8 +278,9 @@ impl Archive {
         };
         let until = instant(head.object_lock_retain_until_date);
         let since = instant(head.last_modified);
+        let is_for_everybody = head.object_lock_mode == Some(ObjectLockMode::Compliance);
         Ok(match (since, until) {
-            (Some(since), Some(until)) => Lock::Until { since, until },
+            (Some(since), Some(until)) if is_for_everybody => Lock::Until { since, until },
             _ => Lock::None,
         })
     }

@@ -11,7 +11,7 @@ use jiff::{Timestamp, ToSpan as _};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tegata_common::access::{AccessRecord, Source};
-use tegata_common::archive::{self, Archive, ArchiveError, Listed};
+use tegata_common::archive::{self, Archive, ArchiveError, KEPT_DAYS, Listed};
 use tegata_common::aws::TrustError;
 use tegata_common::table::TableError;
 use tegata_common::table::usage::{DayState, UsageTable};
@@ -129,9 +129,11 @@ impl RollUp {
         let today = self.zone.to_datetime(now).date();
         let known = self.usage.days().await?;
         // Today in any case: a batch may have broken off before it said that the day has changed.
+        // Not a day whose archive may be gone: nothing but its usage would be left of it.
+        let oldest = today.saturating_sub(KEPT_DAYS.days());
         let mut due: Vec<Date> = known
             .iter()
-            .filter(|day| day.is_waiting() || day.date == today)
+            .filter(|day| day.is_waiting() && day.date >= oldest || day.date == today)
             .map(|day| day.date)
             .collect();
         if !due.contains(&today) {
@@ -272,9 +274,4 @@ fn read_object(
         }
     }
     Ok(())
-}
-
-/// The days from one to another, both included.
-pub fn days(from: Date, to: Date) -> impl Iterator<Item = Date> {
-    from.series(1.day()).take_while(move |date| *date <= to)
 }

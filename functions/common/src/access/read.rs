@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Read as _};
 
 use flate2::bufread::MultiGzDecoder;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::cdn::{self, Columns};
 use super::gateway::{self, Wrong};
@@ -132,13 +133,21 @@ fn kind(line: &[u8]) -> Kind {
     struct Typed<'a> {
         #[serde(borrow, default)]
         r#type: Option<Text<'a>>,
+        /// Of an error or a warning of a function.
+        #[serde(default)]
+        level: Option<IgnoredAny>,
+        /// Of a function's report.
+        #[serde(default)]
+        _aws: Option<IgnoredAny>,
     }
     match serde_json::from_slice::<Typed<'_>>(line) {
         Ok(typed) => match typed.r#type.as_deref() {
             Some("gateway") => Kind::Gateway,
             Some("access") => Kind::Lookup,
-            // An error of the function, a report of Lambda's.
-            _ => Kind::Foreign,
+            Some(of_lambda) if of_lambda.starts_with("platform.") => Kind::Foreign,
+            _ if typed.level.is_some() || typed._aws.is_some() => Kind::Foreign,
+            // Such as a gateway's whose format somebody has changed.
+            _ => Kind::Unknown(Unreadable::new(line, "JSON of no known kind")),
         },
         Err(error) => Kind::Unknown(Unreadable::json(line, &error)),
     }

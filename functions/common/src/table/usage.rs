@@ -10,7 +10,7 @@
 //!
 //! Usage is derived, and rewritten as a whole; it has no history.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -32,8 +32,9 @@ const DAYS: &str = "#days";
 /// Requests of a batch write.
 const BATCH: usize = 25;
 
-/// How long a batch waits that the table had no room for.
+/// How long a batch waits that the table had no room for, at first and at most.
 const PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The receipt of an archived object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,24 +207,24 @@ impl UsageTable {
             let partition = rows(product, date);
             let wanted = by_product.get(product.as_str());
             let wanted = wanted.map_or(&[][..], Vec::as_slice);
-            let mut writes = Vec::new();
-            for row in wanted {
+            let puts = wanted.iter().map(|row| {
                 let mut item = to_item(&partition, row)?;
                 item.extend(key(&partition, &row.domain));
                 let put = PutRequest::builder().set_item(Some(item)).build();
                 let put = put.map_err(TableError::build)?;
-                writes.push(WriteRequest::builder().put_request(put).build());
-            }
+                Ok(WriteRequest::builder().put_request(put).build())
+            });
+            self.write_all(puts).await?;
             let names: BTreeSet<&str> = wanted.iter().map(|row| row.domain.as_str()).collect();
-            for domain in self.sort_keys(&partition).await? {
-                if !names.contains(domain.as_str()) {
-                    let gone = key(&partition, &domain);
-                    let delete = DeleteRequest::builder().set_key(Some(gone)).build();
-                    let delete = delete.map_err(TableError::build)?;
-                    writes.push(WriteRequest::builder().delete_request(delete).build());
-                }
-            }
-            self.write_all(writes).await?;
+            let there = self.sort_keys(&partition).await?;
+            let gone = there.iter().filter(|name| !names.contains(name.as_str()));
+            let deletes = gone.map(|domain| {
+                let gone = key(&partition, domain);
+                let delete = DeleteRequest::builder().set_key(Some(gone)).build();
+                let delete = delete.map_err(TableError::build)?;
+                Ok(WriteRequest::builder().delete_request(delete).build())
+            });
+            self.write_all(deletes).await?;
         }
         let done = DayState {
             rolled_up: state.changes,
@@ -259,28 +260,43 @@ impl UsageTable {
         Ok(())
     }
 
-    async fn write_all(&self, writes: Vec<WriteRequest>) -> Result<(), TableError> {
-        let mut left = writes;
-        while !left.is_empty() {
-            let rest = left.split_off(left.len().min(BATCH));
-            let batch = HashMap::from([(self.table.name.clone(), left)]);
+    /// Makes writes of different items, 25 a request. They are built as they are sent: a day may
+    /// have a hundred thousand.
+    async fn write_all(
+        &self,
+        writes: impl Iterator<Item = Result<WriteRequest, TableError>>,
+    ) -> Result<(), TableError> {
+        let mut writes = writes;
+        let mut batch = Vec::new();
+        let mut pause = PAUSE;
+        loop {
+            while batch.len() < BATCH
+                && let Some(write) = writes.next()
+            {
+                batch.push(write?);
+            }
+            if batch.is_empty() {
+                return Ok(());
+            }
             let output = self
                 .table
                 .client
                 .batch_write_item()
-                .set_request_items(Some(batch))
+                .request_items(&self.table.name, std::mem::take(&mut batch))
                 .send()
                 .await
                 .map_err(TableError::database)?;
-            // What the table had no room for at the moment is tried again with the next.
+            // What the table had no room for at the moment is tried again with the next, a little
+            // later each time.
             let unprocessed = output.unprocessed_items.unwrap_or_default();
-            if !unprocessed.is_empty() {
-                tokio::time::sleep(PAUSE).await;
+            batch.extend(unprocessed.into_values().flatten());
+            if batch.is_empty() {
+                pause = PAUSE;
+            } else {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
-            left = rest;
-            left.extend(unprocessed.into_values().flatten());
         }
-        Ok(())
     }
 
     async fn sort_keys(&self, partition: &str) -> Result<Vec<String>, TableError> {

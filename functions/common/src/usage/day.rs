@@ -6,7 +6,7 @@
 //! many parts as it likes, by [`Sighting::part`], and hands them back part by part. All sightings
 //! of a request are in one part, so a part is joined and counted by itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -20,8 +20,13 @@ use crate::access::{AccessRecord, Source};
 /// Anybody can ask for names that do not exist; tenants with a licence are never left out.
 pub const MOST_STRANGERS: usize = 100_000;
 
-/// Versions of one day that are told apart.
-const MOST_VERSIONS: usize = 1000;
+/// Products of a day that nobody has a licence of, and that are told apart. Beyond them the product
+/// is [`OTHERS`] too.
+pub const MOST_STRANGE_PRODUCTS: usize = 100;
+
+/// Versions of one day that are told apart: those that only strangers tell, and all.
+const MOST_STRANGE_VERSIONS: usize = 1000;
+const MOST_VERSIONS: usize = 10_000;
 
 /// What is remembered of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +44,8 @@ pub struct Sighting {
     latency: Option<u32>,
     bytes: u64,
     is_file: bool,
+    /// Whether the gateway says that the function answered.
+    was_answered: bool,
 }
 
 impl Sighting {
@@ -58,6 +65,8 @@ pub struct Day {
     versions: Names,
     counts: Vec<Counts>,
     strangers: usize,
+    strange_products: HashSet<String>,
+    strange_versions: usize,
     summary: DaySummary,
 }
 
@@ -71,6 +80,8 @@ impl Day {
             versions: Names::default(),
             counts: Vec::new(),
             strangers: 0,
+            strange_products: HashSet::new(),
+            strange_versions: 0,
             summary: DaySummary::default(),
         };
         day.versions.number(""); // 0: not told
@@ -87,11 +98,7 @@ impl Day {
         // The page that loads a file only says who it is, as does whoever asks for a licence.
         let is_licensed = is_licensed(code);
         let version = record.version.as_deref().unwrap_or_default();
-        let version = match self.versions.known(version) {
-            Some(number) => number,
-            None if self.versions.len() <= MOST_VERSIONS => self.versions.number(version),
-            None => self.versions.number("other"),
-        };
+        let version = self.version(version, is_licensed);
         Sighting {
             request: request(&record.request_id),
             source,
@@ -103,6 +110,7 @@ impl Day {
             latency: record.latency_ms,
             bytes: record.bytes.unwrap_or_default(),
             is_file: record.file.is_some(),
+            was_answered: matches!(record.integration_status, Some(200..300)),
         }
     }
 
@@ -157,11 +165,27 @@ impl Day {
         (rows, self.summary)
     }
 
+    fn version(&mut self, version: &str, is_licensed: bool) -> u32 {
+        if let Some(number) = self.versions.known(version) {
+            return number;
+        }
+        let is_known = is_licensed || self.strange_versions < MOST_STRANGE_VERSIONS;
+        if !is_known || self.versions.len() >= MOST_VERSIONS {
+            return self.versions.number("other");
+        }
+        self.strange_versions += usize::from(!is_licensed);
+        self.versions.number(version)
+    }
+
     fn row(&mut self, product: &str, domain: &str, is_licensed: bool) -> u32 {
         let name = format!("{product} {domain}"); // neither has a blank
         let number = match self.rows.known(&name) {
             Some(number) => number,
-            None if is_licensed || domain == UNKNOWN => self.rows.number(&name),
+            None if is_licensed => self.rows.number(&name),
+            None if !self.may_be_told_apart(product) => {
+                self.rows.number(&format!("{OTHERS} {OTHERS}"))
+            }
+            None if domain == UNKNOWN => self.rows.number(&name),
             None if self.strangers < MOST_STRANGERS => {
                 self.strangers += 1;
                 self.rows.number(&name)
@@ -170,6 +194,15 @@ impl Day {
         };
         self.counts.resize_with(self.rows.len(), Counts::default);
         number
+    }
+
+    /// Anybody can ask for products that do not exist: only so many of them are told apart.
+    fn may_be_told_apart(&mut self, product: &str) -> bool {
+        if product == UNKNOWN || self.strange_products.contains(product) {
+            return true;
+        }
+        let has_room = self.strange_products.len() < MOST_STRANGE_PRODUCTS;
+        has_room && self.strange_products.insert(product.to_owned())
     }
 
     fn count_request(&mut self, gateway: Option<Sighting>, lookup: Option<Sighting>) {
@@ -181,6 +214,7 @@ impl Day {
         let status = gateway.map_or(told.status, |gateway| gateway.status);
         let code = match lookup {
             Some(lookup) => self.codes.names[lookup.code as usize].clone(),
+            None if told.was_answered => UNRECORDED.to_owned(),
             None => gateways_own_code(status).to_owned(),
         };
         match (gateway, lookup) {
@@ -195,6 +229,7 @@ impl Day {
         counts.requests += 1;
         match status {
             500.. => counts.errors += 1,
+            404 if code == UNRECORDED => {}
             400..500 if code != "NOT_FOUND" => counts.refused += 1,
             _ => {}
         }
@@ -214,7 +249,8 @@ impl Day {
         let counts = &mut self.counts[file.row as usize];
         notice(counts, file.time);
         counts.bytes += file.bytes;
-        if file.status >= 400 {
+        // Neither an error nor a redirection is a file, nor is a reader who hung up (000).
+        if !matches!(file.status, 200 | 206 | 304) {
             counts.file_errors += 1;
             return;
         }
@@ -287,5 +323,94 @@ impl Names {
         self.names.push(name.to_owned());
         self.numbers.insert(name.to_owned(), number);
         number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Text;
+
+    fn record(id: &str, product: &str, domain: &str, code: &str) -> AccessRecord<'static> {
+        let text = |text: &str| Some(Text::from(text.to_owned()));
+        AccessRecord {
+            product: text(product),
+            domain: text(domain),
+            code: text(code),
+            status: Some(if code == "NOT_FOUND" { 404 } else { 200 }),
+            ..AccessRecord::new(Text::from(id.to_owned()), Timestamp::UNIX_EPOCH)
+        }
+    }
+
+    fn gateway(id: &str, status: u16, integration: Option<u16>) -> AccessRecord<'static> {
+        AccessRecord {
+            status: Some(status),
+            integration_status: integration,
+            ..AccessRecord::new(Text::from(id.to_owned()), Timestamp::UNIX_EPOCH)
+        }
+    }
+
+    fn add_up(records: &[(Source, AccessRecord<'_>)]) -> (Vec<Usage>, DaySummary) {
+        let mut day = Day::new("2026-11-22".parse().unwrap());
+        let seen = records
+            .iter()
+            .map(|(source, record)| day.see(*source, record));
+        let seen: Vec<Sighting> = seen.collect();
+        day.count(seen);
+        day.finish()
+    }
+
+    #[test]
+    fn whoever_makes_names_up_makes_no_more_rows_than_there_is_room_for() {
+        let mut records = Vec::new();
+        for number in 0..5000 {
+            let (id, product) = (format!("a{number}"), format!("product-{number}"));
+            records.push((
+                Source::Lookup,
+                record(&id, &product, "a.cybozu.com", "NOT_FOUND"),
+            ));
+            let (id, version) = (format!("b{number}"), format!("1.0.{number}"));
+            let mut stranger = record(&id, "sheet", "a.cybozu.com", "NOT_FOUND");
+            stranger.version = Some(Text::from(version));
+            records.push((Source::Lookup, stranger));
+        }
+        // Comes last, and is a customer.
+        let mut customer = record("c", "gantt", "example.cybozu.com", "VALID");
+        customer.version = Some(Text::from("1.9.0"));
+        records.push((Source::Lookup, customer));
+        let (usage, summary) = add_up(&records);
+        assert_eq!(summary.requests, 10_001);
+        assert!(usage.len() <= MOST_STRANGE_PRODUCTS + 3, "{}", usage.len());
+        let row = |product: &str| usage.iter().find(|row| row.product == product).unwrap();
+        assert_eq!(row("gantt").counts.versions["1.9.0"], 1);
+        let others = row(OTHERS);
+        assert_eq!(others.domain, OTHERS);
+        assert!(others.counts.requests > 4800);
+        let versions = &row("sheet").counts.versions;
+        assert!(versions.len() <= MOST_STRANGE_VERSIONS + 1);
+        assert_eq!(versions.values().sum::<u64>(), 5000);
+    }
+
+    #[test]
+    fn an_answer_of_the_functions_without_its_line_is_a_gap_and_no_answer_of_the_gateways() {
+        for (status, integration, code, refused, errors, gateway_only) in [
+            (200, Some(200), "UNRECORDED", 0, 0, 1),
+            (404, Some(200), "UNRECORDED", 0, 0, 1),
+            (403, Some(200), "UNRECORDED", 1, 0, 1),
+            (503, Some(200), "UNRECORDED", 0, 1, 1),
+            (503, Some(504), "GATEWAY_ERROR", 0, 1, 0),
+            (429, None, "THROTTLED", 1, 0, 0),
+            (404, None, "NO_ROUTE", 1, 0, 0),
+        ] {
+            let (usage, summary) = add_up(&[(Source::Gateway, gateway("x", status, integration))]);
+            let counts = &usage[0].counts;
+            assert_eq!(counts.codes.keys().collect::<Vec<_>>(), [code], "{status}");
+            assert_eq!(
+                (counts.refused, counts.errors),
+                (refused, errors),
+                "{status}"
+            );
+            assert_eq!(summary.gateway_only, gateway_only, "{status}");
+        }
     }
 }

@@ -17,7 +17,8 @@ pub use latency::Latencies;
 /// by itself, say.
 pub const UNKNOWN: &str = "-";
 
-/// Stands for the tenants without a licence beyond the [`day::MOST_STRANGERS`]th.
+/// Stands for the tenants without a licence beyond the [`day::MOST_STRANGERS`]th, and for the
+/// products beyond [`day::MOST_STRANGE_PRODUCTS`] that nobody has a licence of.
 pub const OTHERS: &str = "#others";
 
 /// What one tenant did with one product on one day.
@@ -54,7 +55,7 @@ pub struct Counts {
     pub files: u64,
     /// The files by the plug-in's version.
     pub file_versions: BTreeMap<String, u64>,
-    /// Requests to the CDN for what is not there, or must not be had.
+    /// Requests to the CDN that no file was served for.
     pub file_errors: u64,
     /// Bytes that the CDN sent.
     pub bytes: u64,
