@@ -6,7 +6,7 @@ use anyhow::bail;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde::Serialize;
-use tegata_common::access::{AccessRecord, Source};
+use tegata_common::access::{AccessRecord, Source, Text};
 use tegata_common::archive::{self, Listed};
 use tegata_common::domain::Domain;
 use tegata_common::product::ProductSlug;
@@ -73,7 +73,7 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
                 let entry = found.entry((source, id));
                 entry.or_insert_with(|| Found {
                     source,
-                    record: owned(record),
+                    record: record.into_owned(),
                     gateway_status: None,
                     gateway_latency_ms: None,
                 });
@@ -142,32 +142,6 @@ fn lines(listed: &Listed, object: Option<Vec<u8>>) -> Option<Vec<u8>> {
     archive::open(listed.name.as_ref()?, &object?).ok()
 }
 
-/// The record, independent of the line it was read from.
-fn owned(record: AccessRecord<'_>) -> AccessRecord<'static> {
-    let text = |text: Option<tegata_common::access::Text<'_>>| text.map(|text| text.into_owned());
-    AccessRecord {
-        request_id: record.request_id.into_owned(),
-        time: record.time,
-        product: text(record.product),
-        domain: text(record.domain),
-        version: text(record.version),
-        method: text(record.method),
-        status: record.status,
-        code: text(record.code),
-        reason: text(record.reason),
-        serial: text(record.serial),
-        network: text(record.network),
-        agent: text(record.agent),
-        browser: record.browser,
-        latency_ms: record.latency_ms,
-        database_ms: record.database_ms,
-        integration_status: record.integration_status,
-        file: text(record.file),
-        bytes: record.bytes,
-        cache: text(record.cache),
-    }
-}
-
 fn print(
     place: &Place,
     output: Output,
@@ -179,7 +153,7 @@ fn print(
         return output::json(&found);
     }
     let time = |at: Timestamp| place.local_time(at);
-    let text = |text: &Option<tegata_common::access::Text<'_>>| {
+    let text = |text: &Option<Text<'_>>| {
         text.as_ref()
             .map_or_else(|| "-".to_owned(), ToString::to_string)
     };

@@ -203,7 +203,7 @@ pub(super) struct CdnLine<'a> {
     pub(super) at: Timestamp,
     pub(super) path: &'a str,
     pub(super) status: u16,
-    pub(super) bytes: usize,
+    pub(super) bytes: u64,
     pub(super) latency_ms: u128,
     pub(super) address: &'a str,
     pub(super) user_agent: &'a str,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -71,8 +71,8 @@ async fn serve(
             .answer(&event.to_string(), Timestamp::now())
             .await;
         // Whoever reads stdout may have gone; requests are answered all the same.
-        let _ = writeln!(std::io::stdout(), "{}", answered.line);
         let line = answered.line.to_string();
+        let _ = writeln!(std::io::stdout(), "{line}");
         gateway.doors.write(Door::Lookup, arrived.at, line);
         let response = response(answered.response);
         let route_key = format!("{method} {LOOKUP_ROUTE}");
@@ -87,7 +87,7 @@ async fn serve(
             .into_response(),
         (Method::GET, JWKS_PATH) => {
             let response = jwks(&gateway.place).await;
-            gateway.log_file(&arrived, JWKS_PATH, response.status(), peer.ip(), &headers);
+            gateway.log_file(&arrived, JWKS_PATH, &response, peer.ip(), &headers);
             response
         }
         // The gateway's own words for a path that has no route.
@@ -129,7 +129,7 @@ impl Gateway {
         &self,
         arrived: &Arrived,
         path: &str,
-        status: StatusCode,
+        response: &Response,
         peer: IpAddr,
         headers: &HeaderMap,
     ) {
@@ -141,8 +141,8 @@ impl Gateway {
             request_id: &arrived.request_id(),
             at: arrived.at,
             path,
-            status: status.as_u16(),
-            bytes: 0,
+            status: response.status().as_u16(),
+            bytes: response.body().size_hint().exact().unwrap_or_default(),
             latency_ms: arrived.since.elapsed().as_millis(),
             address: &peer.to_string(),
             user_agent: header(header::USER_AGENT),

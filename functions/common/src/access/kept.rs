@@ -10,7 +10,7 @@ use crate::product::ProductSlug;
 use crate::serial::Serial;
 
 /// Stands for what is there, but must not be kept.
-const OTHER: &str = "other";
+pub(super) const OTHER: &str = "other";
 
 /// A plug-in's version, if it is written like one: up to three numbers, and a stage (`1.9.0`,
 /// `2.0.0-beta.3`). Everything else a caller could have put there (a serial, an address) is

@@ -80,7 +80,7 @@ fn normalise<'a>(line: Line<'a>, whole: &'a [u8]) -> Result<AccessRecord<'a>, Wr
         if kept::is_version(&version) {
             version
         } else {
-            Text::from("other")
+            Text::from(kept::OTHER)
         }
     });
     Ok(AccessRecord {

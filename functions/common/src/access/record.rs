@@ -148,6 +148,34 @@ impl<'a> AccessRecord<'a> {
     }
 }
 
+impl AccessRecord<'_> {
+    /// The same, independent of the line it was read from.
+    pub fn into_owned(self) -> AccessRecord<'static> {
+        let owned = |text: Option<Text<'_>>| text.map(Text::into_owned);
+        AccessRecord {
+            request_id: self.request_id.into_owned(),
+            time: self.time,
+            product: owned(self.product),
+            domain: owned(self.domain),
+            version: owned(self.version),
+            method: owned(self.method),
+            status: self.status,
+            code: owned(self.code),
+            reason: owned(self.reason),
+            serial: owned(self.serial),
+            network: owned(self.network),
+            agent: owned(self.agent),
+            browser: self.browser,
+            latency_ms: self.latency_ms,
+            database_ms: self.database_ms,
+            integration_status: self.integration_status,
+            file: owned(self.file),
+            bytes: self.bytes,
+            cache: owned(self.cache),
+        }
+    }
+}
+
 /// Instants to the millisecond, whatever their digits: `2026-11-22T01:03:11.000Z`.
 mod milliseconds {
     use super::{Deserialize, Text, Timestamp};
