@@ -19,6 +19,7 @@ use tegata_common::serial::Serial;
 use tegata_common::signing::{Jwks, Keeper, KeyFiles, KeyRegister, Signer};
 use tegata_common::table::customers::Customers;
 use tegata_common::table::licenses::Licenses;
+use tegata_common::table::notices::Notices;
 use tegata_common::table::usage::UsageTable;
 use tegata_common::table::{Act, Key};
 
@@ -38,6 +39,8 @@ pub struct Database {
     pub licenses: Licenses,
     /// The `Customers` table.
     pub customers: Customers,
+    /// The `Notices` table.
+    pub notices: Notices,
     /// The `Usage` table.
     pub usage: UsageTable,
 }
@@ -62,6 +65,8 @@ impl Database {
         licenses.create_if_missing().await.unwrap();
         let customers = Customers::new(client.clone(), "Customers");
         customers.create_if_missing().await.unwrap();
+        let notices = Notices::new(client.clone(), "Notices");
+        notices.create_if_missing().await.unwrap();
         let usage = UsageTable::new(client.clone(), "Usage");
         usage.create_if_missing().await.unwrap();
         Self {
@@ -69,6 +74,7 @@ impl Database {
             client,
             licenses,
             customers,
+            notices,
             usage,
         }
     }

@@ -89,10 +89,13 @@ pub struct Environment {
 pub struct MissingVariable(pub &'static str);
 
 /// The variables that name another endpoint than AWS's, for one service or for all.
-const ENDPOINT_URLS: [(&str, &str); 4] = [
+const ENDPOINT_URLS: [(&str, &str); 7] = [
     ("DYNAMODB", "AWS_ENDPOINT_URL_DYNAMODB"),
     ("KMS", "AWS_ENDPOINT_URL_KMS"),
     ("S3", "AWS_ENDPOINT_URL_S3"),
+    ("SECRETS_MANAGER", "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+    ("SESV2", "AWS_ENDPOINT_URL_SESV2"),
+    ("SQS", "AWS_ENDPOINT_URL_SQS"),
     ("", "AWS_ENDPOINT_URL"),
 ];
 
@@ -132,7 +135,7 @@ impl Environment {
         )
     }
 
-    /// Where a service (`DYNAMODB`, `KMS`, `S3`) is, if not at AWS's own endpoint.
+    /// Where a service (`DYNAMODB`, `KMS`, `S3`, …) is, if not at AWS's own endpoint.
     pub fn endpoint_url(&self, service: &str) -> Option<String> {
         let mut urls = self.endpoint_urls.iter();
         let (_, url) = urls.find(|(of, _)| *of == service || of.is_empty())?;

@@ -18,6 +18,7 @@ pub mod function;
 pub mod lease;
 pub mod license;
 pub mod network;
+pub mod notice;
 pub mod product;
 pub mod renewal;
 pub mod serial;

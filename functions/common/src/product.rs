@@ -8,6 +8,8 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::customer::Language;
+
 /// A product's name in keys, paths and claims: `sheet`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -64,6 +66,16 @@ pub struct Bilingual {
     pub ja: String,
     /// English.
     pub en: String,
+}
+
+impl Bilingual {
+    /// The text in a language.
+    pub fn get(&self, language: Language) -> &str {
+        match language {
+            Language::Ja => &self.ja,
+            Language::En => &self.en,
+        }
+    }
 }
 
 /// The id kintone gives a plug-in, derived from its signing key: 32 letters from a to p.
@@ -172,6 +184,10 @@ const fn default_refresh_hours() -> u16 {
     24
 }
 
+const fn default_notice_days() -> u16 {
+    7
+}
+
 const fn default_cancel_by_day() -> i8 {
     20
 }
@@ -246,6 +262,9 @@ pub struct Product {
     pub name: Bilingual,
     /// The ids under which kintone knows its builds.
     pub kintone_plugin_ids: Vec<KintonePluginId>,
+    /// Days before a release or maintenance by which it has to be announced, at least.
+    #[serde(default = "default_notice_days")]
+    pub notice_days: u16,
     /// What it fixes for its licences.
     pub policy: Policy,
 }
@@ -285,6 +304,8 @@ struct CatalogueEntry {
     cancel_by_day: i8,
     #[serde(default)]
     requires_serial: bool,
+    #[serde(default = "default_notice_days")]
+    notice_days: u16,
 }
 
 /// What makes a catalogue file unusable, with the product's slug.
@@ -296,6 +317,9 @@ pub enum CatalogueError {
     /// Two products that claim one kintone plug-in id.
     #[error("products.{0}: its kintone plug-in id is listed twice in this file")]
     PluginId(ProductSlug),
+    /// A lead time that nobody would keep.
+    #[error("products.{0}: notice_days must be 0 to 90")]
+    NoticeDays(ProductSlug),
     /// A display name that is blank.
     #[error("products.{0}: name.ja and name.en must not be empty")]
     Name(ProductSlug),
@@ -324,6 +348,9 @@ impl TryFrom<CatalogueFile> for Catalogue {
             if entry.name.ja.trim().is_empty() || entry.name.en.trim().is_empty() {
                 return Err(CatalogueError::Name(slug));
             }
+            if entry.notice_days > 90 {
+                return Err(CatalogueError::NoticeDays(slug));
+            }
             for id in &entry.kintone_plugin_ids {
                 if !seen.insert(id.clone()) {
                     return Err(CatalogueError::PluginId(slug));
@@ -333,6 +360,7 @@ impl TryFrom<CatalogueFile> for Catalogue {
                 slug,
                 name: entry.name,
                 kintone_plugin_ids: entry.kintone_plugin_ids,
+                notice_days: entry.notice_days,
                 policy,
             });
         }

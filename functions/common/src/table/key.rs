@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::Item;
 use crate::customer::{CustomerId, EmailAddress};
 use crate::domain::Domain;
+use crate::notice::NoticeId;
 use crate::product::ProductSlug;
 
 /// Separates a sort key from the instant of a history item.
@@ -42,6 +43,12 @@ pub(super) static CUSTOMERS: Schema = Schema {
 pub(super) static USAGE: Schema = Schema {
     partition: "product_day",
     sort: "domain",
+};
+
+/// `Notices`: by notice, and what of it.
+pub(super) static NOTICES: Schema = Schema {
+    partition: "notice_id",
+    sort: "item",
 };
 
 /// The key of a current item.
@@ -84,6 +91,11 @@ impl Key {
             history: Some(format!("past-contact#{}", &digest[..16])),
             ..Self::of(&CUSTOMERS, customer.as_str(), &format!("contact#{address}"))
         }
+    }
+
+    /// A notice's key.
+    pub fn notice(notice: &NoticeId) -> Self {
+        Self::of(&NOTICES, notice.as_str(), "notice")
     }
 
     pub(super) fn of(schema: &'static Schema, partition: &str, sort: &str) -> Self {
@@ -163,9 +175,9 @@ pub(super) fn shown(item: &Item) -> String {
         Some(AttributeValue::S(text)) => Some(text.as_str()),
         _ => None,
     };
-    let partition = [USAGE.partition, LICENSES.partition, CUSTOMERS.partition]
+    let partition = [&USAGE, &LICENSES, &CUSTOMERS, &NOTICES]
         .into_iter()
-        .find_map(text);
+        .find_map(|schema| text(schema.partition));
     let sorts = match item.contains_key(USAGE.partition) {
         true => [USAGE.sort, ""],
         false => [LICENSES.sort, CUSTOMERS.sort],

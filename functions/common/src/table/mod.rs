@@ -8,6 +8,7 @@ mod create;
 pub mod customers;
 mod key;
 pub mod licenses;
+pub mod notices;
 pub mod usage;
 
 use std::collections::HashMap;

@@ -1,0 +1,558 @@
+//! What a notice asks for at an instant: its audience, its messages, its pages.
+//!
+//! A run looks at every notice that has work to be done, and does what is next for it. Each step
+//! may be repeated, and each run takes up where the one before ended, wherever that was.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aws_sdk_sesv2::Client as Ses;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::{SignedDuration, Timestamp};
+use tegata_common::aws;
+use tegata_common::notice::{
+    Again, Announced, Delivery, DeliveryId, Facts, Kind, Notice, NoticeId, Pause, Queued, State,
+    Tally,
+};
+use tegata_common::table::notices::{StoredDelivery, Work};
+use tegata_common::table::{Act, Revision, Stored, TableError};
+
+use crate::audience::Stores;
+use crate::channels::shelf::{Caching, Shelf, ShelfError};
+use crate::channels::status_page::StatusPage;
+use crate::queue::{Message, Queue, QueueError};
+use crate::render::{RenderError, Sender, news};
+use crate::report::AnnounceReport;
+
+/// Deliveries that are written at a time.
+const AT_A_TIME: usize = 16;
+
+/// How long messages may be in the queue, beyond the time that sending takes, before what is
+/// still to be sent is queued again.
+const QUEUED_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(15);
+
+/// How long after its time a notice counts as behind.
+const BEHIND_AFTER: SignedDuration = SignedDuration::from_mins(5);
+
+/// Mails that must have been attempted before their errors stop a notice, and the share of errors
+/// that does.
+const ENOUGH: usize = 20;
+const TOO_MANY: f64 = 0.1;
+
+/// The function: where everything is, and what it is told.
+#[derive(Clone, Debug)]
+pub struct Announce {
+    /// The tables.
+    pub stores: Stores,
+    /// Where messages go.
+    pub queue: Queue,
+    /// Where the news page goes.
+    pub shelf: Shelf,
+    /// Where incidents and maintenance go too, if there is one.
+    pub status_page: Option<StatusPage>,
+    /// What knows the day's quota, if anything does.
+    pub ses: Option<Ses>,
+    /// Who speaks.
+    pub sender: Sender,
+    /// Mails a second.
+    pub rate: f64,
+    /// How long evidence of a mail may take.
+    pub window: SignedDuration,
+    /// Whom changes are recorded for.
+    pub by: String,
+}
+
+/// Why a notice could not be worked on. The next run tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum AnnounceError {
+    /// A table failed.
+    #[error("the table: {0}")]
+    Table(#[from] TableError),
+    /// The queue failed.
+    #[error("the queue: {0}")]
+    Queue(#[from] QueueError),
+    /// There was no time left.
+    #[error("out of time")]
+    OutOfTime,
+}
+
+/// A notice that is being worked on, and the revision that it is written from.
+struct Open {
+    notice: Notice,
+    read: Notice,
+    revision: Revision,
+}
+
+impl Announce {
+    /// Does what is due.
+    pub async fn run(
+        &self,
+        now: Timestamp,
+        time_is_up: impl Fn() -> bool,
+    ) -> Result<AnnounceReport, AnnounceError> {
+        let notices = &self.stores.notices;
+        let mut report = AnnounceReport::default();
+        let sending = notices.sending().await?;
+        let is_paused = sending.is_some_and(|stored| stored.value.paused.is_some());
+        report.paused += u32::from(is_paused);
+        let due = notices.due(now).await?;
+        for id in &due {
+            if time_is_up() {
+                tracing::error!(%id, "out of time before this notice");
+                report.failed += 1;
+                break;
+            }
+            let worked = self.work_on(id, is_paused, now, &time_is_up, &mut report);
+            match Box::pin(worked).await {
+                // Somebody else wrote it: the next run takes it as it is then.
+                Ok(()) | Err(AnnounceError::Table(TableError::Conflict)) => {}
+                Err(error) => {
+                    tracing::error!(%id, "a notice was not worked on: {error}");
+                    report.failed += 1;
+                }
+            }
+        }
+        if report.open > 0 {
+            report.daily_quota_percent = self.quota(report.open).await;
+        }
+        Ok(report)
+    }
+
+    async fn work_on(
+        &self,
+        id: &NoticeId,
+        is_paused: bool,
+        now: Timestamp,
+        time_is_up: &impl Fn() -> bool,
+        report: &mut AnnounceReport,
+    ) -> Result<(), AnnounceError> {
+        let Some(Stored { value, revision }) = self.stores.notices.get(id).await? else {
+            return Ok(());
+        };
+        let mut open = Open {
+            read: value.clone(),
+            notice: value,
+            revision,
+        };
+        if open.notice.paused.is_none() {
+            self.announce(&mut open, now, time_is_up, report).await?;
+        }
+        let mut deliveries = Vec::new();
+        for number in numbers(&open.notice) {
+            deliveries.extend(self.stores.notices.deliveries(id, Some(number)).await?);
+        }
+        if !is_paused {
+            self.settle(&mut open, &mut deliveries, now, report).await?;
+        }
+        let tally = self.tally(&deliveries, now);
+        stop_at_errors(&mut open.notice, &tally, &self.by, now);
+        match is_paused || open.notice.paused.is_some() {
+            // What is in the queue is passed over: all of it is queued again afterwards.
+            true => open
+                .notice
+                .updates
+                .iter_mut()
+                .for_each(|update| update.queued = None),
+            false => self.enqueue(&mut open, &deliveries, now, report).await?,
+        }
+        self.channels(&mut open, now).await?;
+        see(&open.notice, &tally, now, report);
+        if self.is_done(&open.notice, &tally) {
+            self.write(&mut open, Work::Done, now).await
+        } else {
+            let waits_until = waits_until(&open.notice, &tally, now);
+            let work = Work::Due(waits_until.unwrap_or(now));
+            match open.notice == open.read && waits_until.is_none() {
+                true => Ok(()),
+                false => self.write(&mut open, work, now).await,
+            }
+        }
+    }
+
+    /// Writes the deliveries of updates whose time has come.
+    async fn announce(
+        &self,
+        open: &mut Open,
+        now: Timestamp,
+        time_is_up: &impl Fn() -> bool,
+        report: &mut AnnounceReport,
+    ) -> Result<(), AnnounceError> {
+        let due: Vec<u16> = open
+            .notice
+            .updates
+            .iter()
+            .filter(|update| update.announced.is_none() && update.send_at <= now)
+            .map(|update| update.number)
+            .collect();
+        for number in due {
+            // The promise is that it is told before. Whoever wants it told late says why.
+            let is_over = open
+                .notice
+                .kind
+                .planned_at()
+                .is_some_and(|planned| planned <= now);
+            let is_wanted = open
+                .notice
+                .update(number)
+                .is_some_and(|of| of.short_notice.is_some());
+            if is_over && number == 1 && !is_wanted {
+                let reason = "what it announces was planned for an instant that has passed: plan \
+                              it anew, or resume to send it all the same";
+                open.notice.paused = Some(self.pause(reason, now));
+                return Ok(());
+            }
+            let id = open.notice.notice_id.clone();
+            let Some(update) = open.notice.update(number) else {
+                return Ok(());
+            };
+            let none = BTreeSet::new();
+            let worked_out = self
+                .stores
+                .audience(&open.notice, update, &none, now)
+                .await?;
+            for error in &worked_out.unreadable {
+                tracing::error!(%id, "somebody may not be told: {error}");
+            }
+            let audience = worked_out.audience;
+            let known = self.stores.notices.deliveries(&id, Some(number)).await?;
+            let known: BTreeSet<DeliveryId> = known
+                .into_iter()
+                .map(|stored| stored.delivery.delivery)
+                .collect();
+            let recipients = u32::try_from(audience.recipients.len()).unwrap_or(u32::MAX);
+            let unreachable = audience.unreachable.len() + worked_out.unreadable.len();
+            let deliveries = audience.recipients.into_iter().map(|recipient| Delivery {
+                notice_id: id.clone(),
+                delivery: DeliveryId::of(number, &recipient.email),
+                email: recipient.email,
+                language: recipient.language,
+                why: recipient.why,
+                customers: recipient.customers,
+                facts: Facts::default(),
+            });
+            let missing = deliveries.filter(|delivery| !known.contains(&delivery.delivery));
+            let notices = &self.stores.notices;
+            stream::iter(missing)
+                .map(Ok)
+                .try_for_each_concurrent(AT_A_TIME, async |delivery: Delivery| {
+                    if time_is_up() {
+                        return Err(AnnounceError::OutOfTime);
+                    }
+                    Ok(notices.create_delivery(&delivery).await?)
+                })
+                .await?;
+            if let Some(update) = open
+                .notice
+                .updates
+                .iter_mut()
+                .find(|of| of.number == number)
+            {
+                update.announced = Some(Announced {
+                    at: now,
+                    recipients,
+                    unreachable: u32::try_from(unreachable).unwrap_or(u32::MAX),
+                });
+            }
+            // Before anything is queued: from here on its text stays as it is.
+            self.write(open, Work::Due(now), now).await?;
+            report.announced += 1;
+        }
+        Ok(())
+    }
+
+    /// Allows another attempt where the outcome of the last stayed unknown, and this kind of
+    /// notice is rather sent twice than not at all.
+    async fn settle(
+        &self,
+        open: &mut Open,
+        deliveries: &mut [StoredDelivery],
+        now: Timestamp,
+        report: &mut AnnounceReport,
+    ) -> Result<(), AnnounceError> {
+        if !matches!(open.notice.kind, Kind::Incident) || open.notice.paused.is_some() {
+            return Ok(());
+        }
+        let mut messages = Vec::new();
+        for stored in deliveries {
+            if !stored.delivery.facts.is_overdue(now, self.window) {
+                continue;
+            }
+            let mut facts = stored.delivery.facts.clone();
+            facts.again.push(Again::Unknown { at: now });
+            match self.stores.notices.write_facts(stored, facts).await {
+                Ok(written) => *stored = written,
+                // Evidence came in between, perhaps: the next run sees.
+                Err(TableError::Conflict) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            messages.push(message(&stored.delivery));
+        }
+        report.resent += u32::try_from(messages.len()).unwrap_or(u32::MAX);
+        Ok(self.queue.send(&messages, Duration::ZERO).await?)
+    }
+
+    /// Queues what is to be sent: once, and again if the queue has had time enough and it is still
+    /// to be sent.
+    async fn enqueue(
+        &self,
+        open: &mut Open,
+        deliveries: &[StoredDelivery],
+        now: Timestamp,
+        report: &mut AnnounceReport,
+    ) -> Result<(), AnnounceError> {
+        for update in &mut open.notice.updates {
+            if update.announced.is_none() {
+                continue;
+            }
+            if let Some(queued) = update.queued {
+                let sending = f64::from(queued.messages) / self.rate.max(0.01) * 1.5;
+                let sending = SignedDuration::try_from_secs_f64(sending).unwrap_or_default();
+                if now < queued.at + QUEUED_AGAIN_AFTER + sending {
+                    continue;
+                }
+            }
+            let pending = deliveries.iter().filter(|stored| {
+                stored.delivery.delivery.update == update.number
+                    && stored.delivery.facts.state(now) == State::Pending
+            });
+            let messages: Vec<Message> = pending.map(|stored| message(&stored.delivery)).collect();
+            if messages.is_empty() && update.queued.is_some() {
+                continue;
+            }
+            self.queue.send(&messages, Duration::ZERO).await?;
+            let queued = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+            report.queued += queued;
+            update.queued = Some(Queued {
+                at: now,
+                messages: queued,
+            });
+        }
+        Ok(())
+    }
+
+    /// Brings the pages up to date. What fails is noted on the notice, shown, and tried again; it
+    /// keeps no mail from being sent.
+    async fn channels(&self, open: &mut Open, now: Timestamp) -> Result<(), AnnounceError> {
+        let announced = open.notice.last_announced();
+        if open.notice.news.done < announced && open.notice.news.is_due(now) {
+            match self.publish_news(&open.notice).await {
+                Ok(()) => open.notice.news.succeed(announced),
+                Err(error) => {
+                    tracing::error!("the news page was not written: {error}");
+                    open.notice.news.fail(now, error.to_string());
+                }
+            }
+        }
+        let Some(page) = self
+            .status_page
+            .as_ref()
+            .filter(|_| StatusPage::shows(&open.notice))
+        else {
+            return Ok(());
+        };
+        let behind: Vec<u16> = open
+            .notice
+            .announced()
+            .map(|update| update.number)
+            .filter(|number| *number > open.notice.status_page.done)
+            .collect();
+        for number in behind {
+            if !open.notice.status_page.is_due(now) {
+                return Ok(());
+            }
+            let Some(update) = open.notice.update(number) else {
+                return Ok(());
+            };
+            let known = open.notice.status_page.external_id.clone();
+            match page.post(&open.notice, update, known.as_deref()).await {
+                Ok(id) => {
+                    open.notice.status_page.external_id = Some(id);
+                    open.notice.status_page.succeed(number);
+                }
+                Err(error) => {
+                    tracing::error!("the status page was not written: {error}");
+                    open.notice.status_page.fail(now, error.to_string());
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the news page as a whole, as of this notice.
+    pub async fn publish_news(&self, changed: &Notice) -> Result<(), NewsError> {
+        let mut notices: Vec<Notice> = self
+            .stores
+            .notices
+            .all()
+            .await?
+            .into_iter()
+            .map(|stored| stored.value)
+            .filter(|notice| notice.notice_id != changed.notice_id)
+            .collect();
+        notices.push(changed.clone());
+        let url = self.status_page.as_ref().map(StatusPage::url);
+        let mut pages = news::pages(&notices, &self.sender, url.as_deref())?;
+        // The pages of the other notices are there; the lists name what must be there first.
+        let changed = changed.notice_id.as_str();
+        pages.retain(|page| {
+            let file = page.path.rsplit('/').next().unwrap_or_default();
+            file == format!("{changed}.html") || matches!(file, "index.html" | "feed.xml")
+        });
+        pages.sort_by_key(|page| {
+            page.path.ends_with("index.html") || page.path.ends_with("feed.xml")
+        });
+        for page in pages {
+            let content = page.content.into_bytes();
+            self.shelf
+                .put(&page.path, content, page.content_type, Caching::Minute)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// How much of the day's quota is used with what is still to be sent, in percent.
+    async fn quota(&self, open: u32) -> Option<f64> {
+        let account = match self.ses.as_ref()?.get_account().send().await {
+            Ok(account) => account,
+            Err(error) => {
+                tracing::warn!("SES did not tell the day's quota: {}", aws::causes(&error));
+                return None;
+            }
+        };
+        let quota = account.send_quota?;
+        // -1 is no limit.
+        (quota.max24_hour_send > 0.0)
+            .then(|| (quota.sent_last24_hours + f64::from(open)) / quota.max24_hour_send * 100.0)
+    }
+
+    fn tally(&self, deliveries: &[StoredDelivery], now: Timestamp) -> Tally {
+        let facts = deliveries.iter().map(|stored| &stored.delivery.facts);
+        Tally::of(facts, now, self.window)
+    }
+
+    fn is_done(&self, notice: &Notice, tally: &Tally) -> bool {
+        let announced = notice.last_announced();
+        let is_on_status_page = self.status_page.is_none()
+            || !StatusPage::shows(notice)
+            || notice.status_page.done >= announced;
+        notice
+            .updates
+            .iter()
+            .all(|update| update.announced.is_some())
+            && notice.paused.is_none()
+            && notice.news.done >= announced
+            && is_on_status_page
+            && tally.open() == 0
+    }
+
+    async fn write(
+        &self,
+        open: &mut Open,
+        work: Work,
+        now: Timestamp,
+    ) -> Result<(), AnnounceError> {
+        let act = Act {
+            at: now,
+            by: &self.by,
+            change: "announce",
+        };
+        let notices = &self.stores.notices;
+        let before = Some(&open.revision);
+        open.revision = notices.put(before, &open.notice, work, &act).await?;
+        open.read = open.notice.clone();
+        Ok(())
+    }
+
+    fn pause(&self, reason: &str, now: Timestamp) -> Pause {
+        Pause {
+            at: now,
+            by: self.by.clone(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// Why the news page was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum NewsError {
+    /// The notices cannot be read.
+    #[error("{0}")]
+    Table(#[from] TableError),
+    /// A page cannot be made.
+    #[error("{0}")]
+    Render(#[from] RenderError),
+    /// A page cannot be put.
+    #[error("{0}")]
+    Shelf(#[from] ShelfError),
+}
+
+fn message(delivery: &Delivery) -> Message {
+    Message {
+        notice_id: delivery.notice_id.clone(),
+        delivery: delivery.delivery.clone(),
+    }
+}
+
+fn numbers(notice: &Notice) -> Vec<u16> {
+    notice.announced().map(|update| update.number).collect()
+}
+
+/// Stops a notice of which too many mails went wrong, beyond those that an operator let pass.
+fn stop_at_errors(notice: &mut Notice, tally: &Tally, by: &str, now: Timestamp) {
+    let (wrong, attempted) = tally.errors();
+    let forgiven = notice.forgiven;
+    let wrong = wrong.saturating_sub(usize::try_from(forgiven.wrong).unwrap_or(usize::MAX));
+    let seen = usize::try_from(forgiven.attempted).unwrap_or(usize::MAX);
+    let attempted = attempted.saturating_sub(seen);
+    #[expect(clippy::cast_precision_loss, reason = "a share of mails")]
+    let share = wrong as f64 / attempted.max(1) as f64;
+    let is_sending = tally.count(State::Pending) + tally.count(State::Sending) > 0;
+    if notice.paused.is_none() && is_sending && attempted >= ENOUGH && share > TOO_MANY {
+        let states = tally.by_count();
+        let states: Vec<String> = states
+            .iter()
+            .map(|(state, count)| format!("{count} {}", state.as_str()))
+            .collect();
+        notice.paused = Some(Pause {
+            at: now,
+            by: by.to_owned(),
+            reason: format!(
+                "of {attempted} mails {wrong} went wrong ({})",
+                states.join(", ")
+            ),
+        });
+    }
+}
+
+/// Counts what is not as it should be.
+fn see(notice: &Notice, tally: &Tally, now: Timestamp, report: &mut AnnounceReport) {
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    report.open += count(tally.open());
+    report.unknown_overdue += count(tally.overdue);
+    report.paused += u32::from(notice.paused.is_some());
+    let is_late = notice
+        .updates
+        .iter()
+        .any(|update| update.announced.is_none() && update.send_at + BEHIND_AFTER < now);
+    let is_after = notice
+        .kind
+        .planned_at()
+        .is_some_and(|planned| planned <= now);
+    let is_unsent = tally.count(State::Pending) + tally.count(State::Sending) > 0;
+    report.behind += u32::from(is_late || is_after && is_unsent);
+    let is_failing = notice.news.failed.is_some() || notice.status_page.failed.is_some();
+    report.channels_failing += u32::from(is_failing);
+}
+
+/// Until when a notice with nothing to be done waits for its next update's time.
+fn waits_until(notice: &Notice, tally: &Tally, now: Timestamp) -> Option<Timestamp> {
+    let announced = notice.last_announced();
+    let is_waiting = tally.open() == 0 && notice.paused.is_none() && notice.news.done >= announced;
+    let next = notice
+        .updates
+        .iter()
+        .find(|update| update.announced.is_none());
+    next.map(|update| update.send_at)
+        .filter(|at| is_waiting && *at > now)
+}

@@ -1,0 +1,4 @@
+//! The channels beside mail: the CDN with the news page, and the status page.
+
+pub mod shelf;
+pub mod status_page;

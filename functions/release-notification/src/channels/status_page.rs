@@ -1,0 +1,295 @@
+//! The status page: incidents and maintenance on Statuspal, through its HTTP API (v2).
+//!
+//! Its own notifications stay off: contacts hear from this system, once. The API knows no
+//! idempotency key, so what is there is read before anything is added.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::{Client, Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tegata_common::customer::Severity;
+use tegata_common::notice::{Kind, Notice, Stage, Update};
+use tokio::sync::OnceCell;
+
+use crate::render::body;
+
+/// Statuspal's own address.
+pub const API: &str = "https://statuspal.io/api/v2";
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Incidents that are looked through for one that is there already.
+const RECENT: u32 = 50;
+
+/// Where the API key is.
+#[derive(Clone)]
+pub enum ApiKey {
+    /// In Secrets Manager: the secret is the bare key.
+    Secret {
+        /// How it is reached.
+        client: aws_sdk_secretsmanager::Client,
+        /// Which one.
+        arn: String,
+    },
+    /// Given: in tests.
+    Given(String),
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(…)")
+    }
+}
+
+/// A page on Statuspal.
+#[derive(Clone, Debug)]
+pub struct StatusPage {
+    http: Client,
+    api: String,
+    subdomain: String,
+    services: Vec<u64>,
+    key: ApiKey,
+    /// Read once in the life of a process.
+    read_key: Arc<OnceCell<String>>,
+}
+
+/// Why the status page was not brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusPageError {
+    /// The key is not to be had.
+    #[error("the status page's key: {0}")]
+    Key(String),
+    /// Statuspal was not reached.
+    #[error("Statuspal: {0}")]
+    Http(String),
+    /// It refused.
+    #[error("Statuspal answered {status}: {body}")]
+    Refused {
+        /// With which status.
+        status: StatusCode,
+        /// The beginning of what it said.
+        body: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    incidents: Vec<Incident>,
+}
+
+#[derive(Deserialize)]
+struct One {
+    incident: Incident,
+}
+
+#[derive(Deserialize)]
+struct Incident {
+    id: u64,
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    updates: Vec<Posted>,
+}
+
+#[derive(Deserialize)]
+struct Posted {
+    #[serde(default)]
+    description: String,
+}
+
+impl StatusPage {
+    /// A page, by its subdomain, and the services on it that incidents are shown for.
+    pub fn new(
+        api: impl Into<String>,
+        subdomain: impl Into<String>,
+        services: Vec<u64>,
+        key: ApiKey,
+    ) -> Result<Self, StatusPageError> {
+        // The process's only other user of TLS brings its own; a second call changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = Client::builder().timeout(TIMEOUT).build();
+        Ok(Self {
+            http: http.map_err(|error| StatusPageError::Http(error.to_string()))?,
+            api: api.into(),
+            subdomain: subdomain.into(),
+            services,
+            key,
+            read_key: Arc::default(),
+        })
+    }
+
+    /// Where people see it.
+    pub fn url(&self) -> String {
+        format!("https://{}.statuspal.io", self.subdomain)
+    }
+
+    /// Whether a notice belongs on it.
+    pub fn shows(notice: &Notice) -> bool {
+        !matches!(notice.kind, Kind::Release { .. })
+    }
+
+    /// Puts an update onto the page, if it is not there, and returns the page's id of the notice.
+    pub async fn post(
+        &self,
+        notice: &Notice,
+        update: &Update,
+        known: Option<&str>,
+    ) -> Result<String, StatusPageError> {
+        let description = description(update);
+        let title = title(notice);
+        let incident = match known.and_then(|id| id.parse::<u64>().ok()) {
+            Some(id) => Some(self.incident(id).await?),
+            None => {
+                let recent = self.recent().await?;
+                recent.into_iter().find(|incident| incident.title == title)
+            }
+        };
+        let Some(incident) = incident else {
+            let created: One = self
+                .call(
+                    Method::POST,
+                    "incidents",
+                    Some(self.new_incident(notice, update)),
+                )
+                .await?;
+            return Ok(created.incident.id.to_string());
+        };
+        let is_there = incident
+            .updates
+            .iter()
+            .any(|posted| posted.description.trim() == description.trim());
+        if !is_there {
+            let path = format!("incidents/{}/updates", incident.id);
+            let body = json!({ "update": {
+                "type": stage(notice, update),
+                "description": description,
+                "posted_at": at(update),
+                "notify": false,
+            }});
+            self.call::<Value>(Method::POST, &path, Some(body)).await?;
+        }
+        Ok(incident.id.to_string())
+    }
+
+    fn new_incident(&self, notice: &Notice, update: &Update) -> Value {
+        let kind = match (&notice.kind, notice.severity_at(update.number)) {
+            (Kind::Maintenance { .. }, _) => "scheduled",
+            (_, Some(Severity::Minor)) => "minor",
+            _ => "major",
+        };
+        let mut incident = json!({
+            "title": title(notice),
+            "type": kind,
+            "service_ids": self.services,
+            "notify": false,
+            "starts_at": at(update),
+            "updates": [{
+                "type": stage(notice, update),
+                "description": description(update),
+                "notify": false,
+            }],
+        });
+        if let Kind::Maintenance {
+            planned_at,
+            ends_at,
+        } = &notice.kind
+        {
+            incident["starts_at"] = json!(utc(*planned_at));
+            incident["ends_at"] = json!(utc(*ends_at));
+        }
+        json!({ "incident": incident })
+    }
+
+    async fn incident(&self, id: u64) -> Result<Incident, StatusPageError> {
+        let path = format!("incidents/{id}");
+        Ok(self.call::<One>(Method::GET, &path, None).await?.incident)
+    }
+
+    async fn recent(&self) -> Result<Vec<Incident>, StatusPageError> {
+        let path = format!("incidents?limit={RECENT}");
+        Ok(self
+            .call::<Listed>(Method::GET, &path, None)
+            .await?
+            .incidents)
+    }
+
+    async fn call<T: for<'de> Deserialize<'de>>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<T, StatusPageError> {
+        let failed = |error: reqwest::Error| StatusPageError::Http(causes(&error.without_url()));
+        let url = format!("{}/status_pages/{}/{path}", self.api, self.subdomain);
+        let key = self.key().await?;
+        let mut request = self.http.request(method, url).header("Authorization", key);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.map_err(failed)?;
+        let status = response.status();
+        if !status.is_success() {
+            let body = response.text().await.unwrap_or_default();
+            let body = body.chars().take(200).collect();
+            return Err(StatusPageError::Refused { status, body });
+        }
+        response.json().await.map_err(failed)
+    }
+
+    async fn key(&self) -> Result<&str, StatusPageError> {
+        let key = self.read_key.get_or_try_init(async || match &self.key {
+            ApiKey::Given(key) => Ok(key.clone()),
+            ApiKey::Secret { client, arn } => {
+                let got = client.get_secret_value().secret_id(arn).send().await;
+                let got =
+                    got.map_err(|error| StatusPageError::Key(tegata_common::aws::causes(&error)))?;
+                got.secret_string
+                    .map(|key| key.trim().to_owned())
+                    .ok_or_else(|| StatusPageError::Key("it is not a text".to_owned()))
+            }
+        });
+        Ok(key.await?)
+    }
+}
+
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    tegata_common::aws::causes(error)
+}
+
+/// Both languages: the page has one.
+fn title(notice: &Notice) -> String {
+    let title = &notice.title;
+    match title.ja == title.en {
+        true => title.ja.clone(),
+        false => format!("{} / {}", title.ja, title.en),
+    }
+}
+
+fn description(update: &Update) -> String {
+    let (ja, en) = (body::text(&update.body.ja), body::text(&update.body.en));
+    format!("{ja}\n\n{en}")
+}
+
+/// Statuspal's word for a stage.
+fn stage(notice: &Notice, update: &Update) -> &'static str {
+    match (&notice.kind, update.stage) {
+        (Kind::Maintenance { .. }, _) => "scheduled",
+        (_, Some(Stage::Investigating) | None) => "investigating",
+        (_, Some(Stage::Identified)) => "identified",
+        (_, Some(Stage::Monitoring)) => "monitoring",
+        (_, Some(Stage::Resolved)) => "resolved",
+    }
+}
+
+fn at(update: &Update) -> String {
+    utc(update.send_at)
+}
+
+/// Statuspal's instants are UTC without saying so.
+fn utc(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}

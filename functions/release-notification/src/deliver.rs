@@ -1,0 +1,453 @@
+//! One message, one mail: claimed, sent once, recorded.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use tegata_common::notice::{
+    Claim, Delivery, Facts, Notice, NoticeId, Outcome, Pause, Sending, State,
+};
+use tegata_common::table::notices::{Notices, StoredDelivery, Work};
+use tegata_common::table::{Act, TableError};
+use tokio::sync::Mutex;
+
+use crate::mailer::{Mailer, Sent, Tags};
+use crate::pace::Pace;
+use crate::queue::{Message, Queue, QueueError};
+use crate::render::{RenderError, Sender, mail};
+use crate::report::DeliverReport;
+
+/// How long a claim holds: longer than this function may run. After that its outcome is unknown.
+pub const LEASE: SignedDuration = SignedDuration::from_secs(180);
+
+/// Lost outcomes in a row after which sending stops by itself.
+const STREAK: u32 = 3;
+
+/// How often a record is tried against others that write the same delivery.
+const TRIES: usize = 8;
+
+/// How long the other mails wait when SES says that they come too fast.
+const HOLD: Duration = Duration::from_secs(1);
+
+/// The function: the table, the queue that messages go back to, and what sends.
+#[derive(Debug)]
+pub struct Deliver {
+    notices: Notices,
+    queue: Queue,
+    mailer: Mailer,
+    sender: Sender,
+    pace: Pace,
+    by: String,
+    lost_in_a_row: AtomicU32,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// SES has the mail.
+    Accepted,
+    /// SES refused the mail.
+    Refused,
+    /// Nobody knows whether SES has it.
+    Lost,
+    /// Not sent, and back in the queue.
+    Throttled,
+    /// Not sent: sending is stopped. Announcing queues it again when it goes on.
+    Paused,
+    /// Nothing to be done: it was sent, or is being sent by another.
+    Already,
+    /// There is no such delivery.
+    NoDelivery,
+}
+
+/// Why a message was not worked on. The queue delivers it again.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliverError {
+    /// It is no message of ours.
+    #[error("a message that is not of this queue")]
+    Unreadable,
+    /// The table failed before anything was sent.
+    #[error("the delivery: {0}")]
+    Table(#[from] TableError),
+    /// The queue took it neither.
+    #[error("back into the queue: {0}")]
+    Queue(#[from] QueueError),
+    /// The mail cannot be made.
+    #[error("the mail: {0}")]
+    Render(#[from] RenderError),
+    /// There was no time left.
+    #[error("out of time")]
+    OutOfTime,
+}
+
+/// What a batch's messages have in common, read once.
+struct Batch {
+    is_paused: AtomicBool,
+    notices: Mutex<HashMap<NoticeId, Option<Notice>>>,
+}
+
+impl Deliver {
+    /// The function on given stores, at a pace.
+    pub fn new(
+        notices: Notices,
+        queue: Queue,
+        mailer: Mailer,
+        sender: Sender,
+        pace: Pace,
+        by: impl Into<String>,
+    ) -> Self {
+        Self {
+            notices,
+            queue,
+            mailer,
+            sender,
+            pace,
+            by: by.into(),
+            lost_in_a_row: AtomicU32::new(0),
+        }
+    }
+
+    /// Delivers a batch. Messages that could not be worked on are named, and no others.
+    pub async fn handle(
+        &self,
+        event: SqsEvent,
+        clock: impl Fn() -> Timestamp,
+        time_is_up: impl Fn() -> bool,
+    ) -> (SqsBatchResponse, DeliverReport) {
+        let mut response = SqsBatchResponse::default();
+        let mut report = DeliverReport::default();
+        let sending = self.notices.sending().await;
+        let batch = sending.map(|sending| Batch {
+            is_paused: AtomicBool::new(sending.is_some_and(|of| of.value.paused.is_some())),
+            notices: Mutex::default(),
+        });
+        let outcomes = event.records.iter().map(async |record| {
+            let body = record.body.as_deref().unwrap_or_default();
+            match &batch {
+                Ok(batch) => {
+                    let message = serde_json::from_str(body);
+                    let message: Message = message.map_err(|_| DeliverError::Unreadable)?;
+                    self.deliver(&message, batch, &clock, &time_is_up).await
+                }
+                Err(error) => Err(TableError::Database(error.to_string()).into()),
+            }
+        });
+        let outcomes = join_all(outcomes).await;
+        for (record, outcome) in event.records.iter().zip(outcomes) {
+            match outcome {
+                Ok(done) => report.add(done),
+                Err(error) => {
+                    tracing::error!("a message was not delivered: {error}");
+                    report.failed += 1;
+                    let mut failure = BatchItemFailure::default();
+                    failure.item_identifier = record.message_id.clone().unwrap_or_default();
+                    response.batch_item_failures.push(failure);
+                }
+            }
+        }
+        (response, report)
+    }
+
+    async fn deliver(
+        &self,
+        message: &Message,
+        batch: &Batch,
+        clock: &impl Fn() -> Timestamp,
+        time_is_up: &impl Fn() -> bool,
+    ) -> Result<Done, DeliverError> {
+        let Message {
+            notice_id,
+            delivery,
+        } = message;
+        if self.is_paused(notice_id, batch).await? {
+            return Ok(Done::Paused);
+        }
+        // Before the claim: whoever waits holds nothing.
+        self.pace.turn().await;
+        if time_is_up() {
+            return Err(DeliverError::OutOfTime);
+        }
+        // A mail of this batch may have stopped the others meanwhile.
+        if self.is_paused(notice_id, batch).await? {
+            return Ok(Done::Paused);
+        }
+        let Some(notice) = self.notice(notice_id, batch).await? else {
+            tracing::error!(%notice_id, "a message of a notice that is not there");
+            return Ok(Done::NoDelivery);
+        };
+        let Some(update) = notice.update(delivery.update) else {
+            tracing::error!(%notice_id, %delivery, "a message of an update that is not there");
+            return Ok(Done::NoDelivery);
+        };
+        let Some(stored) = self.notices.delivery(notice_id, delivery).await? else {
+            tracing::error!(%notice_id, %delivery, "a message of a delivery that is not there");
+            return Ok(Done::NoDelivery);
+        };
+        let now = clock();
+        if stored.delivery.facts.state(now) != State::Pending {
+            return Ok(Done::Already);
+        }
+        let parts = mail::mail(&notice, update, &stored.delivery, &self.sender)?;
+        let raw = mail::message(parts, &notice, &stored.delivery, &self.sender, now)?;
+        let attempt = stored.delivery.facts.allowed();
+        let Some(claimed) = self.claim(&stored, attempt, now).await? else {
+            return Ok(Done::Already);
+        };
+        let tags = Tags {
+            notice: notice_id.clone(),
+            delivery: delivery.clone(),
+            attempt,
+        };
+        let (from, to) = (&self.sender.from, &claimed.delivery.email);
+        let sent = self.mailer.send(from, to, raw, &tags).await;
+        self.settle(claimed, attempt, sent, batch, clock()).await
+    }
+
+    async fn is_paused(&self, id: &NoticeId, batch: &Batch) -> Result<bool, TableError> {
+        let notice = self.notice(id, batch).await?;
+        Ok(batch.is_paused.load(Ordering::Relaxed)
+            || notice.is_some_and(|notice| notice.paused.is_some()))
+    }
+
+    async fn notice(&self, id: &NoticeId, batch: &Batch) -> Result<Option<Notice>, TableError> {
+        let mut known = batch.notices.lock().await;
+        if let Some(notice) = known.get(id) {
+            return Ok(notice.clone());
+        }
+        let notice = self.notices.get(id).await?.map(|stored| stored.value);
+        known.insert(id.clone(), notice.clone());
+        Ok(notice)
+    }
+
+    /// Takes a delivery; `None` if another has it.
+    async fn claim(
+        &self,
+        stored: &StoredDelivery,
+        attempt: u16,
+        now: Timestamp,
+    ) -> Result<Option<StoredDelivery>, TableError> {
+        let mut facts = stored.delivery.facts.clone();
+        let claim = Claim {
+            at: now,
+            until: now + LEASE,
+            nonce: fastrand::u32(..),
+        };
+        facts.attempt_mut(attempt).claim = Some(claim);
+        match self.notices.write_facts(stored, facts).await {
+            Ok(claimed) => Ok(Some(claimed)),
+            // Another's, or this very write, whose answer was lost when the SDK made it first.
+            Err(TableError::Conflict) => {
+                let Delivery {
+                    notice_id,
+                    delivery,
+                    ..
+                } = &stored.delivery;
+                let read = self.notices.delivery(notice_id, delivery).await?;
+                Ok(read.filter(|read| {
+                    let attempts = &read.delivery.facts.attempts;
+                    let attempt = attempts.get(usize::from(attempt) - 1);
+                    attempt.is_some_and(|attempt| attempt.claim == Some(claim))
+                }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Records what came of sending. Whatever fails from here on, the mail is not sent again: the
+    /// claim stands.
+    async fn settle(
+        &self,
+        claimed: StoredDelivery,
+        attempt: u16,
+        sent: Sent,
+        batch: &Batch,
+        now: Timestamp,
+    ) -> Result<Done, DeliverError> {
+        let notice_id = claimed.delivery.notice_id.clone();
+        let set = |outcome: Option<Outcome>| {
+            move |facts: &mut Facts| {
+                let attempt = facts.attempt_mut(attempt);
+                match &outcome {
+                    Some(outcome) => attempt.outcome = Some(outcome.clone()),
+                    // Not sent for certain: the attempt has not been made.
+                    None => attempt.claim = None,
+                }
+            }
+        };
+        let done = match &sent {
+            Sent::Accepted { message_id } => {
+                self.lost_in_a_row.store(0, Ordering::Relaxed);
+                let message_id = message_id.clone();
+                self.record(
+                    claimed,
+                    set(Some(Outcome::Accepted {
+                        at: now,
+                        message_id,
+                    })),
+                )
+                .await;
+                Done::Accepted
+            }
+            Sent::Refused { reason } => {
+                let reason = reason.clone();
+                self.record(claimed, set(Some(Outcome::Refused { at: now, reason })))
+                    .await;
+                Done::Refused
+            }
+            Sent::Lost { reason } => {
+                let lost = Outcome::Lost {
+                    at: now,
+                    reason: reason.clone(),
+                };
+                self.record(claimed, set(Some(lost))).await;
+                let in_a_row = self.lost_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+                if in_a_row >= STREAK {
+                    let why = format!(
+                        "{in_a_row} mails in a row had no certain outcome; the last: {reason}"
+                    );
+                    self.pause_notice(&notice_id, &why, batch, now).await;
+                    // The notice says it from here on. This process may send another.
+                    self.lost_in_a_row.store(0, Ordering::Relaxed);
+                }
+                Done::Lost
+            }
+            Sent::Throttled { wait, reason } => {
+                tracing::warn!("SES: {reason}");
+                self.pace.hold(HOLD);
+                let message = Message {
+                    notice_id,
+                    delivery: claimed.delivery.delivery.clone(),
+                };
+                self.record(claimed, set(None)).await;
+                // Some at other times than the others.
+                let jitter = Duration::from_millis(fastrand::u64(..10_000));
+                self.queue.send(&[message], *wait + jitter).await?;
+                Done::Throttled
+            }
+            Sent::Stopped { reason } => {
+                batch.is_paused.store(true, Ordering::Relaxed);
+                self.record(claimed, set(None)).await;
+                self.pause_all(reason, now).await?;
+                Done::Paused
+            }
+        };
+        Ok(done)
+    }
+
+    /// Writes an outcome, after whoever wrote in between. Nobody can do more about it if that
+    /// fails: evidence, or the end of the lease, settles it.
+    async fn record(&self, stored: StoredDelivery, change: impl Fn(&mut Facts)) {
+        let (notice, delivery) = (
+            stored.delivery.notice_id.clone(),
+            stored.delivery.delivery.clone(),
+        );
+        let mut stored = stored;
+        for _ in 0..TRIES {
+            let mut facts = stored.delivery.facts.clone();
+            change(&mut facts);
+            if facts == stored.delivery.facts {
+                return;
+            }
+            match self.notices.write_facts(&stored, facts).await {
+                Ok(_) => return,
+                Err(TableError::Conflict) => {
+                    match self.notices.delivery(&notice, &delivery).await {
+                        Ok(Some(read)) => stored = read,
+                        Ok(None) => break,
+                        Err(error) => {
+                            tracing::error!(%notice, %delivery, "an outcome was not recorded: {error}");
+                            return;
+                        }
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%notice, %delivery, "an outcome was not recorded: {error}");
+                    return;
+                }
+            }
+        }
+        tracing::error!(%notice, %delivery, "an outcome was not recorded: others write it too");
+    }
+
+    /// Stops a notice, for this batch in any case. If it cannot be written, the next run of
+    /// announcing sees the errors.
+    async fn pause_notice(&self, id: &NoticeId, reason: &str, batch: &Batch, now: Timestamp) {
+        let pause = self.pause(reason, now);
+        if let Some(Some(notice)) = batch.notices.lock().await.get_mut(id) {
+            notice.paused = Some(pause.clone());
+        }
+        for _ in 0..TRIES {
+            match self.try_pause(id, &pause, now).await {
+                Ok(()) => return,
+                Err(TableError::Conflict) => {}
+                Err(error) => {
+                    tracing::error!("a notice was not paused: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn try_pause(
+        &self,
+        id: &NoticeId,
+        pause: &Pause,
+        now: Timestamp,
+    ) -> Result<(), TableError> {
+        let Some(stored) = self.notices.get(id).await? else {
+            return Ok(());
+        };
+        if stored.value.paused.is_some() {
+            return Ok(());
+        }
+        let mut notice = stored.value;
+        notice.paused = Some(pause.clone());
+        let before = Some(&stored.revision);
+        let (work, act) = (Work::Due(now), self.act(now));
+        self.notices.put(before, &notice, work, &act).await?;
+        Ok(())
+    }
+
+    /// Stops all notices: SES lets nothing through.
+    async fn pause_all(&self, reason: &str, now: Timestamp) -> Result<(), TableError> {
+        for _ in 0..TRIES {
+            let stored = self.notices.sending().await?;
+            if stored
+                .as_ref()
+                .is_some_and(|stored| stored.value.paused.is_some())
+            {
+                return Ok(());
+            }
+            let before = stored.as_ref().map(|stored| &stored.revision);
+            let sending = Sending {
+                paused: Some(self.pause(reason, now)),
+            };
+            let act = self.act(now);
+            match self.notices.put_sending(before, &sending, &act).await {
+                Ok(_) => return Ok(()),
+                Err(TableError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(TableError::Conflict)
+    }
+
+    fn pause(&self, reason: &str, now: Timestamp) -> Pause {
+        Pause {
+            at: now,
+            by: self.by.clone(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn act(&self, now: Timestamp) -> Act<'_> {
+        Act {
+            at: now,
+            by: &self.by,
+            change: "pause",
+        }
+    }
+}

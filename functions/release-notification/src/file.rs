@@ -1,0 +1,162 @@
+//! A notice as an operator writes it: a TOML file named after the notice.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, de};
+use tegata_common::customer::Severity;
+use tegata_common::notice::{Kind, Stage};
+use tegata_common::product::{Bilingual, ProductSlug};
+
+/// The file. What belongs to its kind and what does not is checked by [`crate::check`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoticeFile {
+    /// What is announced.
+    pub kind: KindName,
+    /// Of which products; of all, if none is named.
+    #[serde(default)]
+    pub products: Vec<ProductSlug>,
+    /// Of a release: which version.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// Of a release or maintenance: when it happens.
+    #[serde(default, deserialize_with = "instant")]
+    pub planned_at: Option<Timestamp>,
+    /// Of maintenance: until when.
+    #[serde(default, deserialize_with = "instant")]
+    pub ends_at: Option<Timestamp>,
+    /// The title, one line.
+    pub title: Bilingual,
+    /// What is said first, of a release or maintenance.
+    #[serde(default)]
+    pub body: Option<Bilingual>,
+    /// What is said of an incident, the first at first; or what is added to another notice.
+    #[serde(default)]
+    pub updates: Vec<UpdateEntry>,
+}
+
+/// The kinds of notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KindName {
+    /// A version of a product.
+    Release,
+    /// A time in which something does not work.
+    Maintenance,
+    /// Something that does not work.
+    Incident,
+}
+
+/// An update in a file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateEntry {
+    /// Of an incident: how far it is.
+    #[serde(default)]
+    pub stage: Option<Stage>,
+    /// Of an incident: how bad it is, if that is new.
+    #[serde(default)]
+    pub severity: Option<Severity>,
+    /// What is said, in Markdown.
+    pub body: Bilingual,
+}
+
+impl NoticeFile {
+    /// Reads a file's text. The error says what is wrong and where.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    /// All its updates: the body first, if there is one.
+    pub fn updates(&self) -> Vec<UpdateEntry> {
+        let first = self.body.as_ref().map(|body| UpdateEntry {
+            stage: None,
+            severity: None,
+            body: body.clone(),
+        });
+        first
+            .into_iter()
+            .chain(self.updates.iter().cloned())
+            .collect()
+    }
+
+    /// The kind with its instants, if all that it needs is there.
+    pub fn kind(&self) -> Option<Kind> {
+        Some(match self.kind {
+            KindName::Release => Kind::Release {
+                version: self.version.clone()?,
+                planned_at: self.planned_at?,
+            },
+            KindName::Maintenance => Kind::Maintenance {
+                planned_at: self.planned_at?,
+                ends_at: self.ends_at?,
+            },
+            KindName::Incident => Kind::Incident,
+        })
+    }
+}
+
+/// An instant with offset, written as TOML's own date-time or as a text.
+fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    struct Visitor;
+
+    impl<'de> de::Visitor<'de> for Visitor {
+        type Value = Timestamp;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an instant with offset such as 2026-12-05T10:00:00+09:00")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+            text.parse()
+                .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Timestamp, A::Error> {
+            let written =
+                toml::value::Datetime::deserialize(de::value::MapAccessDeserializer::new(map))?;
+            self.visit_str(&written.to_string())
+        }
+    }
+
+    deserializer.deserialize_any(Visitor).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_dates_with_an_offset() {
+        let file = |planned: &str| {
+            let text = format!(
+                "kind = 'release'\nplanned_at = {planned}\ntitle = {{ ja = 'a', en = 'b' }}\n"
+            );
+            NoticeFile::parse(&text)
+        };
+        let expected = "2026-12-05T01:00:00Z".parse().unwrap();
+        for written in [
+            "2026-12-05T10:00:00+09:00",
+            "'2026-12-05T10:00:00+09:00'",
+            "2026-12-05T01:00:00Z",
+        ] {
+            assert_eq!(
+                file(written).unwrap().planned_at,
+                Some(expected),
+                "{written}"
+            );
+        }
+        for wrong in ["2026-12-05", "2026-12-05T10:00:00", "'tomorrow'", "5"] {
+            let error = file(wrong).unwrap_err().to_string();
+            assert!(error.contains("line 2"), "{error}");
+            assert!(error.contains("an instant with offset"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_field_is_named() {
+        let error = NoticeFile::parse("kind = 'incident'\nserverity = 'major'\n").unwrap_err();
+        assert!(error.to_string().contains("serverity"), "{error}");
+    }
+}

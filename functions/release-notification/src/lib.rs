@@ -1,0 +1,22 @@
+//! Tells contacts of releases, maintenance and incidents: everyone, and nobody twice.
+//!
+//! Three Lambda binaries. `announce` is woken every minute. It works out whom a notice that is due
+//! goes to, writes one delivery for each, queues them, and brings the news page and the status
+//! page up to date. `deliver` is woken by the queue. It claims a delivery, sends one mail, and
+//! records what came of it. `feedback` is woken by SES's events, which tell what became of a mail
+//! afterwards. All three may be killed at any point and run twice.
+
+pub mod announce;
+pub mod audience;
+pub mod channels;
+pub mod check;
+pub mod deliver;
+pub mod feedback;
+pub mod file;
+pub mod mailer;
+pub mod operate;
+pub mod pace;
+pub mod queue;
+pub mod render;
+pub mod report;
+pub mod settings;

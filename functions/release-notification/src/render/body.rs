@@ -1,0 +1,189 @@
+//! A notice's text: the Markdown that an operator writes, as HTML and as plain text.
+
+use pulldown_cmark::{Event, LinkType, Parser, Tag, TagEnd, html};
+
+/// What is wrong with a text, in words.
+pub fn problems(markdown: &str) -> Vec<String> {
+    let mut problems = Vec::new();
+    for event in Parser::new(markdown) {
+        match event {
+            Event::Start(Tag::Image { .. }) => {
+                problems.push("has an image: mails carry no remote content".to_owned());
+            }
+            Event::Html(_) | Event::InlineHtml(_) => {
+                problems.push("has HTML in it: write Markdown".to_owned());
+            }
+            Event::Start(Tag::Link { dest_url, .. }) if !is_allowed(&dest_url) => {
+                problems.push(format!(
+                    "links to {dest_url}: a link starts with https:// or mailto:"
+                ));
+            }
+            _ => {}
+        }
+    }
+    problems.dedup();
+    problems
+}
+
+fn is_allowed(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or(url.strip_prefix("mailto:"));
+    rest.is_some_and(|rest| !rest.is_empty())
+        && !url.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+/// The text as HTML: nothing that was HTML already, no image, no link but a proper one.
+pub fn html(markdown: &str) -> String {
+    let mut is_dropped = Vec::new();
+    let events = Parser::new(markdown).filter_map(|event| match event {
+        Event::Html(text) | Event::InlineHtml(text) => Some(Event::Text(text)),
+        Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => None,
+        Event::Start(Tag::Link { ref dest_url, .. }) => {
+            let is_bad = !is_allowed(dest_url);
+            is_dropped.push(is_bad);
+            (!is_bad).then_some(event)
+        }
+        Event::End(TagEnd::Link) => (is_dropped.pop() == Some(false)).then_some(event),
+        // The title of a page is its only heading of the first two levels.
+        Event::Start(Tag::Heading {
+            id, classes, attrs, ..
+        }) => Some(Event::Start(Tag::Heading {
+            level: pulldown_cmark::HeadingLevel::H3,
+            id,
+            classes,
+            attrs,
+        })),
+        Event::End(TagEnd::Heading(_)) => Some(Event::End(TagEnd::Heading(
+            pulldown_cmark::HeadingLevel::H3,
+        ))),
+        other => Some(other),
+    });
+    let mut page = String::new();
+    html::push_html(&mut page, events);
+    page
+}
+
+/// The text without markup: paragraphs, lists, and links with their addresses.
+pub fn text(markdown: &str) -> String {
+    let mut out = Plain::default();
+    for event in Parser::new(markdown) {
+        out.push(event);
+    }
+    out.text.trim_end().to_owned()
+}
+
+#[derive(Default)]
+struct Plain {
+    text: String,
+    /// Each list's next number, if it is numbered.
+    lists: Vec<Option<u64>>,
+    link: Option<(String, usize)>,
+}
+
+impl Plain {
+    fn push(&mut self, event: Event<'_>) {
+        match event {
+            Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => {
+                self.text.push_str(&text);
+            }
+            Event::SoftBreak | Event::HardBreak => {
+                self.text.push('\n');
+                self.indent();
+            }
+            Event::Rule => self.block("----------\n"),
+            Event::Start(Tag::Paragraph) if self.lists.is_empty() => self.block(""),
+            Event::Start(Tag::Heading { .. }) => self.block("■ "),
+            Event::Start(Tag::BlockQuote(_)) => self.block("> "),
+            Event::Start(Tag::List(first)) => {
+                if self.lists.is_empty() {
+                    self.block("");
+                }
+                self.lists.push(first);
+            }
+            Event::Start(Tag::Item) => {
+                self.line();
+                self.text
+                    .push_str(&"  ".repeat(self.lists.len().saturating_sub(1)));
+                match self.lists.last_mut() {
+                    Some(Some(number)) => {
+                        self.text.push_str(&format!("{number}. "));
+                        *number += 1;
+                    }
+                    _ => self.text.push_str("- "),
+                }
+            }
+            Event::Start(Tag::Link {
+                dest_url,
+                link_type,
+                ..
+            }) => {
+                let is_itself = matches!(link_type, LinkType::Autolink | LinkType::Email);
+                self.link = (!is_itself).then(|| (dest_url.into_string(), self.text.len()));
+            }
+            Event::End(TagEnd::Link) => {
+                if let Some((url, start)) = self.link.take()
+                    && self.text.get(start..) != Some(url.as_str())
+                {
+                    self.text.push_str(&format!(" ( {url} )"));
+                }
+            }
+            Event::End(TagEnd::List(_)) => {
+                self.lists.pop();
+                self.line();
+            }
+            Event::End(TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::CodeBlock) => self.line(),
+            _ => {}
+        }
+    }
+
+    /// Begins a block: after an empty line.
+    fn block(&mut self, mark: &str) {
+        self.line();
+        // A paragraph within a quotation goes on after its mark.
+        if !self.text.is_empty() && !self.text.ends_with("\n\n") && !self.text.ends_with("> ") {
+            self.text.push('\n');
+        }
+        self.text.push_str(mark);
+    }
+
+    fn line(&mut self) {
+        if !self.text.is_empty() && !self.text.ends_with('\n') && !self.text.ends_with("> ") {
+            self.text.push('\n');
+        }
+    }
+
+    fn indent(&mut self) {
+        if !self.lists.is_empty() {
+            self.text.push_str(&"  ".repeat(self.lists.len()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = "シート 1.9.0 を公開します。\n一覧が*速く*なります。\n\n## 変わること\n\n- 一覧\n- 集計\n  - 合計\n\n1. one\n2. two\n\n> 引用\n\n詳しくは[お知らせ](https://example.com/a?b=1&c=2)、<https://example.com/>。";
+
+    #[test]
+    fn text_reads_without_markup() {
+        let expected = "シート 1.9.0 を公開します。\n一覧が速くなります。\n\n■ 変わること\n\n- 一覧\n- 集計\n  - 合計\n\n1. one\n2. two\n\n> 引用\n\n詳しくはお知らせ ( https://example.com/a?b=1&c=2 )、https://example.com/。";
+        assert_eq!(text(SAMPLE), expected);
+    }
+
+    #[test]
+    fn html_has_no_more_than_it_may() {
+        let page = html(SAMPLE);
+        assert!(page.contains("<h3>変わること</h3>"), "{page}");
+        assert!(
+            page.contains(r#"<a href="https://example.com/a?b=1&amp;c=2">"#),
+            "{page}"
+        );
+        let hostile = "<script>alert(1)</script> ![x](https://example.com/x.png) [a](javascript:alert(1)) [b](http://example.com)\n\n<div onclick=x>";
+        let page = html(hostile);
+        for forbidden in ["<script", "<img", "javascript:", "<div", "http://"] {
+            assert!(!page.contains(forbidden), "{forbidden} in {page}");
+        }
+        assert_eq!(problems(hostile).len(), 6, "{:?}", problems(hostile));
+        assert_eq!(problems(SAMPLE), Vec::<String>::new());
+    }
+}

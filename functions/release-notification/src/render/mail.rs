@@ -1,0 +1,147 @@
+//! The mail of a delivery: text and HTML, in the contact's language.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use lettre::Message;
+use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart};
+use minijinja::{Value, context};
+use tegata_common::customer::{EmailAddress, Language};
+use tegata_common::notice::{Delivery, Kind, Notice, Update, Why};
+
+use super::{RenderError, Sender, body, code, news, render, severity_name, shown};
+
+/// A mail in its parts.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// The subject, one line.
+    pub subject: String,
+    /// The text part.
+    pub text: String,
+    /// The HTML part.
+    pub html: String,
+}
+
+/// `Auto-Submitted: auto-generated`, so that absence notes are not sent back (RFC 3834).
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+/// Renders an update for a contact.
+pub fn mail(
+    notice: &Notice,
+    update: &Update,
+    delivery: &Delivery,
+    sender: &Sender,
+) -> Result<Mail, RenderError> {
+    let language = delivery.language;
+    let (version, planned, ends) = match &notice.kind {
+        Kind::Release {
+            version,
+            planned_at,
+        } => (Some(version.clone()), Some(*planned_at), None),
+        Kind::Maintenance {
+            planned_at,
+            ends_at,
+        } => (None, Some(*planned_at), Some(*ends_at)),
+        Kind::Incident => (None, None, None),
+    };
+    let shown = |at: Option<Timestamp>| at.map(|at| shown(at, &notice.time_zone));
+    let markdown = update.body.get(language);
+    let customers: Vec<String> = delivery
+        .customers
+        .iter()
+        .map(|customer| customer.name.clone())
+        .collect();
+    let severity = notice.severity_at(update.number).map(severity_name);
+    let mail = context! {
+        lang => code(language),
+        kind => notice.kind.as_str(),
+        title => notice.title.get(language).to_owned(),
+        products => notice.product_names(language),
+        version,
+        planned => shown(planned),
+        ends => shown(ends),
+        severity,
+        stage => update.stage.map(|stage| stage.as_str()),
+        update_number => update.number,
+        body_html => Value::from_safe_string(body::html(markdown)),
+        body_text => body::text(markdown),
+        why => match delivery.why {
+            Why::Primary => "primary",
+            Why::Additional => "additional",
+        },
+        customers,
+        news_url => sender.url(&news::notice_path(&notice.notice_id, language)),
+        security_contact => sender.security_contact.as_str().to_owned(),
+        sender => sender.name.clone(),
+    };
+    let text = render("mail.txt.jinja", mail.clone())?;
+    Ok(Mail {
+        subject: subject(notice, update, language, sender),
+        text: format!("{}\n", text.trim_end()),
+        html: render("mail.html.jinja", mail)?,
+    })
+}
+
+fn subject(notice: &Notice, update: &Update, language: Language, sender: &Sender) -> String {
+    let title = notice.title.get(language);
+    let (open, close) = match language {
+        Language::Ja => ("【", "】"),
+        Language::En => ("[", "] "),
+    };
+    let bulletin = match (update.number, language) {
+        (1, _) => String::new(),
+        (number, Language::Ja) => format!("（第{number}報）"),
+        (number, Language::En) => format!(" (bulletin {number})"),
+    };
+    format!("{open}{}{close}{title}{bulletin}", sender.name)
+}
+
+/// The mail as it is sent: RFC 5322, with a `Message-ID` that follows from the delivery.
+///
+/// SES replaces the `Message-ID` by its own; elsewhere, and in the evidence, it tells a mail that
+/// was sent twice.
+pub fn message(
+    mail: Mail,
+    notice: &Notice,
+    delivery: &Delivery,
+    sender: &Sender,
+    now: Timestamp,
+) -> Result<Vec<u8>, RenderError> {
+    let wrong = |error: String| RenderError::Mail(error);
+    let address = |email: &EmailAddress| {
+        let parsed = email.as_str().parse::<lettre::Address>();
+        parsed.map_err(|_| wrong("an address that is none".to_owned()))
+    };
+    let (_, host) = sender.from.as_str().rsplit_once('@').unwrap_or_default();
+    let id = format!("<{}.{}@{host}>", notice.notice_id, delivery.delivery);
+    let since_epoch = Duration::from_secs(u64::try_from(now.as_second()).unwrap_or_default());
+    let message = Message::builder()
+        .from(Mailbox::new(
+            Some(sender.name.clone()),
+            address(&sender.from)?,
+        ))
+        .to(Mailbox::new(None, address(&delivery.email)?))
+        .subject(mail.subject)
+        .date(SystemTime::UNIX_EPOCH + since_epoch)
+        .message_id(Some(id))
+        .header(AutoSubmitted)
+        .multipart(MultiPart::alternative_plain_html(mail.text, mail.html))
+        .map_err(|error| wrong(error.to_string()))?;
+    Ok(message.formatted())
+}

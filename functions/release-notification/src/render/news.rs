@@ -1,0 +1,237 @@
+//! The news page in both languages, and its Atom feeds: files for the CDN.
+
+use jiff::Timestamp;
+use minijinja::{Value, context};
+use tegata_common::customer::Language;
+use tegata_common::notice::{Kind, Notice, NoticeId};
+
+use super::{RenderError, Sender, body, code, render, severity_name, shown};
+
+/// Notices on the page: older ones keep their own pages.
+const SHOWN: usize = 200;
+
+/// Entries in a feed.
+const FEED: usize = 30;
+
+/// A file of the news page.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Its path on the CDN: `news/index.html`.
+    pub path: String,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// What it holds.
+    pub content: String,
+}
+
+/// Where a language's files are.
+fn directory(language: Language) -> &'static str {
+    match language {
+        Language::Ja => "news/",
+        Language::En => "news/en/",
+    }
+}
+
+/// Where a notice's page is.
+pub fn notice_path(id: &NoticeId, language: Language) -> String {
+    format!("{}{id}.html", directory(language))
+}
+
+/// All pages of what has been announced.
+///
+/// They are made anew as a whole: whatever was broken off, or written by two at once, the next
+/// time makes right. Instants are those of the announcements, so that the same notices make the
+/// same files.
+pub fn pages(
+    notices: &[Notice],
+    sender: &Sender,
+    status_page_url: Option<&str>,
+) -> Result<Vec<Page>, RenderError> {
+    let mut shown: Vec<&Notice> = notices
+        .iter()
+        .filter(|notice| notice.last_announced() > 0)
+        .collect();
+    shown.sort_by_key(|notice| (std::cmp::Reverse(first(notice)), notice.notice_id.clone()));
+    let mut pages = Vec::new();
+    for language in [Language::Ja, Language::En] {
+        for notice in &shown {
+            pages.push(notice_page(notice, language, sender)?);
+        }
+        let listed = &shown[..shown.len().min(SHOWN)];
+        pages.push(index(listed, language, sender, status_page_url)?);
+        pages.push(feed(listed, language, sender)?);
+    }
+    Ok(pages)
+}
+
+/// When a notice was first announced.
+fn first(notice: &Notice) -> Timestamp {
+    let mut announced = notice.announced().filter_map(|update| update.announced);
+    announced.next().map_or(Timestamp::UNIX_EPOCH, |at| at.at)
+}
+
+/// When something was last announced of it.
+fn last(notice: &Notice) -> Timestamp {
+    let announced = notice.announced().filter_map(|update| update.announced);
+    announced.last().map_or(Timestamp::UNIX_EPOCH, |at| at.at)
+}
+
+/// What the page and the index say of a notice.
+fn facts(notice: &Notice, language: Language) -> Value {
+    let (version, planned, ends) = match &notice.kind {
+        Kind::Release {
+            version,
+            planned_at,
+        } => (Some(version.clone()), Some(*planned_at), None),
+        Kind::Maintenance {
+            planned_at,
+            ends_at,
+        } => (None, Some(*planned_at), Some(*ends_at)),
+        Kind::Incident => (None, None, None),
+    };
+    let zone = &notice.time_zone;
+    context! {
+        url => format!("{}.html", notice.notice_id),
+        kind => notice.kind.as_str(),
+        title => notice.title.get(language).to_owned(),
+        products => notice.product_names(language),
+        version,
+        planned => planned.map(|at| shown(at, zone)),
+        ends => ends.map(|at| shown(at, zone)),
+        severity => notice.severity_at(notice.last_announced()).map(severity_name),
+        stage => notice.stage().map(|stage| stage.as_str()),
+        published => shown(first(notice), zone),
+    }
+}
+
+/// From a page in a language to the same in the other.
+fn other(language: Language, file: &str) -> String {
+    match language {
+        Language::Ja => format!("en/{file}"),
+        Language::En => format!("../{file}"),
+    }
+}
+
+fn notice_page(notice: &Notice, language: Language, sender: &Sender) -> Result<Page, RenderError> {
+    let mut updates: Vec<Value> = notice
+        .announced()
+        .map(|update| {
+            let at = update
+                .announced
+                .map_or(update.send_at, |announced| announced.at);
+            context! {
+                number => update.number,
+                stage => update.stage.map(|stage| stage.as_str()),
+                severity => update.severity.map(severity_name),
+                at => shown(at, &notice.time_zone),
+                body_html => Value::from_safe_string(body::html(update.body.get(language))),
+            }
+        })
+        .collect();
+    updates.reverse();
+    let file = format!("{}.html", notice.notice_id);
+    let page = context! {
+        lang => code(language),
+        sender => sender.name.clone(),
+        security_contact => sender.security_contact.as_str().to_owned(),
+        other_url => other(language, &file),
+        index_url => "index.html",
+        feed_url => "feed.xml",
+        notice => context! { updates, ..facts(notice, language) },
+    };
+    Ok(Page {
+        path: notice_path(&notice.notice_id, language),
+        content_type: "text/html; charset=utf-8",
+        content: render("notice.html.jinja", page)?,
+    })
+}
+
+fn index(
+    notices: &[&Notice],
+    language: Language,
+    sender: &Sender,
+    status_page_url: Option<&str>,
+) -> Result<Page, RenderError> {
+    let notices: Vec<Value> = notices
+        .iter()
+        .map(|notice| facts(notice, language))
+        .collect();
+    let page = context! {
+        lang => code(language),
+        sender => sender.name.clone(),
+        security_contact => sender.security_contact.as_str().to_owned(),
+        other_url => other(language, "index.html"),
+        feed_url => "feed.xml",
+        status_page_url => status_page_url.map(str::to_owned),
+        notices,
+    };
+    Ok(Page {
+        path: format!("{}index.html", directory(language)),
+        content_type: "text/html; charset=utf-8",
+        content: render("news.html.jinja", page)?,
+    })
+}
+
+fn feed(notices: &[&Notice], language: Language, sender: &Sender) -> Result<Page, RenderError> {
+    // Without a CDN that is known, ids stay unique and links relative.
+    let base = sender.cdn_url.as_deref().unwrap_or_default();
+    let url = |file: &str| match base {
+        "" => file.to_owned(),
+        base => format!("{base}/{}{file}", directory(language)),
+    };
+    let entries: Vec<Value> = notices
+        .iter()
+        .take(FEED)
+        .map(|notice| {
+            let file = format!("{}.html", notice.notice_id);
+            let bodies: Vec<&str> = notice
+                .announced()
+                .map(|update| update.body.get(language))
+                .collect();
+            // The newest first, as on the page.
+            let html: Vec<String> = bodies.iter().rev().map(|text| body::html(text)).collect();
+            let text = bodies
+                .last()
+                .map(|text| body::text(text))
+                .unwrap_or_default();
+            context! {
+                id => format!(
+                    "tag:{},{}:{}/{}",
+                    host(base),
+                    first(notice).strftime("%Y-%m-%d"),
+                    notice.notice_id,
+                    code(language),
+                ),
+                url => url(&file),
+                title => notice.title.get(language).to_owned(),
+                published => format!("{:.0}", first(notice)),
+                updated => format!("{:.0}", last(notice)),
+                kind => notice.kind.as_str(),
+                summary => text.lines().next().unwrap_or_default().to_owned(),
+                body_html => html.join("<hr>\n"),
+            }
+        })
+        .collect();
+    let updated = notices.iter().map(|notice| last(notice)).max();
+    let page = context! {
+        lang => code(language),
+        sender => sender.name.clone(),
+        self_url => url("feed.xml"),
+        index_url => url("index.html"),
+        updated => format!("{:.0}", updated.unwrap_or(Timestamp::UNIX_EPOCH)),
+        entries,
+    };
+    Ok(Page {
+        path: format!("{}feed.xml", directory(language)),
+        content_type: "application/atom+xml; charset=utf-8",
+        content: render("feed.xml.jinja", page)?,
+    })
+}
+
+fn host(base: &str) -> &str {
+    let rest = base.split_once("://").map_or(base, |(_, rest)| rest);
+    match rest.split(['/', ':']).next() {
+        Some(host) if !host.is_empty() => host,
+        _ => "news.invalid",
+    }
+}

@@ -1,0 +1,401 @@
+//! A vendor with customers, and what happens to one notice: the functions are woken as the cloud
+//! wakes them, at instants that the test makes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use jiff::{SignedDuration, Timestamp};
+use release_notification::announce::Announce;
+use release_notification::audience::Stores;
+use release_notification::channels::shelf::Shelf;
+use release_notification::check::{self, Terms};
+use release_notification::deliver::Deliver;
+use release_notification::feedback::Feedback;
+use release_notification::file::NoticeFile;
+use release_notification::mailer::Mailer;
+use release_notification::operate;
+use release_notification::pace::Pace;
+use release_notification::queue::Queue;
+use release_notification::render::Sender;
+use serde_json::json;
+use tegata_common::customer::{Contact, Customer, Language, Role, Wishes};
+use tegata_common::notice::{NoticeId, State};
+use tegata_common::table::Act;
+use tegata_common::table::customers::Customers;
+use tegata_common::table::licenses::Licenses;
+use tegata_common::table::notices::{Notices, Work};
+use tegata_tests::{Database, SigningKey, license, product, put};
+
+use crate::cloud::{Clients, Cloud, Fault};
+
+pub(crate) const START: &str = "2026-11-26T01:00:00Z";
+
+/// How long evidence may take.
+pub(crate) const WINDOW: SignedDuration = SignedDuration::from_mins(60);
+
+/// What a receive count is for: after so many a message is a dead letter.
+const RECEIVES: u32 = 5;
+
+/// How often an event is delivered before it goes into the queue of failures.
+const EVENT_TRIES: u32 = 3;
+
+static KEY: LazyLock<SigningKey> = LazyLock::new(SigningKey::create);
+
+pub(crate) const RELEASE: &str = r#"
+kind = "release"
+products = ["sheet"]
+version = "1.9.0"
+planned_at = 2026-12-05T10:00:00+09:00
+title = { ja = "シート 1.9.0 のリリース", en = "Sheet 1.9.0" }
+body = { ja = "一覧が**速く**なります。", en = "Lists get **faster**." }
+"#;
+
+pub(crate) const INCIDENT: &str = r#"
+kind = "incident"
+products = ["sheet"]
+title = { ja = "ライセンスを確認できない障害", en = "Licences cannot be checked" }
+[[updates]]
+stage = "investigating"
+severity = "major"
+body = { ja = "調査しています。", en = "We are investigating." }
+"#;
+
+pub(crate) struct World {
+    pub(crate) cloud: Arc<Cloud>,
+    pub(crate) notices: Notices,
+    pub(crate) now: Timestamp,
+    pub(crate) id: NoticeId,
+    announce: Announce,
+    feedback: Feedback,
+    clients: Clients,
+    sender: Sender,
+    deliver: Deliver,
+    messages: Vec<(String, u32)>,
+    events: Vec<(String, u32)>,
+    seen_mails: usize,
+    pub(crate) dead_letters: Vec<String>,
+    pub(crate) failed_events: Vec<String>,
+    /// Told by the database itself, past the cloud that fails.
+    direct: Notices,
+    _news: tempfile::TempDir,
+}
+
+/// How a run treats messages and events.
+pub(crate) struct Weather<'a> {
+    pub(crate) random: &'a mut fastrand::Rng,
+    /// Messages and events that are delivered twice, in percent.
+    pub(crate) duplicates: u8,
+    /// Events that come only after many rounds, in percent.
+    pub(crate) late: u8,
+}
+
+fn sender() -> Sender {
+    Sender {
+        name: "Example".to_owned(),
+        from: "notice@vendor.example".parse().unwrap(),
+        security_contact: "security@vendor.example".parse().unwrap(),
+        cdn_url: Some("https://cdn.vendor.example".to_owned()),
+    }
+}
+
+impl World {
+    /// With so many contacts; the last one's mail bounces.
+    pub(crate) async fn new(file: &str, contacts: usize) -> Self {
+        let database = Database::start().await;
+        let now: Timestamp = START.parse().unwrap();
+        let act = Act {
+            at: now,
+            by: "test",
+            change: "add",
+        };
+        let mut addresses = (0..contacts).map(|number| match number + 1 == contacts {
+            true => "bounce@customer.example".to_owned(),
+            false => format!("contact{number}@customer.example"),
+        });
+        for number in 0..contacts {
+            let id = format!("C-{number}").parse().unwrap();
+            let customer = Customer {
+                customer_id: id,
+                name: format!("Customer {number}").parse().unwrap(),
+            };
+            let contact = Contact {
+                email: addresses.next().unwrap().parse().unwrap(),
+                wishes: Wishes {
+                    role: Role::Primary,
+                    language: if number % 2 == 0 {
+                        Language::Ja
+                    } else {
+                        Language::En
+                    },
+                    severity_floor: None,
+                    releases: false,
+                },
+            };
+            let contacts = [(&customer.customer_id, &contact, None)];
+            let written = database
+                .customers
+                .write(Some((&customer, None)), &contacts, &act);
+            written.await.unwrap();
+            let host = format!("tenant{number}.cybozu.com");
+            let mut license = license(&host, &product(), "2026-08-01T00:00:00Z");
+            license.customer = Some(customer.customer_id.clone());
+            put(&database.licenses, &KEY, license).await;
+        }
+        let id: NoticeId = "2026-12-05-sheet-1.9.0".parse().unwrap();
+        let file = NoticeFile::parse(file).unwrap();
+        let terms = Terms {
+            now,
+            send_at: now,
+            short_notice: None,
+        };
+        let notice = check::notice(&id, &file, None, &[product()], &terms).unwrap();
+        let work = Work::Due(now);
+        database
+            .notices
+            .put(None, &notice, work, &act)
+            .await
+            .unwrap();
+
+        let (cloud, clients) = Cloud::start(&database.endpoint).await;
+        let news = tempfile::tempdir().unwrap();
+        let table = |name: &str| (clients.dynamodb.clone(), name.to_owned());
+        let notices = {
+            let (client, name) = table("Notices");
+            Notices::new(client, name)
+        };
+        let announce = Announce {
+            stores: Stores {
+                licenses: Licenses::new(clients.dynamodb.clone(), "Licenses"),
+                customers: Customers::new(clients.dynamodb.clone(), "Customers"),
+                notices: notices.clone(),
+            },
+            queue: Queue::Sqs {
+                client: clients.sqs.clone(),
+                url: "http://queue".to_owned(),
+            },
+            shelf: Shelf::Directory(news.path().to_owned()),
+            status_page: None,
+            ses: None,
+            sender: sender(),
+            rate: 1000.0,
+            window: WINDOW,
+            by: "announce".to_owned(),
+        };
+        let feedback = Feedback::new(notices.clone(), "feedback");
+        let sender = sender();
+        let deliver = deliver(&clients, &notices, &sender);
+        Self {
+            cloud,
+            notices,
+            now,
+            id,
+            announce,
+            feedback,
+            clients,
+            sender,
+            deliver,
+            messages: Vec::new(),
+            events: Vec::new(),
+            seen_mails: 0,
+            dead_letters: Vec::new(),
+            failed_events: Vec::new(),
+            direct: database.notices,
+            _news: news,
+        }
+    }
+
+    /// One round: announce, deliver what is queued, record what SES tells, and time goes on.
+    pub(crate) async fn round(&mut self, weather: &mut Weather<'_>) {
+        self.run_announce().await;
+        self.run_deliver(weather).await;
+        self.run_feedback(weather).await;
+        self.now += SignedDuration::from_mins(10);
+    }
+
+    pub(crate) async fn run_announce(&mut self) {
+        self.cloud.step("announce");
+        let run = self.announce.run(self.now, || false);
+        tokio::select! {
+            // What fails is made up for by the next run.
+            _ = Box::pin(run) => {}
+            () = self.cloud.crash.notified() => {}
+        }
+        let mut seen = self.cloud.seen.lock().unwrap();
+        let queued = seen.queue.drain(..).map(|body| (body, 0));
+        self.messages.extend(queued);
+    }
+
+    async fn run_deliver(&mut self, weather: &mut Weather<'_>) {
+        self.cloud.step("deliver");
+        // Twice: what comes back is delivered again after its visibility, a round later at most.
+        for _ in 0..2 {
+            weather.random.shuffle(&mut self.messages);
+            let mut batch = std::mem::take(&mut self.messages);
+            let again: Vec<_> = batch
+                .iter()
+                .filter(|_| weather.random.u8(..100) < weather.duplicates)
+                .cloned()
+                .collect();
+            batch.extend(again);
+            for messages in batch.chunks(10) {
+                self.deliver_batch(messages).await;
+            }
+        }
+    }
+
+    async fn deliver_batch(&mut self, messages: &[(String, u32)]) {
+        let mut event = SqsEvent::default();
+        for (number, (body, _)) in messages.iter().enumerate() {
+            let mut message = SqsMessage::default();
+            message.message_id = Some(number.to_string());
+            message.body = Some(body.clone());
+            event.records.push(message);
+        }
+        let now = self.now;
+        let handled = self.deliver.handle(event, || now, || false);
+        let back: Option<Vec<usize>> = tokio::select! {
+            (response, _) = Box::pin(handled) => {
+                let failures = response.batch_item_failures.iter();
+                Some(failures.map(|of| of.item_identifier.parse().unwrap()).collect())
+            }
+            () = self.cloud.crash.notified() => None,
+        };
+        if back.is_none() {
+            // A new process.
+            self.deliver = deliver(&self.clients, &self.notices, &self.sender);
+        }
+        for (number, (body, receives)) in messages.iter().enumerate() {
+            let comes_again = back.as_ref().is_none_or(|back| back.contains(&number));
+            if comes_again && receives + 1 >= RECEIVES {
+                self.dead_letters.push(body.clone());
+            } else if comes_again {
+                self.messages.push((body.clone(), receives + 1));
+            }
+        }
+        let mut seen = self.cloud.seen.lock().unwrap();
+        let queued = seen.queue.drain(..).map(|body| (body, 0));
+        self.messages.extend(queued);
+    }
+
+    async fn run_feedback(&mut self, weather: &mut Weather<'_>) {
+        self.cloud.step("feedback");
+        let mails = self.cloud.seen.lock().unwrap().mails.clone();
+        for mail in &mails[self.seen_mails..] {
+            let mut kinds = vec!["Send"];
+            kinds.push(if mail.to.starts_with("bounce") {
+                "Bounce"
+            } else {
+                "Delivery"
+            });
+            for kind in kinds {
+                let event = event(kind, &mail.to, &mail.tags, &mail.message_id);
+                self.events.push((event.clone(), 0));
+                if weather.random.u8(..100) < weather.duplicates {
+                    self.events.push((event, 0));
+                }
+            }
+        }
+        self.seen_mails = mails.len();
+        weather.random.shuffle(&mut self.events);
+        for (event, tries) in std::mem::take(&mut self.events) {
+            if weather.random.u8(..100) < weather.late {
+                self.events.push((event, tries));
+                continue;
+            }
+            let handled = self.feedback.handle(&event, self.now);
+            let is_done = tokio::select! {
+                handled = Box::pin(handled) => handled.is_ok(),
+                () = self.cloud.crash.notified() => false,
+            };
+            if !is_done && tries + 1 >= EVENT_TRIES {
+                self.failed_events.push(event);
+            } else if !is_done {
+                self.events.push((event, tries + 1));
+            }
+        }
+    }
+
+    /// What an operator does who sees the alarms: sends failed events again, lets what stopped
+    /// itself go on.
+    pub(crate) async fn operate(&mut self) {
+        let failed = std::mem::take(&mut self.failed_events);
+        self.events
+            .extend(failed.into_iter().map(|event| (event, 0)));
+        let act = Act {
+            at: self.now,
+            by: "operator",
+            change: "resume",
+        };
+        let stored = operate::notice(&self.direct, &self.id).await.unwrap();
+        if stored.value.paused.is_some() {
+            operate::resume(&self.direct, &stored, &act).await.unwrap();
+        }
+    }
+
+    /// What became of each contact: its state, how often SES took a mail to it, and how many
+    /// further attempts were allowed because the one before stayed unknown.
+    pub(crate) async fn outcomes(&self) -> BTreeMap<String, (State, usize, usize)> {
+        let mails = self.cloud.seen.lock().unwrap().mails.clone();
+        let deliveries = self.direct.deliveries(&self.id, None).await.unwrap();
+        deliveries
+            .into_iter()
+            .map(|stored| {
+                let address = stored.delivery.email.as_str().to_owned();
+                let taken = mails.iter().filter(|mail| mail.to == address).count();
+                let facts = &stored.delivery.facts;
+                (
+                    address,
+                    (facts.state(self.now), taken, facts.unknown_resends()),
+                )
+            })
+            .collect()
+    }
+
+    pub(crate) fn fail(&self, call: usize, fault: Fault) {
+        self.cloud.seen.lock().unwrap().faults.insert(call, fault);
+    }
+
+    pub(crate) fn calls(&self) -> Vec<(&'static str, String)> {
+        self.cloud.seen.lock().unwrap().calls.clone()
+    }
+}
+
+fn deliver(clients: &Clients, notices: &Notices, sender: &Sender) -> Deliver {
+    Deliver::new(
+        notices.clone(),
+        Queue::Sqs {
+            client: clients.sqs.clone(),
+            url: "http://queue".to_owned(),
+        },
+        Mailer::Ses {
+            client: clients.ses.clone(),
+            configuration_set: "test".to_owned(),
+        },
+        sender.clone(),
+        Pace::per_second(10_000.0),
+        "deliver",
+    )
+}
+
+fn event(kind: &str, to: &str, tags: &BTreeMap<String, String>, message_id: &str) -> String {
+    let at = "2026-11-26T01:00:01.000Z";
+    let tags: BTreeMap<_, _> = tags.iter().map(|(name, value)| (name, [value])).collect();
+    json!({
+        "version": "0",
+        "id": "e",
+        "detail-type": "Email",
+        "source": "aws.ses",
+        "account": "123456789012",
+        "time": at,
+        "region": "ap-northeast-1",
+        "resources": [],
+        "detail": {
+            "eventType": kind,
+            "mail": { "timestamp": at, "messageId": message_id, "destination": [to], "tags": tags },
+            "delivery": { "timestamp": at },
+            "bounce": { "bounceType": "Permanent", "bounceSubType": "General", "timestamp": at },
+        },
+    })
+    .to_string()
+}
