@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use release_notification::operate::OperateError;
 use tegata_common::contract::WriteError;
 use tegata_common::domain::DomainError;
 use tegata_common::license::LicenseError;
@@ -27,6 +28,12 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
             LicenseError::UnknownName(_) | LicenseError::NoQuota(_)
         )
     };
+    let is_unknown_notice = |error: &OperateError| {
+        matches!(
+            error,
+            OperateError::NoNotice(_) | OperateError::NoDelivery(_)
+        )
+    };
     let is_wrong_value = |error: &LicenseError| {
         matches!(
             error,
@@ -42,6 +49,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     } else if error.is::<NotFound>()
         || error.downcast_ref().is_some_and(is_unknown_key)
         || error.downcast_ref().is_some_and(is_unknown_name)
+        || error.downcast_ref().is_some_and(is_unknown_notice)
     {
         ExitCode::from(3)
     } else if is_conflict(error) {
@@ -54,6 +62,8 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
 /// Whether somebody else wrote first.
 pub(crate) fn is_conflict(error: &anyhow::Error) -> bool {
     let in_a_contract = error.downcast_ref();
+    let in_a_notice = error.downcast_ref();
     matches!(error.downcast_ref(), Some(TableError::Conflict))
+        || matches!(in_a_notice, Some(OperateError::Table(TableError::Conflict)))
         || matches!(in_a_contract, Some(WriteError::Table(TableError::Conflict)))
 }

@@ -10,17 +10,19 @@ mod embedded;
 mod failure;
 mod key;
 mod license;
+mod notice;
 mod output;
 mod period;
 mod place;
 mod product;
+mod publish;
 mod usage;
 mod when;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use output::Output;
+use output::{Output, OutputArg};
 use place::PlaceArgs;
 
 /// Runs the licences of a kintone plug-in vendor.
@@ -45,7 +47,7 @@ struct Cli {
 
     /// How results are printed.
     #[arg(long, value_enum, default_value_t, global = true)]
-    output: Output,
+    output: OutputArg,
 
     #[command(subcommand)]
     command: Command,
@@ -67,6 +69,12 @@ enum Command {
     /// Apply and list the product catalogue.
     #[command(subcommand)]
     Product(product::Command),
+    /// Announce releases, maintenance and incidents: by mail, on the news and the status page.
+    #[command(subcommand)]
+    Notice(notice::Command),
+    /// Put a plug-in's files onto the CDN, and make a version current that has been announced.
+    #[command(subcommand)]
+    Publish(publish::Command),
     /// Report how products and tenants use the licence API.
     #[command(subcommand)]
     Usage(usage::Command),
@@ -102,6 +110,15 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     if let Command::Dev(args) = command {
         return dev::run(&place, args).await;
     }
+    let is_ledger = output == OutputArg::Csv;
+    if is_ledger && !matches!(command, Command::Notice(notice::Command::Status { .. })) {
+        let only = "--output csv is for `tegata notice status` only".to_owned();
+        return Err(failure::Usage(only).into());
+    }
+    let output = match output {
+        OutputArg::Json => Output::Json,
+        OutputArg::Text | OutputArg::Csv => Output::Text,
+    };
     let place = place.open().await?;
     let done = match command {
         Command::License(command) => license::run(&place, output, command).await,
@@ -110,6 +127,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Import(args) => bulk::import(&place, output, args).await,
         Command::Export(args) => bulk::export(&place, output, args).await,
         Command::Product(command) => product::run(&place, output, command).await,
+        Command::Notice(command) => notice::run(&place, output, is_ledger, command).await,
+        Command::Publish(command) => publish::run(&place, output, command).await,
         Command::Usage(command) => usage::run(&place, output, command).await,
         Command::AccessLog(command) => access_log::run(&place, output, command).await,
         Command::Key(command) => key::run(&place, output, command).await,

@@ -11,13 +11,24 @@ use serde::Serialize;
 use tegata_common::license::Code;
 
 /// How results are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// One JSON document on stdout.
+    Json,
+}
+
+/// How results are to be printed, as it is typed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputArg {
     /// For people.
     #[default]
     Text,
     /// One JSON document on stdout.
     Json,
+    /// Rows on stdout: of `notice status` only, which has a ledger.
+    Csv,
 }
 
 /// Prints a line to stdout, with colours on a terminal only. If the reader has gone, as `head`

@@ -9,6 +9,8 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use release_notification::channels::shelf::Shelf;
+use release_notification::render::Sender;
 use tegata_common::archive::Archive;
 use tegata_common::aws::{self, Trust};
 use tegata_common::domain::BaseDomains;
@@ -16,6 +18,7 @@ use tegata_common::product::Zone;
 use tegata_common::signing::{self, Jwk, Keeper, KeyFiles, KeyLocation, KeyRegister, Signer};
 use tegata_common::table::customers::Customers;
 use tegata_common::table::licenses::Licenses;
+use tegata_common::table::notices::Notices;
 use tegata_common::table::usage::UsageTable;
 use tegata_common::table::{Act, Revision};
 
@@ -35,6 +38,16 @@ const LOCAL_CUSTOMERS: &str = "Customers";
 /// The `Usage` table's name on one machine.
 const LOCAL_USAGE: &str = "Usage";
 
+/// The `Notices` table's name on one machine.
+const LOCAL_NOTICES: &str = "Notices";
+
+/// Who speaks on one machine. `.example` is nobody's.
+const LOCAL_SENDER: [&str; 3] = [
+    "Sample Plug-ins",
+    "notice@vendor.example",
+    "security@vendor.example",
+];
+
 /// The zone of the days of access records and usage on one machine.
 const LOCAL_ZONE: &str = "Asia/Tokyo";
 
@@ -44,6 +57,14 @@ const CUSTOMERS_OUTPUT: &str = "CustomersTable";
 const USAGE_OUTPUT: &str = "UsageTable";
 const ARCHIVE_OUTPUT: &str = "ArchiveBucket";
 const ZONE_OUTPUT: &str = "TimeZone";
+const NOTICES_OUTPUT: &str = "NoticesTable";
+
+/// The stack outputs that say where mails and files of the CDN go, and who speaks.
+const CDN_OUTPUT: &str = "CdnBucket";
+const CDN_URL_OUTPUT: &str = "CdnUrl";
+const MAIL_FROM_OUTPUT: &str = "MailFrom";
+const SENDER_OUTPUT: &str = "SenderName";
+const SECURITY_OUTPUT: &str = "SecurityContact";
 
 /// The stack output with the development base domains that the lookup function accepts.
 const BASE_DOMAINS_OUTPUT: &str = "DevelopmentBaseDomains";
@@ -92,6 +113,14 @@ pub(crate) struct Place {
     pub(crate) licenses: Licenses,
     /// The customers and their contacts.
     pub(crate) customers: Customers,
+    /// What was announced, and to whom.
+    pub(crate) notices: Notices,
+    /// The files that the CDN serves.
+    pub(crate) shelf: Shelf,
+    /// Who speaks in mails and on the news page.
+    pub(crate) sender: Sender,
+    /// Where mails go.
+    pub(crate) post: Post,
     /// What the records of accesses add up to.
     pub(crate) usage: UsageTable,
     /// The records of accesses.
@@ -108,6 +137,15 @@ pub(crate) struct Place {
     pub(crate) keeper: Keeper,
     stack: String,
     embedded: Option<Embedded>,
+}
+
+/// Where mails go that a command itself sends.
+#[derive(Clone, Debug)]
+pub(crate) enum Post {
+    /// Into files of a directory.
+    Outbox(PathBuf),
+    /// Through SES.
+    Ses(aws_sdk_sesv2::Client),
 }
 
 impl PlaceArgs {
@@ -165,12 +203,18 @@ impl Place {
         licenses.create_if_missing().await?;
         let customers = Customers::new(client.clone(), LOCAL_CUSTOMERS);
         customers.create_if_missing().await?;
+        let notices = Notices::new(client.clone(), LOCAL_NOTICES);
+        notices.create_if_missing().await?;
         let usage = UsageTable::new(client, LOCAL_USAGE);
         usage.create_if_missing().await?;
         let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
         Ok(Self {
             licenses,
             customers,
+            notices,
+            shelf: Shelf::Directory(args.directory().join("cdn")),
+            sender: sender(LOCAL_SENDER, None)?,
+            post: Post::Outbox(args.directory().join("outbox")),
             usage,
             archive: Archive::Directory(args.directory().join("archive")),
             zone: Zone::named(LOCAL_ZONE)?.tz().clone(),
@@ -211,6 +255,26 @@ impl Place {
         Ok(Self {
             licenses: Licenses::new(dynamodb.clone(), output(LICENSES_OUTPUT)?),
             customers: Customers::new(dynamodb.clone(), output(CUSTOMERS_OUTPUT)?),
+            notices: Notices::new(dynamodb.clone(), output(NOTICES_OUTPUT)?),
+            shelf: Shelf::S3 {
+                client: s3(&config),
+                bucket: output(CDN_OUTPUT)?.clone(),
+            },
+            sender: sender(
+                [
+                    output(SENDER_OUTPUT)?,
+                    output(MAIL_FROM_OUTPUT)?,
+                    output(SECURITY_OUTPUT)?,
+                ],
+                // CloudFormation drops an output that is empty.
+                outputs.get(CDN_URL_OUTPUT).map(String::as_str),
+            )?,
+            post: Post::Ses(aws_sdk_sesv2::Client::from_conf(
+                aws_sdk_sesv2::config::Builder::from(&config)
+                    // A mail that is repeated is a second one.
+                    .retry_config(aws_sdk_sesv2::config::retry::RetryConfig::disabled())
+                    .build(),
+            )),
             usage: UsageTable::new(dynamodb, output(USAGE_OUTPUT)?),
             archive: Archive::S3 {
                 client: s3(&config),
@@ -275,6 +339,15 @@ impl Place {
             None => Ok(()),
         }
     }
+}
+
+fn sender([name, from, security]: [&str; 3], cdn_url: Option<&str>) -> anyhow::Result<Sender> {
+    Ok(Sender {
+        name: name.to_owned(),
+        from: from.parse()?,
+        security_contact: security.parse()?,
+        cdn_url: cdn_url.filter(|url| !url.is_empty()).map(str::to_owned),
+    })
 }
 
 /// A local AWS, which another endpoint means, has no host names of its own for buckets.

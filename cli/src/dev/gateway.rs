@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,7 +18,10 @@ use license_lookup::handler::Lookup;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
+use release_notification::channels::shelf::Shelf;
+
 use super::doors::{CdnLine, Door, Doors, GatewayLine};
+use super::outbox;
 use crate::place::Place;
 
 /// Where the CDN will serve the public keys.
@@ -32,6 +36,8 @@ pub(super) struct Gateway {
     pub(super) place: Place,
     pub(super) guide: String,
     pub(super) doors: Doors,
+    /// Where mails are.
+    pub(super) outbox: PathBuf,
 }
 
 pub(super) fn router(
@@ -88,6 +94,17 @@ async fn serve(
         (Method::GET, JWKS_PATH) => {
             let response = jwks(&gateway.place).await;
             gateway.log_file(&arrived, JWKS_PATH, &response, peer.ip(), &headers);
+            response
+        }
+        (Method::GET, path) if path.starts_with(outbox::PATH) => {
+            let host = headers
+                .get(header::HOST)
+                .and_then(|host| host.to_str().ok());
+            outbox::answer(&gateway.outbox, path, host.unwrap_or_default())
+        }
+        (Method::GET, path) if is_file(path) => {
+            let response = file(&gateway.place.shelf, path).await;
+            gateway.log_file(&arrived, path, &response, peer.ip(), &headers);
             response
         }
         // The gateway's own words for a path that has no route.
@@ -251,6 +268,49 @@ fn response(answer: aws_lambda_events::apigw::ApiGatewayV2httpResponse) -> Respo
         .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     *response.headers_mut() = answer.headers;
     response
+}
+
+/// Whether a path is the CDN's: everything but the API's.
+fn is_file(path: &str) -> bool {
+    let path = path.trim_start_matches('/');
+    let mut parts = path.split('/');
+    path.contains('/')
+        && !path.starts_with("v1/")
+        && parts.all(|part| !part.starts_with('.') || part == ".well-known")
+}
+
+/// A file of the CDN, as CloudFront serves it.
+async fn file(shelf: &Shelf, path: &str) -> Response {
+    let path = path.trim_start_matches('/');
+    let key = match path.ends_with('/') {
+        true => format!("{path}index.html"),
+        false => path.to_owned(),
+    };
+    let content_type = match key.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("xml") => "application/atom+xml; charset=utf-8",
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("json") => "application/json",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
+    };
+    match shelf.get(&key).await {
+        Ok(Some(content)) => {
+            let headers = [
+                (header::CONTENT_TYPE, content_type),
+                // Scripts of pages at kintone load them, with their integrity checked.
+                (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ];
+            (headers, content).into_response()
+        }
+        Ok(None) => (StatusCode::NOT_FOUND, "Not Found\n").into_response(),
+        Err(error) => {
+            tracing::error!("a file of the CDN cannot be read: {error}");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
 }
 
 async fn jwks(place: &Place) -> Response {

@@ -2,12 +2,15 @@
 
 mod doors;
 mod gateway;
+mod outbox;
+mod post;
 mod samples;
 mod traffic;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +23,9 @@ use license_lookup::handler::Lookup;
 use license_lookup::settings::Settings;
 use license_renewal::handler::Renewal;
 use license_renewal::report::Report;
+use release_notification::channels::news;
+use release_notification::render::Sender;
+use tegata_common::notice::Notice;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -33,6 +39,7 @@ use crate::embedded::Embedded;
 use crate::place::{DEFAULT_DIRECTORY, LOCAL_TABLE, Place, PlaceArgs};
 use doors::{Doors, Handlers};
 use gateway::Gateway;
+use post::PostOffice;
 
 /// Run the whole system on this machine, with sample data.
 ///
@@ -83,11 +90,18 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
     }
     let (doors, following) = Doors::open(handlers);
     let settings = settings(&place, &arguments.development_base_domains)?;
+    let outbox = directory.join("outbox");
+    let mut sender = place.sender.clone();
+    sender.cdn_url = Some(format!("http://{address}"));
+    write_news(&place, &sender).await?;
+    let post = PostOffice::open(&place, sender, outbox.clone());
+    let notice = samples::write_notice(&directory, Timestamp::now())?;
     let gateway = Gateway {
         lookup: Lookup::new(&settings)?,
-        guide: guide(&place, &local_option(arguments), address).await?,
+        guide: guide(&place, &local_option(arguments), &notice, address).await?,
         place,
         doors: doors.clone(),
+        outbox,
     };
     print!("{}", gateway.guide);
     let renewal = Renewal::new(
@@ -96,6 +110,7 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
         "local:license-renewal",
     );
     let renewing = tokio::spawn(renew_hourly(renewal));
+    let posting = tokio::spawn(post.work());
     let gateway = Arc::new(gateway);
     let (stopping, stopped) = oneshot::channel();
     let serving = axum::serve(listener, gateway::router(Arc::clone(&gateway)))
@@ -108,6 +123,7 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
         () = out_of_patience(stopped) => {}
     }
     renewing.abort();
+    posting.abort();
     // What was asked last is to be in the usage too.
     doors.close().await;
     let _ = tokio::time::timeout(LAST_LINES, following).await;
@@ -142,6 +158,14 @@ fn handlers(place: &Place) -> Handlers {
         access_log: AccessLog::new(archive.clone(), usage.clone(), zone.clone(), bases),
         roll_up: RollUp::new(archive, usage, zone),
     }
+}
+
+/// The news page with the address that this process has.
+async fn write_news(place: &Place, sender: &Sender) -> anyhow::Result<()> {
+    let notices = place.notices.all().await?.into_iter();
+    let notices: Vec<Notice> = notices.map(|stored| stored.value).collect();
+    news::publish(&notices, &place.shelf, sender, None, None).await?;
+    Ok(())
 }
 
 /// Archives a week of made-up traffic, and rolls it up. What is there already stays.
@@ -195,7 +219,12 @@ fn local_option(place: &PlaceArgs) -> String {
 }
 
 /// What to try, ready to paste.
-async fn guide(place: &Place, local: &str, address: SocketAddr) -> anyhow::Result<String> {
+async fn guide(
+    place: &Place,
+    local: &str,
+    notice: &Path,
+    address: SocketAddr,
+) -> anyhow::Result<String> {
     let mut text =
         format!("tegata is running at http://{address}   (Ctrl-C stops it)\n\nLicences:\n");
     for a_try in samples::tries(place, Timestamp::now()).await? {
@@ -229,13 +258,19 @@ async fn guide(place: &Place, local: &str, address: SocketAddr) -> anyhow::Resul
          {:12}cargo run -q -- {local} license explain grace.cybozu.com sheet\n\n\
          What was asked so far, and is the archive of it whole?\n  \
          {:12}cargo run -q -- {local} usage report --product sheet --html usage.html\n  \
-         {:12}cargo run -q -- {local} access-log verify\n\n",
+         {:12}cargo run -q -- {local} access-log verify\n\n\
+         Announce a release: the mails are at http://{address}{}, the news at\n\
+         http://{address}/news/\n  \
+         {:12}cargo run -q -- {local} notice send --yes {}\n\n",
         "",
         gateway::JWKS_PATH,
         "",
         "",
         "",
         "",
+        outbox::PATH,
+        "",
+        notice.display(),
     )?;
     Ok(text)
 }

@@ -1,11 +1,13 @@
 //! Sample licences that cover every code, whatever the day.
 
-use jiff::{SignedDuration, Timestamp};
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use tegata_common::calendar::Billing;
 use tegata_common::customer::{Contact, Customer, CustomerId, Language, Role, Wishes};
 use tegata_common::domain::Domain;
 use tegata_common::license::{Code, License, Order, Plan};
-use tegata_common::product::Product;
+use tegata_common::product::{Product, Zone};
 use tegata_common::serial::Serial;
 use tegata_common::table::{Act, Key};
 
@@ -17,6 +19,9 @@ const PRODUCTS: &str = include_str!("products.toml");
 
 /// The serial of all samples. It opens nothing but samples.
 pub(super) const SAMPLE_SERIAL: &str = "SAMP-LEON-LYSA-MPLE-ONLY";
+
+/// A release notice; `DAY` is its day.
+const NOTICE: &str = include_str!("notice.toml");
 
 /// What a sample's history says was done: it tells samples that nobody has touched.
 const SAMPLE: &str = "sample";
@@ -206,6 +211,19 @@ pub(super) async fn fill(place: &Place, now: Timestamp) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes the file of a notice that can be sent now, and returns its path.
+pub(super) fn write_notice(directory: &Path, now: Timestamp) -> anyhow::Result<PathBuf> {
+    let zone = Zone::named("Asia/Tokyo")?;
+    let day = now.to_zoned_datetime(zone.tz().clone()).date() + 10.days();
+    let notices = directory.join("notices");
+    let path = notices.join(format!("{day}-sheet-1.9.0.toml"));
+    std::fs::create_dir_all(&notices)?;
+    if !path.exists() {
+        std::fs::write(&path, NOTICE.replace("DAY", &day.to_string()))?;
+    }
+    Ok(path)
 }
 
 /// What to try now, with the codes that the table gives now.

@@ -18,10 +18,11 @@ use tegata_common::table::notices::{StoredDelivery, Work};
 use tegata_common::table::{Act, Revision, Stored, TableError};
 
 use crate::audience::Stores;
-use crate::channels::shelf::{Caching, Shelf, ShelfError};
+use crate::channels::news::{self, NewsError};
+use crate::channels::shelf::Shelf;
 use crate::channels::status_page::StatusPage;
 use crate::queue::{Message, Queue, QueueError};
-use crate::render::{RenderError, Sender, news};
+use crate::render::Sender;
 use crate::report::AnnounceReport;
 
 /// Deliveries that are written at a time.
@@ -336,7 +337,7 @@ impl Announce {
         let announced = open.notice.last_announced();
         if open.notice.news.done < announced && open.notice.news.is_due(now) {
             match self.publish_news(&open.notice).await {
-                Ok(()) => open.notice.news.succeed(announced),
+                Ok(_) => open.notice.news.succeed(announced),
                 Err(error) => {
                     tracing::error!("the news page was not written: {error}");
                     open.notice.news.fail(now, error.to_string());
@@ -379,36 +380,17 @@ impl Announce {
         Ok(())
     }
 
-    /// Writes the news page as a whole, as of this notice.
-    pub async fn publish_news(&self, changed: &Notice) -> Result<(), NewsError> {
-        let mut notices: Vec<Notice> = self
-            .stores
-            .notices
-            .all()
-            .await?
-            .into_iter()
+    /// Writes the news page, as of this notice.
+    async fn publish_news(&self, changed: &Notice) -> Result<usize, NewsError> {
+        let notices = self.stores.notices.all().await?.into_iter();
+        let mut notices: Vec<Notice> = notices
             .map(|stored| stored.value)
             .filter(|notice| notice.notice_id != changed.notice_id)
             .collect();
         notices.push(changed.clone());
         let url = self.status_page.as_ref().map(StatusPage::url);
-        let mut pages = news::pages(&notices, &self.sender, url.as_deref())?;
-        // The pages of the other notices are there; the lists name what must be there first.
-        let changed = changed.notice_id.as_str();
-        pages.retain(|page| {
-            let file = page.path.rsplit('/').next().unwrap_or_default();
-            file == format!("{changed}.html") || matches!(file, "index.html" | "feed.xml")
-        });
-        pages.sort_by_key(|page| {
-            page.path.ends_with("index.html") || page.path.ends_with("feed.xml")
-        });
-        for page in pages {
-            let content = page.content.into_bytes();
-            self.shelf
-                .put(&page.path, content, page.content_type, Caching::Minute)
-                .await?;
-        }
-        Ok(())
+        let only = Some(&changed.notice_id);
+        news::publish(&notices, &self.shelf, &self.sender, url.as_deref(), only).await
     }
 
     /// How much of the day's quota is used with what is still to be sent, in percent.
@@ -471,20 +453,6 @@ impl Announce {
             reason: reason.to_owned(),
         }
     }
-}
-
-/// Why the news page was not written.
-#[derive(Debug, thiserror::Error)]
-pub enum NewsError {
-    /// The notices cannot be read.
-    #[error("{0}")]
-    Table(#[from] TableError),
-    /// A page cannot be made.
-    #[error("{0}")]
-    Render(#[from] RenderError),
-    /// A page cannot be put.
-    #[error("{0}")]
-    Shelf(#[from] ShelfError),
 }
 
 fn message(delivery: &Delivery) -> Message {

@@ -13,6 +13,7 @@ pub mod check;
 pub mod deliver;
 pub mod feedback;
 pub mod file;
+pub mod gate;
 pub mod mailer;
 pub mod operate;
 pub mod pace;

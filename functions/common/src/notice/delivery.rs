@@ -293,11 +293,13 @@ impl Attempt {
 
     /// Since when its outcome is unknown, if it is.
     fn unknown_since(&self, now: Timestamp) -> Option<Timestamp> {
-        (self.state(now) == State::Unknown).then(|| match (&self.outcome, self.claim) {
-            (Some(Outcome::Lost { at, .. }), _) => *at,
-            (_, Some(claim)) => claim.until,
-            _ => now,
-        })
+        if self.state(now) != State::Unknown {
+            return None;
+        }
+        match (&self.outcome, self.claim) {
+            (Some(Outcome::Lost { at, .. }), _) => Some(*at),
+            (_, claim) => claim.map(|claim| claim.until),
+        }
     }
 
     /// Why it failed, bounced or is unknown, in words.

@@ -66,8 +66,8 @@ pub struct Undeliverable {
 pub struct CurrentVersion {
     /// The version.
     pub version: String,
-    /// The notice that had announced it.
-    pub notice_id: Option<NoticeId>,
+    /// The notice that had announced it. (`notice_id` is the table's key.)
+    pub announced_by: Option<NoticeId>,
     /// Why it was made current without one.
     pub emergency: Option<String>,
 }

@@ -16,8 +16,6 @@ pub enum Caching {
     Immutable,
     /// For a minute: it says what is current.
     Minute,
-    /// For five minutes.
-    Minutes,
 }
 
 impl Caching {
@@ -26,7 +24,6 @@ impl Caching {
         match self {
             Self::Immutable => "public, max-age=31536000, immutable",
             Self::Minute => "public, max-age=60",
-            Self::Minutes => "public, max-age=300",
         }
     }
 }

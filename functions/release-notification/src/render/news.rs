@@ -16,6 +16,8 @@ const FEED: usize = 30;
 /// A file of the news page.
 #[derive(Clone, Debug)]
 pub struct Page {
+    /// The notice whose page it is, if it is one's.
+    pub notice: Option<NoticeId>,
     /// Its path on the CDN: `news/index.html`.
     pub path: String,
     /// Its media type.
@@ -140,6 +142,7 @@ fn notice_page(notice: &Notice, language: Language, sender: &Sender) -> Result<P
         notice => context! { updates, ..facts(notice, language) },
     };
     Ok(Page {
+        notice: Some(notice.notice_id.clone()),
         path: notice_path(&notice.notice_id, language),
         content_type: "text/html; charset=utf-8",
         content: render("notice.html.jinja", page)?,
@@ -166,6 +169,7 @@ fn index(
         notices,
     };
     Ok(Page {
+        notice: None,
         path: format!("{}index.html", directory(language)),
         content_type: "text/html; charset=utf-8",
         content: render("news.html.jinja", page)?,
@@ -222,6 +226,7 @@ fn feed(notices: &[&Notice], language: Language, sender: &Sender) -> Result<Page
         entries,
     };
     Ok(Page {
+        notice: None,
         path: format!("{}feed.xml", directory(language)),
         content_type: "application/atom+xml; charset=utf-8",
         content: render("feed.xml.jinja", page)?,

@@ -1,0 +1,156 @@
+//! A notice's file, checked, and whom it would go to.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+use release_notification::audience::{Stores, WorkedOut};
+use release_notification::check::{self, Problem, Terms};
+use release_notification::file::NoticeFile;
+use tegata_common::aws;
+use tegata_common::notice::{ContactHash, Notice, Update};
+use tegata_common::product::Product;
+use tegata_common::table::Stored;
+
+use super::TermsArgs;
+use crate::failure::Usage;
+use crate::output::say;
+use crate::place::{Place, Post};
+
+/// A file that is in order.
+pub(super) struct Checked {
+    /// The notice that it makes.
+    pub(super) notice: Notice,
+    /// The notice as it is in the table.
+    pub(super) before: Option<Stored<Notice>>,
+    /// The lead time of its products, in days.
+    pub(super) lead_days: u16,
+}
+
+impl Checked {
+    /// The update that is new.
+    pub(super) fn update(&self) -> anyhow::Result<&Update> {
+        let mut updates = self.notice.updates.iter();
+        let new = updates.find(|update| update.announced.is_none());
+        new.context("all of it has been announced")
+    }
+}
+
+/// Reads and checks a file. All that is wrong with it is printed.
+pub(super) async fn read(
+    place: &Place,
+    path: &Path,
+    terms: &TermsArgs,
+    send_at: Timestamp,
+) -> anyhow::Result<Checked> {
+    if terms
+        .short_notice
+        .as_deref()
+        .is_some_and(|reason| reason.trim().is_empty())
+    {
+        return Err(Usage("--short-notice: say why".to_owned()).into());
+    }
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| shown.to_string())?;
+    let id = check::notice_id(path).map_err(|problem| Usage(format!("{shown}: {problem}")))?;
+    let file = NoticeFile::parse(&text).map_err(|error| anyhow::anyhow!("{shown}: {error}"))?;
+    let products = place.licenses.products().await?;
+    let products: Vec<Product> = products.into_iter().map(|stored| stored.value).collect();
+    let before = place.notices.get(&id).await?;
+    let terms = Terms {
+        now: place.now,
+        send_at,
+        short_notice: terms.short_notice.clone(),
+    };
+    let known = before.as_ref().map(|stored| &stored.value);
+    match check::notice(&id, &file, known, &products, &terms) {
+        Ok(notice) => Ok(Checked {
+            lead_days: products
+                .iter()
+                .filter(|product| notice.products.iter().any(|of| of.slug == product.slug))
+                .map(|product| product.notice_days)
+                .max()
+                .unwrap_or_default(),
+            notice,
+            before,
+        }),
+        Err(problems) => {
+            for Problem { field, message } in &problems {
+                eprintln!("{shown}: {field}: {message}");
+            }
+            match problems.len() {
+                1 => bail!("{shown}: 1 problem"),
+                number => bail!("{shown}: {number} problems"),
+            }
+        }
+    }
+}
+
+/// Works out whom an update would go to, as of now.
+pub(super) async fn audience(
+    place: &Place,
+    notice: &Notice,
+    update: &Update,
+) -> anyhow::Result<WorkedOut> {
+    let stores = Stores {
+        licenses: place.licenses.clone(),
+        customers: place.customers.clone(),
+        notices: place.notices.clone(),
+    };
+    let suppressed = suppressed(place).await?;
+    Ok(stores
+        .audience(notice, update, &suppressed, place.now)
+        .await?)
+}
+
+/// The addresses that SES itself sends nothing to.
+async fn suppressed(place: &Place) -> anyhow::Result<BTreeSet<ContactHash>> {
+    let Post::Ses(client) = &place.post else {
+        return Ok(BTreeSet::new());
+    };
+    let mut suppressed = BTreeSet::new();
+    let mut pages = client
+        .list_suppressed_destinations()
+        .into_paginator()
+        .send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| anyhow::anyhow!("SES: {}", aws::causes(&error)))?;
+        for destination in page.suppressed_destination_summaries() {
+            if let Ok(email) = destination.email_address().parse() {
+                suppressed.insert(ContactHash::of(&email));
+            }
+        }
+    }
+    Ok(suppressed)
+}
+
+/// Says who gets it and who cannot be told.
+pub(super) fn print_audience(worked_out: &WorkedOut) {
+    let audience = &worked_out.audience;
+    say!(
+        "{}",
+        count(
+            audience.recipients.len(),
+            "contact gets it",
+            "contacts get it"
+        )
+    );
+    if audience.undeliverable > 0 {
+        say!(
+            "  {} left out: mail to them does not arrive",
+            count(audience.undeliverable, "contact is", "contacts are")
+        );
+    }
+    for of in &audience.unreachable {
+        say!("  cannot be told: {}: {}", of.who, of.because.words());
+    }
+    for error in &worked_out.unreadable {
+        say!("  cannot be read: {error}");
+    }
+}
+
+/// `1 contact`, `2 contacts`.
+pub(super) fn count(number: usize, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
+}

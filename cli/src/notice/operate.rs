@@ -1,0 +1,178 @@
+//! Decisions about a notice on its way.
+
+use release_notification::operate::{self, Verdict};
+use serde_json::json;
+use tegata_common::notice::{DeliveryId, NoticeId, State};
+
+use super::VerdictArg;
+use super::file::count;
+use crate::change::DryRun;
+use crate::failure::Usage;
+use crate::output::{self, Output, say};
+use crate::place::Place;
+
+/// The end of a decision.
+fn conclude(
+    output: Output,
+    write: DryRun,
+    id: Option<&NoticeId>,
+    change: &str,
+    deliveries: usize,
+    done: &str,
+) -> anyhow::Result<()> {
+    match output {
+        Output::Text => write.conclude(done),
+        Output::Json => output::json(&json!({
+            "notice_id": id,
+            "change": change,
+            "deliveries": deliveries,
+            "dry_run": write.dry_run,
+        }))?,
+    }
+    Ok(())
+}
+
+pub(super) async fn pause(
+    place: &Place,
+    output: Output,
+    id: Option<&NoticeId>,
+    reason: &str,
+    write: DryRun,
+) -> anyhow::Result<()> {
+    if reason.trim().is_empty() {
+        return Err(Usage("--reason: say why".to_owned()).into());
+    }
+    let act = place.act("pause");
+    let done = match id {
+        None => {
+            if !write.dry_run {
+                operate::set_sending(&place.notices, Some(reason), &act).await?;
+            }
+            "all sending is paused; mails on their way to SES still go out".to_owned()
+        }
+        Some(id) => {
+            let stored = operate::notice(&place.notices, id).await?;
+            if let Some(pause) = &stored.value.paused {
+                let since = place.local_time(pause.at);
+                anyhow::bail!("{id} is paused since {since}: {}", pause.reason);
+            }
+            if !write.dry_run {
+                operate::pause(&place.notices, &stored, reason, &act).await?;
+            }
+            format!("{id} is paused; mails on their way to SES still go out")
+        }
+    };
+    conclude(output, write, id, "pause", 0, &done)
+}
+
+pub(super) async fn resume(
+    place: &Place,
+    output: Output,
+    id: Option<&NoticeId>,
+    write: DryRun,
+) -> anyhow::Result<()> {
+    let act = place.act("resume");
+    let done = match id {
+        None => {
+            let sending = place.notices.sending().await?;
+            let paused = sending.and_then(|stored| stored.value.paused);
+            let Some(pause) = paused else {
+                anyhow::bail!("sending is not paused");
+            };
+            if output == Output::Text {
+                say!(
+                    "was paused since {}: {}",
+                    place.local_time(pause.at),
+                    pause.reason
+                );
+            }
+            if !write.dry_run {
+                operate::set_sending(&place.notices, None, &act).await?;
+            }
+            "sending goes on within a minute".to_owned()
+        }
+        Some(id) => {
+            let stored = operate::notice(&place.notices, id).await?;
+            let Some(pause) = &stored.value.paused else {
+                anyhow::bail!("{id} is not paused");
+            };
+            if output == Output::Text {
+                say!(
+                    "was paused since {}: {}",
+                    place.local_time(pause.at),
+                    pause.reason
+                );
+            }
+            if !write.dry_run {
+                operate::resume(&place.notices, &stored, &act).await?;
+            }
+            format!("{id} goes on within a minute")
+        }
+    };
+    conclude(output, write, id, "resume", 0, &done)
+}
+
+pub(super) async fn resolve(
+    place: &Place,
+    output: Output,
+    id: &NoticeId,
+    delivery: Option<&DeliveryId>,
+    verdict: VerdictArg,
+    write: DryRun,
+) -> anyhow::Result<()> {
+    let stored = operate::notice(&place.notices, id).await?;
+    let deliveries = match delivery {
+        Some(delivery) => vec![delivery.clone()],
+        None => {
+            let all = place.notices.deliveries(id, None).await?;
+            let unknown = all
+                .into_iter()
+                .filter(|stored| stored.delivery.facts.state(place.now) == State::Unknown);
+            unknown.map(|stored| stored.delivery.delivery).collect()
+        }
+    };
+    let (verdict, words) = match verdict {
+        VerdictArg::Sent => (Verdict::Sent, "settled as sent"),
+        VerdictArg::Resend => (Verdict::Resend, "to be sent once more"),
+    };
+    let act = place.act("resolve");
+    let done = format!(
+        "{}: {words}",
+        count(deliveries.len(), "delivery", "deliveries")
+    );
+    if !write.dry_run {
+        for delivery in &deliveries {
+            // Each writes the notice: the next one starts from there.
+            let stored = operate::notice(&place.notices, id).await?;
+            operate::resolve(&place.notices, &stored, delivery, verdict, &act).await?;
+        }
+    }
+    drop(stored);
+    conclude(output, write, Some(id), "resolve", deliveries.len(), &done)
+}
+
+pub(super) async fn retry(
+    place: &Place,
+    output: Output,
+    id: &NoticeId,
+    write: DryRun,
+) -> anyhow::Result<()> {
+    let stored = operate::notice(&place.notices, id).await?;
+    let all = place.notices.deliveries(id, None).await?;
+    let failed = operate::failed(all, place.now);
+    if output == Output::Text {
+        for stored in &failed {
+            let facts = &stored.delivery.facts;
+            let state = facts.state(place.now).as_str();
+            let reason = facts.reason().unwrap_or_default();
+            say!("  {state} {}: {reason}", stored.delivery.delivery);
+        }
+    }
+    if !write.dry_run && !failed.is_empty() {
+        let act = place.act("retry-failed");
+        operate::retry(&place.notices, &stored, &failed, &act).await?;
+    }
+    let number = count(failed.len(), "delivery is", "deliveries are");
+    let done = format!("{number} attempted once more");
+    conclude(output, write, Some(id), "retry-failed", failed.len(), &done)
+}

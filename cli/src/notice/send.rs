@@ -1,0 +1,207 @@
+//! A notice on its way: shown, asked about, and written for `announce` to take up.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::Path;
+
+use anyhow::bail;
+use jiff::Timestamp;
+use release_notification::audience::WorkedOut;
+use serde_json::json;
+use tegata_common::notice::{ContactHash, Notice, NoticeId, Recipient};
+use tegata_common::table::notices::Work;
+
+use super::SendArgs;
+use super::file::{self, audience, count, print_audience};
+use crate::failure::Usage;
+use crate::output::{self, Output, say};
+use crate::place::Place;
+
+/// Recipients that are shown.
+const SHOWN: usize = 5;
+
+pub(super) async fn send(
+    place: &Place,
+    output: Output,
+    path: &Path,
+    at: Timestamp,
+    args: &SendArgs,
+) -> anyhow::Result<()> {
+    if at < place.now {
+        return Err(Usage("--at: that instant is over".to_owned()).into());
+    }
+    let checked = file::read(place, path, &args.terms, at).await?;
+    let update = checked.update()?.clone();
+    let notice = &checked.notice;
+    if notice.paused.is_some() {
+        let id = &notice.notice_id;
+        bail!("{id} is paused: tegata notice resume {id}, then send this");
+    }
+    let worked_out = audience(place, notice, &update).await?;
+    let last = last_audience(place, notice, update.number).await?;
+    let difference = last.map(|(of, told)| Difference::new(of, &told, &worked_out));
+    let recipients = &worked_out.audience.recipients;
+    if output == Output::Text {
+        let id = &notice.notice_id;
+        say!("{id} ({}), update {}:", notice.kind.as_str(), update.number);
+        say!("  {}", notice.title.ja);
+        say!("  {}", notice.title.en);
+        print_audience(&worked_out);
+        for Recipient { email, .. } in recipients.iter().take(SHOWN) {
+            say!("    {}", email.as_str());
+        }
+        if recipients.len() > SHOWN {
+            say!("    … and {} more", recipients.len() - SHOWN);
+        }
+        if let Some(difference) = &difference {
+            difference.print();
+        }
+    }
+    if !args.write.dry_run {
+        if !args.yes {
+            confirm(recipients.len(), at, place)?;
+        }
+        let act = place.act(if at > place.now { "schedule" } else { "send" });
+        let before = checked.before.as_ref().map(|stored| &stored.revision);
+        place
+            .notices
+            .put(before, notice, Work::Due(at), &act)
+            .await?;
+    }
+    match output {
+        Output::Json => output::json(&json!({
+            "notice_id": notice.notice_id,
+            "update": update.number,
+            "send_at": place.local_time(at),
+            "recipients": recipients.len(),
+            "unreachable": worked_out.audience.unreachable.len(),
+            "undeliverable": worked_out.audience.undeliverable,
+            "since": difference.as_ref().map(|of| json!({
+                "notice_id": of.notice_id,
+                "update": of.update,
+                "new": of.new.len(),
+                "gone": of.gone,
+            })),
+            "dry_run": args.write.dry_run,
+        }))?,
+        Output::Text => {
+            let id = &notice.notice_id;
+            let when = match at > place.now {
+                true => format!("announced at {}", place.local_time(at)),
+                false => "announced within a minute".to_owned(),
+            };
+            args.write.conclude(&format!(
+                "will be {when}; watch it: tegata notice status {id} --watch"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whom the notice before went to: the update before of this one, or the last of its kind and
+/// products.
+async fn last_audience(
+    place: &Place,
+    notice: &Notice,
+    update: u16,
+) -> anyhow::Result<Option<((NoticeId, u16), BTreeSet<ContactHash>)>> {
+    let id = &notice.notice_id;
+    let of = if update > 1 {
+        Some((id.clone(), update - 1))
+    } else {
+        let all = place.notices.all().await?;
+        let of_its_kind = all.into_iter().map(|stored| stored.value).filter(|other| {
+            other.notice_id != *id
+                && other.kind.as_str() == notice.kind.as_str()
+                && other
+                    .products
+                    .iter()
+                    .map(|of| &of.slug)
+                    .eq(notice.products.iter().map(|of| &of.slug))
+                && other.last_announced() > 0
+        });
+        let at = |other: &Notice| {
+            other
+                .announced()
+                .filter_map(|of| of.announced)
+                .map(|of| of.at)
+                .max()
+        };
+        of_its_kind
+            .max_by_key(|other| at(other))
+            .map(|other| (other.notice_id.clone(), other.last_announced()))
+    };
+    let Some((id, update)) = of else {
+        return Ok(None);
+    };
+    let deliveries = place.notices.deliveries(&id, Some(update)).await?;
+    let told = deliveries
+        .into_iter()
+        .map(|stored| stored.delivery.delivery.contact);
+    Ok(Some(((id, update), told.collect())))
+}
+
+/// Who is new, and who is not told any more.
+struct Difference {
+    notice_id: NoticeId,
+    update: u16,
+    new: Vec<String>,
+    gone: usize,
+}
+
+impl Difference {
+    fn new(
+        (notice_id, update): (NoticeId, u16),
+        told: &BTreeSet<ContactHash>,
+        worked_out: &WorkedOut,
+    ) -> Self {
+        let recipients = &worked_out.audience.recipients;
+        let new = recipients
+            .iter()
+            .filter(|recipient| !told.contains(&ContactHash::of(&recipient.email)))
+            .map(|recipient| recipient.email.as_str().to_owned());
+        let now: BTreeSet<ContactHash> = recipients
+            .iter()
+            .map(|recipient| ContactHash::of(&recipient.email))
+            .collect();
+        Self {
+            notice_id,
+            update,
+            new: new.collect(),
+            gone: told.difference(&now).count(),
+        }
+    }
+
+    fn print(&self) {
+        say!(
+            "since {} (update {}): {}, {} not told any more",
+            self.notice_id,
+            self.update,
+            count(self.new.len(), "contact is new", "contacts are new"),
+            self.gone
+        );
+        for email in self.new.iter().take(SHOWN) {
+            say!("    + {email}");
+        }
+    }
+}
+
+/// Asks for the number of contacts: whoever types it has read it.
+fn confirm(recipients: usize, at: Timestamp, place: &Place) -> anyhow::Result<()> {
+    if !std::io::stdin().is_terminal() {
+        let message = "nobody is there to ask: look with --dry-run, then say --yes".to_owned();
+        return Err(Usage(message).into());
+    }
+    let when = match at > place.now {
+        true => format!("at {}", place.local_time(at)),
+        false => "now".to_owned(),
+    };
+    eprint!("Type the number of contacts to send it {when}: ");
+    std::io::stderr().flush()?;
+    let mut typed = String::new();
+    std::io::stdin().lock().read_line(&mut typed)?;
+    match typed.trim() == recipients.to_string() {
+        true => Ok(()),
+        false => bail!("nothing was sent"),
+    }
+}

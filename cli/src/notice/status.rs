@@ -1,0 +1,368 @@
+//! How far notices are, and who was told.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use release_notification::operate;
+use serde_json::{Value, json};
+use tegata_common::notice::{Channel, Notice, NoticeId, State, Tally, Why};
+use tegata_common::table::Stored;
+use tegata_common::table::notices::StoredDelivery;
+
+use crate::output::{self, Output, say};
+use crate::place::Place;
+
+/// How often a watched notice is looked at.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// A notice with its deliveries.
+struct Looked {
+    notice: Notice,
+    deliveries: Vec<StoredDelivery>,
+    sending_paused: Option<String>,
+    now: Timestamp,
+}
+
+async fn look(place: &Place, id: &NoticeId, now: Timestamp) -> anyhow::Result<Looked> {
+    let Stored { value: notice, .. } = operate::notice(&place.notices, id).await?;
+    let sending = place.notices.sending().await?;
+    Ok(Looked {
+        deliveries: place.notices.deliveries(id, None).await?,
+        sending_paused: sending
+            .and_then(|stored| stored.value.paused)
+            .map(|pause| pause.reason),
+        notice,
+        now,
+    })
+}
+
+impl Looked {
+    fn tally(&self, update: Option<u16>) -> Tally {
+        let of_it = self
+            .deliveries
+            .iter()
+            .filter(|stored| update.is_none_or(|update| stored.delivery.delivery.update == update));
+        let facts = of_it.map(|stored| &stored.delivery.facts);
+        Tally::of(facts, self.now, SignedDuration::ZERO)
+    }
+
+    fn is_settled(&self) -> bool {
+        let is_announced = self
+            .notice
+            .updates
+            .iter()
+            .all(|update| update.announced.is_some());
+        is_announced && self.tally(None).open() == 0
+    }
+
+    fn state(&self) -> &'static str {
+        let tally = self.tally(None);
+        if self.notice.paused.is_some() || self.sending_paused.is_some() && tally.open() > 0 {
+            "paused"
+        } else if self
+            .notice
+            .updates
+            .iter()
+            .any(|update| update.announced.is_none())
+        {
+            "scheduled"
+        } else if tally.count(State::Pending) + tally.count(State::Sending) > 0 {
+            "sending"
+        } else if tally.count(State::Unknown) > 0 {
+            "unknown"
+        } else {
+            "sent"
+        }
+    }
+}
+
+pub(super) async fn status(
+    place: &Place,
+    output: Output,
+    id: &NoticeId,
+    watch: bool,
+) -> anyhow::Result<()> {
+    let mut looked = look(place, id, place.now).await?;
+    if watch {
+        let is_seen = output == Output::Text && std::io::stderr().is_terminal();
+        let template = "{bar:40} {pos}/{len} {msg}";
+        let bar = output::progress(0, template, output);
+        while !looked.is_settled() && looked.notice.paused.is_none() {
+            let tally = looked.tally(None);
+            bar.set_length(u64::try_from(tally.total()).unwrap_or(u64::MAX));
+            let done = tally.total() - tally.open();
+            bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
+            let counts = counts(&tally);
+            if is_seen {
+                bar.set_message(counts);
+            } else if output == Output::Text && tally.total() > 0 {
+                eprintln!("{done}/{} {counts}", tally.total());
+            }
+            tokio::time::sleep(INTERVAL).await;
+            looked = look(place, id, Timestamp::now()).await?;
+        }
+        bar.finish_and_clear();
+    }
+    match output {
+        Output::Json => output::json(&as_json(&looked, place)),
+        Output::Text => {
+            print(&looked, place);
+            Ok(())
+        }
+    }
+}
+
+fn counts(tally: &Tally) -> String {
+    let counts = tally.by_count();
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(state, count)| format!("{count} {}", state.as_str()))
+        .collect();
+    counts.join(", ")
+}
+
+fn print(looked: &Looked, place: &Place) {
+    let notice = &looked.notice;
+    say!(
+        "{} ({}): {}",
+        notice.notice_id,
+        notice.kind.as_str(),
+        looked.state()
+    );
+    say!("  {}", notice.title.ja);
+    say!("  {}", notice.title.en);
+    if let Some(planned) = notice.kind.planned_at() {
+        say!("planned for {}", place.local_time(planned));
+    }
+    if let Some(pause) = &notice.paused {
+        let since = place.local_time(pause.at);
+        say!("paused since {since} by {}: {}", pause.by, pause.reason);
+    }
+    if let Some(reason) = &looked.sending_paused {
+        say!("all sending is paused: {reason}");
+    }
+    for update in &notice.updates {
+        match update.announced {
+            None => say!(
+                "update {}: to be announced at {}",
+                update.number,
+                place.local_time(update.send_at)
+            ),
+            Some(announced) => {
+                let tally = looked.tally(Some(update.number));
+                say!(
+                    "update {}: announced at {} to {}",
+                    update.number,
+                    place.local_time(announced.at),
+                    super::file::count(tally.total(), "contact", "contacts"),
+                );
+                for (state, count) in tally.by_count() {
+                    say!("  {:11} {count}", state.as_str());
+                }
+                if announced.unreachable > 0 {
+                    say!(
+                        "  contracts of which nobody could be told: {}",
+                        announced.unreachable
+                    );
+                }
+            }
+        }
+        if let Some(reason) = &update.short_notice {
+            say!("  on short notice: {reason}");
+        }
+    }
+    channel("news page", &notice.news, notice.last_announced());
+    if notice.status_page != Channel::default() {
+        channel("status page", &notice.status_page, notice.last_announced());
+    }
+    let resends: usize = looked
+        .deliveries
+        .iter()
+        .map(|stored| stored.delivery.facts.unknown_resends())
+        .sum();
+    if resends > 0 {
+        say!("sent once more because the outcome stayed unknown: {resends}");
+    }
+    let wrong = looked.deliveries.iter().filter_map(|stored| {
+        let facts = &stored.delivery.facts;
+        let state = facts.state(looked.now);
+        let is_wrong = matches!(state, State::Failed | State::Unknown | State::Bounced);
+        is_wrong.then(|| (state, &stored.delivery, facts.reason().unwrap_or_default()))
+    });
+    for (state, delivery, reason) in wrong.take(20) {
+        say!("  {} {}: {reason}", state.as_str(), delivery.delivery);
+    }
+}
+
+fn channel(name: &str, channel: &Channel, announced: u16) {
+    match &channel.failed {
+        Some(failed) => say!("{name}: failed {} times: {}", failed.times, failed.reason),
+        None if channel.done >= announced => say!("{name}: up to date"),
+        None => say!("{name}: update {announced} is to come"),
+    }
+}
+
+fn as_json(looked: &Looked, place: &Place) -> Value {
+    let notice = &looked.notice;
+    let states = |tally: &Tally| -> Value {
+        let states = State::ALL.iter();
+        let states = states.map(|state| (state.as_str().to_owned(), json!(tally.count(*state))));
+        Value::Object(states.collect())
+    };
+    json!({
+        "notice_id": notice.notice_id,
+        "kind": notice.kind.as_str(),
+        "state": looked.state(),
+        "planned_at": notice.kind.planned_at().map(|at| place.local_time(at)),
+        "paused": notice.paused,
+        "sending_paused": looked.sending_paused,
+        "updates": notice.updates.iter().map(|update| json!({
+            "number": update.number,
+            "stage": update.stage,
+            "severity": update.severity,
+            "send_at": place.local_time(update.send_at),
+            "announced_at": update.announced.map(|announced| place.local_time(announced.at)),
+            "unreachable": update.announced.map(|announced| announced.unreachable),
+            "short_notice": update.short_notice,
+            "deliveries": states(&looked.tally(Some(update.number))),
+        })).collect::<Vec<_>>(),
+        "news": notice.news,
+        "status_page": notice.status_page,
+    })
+}
+
+/// Who was told when, as rows for an auditor.
+pub(super) async fn ledger(place: &Place, id: &NoticeId, watch: bool) -> anyhow::Result<()> {
+    if watch {
+        let message = "--watch is for people: leave out --output csv".to_owned();
+        return Err(crate::failure::Usage(message).into());
+    }
+    let looked = look(place, id, place.now).await?;
+    let mut rows = csv::Writer::from_writer(Vec::new());
+    rows.write_record([
+        "notice_id",
+        "delivery",
+        "update",
+        "email",
+        "role",
+        "language",
+        "customers",
+        "state",
+        "attempts",
+        "sent_at",
+        "settled_at",
+        "message_id",
+        "reason",
+    ])?;
+    for stored in &looked.deliveries {
+        let delivery = &stored.delivery;
+        let facts = &delivery.facts;
+        let sent = facts.attempts.iter().find_map(|attempt| {
+            attempt.sent_at.or(match &attempt.outcome {
+                Some(tegata_common::notice::Outcome::Accepted { at, .. }) => Some(*at),
+                _ => None,
+            })
+        });
+        let message_id = facts
+            .attempts
+            .iter()
+            .find_map(|attempt| match &attempt.outcome {
+                Some(tegata_common::notice::Outcome::Accepted { message_id, .. }) => {
+                    Some(message_id.clone())
+                }
+                _ => None,
+            });
+        let local = |at: Option<Timestamp>| at.map(|at| place.local_time(at)).unwrap_or_default();
+        let customers: Vec<&str> = delivery
+            .customers
+            .iter()
+            .map(|customer| customer.customer_id.as_str())
+            .collect();
+        let attempts = facts
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.claim.is_some())
+            .count();
+        rows.write_record([
+            delivery.notice_id.as_str(),
+            &delivery.delivery.to_string(),
+            &delivery.delivery.update.to_string(),
+            delivery.email.as_str(),
+            match delivery.why {
+                Why::Primary => "primary",
+                Why::Additional => "additional",
+            },
+            match delivery.language {
+                tegata_common::customer::Language::Ja => "ja",
+                tegata_common::customer::Language::En => "en",
+            },
+            &customers.join(" "),
+            facts.state(looked.now).as_str(),
+            &attempts.to_string(),
+            &local(sent),
+            &local(facts.last_seen()),
+            &message_id.unwrap_or_default(),
+            &facts.reason().unwrap_or_default(),
+        ])?;
+    }
+    let rows = String::from_utf8(rows.into_inner()?)?;
+    say!("{}", rows.trim_end());
+    Ok(())
+}
+
+pub(super) async fn list(place: &Place, output: Output) -> anyhow::Result<()> {
+    let mut notices: Vec<Notice> = place
+        .notices
+        .all()
+        .await?
+        .into_iter()
+        .map(|stored| stored.value)
+        .collect();
+    let first = |notice: &Notice| notice.updates.first().map(|update| update.send_at);
+    notices.sort_by_key(|notice| std::cmp::Reverse(first(notice)));
+    let mut rows = Vec::new();
+    let mut documents = Vec::new();
+    for notice in notices {
+        let id = notice.notice_id.clone();
+        let looked = look(place, &id, place.now).await?;
+        let tally = looked.tally(None);
+        if output == Output::Json {
+            documents.push(as_json(&looked, place));
+            continue;
+        }
+        rows.push(vec![
+            id.to_string(),
+            notice.kind.as_str().to_owned(),
+            looked.state().to_owned(),
+            first(&notice)
+                .map(|at| place.local_time(at))
+                .unwrap_or_default(),
+            notice
+                .kind
+                .planned_at()
+                .map(|at| place.local_time(at))
+                .unwrap_or_default(),
+            tally.total().to_string(),
+            tally.open().to_string(),
+            notice.title.en.clone(),
+        ]);
+    }
+    match output {
+        Output::Json => output::json(&documents)?,
+        Output::Text => output::table(
+            &[
+                "notice",
+                "kind",
+                "state",
+                "sent at",
+                "planned for",
+                "contacts",
+                "open",
+                "title",
+            ],
+            rows,
+        ),
+    }
+    Ok(())
+}

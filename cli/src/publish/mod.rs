@@ -1,0 +1,112 @@
+//! `tegata publish`: a plug-in's files on the CDN, and which version is current.
+
+mod current;
+mod files;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use release_notification::channels::news::publish;
+use release_notification::render::news::pages;
+use serde_json::json;
+use tegata_common::notice::Notice;
+use tegata_common::product::ProductSlug;
+
+use crate::change::DryRun;
+use crate::output::{self, Output, say};
+use crate::place::Place;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Put the files of a version under /PRODUCT/VERSION/ on the CDN. They never change there.
+    ///
+    /// A manifest with the integrity (SRI) of each file is put beside them. The version does not
+    /// become current by that: plug-ins go on with the one they have.
+    Files {
+        /// The product.
+        product: ProductSlug,
+        /// The version, such as 1.9.0.
+        version: String,
+        /// The directory with the files.
+        directory: PathBuf,
+        #[command(flatten)]
+        write: DryRun,
+    },
+    /// Make a version current: latest.json names it from then on.
+    ///
+    /// Refused before its release notice has gone out and its planned instant has come.
+    Current {
+        /// The product.
+        product: ProductSlug,
+        /// The version.
+        version: String,
+        /// Do it all the same. The reason is recorded.
+        #[arg(long, value_name = "REASON")]
+        emergency: Option<String>,
+        #[command(flatten)]
+        write: DryRun,
+    },
+    /// Write the whole news page anew: after its design or the address of the CDN has changed.
+    ///
+    /// What is announced appears on it by itself.
+    News {
+        /// Where the status page is, if there is one.
+        #[arg(long, value_name = "URL")]
+        status_page: Option<String>,
+        #[command(flatten)]
+        write: DryRun,
+    },
+    /// List the versions of a product that were current, and what announced them.
+    List {
+        /// The product.
+        product: ProductSlug,
+    },
+}
+
+pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Files {
+            product,
+            version,
+            directory,
+            write,
+        } => files::put(place, output, &product, &version, &directory, write).await,
+        Command::Current {
+            product,
+            version,
+            emergency,
+            write,
+        } => current::make(place, output, &product, &version, emergency, write).await,
+        Command::News { status_page, write } => {
+            news(place, output, status_page.as_deref(), write).await
+        }
+        Command::List { product } => current::list(place, output, &product).await,
+    }
+}
+
+async fn news(
+    place: &Place,
+    output: Output,
+    status_page: Option<&str>,
+    write: DryRun,
+) -> anyhow::Result<()> {
+    let notices = place.notices.all().await?.into_iter();
+    let notices: Vec<Notice> = notices.map(|stored| stored.value).collect();
+    let pages = match write.dry_run {
+        true => pages(&notices, &place.sender, status_page)?.len(),
+        false => publish(&notices, &place.shelf, &place.sender, status_page, None).await?,
+    };
+    match output {
+        Output::Json => output::json(&json!({ "pages": pages, "dry_run": write.dry_run }))?,
+        Output::Text => {
+            say!("{pages} files of the news page");
+            write.conclude("written");
+        }
+    }
+    Ok(())
+}
+
+/// Where a version's manifest is.
+fn manifest_path(product: &ProductSlug, version: &str) -> String {
+    format!("{product}/{version}/manifest.json")
+}

@@ -1,0 +1,48 @@
+//! The news page on the CDN.
+
+use tegata_common::notice::{Notice, NoticeId};
+use tegata_common::table::TableError;
+
+use super::shelf::{Caching, Shelf, ShelfError};
+use crate::render::news::{Page, pages};
+use crate::render::{RenderError, Sender};
+
+/// Why the news page was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum NewsError {
+    /// The notices cannot be read.
+    #[error("{0}")]
+    Table(#[from] TableError),
+    /// A page cannot be made.
+    #[error("{0}")]
+    Render(#[from] RenderError),
+    /// A page cannot be put.
+    #[error("{0}")]
+    Shelf(#[from] ShelfError),
+}
+
+/// Writes the lists and feeds, and the pages of one notice or of all. Safe to repeat.
+pub async fn publish(
+    notices: &[Notice],
+    shelf: &Shelf,
+    sender: &Sender,
+    status_page_url: Option<&str>,
+    only: Option<&NoticeId>,
+) -> Result<usize, NewsError> {
+    let (mut wanted, lists): (Vec<Page>, Vec<Page>) = pages(notices, sender, status_page_url)?
+        .into_iter()
+        .partition(|page| page.notice.is_some());
+    if let Some(only) = only {
+        wanted.retain(|page| page.notice.as_ref() == Some(only));
+    }
+    // The lists last: what they name is there.
+    wanted.extend(lists);
+    let written = wanted.len();
+    for page in wanted {
+        let content = page.content.into_bytes();
+        shelf
+            .put(&page.path, content, page.content_type, Caching::Minute)
+            .await?;
+    }
+    Ok(written)
+}
