@@ -12,7 +12,6 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, Uri};
-use data_encoding::BASE64;
 use serde_json::{Value, json};
 use tegata_common::aws;
 use tokio::sync::Notify;
@@ -71,8 +70,15 @@ impl Fault {
 pub(crate) struct Mail {
     pub(crate) to: String,
     pub(crate) tags: BTreeMap<String, String>,
-    pub(crate) raw: Vec<u8>,
     pub(crate) message_id: String,
+}
+
+/// An error of SES's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) kind: &'static str,
+    pub(crate) message: &'static str,
 }
 
 #[derive(Default)]
@@ -83,6 +89,8 @@ pub(crate) struct Seen {
     pub(crate) calls: Vec<(&'static str, String)>,
     /// What goes wrong with which call.
     pub(crate) faults: BTreeMap<usize, Fault>,
+    /// What SES answers to every mail, if it does not take them.
+    pub(crate) answer: Option<Answer>,
     pub(crate) queue: Vec<String>,
     pub(crate) mails: Vec<Mail>,
 }
@@ -202,6 +210,14 @@ impl Cloud {
             Service::Ses => {
                 let request: Value = serde_json::from_slice(&body).unwrap();
                 let mut seen = self.seen.lock().unwrap();
+                if let Some(Answer {
+                    status,
+                    kind,
+                    message,
+                }) = seen.answer
+                {
+                    return error_response(status, kind, message);
+                }
                 let message_id = format!("ses-{}", seen.mails.len());
                 let text = |value: &Value| value.as_str().unwrap().to_owned();
                 let tags = request["EmailTags"].as_array().unwrap().iter();
@@ -210,9 +226,6 @@ impl Cloud {
                     tags: tags
                         .map(|tag| (text(&tag["Name"]), text(&tag["Value"])))
                         .collect(),
-                    raw: BASE64
-                        .decode(text(&request["Content"]["Raw"]["Data"]).as_bytes())
-                        .unwrap(),
                     message_id: message_id.clone(),
                 });
                 json_response(200, &json!({ "MessageId": message_id }))
@@ -252,7 +265,7 @@ impl Service {
             Self::Sqs(_) => (400, "RequestThrottled"),
             Self::Ses => (429, "TooManyRequestsException"),
         };
-        error_response(status, kind)
+        error_response(status, kind, "")
     }
 }
 
@@ -269,7 +282,7 @@ async fn serve(
         Some(("AmazonSQS", operation)) => Service::Sqs(operation.to_owned()),
         Some((_, operation)) => Service::DynamoDb(operation.to_owned()),
         None if uri.path() == "/v2/email/outbound-emails" => Service::Ses,
-        None => return error_response(404, "NotFoundException"),
+        None => return error_response(404, "NotFoundException", ""),
     };
     let fault = cloud.begin(&service.operation());
     let answer = match fault {
@@ -284,12 +297,12 @@ async fn serve(
         }
         (Some(Fault::TimeoutBefore | Fault::TimeoutAfter), _) => std::future::pending().await,
         (Some(Fault::Throttled), _) => service.throttled(),
-        _ => error_response(500, "InternalServerError"),
+        _ => error_response(500, "InternalServerError", ""),
     }
 }
 
-fn error_response(status: u16, kind: &str) -> Response<Body> {
-    let body = json!({ "__type": kind, "message": "as the test wants it" });
+fn error_response(status: u16, kind: &str, message: &str) -> Response<Body> {
+    let body = json!({ "__type": kind, "message": message });
     let mut response = json_response(status, &body);
     let kind = kind.parse().unwrap();
     response.headers_mut().insert("x-amzn-errortype", kind);

@@ -1,7 +1,11 @@
 //! Notices whatever happens: nobody is missed, and nobody is told twice.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod account;
 mod cloud;
+mod evidence;
+mod files;
+mod mails;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

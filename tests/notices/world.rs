@@ -20,14 +20,14 @@ use release_notification::queue::Queue;
 use release_notification::render::Sender;
 use serde_json::json;
 use tegata_common::customer::{Contact, Customer, Language, Role, Wishes};
-use tegata_common::notice::{NoticeId, State};
+use tegata_common::notice::{Delivery, NoticeId, State};
 use tegata_common::table::Act;
 use tegata_common::table::customers::Customers;
 use tegata_common::table::licenses::Licenses;
 use tegata_common::table::notices::{Notices, Work};
 use tegata_tests::{Database, SigningKey, license, product, put};
 
-use crate::cloud::{Clients, Cloud, Fault};
+use crate::cloud::{Answer, Clients, Cloud, Fault};
 
 pub(crate) const START: &str = "2026-11-26T01:00:00Z";
 
@@ -74,6 +74,7 @@ pub(crate) struct World {
     messages: Vec<(String, u32)>,
     events: Vec<(String, u32)>,
     seen_mails: usize,
+    all_bounce: bool,
     pub(crate) dead_letters: Vec<String>,
     pub(crate) failed_events: Vec<String>,
     /// Told by the database itself, past the cloud that fails.
@@ -90,7 +91,7 @@ pub(crate) struct Weather<'a> {
     pub(crate) late: u8,
 }
 
-fn sender() -> Sender {
+pub(crate) fn sender() -> Sender {
     Sender {
         name: "Example".to_owned(),
         from: "notice@vendor.example".parse().unwrap(),
@@ -198,6 +199,7 @@ impl World {
             messages: Vec::new(),
             events: Vec::new(),
             seen_mails: 0,
+            all_bounce: false,
             dead_letters: Vec::new(),
             failed_events: Vec::new(),
             direct: database.notices,
@@ -224,6 +226,16 @@ impl World {
         let mut seen = self.cloud.seen.lock().unwrap();
         let queued = seen.queue.drain(..).map(|body| (body, 0));
         self.messages.extend(queued);
+    }
+
+    /// Delivers a number of messages once, and no more.
+    pub(crate) async fn deliver_some(&mut self, weather: &mut Weather<'_>, number: usize) {
+        self.cloud.step("deliver");
+        weather.random.shuffle(&mut self.messages);
+        let some: Vec<_> = self.messages.drain(..number).collect();
+        for messages in some.chunks(10) {
+            self.deliver_batch(messages).await;
+        }
     }
 
     async fn run_deliver(&mut self, weather: &mut Weather<'_>) {
@@ -278,12 +290,12 @@ impl World {
         self.messages.extend(queued);
     }
 
-    async fn run_feedback(&mut self, weather: &mut Weather<'_>) {
+    pub(crate) async fn run_feedback(&mut self, weather: &mut Weather<'_>) {
         self.cloud.step("feedback");
         let mails = self.cloud.seen.lock().unwrap().mails.clone();
         for mail in &mails[self.seen_mails..] {
             let mut kinds = vec!["Send"];
-            kinds.push(if mail.to.starts_with("bounce") {
+            kinds.push(if self.all_bounce || mail.to.starts_with("bounce") {
                 "Bounce"
             } else {
                 "Delivery"
@@ -349,6 +361,60 @@ impl World {
                     (facts.state(self.now), taken, facts.unknown_resends()),
                 )
             })
+            .collect()
+    }
+
+    /// Lets SES answer all mails with an error; `None` lets it take them.
+    pub(crate) fn answer_mails_with(&self, answer: Option<Answer>) {
+        self.cloud.seen.lock().unwrap().answer = answer;
+    }
+
+    pub(crate) fn bounce_all(&mut self) {
+        self.all_bounce = true;
+    }
+
+    /// Why the notice is stopped.
+    pub(crate) async fn paused(&self) -> Option<String> {
+        let stored = operate::notice(&self.direct, &self.id).await.unwrap();
+        stored.value.paused.map(|pause| pause.reason)
+    }
+
+    /// Why all sending is stopped.
+    pub(crate) async fn sending_paused(&self) -> Option<String> {
+        let stored = self.direct.sending().await.unwrap()?;
+        stored.value.paused.map(|pause| pause.reason)
+    }
+
+    pub(crate) async fn resume_sending(&self) {
+        let act = Act {
+            at: self.now,
+            by: "operator",
+            change: "resume",
+        };
+        operate::set_sending(&self.direct, None, &act)
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn retry_failed(&self) {
+        let act = Act {
+            at: self.now,
+            by: "operator",
+            change: "retry-failed",
+        };
+        let stored = operate::notice(&self.direct, &self.id).await.unwrap();
+        let all = self.direct.deliveries(&self.id, None).await.unwrap();
+        let failed = operate::failed(all, self.now);
+        operate::retry(&self.direct, &stored, &failed, &act)
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn deliveries(&self) -> Vec<Delivery> {
+        let deliveries = self.direct.deliveries(&self.id, None).await.unwrap();
+        deliveries
+            .into_iter()
+            .map(|stored| stored.delivery)
             .collect()
     }
 

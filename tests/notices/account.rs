@@ -1,0 +1,185 @@
+//! What SES says of the account: too fast, paused, errors in a row. Sending stops by itself, and
+//! what was not sent for certain is sent later.
+
+use std::collections::BTreeSet;
+
+use tegata_common::notice::State;
+
+use crate::cloud::Answer;
+use crate::world::{INCIDENT, RELEASE, Weather, World};
+
+fn calm(random: &mut fastrand::Rng) -> Weather<'_> {
+    Weather {
+        random,
+        duplicates: 0,
+        late: 0,
+    }
+}
+
+fn states(world: &std::collections::BTreeMap<String, (State, usize, usize)>) -> BTreeSet<State> {
+    world.values().map(|(state, ..)| *state).collect()
+}
+
+#[tokio::test]
+async fn too_fast_burns_no_attempt() {
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut world = World::new(RELEASE, 3).await;
+    world.answer_mails_with(Some(Answer {
+        status: 429,
+        kind: "TooManyRequestsException",
+        message: "Maximum sending rate exceeded.",
+    }));
+    for _ in 0..4 {
+        world.round(&mut calm(&mut random)).await;
+    }
+    assert_eq!(states(&world.outcomes().await), [State::Pending].into());
+    assert_eq!(world.paused().await, None);
+    assert!(world.dead_letters.is_empty());
+    world.answer_mails_with(None);
+    world.round(&mut calm(&mut random)).await;
+    let deliveries = world.deliveries().await;
+    assert!(
+        deliveries
+            .iter()
+            .all(|of| of.facts.attempts.len() == 1 && of.facts.again.is_empty())
+    );
+    assert_eq!(
+        states(&world.outcomes().await),
+        [State::Delivered, State::Bounced].into()
+    );
+}
+
+#[tokio::test]
+async fn a_stopped_account_stops_all_sending_and_loses_nothing() {
+    for (status, kind) in [
+        (400, "SendingPausedException"),
+        (400, "AccountSuspendedException"),
+        (400, "MailFromDomainNotVerifiedException"),
+        (403, "AccessDeniedException"),
+    ] {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut world = World::new(RELEASE, 3).await;
+        let message = "no mail to contact0@customer.example";
+        world.answer_mails_with(Some(Answer {
+            status,
+            kind,
+            message,
+        }));
+        world.round(&mut calm(&mut random)).await;
+        world.round(&mut calm(&mut random)).await;
+        let reason = world.sending_paused().await.unwrap();
+        assert_eq!(reason, format!("{kind} ({status}): no mail to …"));
+        assert_eq!(
+            states(&world.outcomes().await),
+            [State::Pending].into(),
+            "{kind}"
+        );
+        let asked = world
+            .calls()
+            .iter()
+            .filter(|(_, call)| call.starts_with("SES"))
+            .count();
+        assert!(asked <= 3, "{kind}: {asked} mails were tried");
+
+        world.answer_mails_with(None);
+        world.resume_sending().await;
+        world.round(&mut calm(&mut random)).await;
+        let outcomes = world.outcomes().await;
+        assert_eq!(
+            states(&outcomes),
+            [State::Delivered, State::Bounced].into(),
+            "{kind}"
+        );
+        assert!(outcomes.values().all(|(_, taken, _)| *taken == 1), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_is_refused_is_failed_and_can_be_tried_again() {
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut world = World::new(RELEASE, 2).await;
+    world.answer_mails_with(Some(Answer {
+        status: 400,
+        kind: "MessageRejected",
+        message: "Email address is not verified: a@b.example",
+    }));
+    world.round(&mut calm(&mut random)).await;
+    assert_eq!(states(&world.outcomes().await), [State::Failed].into());
+    for delivery in world.deliveries().await {
+        let reason = delivery.facts.reason().unwrap();
+        assert_eq!(
+            reason,
+            "MessageRejected (400): Email address is not verified: …"
+        );
+    }
+    world.answer_mails_with(None);
+    world.retry_failed().await;
+    world.round(&mut calm(&mut random)).await;
+    assert_eq!(
+        states(&world.outcomes().await),
+        [State::Delivered, State::Bounced].into()
+    );
+}
+
+#[tokio::test]
+async fn errors_in_a_row_stop_a_notice() {
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut world = World::new(INCIDENT, 40).await;
+    world.answer_mails_with(Some(Answer {
+        status: 503,
+        kind: "ServiceUnavailable",
+        message: "",
+    }));
+    world.round(&mut calm(&mut random)).await;
+    let reason = world.paused().await.unwrap();
+    assert!(
+        reason.contains("in a row had no certain outcome"),
+        "{reason}"
+    );
+    let outcomes = world.outcomes().await;
+    let unknown = outcomes
+        .values()
+        .filter(|(state, ..)| *state == State::Unknown)
+        .count();
+    // A batch is sent side by side; the next one is not begun.
+    assert!((3..=10).contains(&unknown), "{unknown}");
+    world.answer_mails_with(None);
+    world.operate().await;
+    for _ in 0..9 {
+        world.round(&mut calm(&mut random)).await;
+    }
+    let outcomes = world.outcomes().await;
+    assert_eq!(states(&outcomes), [State::Delivered, State::Bounced].into());
+    // An incident's unknown mails are sent again after the window, and counted.
+    let resent: usize = outcomes.values().map(|(_, _, resends)| *resends).sum();
+    assert_eq!(resent, unknown);
+}
+
+#[tokio::test]
+async fn many_bounces_stop_a_notice_until_an_operator_lets_it_go_on() {
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut world = World::new(RELEASE, 60).await;
+    world.bounce_all();
+    world.run_announce().await;
+    // A part of the mails is on its way when the bounces come in.
+    world.deliver_some(&mut calm(&mut random), 30).await;
+    world.run_feedback(&mut calm(&mut random)).await;
+    world.run_announce().await;
+    let reason = world.paused().await.unwrap();
+    assert!(
+        reason.starts_with("of 30 mails 30 went wrong (30 PENDING, 30 BOUNCED"),
+        "{reason}"
+    );
+    for _ in 0..3 {
+        world.round(&mut calm(&mut random)).await;
+    }
+    let sent = |outcomes: &std::collections::BTreeMap<String, (State, usize, usize)>| {
+        outcomes.values().map(|(_, taken, _)| *taken).sum::<usize>()
+    };
+    assert_eq!(sent(&world.outcomes().await), 30);
+    world.operate().await;
+    for _ in 0..3 {
+        world.round(&mut calm(&mut random)).await;
+    }
+    assert_eq!(sent(&world.outcomes().await), 60);
+}
