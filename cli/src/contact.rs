@@ -6,6 +6,7 @@ use tegata_common::customer::{
     Contact, CustomerId, EmailAddress, Language, Role, Severity, Wishes,
 };
 
+use tegata_common::notice::ContactHash;
 use tegata_common::table::Stored;
 use tegata_common::table::customers::FoundCustomers;
 
@@ -50,7 +51,18 @@ pub(crate) enum Command {
         #[command(flatten)]
         write: DryRun,
     },
-    /// List the contacts of a customer, or all.
+    /// Write to a contact again whose mail bounced for good, or who complained.
+    ///
+    /// A contact whose address was wrong needs another: add that one, and remove this.
+    Reinstate {
+        /// The customer.
+        customer: CustomerId,
+        /// The mail address.
+        email: EmailAddress,
+        #[command(flatten)]
+        write: DryRun,
+    },
+    /// List the contacts of a customer, or all, and whether mail reaches them.
     List {
         /// The customer.
         customer: Option<CustomerId>,
@@ -139,6 +151,11 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
             email,
             write,
         } => remove(place, output, &customer, &email, write).await,
+        Command::Reinstate {
+            customer,
+            email,
+            write,
+        } => reinstate(place, output, &customer, &email, write).await,
         Command::List { customer } => list(place, output, customer).await,
     }
 }
@@ -211,6 +228,48 @@ async fn remove(
     Ok(())
 }
 
+async fn reinstate(
+    place: &Place,
+    output: Output,
+    id: &CustomerId,
+    email: &EmailAddress,
+    write: DryRun,
+) -> anyhow::Result<()> {
+    if place.customers.contact(id, email).await?.is_none() {
+        return Err(NotFound(format!("{id} has no contact {}", email.as_str())).into());
+    }
+    let contact = ContactHash::of(email);
+    let marks = place.notices.undeliverable().await?;
+    let missing = || {
+        NotFound(format!(
+            "mail reaches {}, as far as is known",
+            email.as_str()
+        ))
+    };
+    let mark = marks.get(&contact).ok_or_else(missing)?;
+    if output == Output::Text {
+        let since = place.local_time(mark.value.at);
+        say!("{} since {since}: {}", email.as_str(), mark.value.reason);
+    }
+    if !write.dry_run {
+        let act = place.act("reinstate");
+        let notices = &place.notices;
+        notices
+            .clear_undeliverable(&contact, &mark.revision, &act)
+            .await?;
+    }
+    match output {
+        Output::Text => write.conclude("written to again from the next notice on"),
+        Output::Json => output::json(&json!({
+            "change": "reinstate",
+            "customer_id": id,
+            "email": email,
+            "dry_run": write.dry_run,
+        }))?,
+    }
+    Ok(())
+}
+
 async fn list(place: &Place, output: Output, customer: Option<CustomerId>) -> anyhow::Result<()> {
     let FoundCustomers {
         customers: files,
@@ -222,12 +281,16 @@ async fn list(place: &Place, output: Output, customer: Option<CustomerId>) -> an
         }
         None => place.customers.all().await?,
     };
+    let marks = place.notices.undeliverable().await?;
     if output == Output::Json {
         let contacts = files.iter().flat_map(|file| {
             let id = &file.customer.value.customer_id;
+            let marks = &marks;
             file.contacts.iter().map(move |stored| {
                 let mut contact = json!(stored.value);
                 contact["customer_id"] = json!(id);
+                let mark = marks.get(&ContactHash::of(&stored.value.email));
+                contact["undeliverable"] = json!(mark.map(|mark| &mark.value));
                 contact
             })
         });
@@ -238,11 +301,17 @@ async fn list(place: &Place, output: Output, customer: Option<CustomerId>) -> an
         file.contacts.iter().map(|stored| {
             let mut row = vec![file.customer.value.customer_id.to_string()];
             row.extend(cells(&stored.value));
+            let mark = marks.get(&ContactHash::of(&stored.value.email));
+            row.push(match mark {
+                None => "reaches".to_owned(),
+                Some(mark) => mark.value.reason.clone(),
+            });
             row
         })
     });
     let mut header = vec!["customer"];
     header.extend(HEADER);
+    header.push("mail");
     output::table(&header, rows.collect());
     customer::complain(&unreadable)
 }

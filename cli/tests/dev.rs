@@ -355,6 +355,81 @@ fn what_is_asked_is_archived_counted_and_verified() {
     check_verification(&directory);
 }
 
+#[test]
+fn a_notice_reaches_the_outbox_and_the_news_page() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path().join("place");
+    let dev = Dev::start(&directory);
+    assert!(page(&dev, "/dev/outbox").contains("No mail yet"));
+    assert!(page(&dev, "/news/").contains("お知らせ"));
+    for (customer, email) in [
+        ("C-0001", "bounce@sample.example"),
+        ("C-0001", "b@sample.example"),
+    ] {
+        let added = run(
+            &directory,
+            &[
+                "contact",
+                "add",
+                customer,
+                email,
+                "--role",
+                "additional",
+                "--releases",
+            ],
+        );
+        assert!(added.status.success(), "{added:?}");
+    }
+    let notices = std::fs::read_dir(directory.join("notices")).unwrap();
+    let notice = notices.last().unwrap().unwrap().path();
+    let id = notice.file_stem().unwrap().to_str().unwrap().to_owned();
+    let sent = run(
+        &directory,
+        &["notice", "send", notice.to_str().unwrap(), "--yes"],
+    );
+    assert!(sent.status.success(), "{sent:?}");
+    let watched = run(
+        &directory,
+        &["notice", "status", &id, "--watch", "--output", "json"],
+    );
+    let status = json(&watched);
+    assert_eq!(status["state"], "sent", "{status}");
+    let deliveries = &status["updates"][0]["deliveries"];
+    let count = |state: &str| deliveries[state].as_u64().unwrap();
+    // What becomes of a mail may be told a moment after it was sent.
+    assert_eq!(
+        count("DELIVERED") + count("SENT") + count("BOUNCED"),
+        3,
+        "{status}"
+    );
+    let mails = std::fs::read_dir(directory.join("outbox")).unwrap();
+    assert_eq!(mails.count(), 3);
+    let outbox = page(&dev, "/dev/outbox");
+    assert!(outbox.contains("b@sample.example"), "{outbox}");
+    let news = page(&dev, "/news/en/");
+    assert!(news.contains("Release of Sheet 1.9.0"), "{news}");
+    assert!(page(&dev, &format!("/news/{id}.html")).contains("中央値"));
+    assert!(page(&dev, "/news/feed.xml").contains("<entry>"));
+    // What would lead out of the CDN's files does not.
+    assert!(page(&dev, "/news/../dynamodb.sqlite").contains("Not Found"));
+    assert_eq!(dev.interrupt().code(), Some(0));
+    // Whoever bounced is not written to again.
+    let bounced = run(&directory, &["notice", "status", &id, "--output", "csv"]);
+    let ledger = String::from_utf8(bounced.stdout).unwrap();
+    assert!(ledger.contains("bounce@sample.example"), "{ledger}");
+}
+
+/// A page's text, whatever its status.
+fn page(dev: &Dev, path: &str) -> String {
+    let mut stream = TcpStream::connect(&dev.address).unwrap();
+    let address = &dev.address;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).unwrap();
+    String::from_utf8_lossy(&response).into_owned()
+}
+
 /// The archive is whole; then an object is removed, one cut off, and one exchanged.
 fn check_verification(directory: &Path) {
     let verify = ["access-log", "verify", "--output", "json"];

@@ -4,4 +4,5 @@
 mod bulk;
 mod commands;
 mod contracts;
+mod notices;
 mod support;

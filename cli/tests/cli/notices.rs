@@ -1,0 +1,241 @@
+//! Notices and published versions, as an operator types them.
+
+use crate::support::{Tegata, text};
+
+const RELEASE: &str = r#"
+kind = "release"
+products = ["sheet"]
+version = "1.9.0"
+planned_at = 2026-12-05T10:00:00+09:00
+title = { ja = "シート 1.9.0 のリリース", en = "Sheet 1.9.0" }
+body = { ja = "一覧が**速く**なります。", en = "Lists get **faster**." }
+"#;
+
+const ID: &str = "2026-12-05-sheet-1.9.0";
+
+/// With a customer, its contact and its licence, on a day before the lead time.
+fn vendor() -> Tegata {
+    let tegata = Tegata::new();
+    tegata.travel("2026-11-20T10:00:00+09:00");
+    tegata.text(&["customer", "add", "C-1", "--name", "Example"]);
+    tegata.text(&[
+        "contact",
+        "add",
+        "C-1",
+        "info@customer.example",
+        "--language",
+        "en",
+    ]);
+    tegata.text(&[
+        "license",
+        "issue",
+        "example.cybozu.com",
+        "sheet",
+        "--billing",
+        "yearly",
+        "--users",
+        "5",
+        "--customer",
+        "C-1",
+    ]);
+    tegata
+}
+
+#[test]
+fn a_file_is_checked_previewed_and_sent_after_a_word() {
+    let tegata = vendor();
+    let file = tegata.file(&format!("{ID}.toml"), RELEASE);
+    let checked = tegata.text(&["notice", "check", &file]);
+    assert_eq!(
+        checked,
+        "2026-12-05-sheet-1.9.0: in order (release, update 1)\n\
+         to be announced by 2026-11-28T10:00:00+09:00: 7 days before\n"
+    );
+    let previewed = tegata.json(&["notice", "preview", &file, "--test-to", "me@vendor.example"]);
+    assert_eq!(previewed["recipients"], 1);
+    assert_eq!(previewed["languages"]["en"], 1);
+    let files: Vec<&str> = previewed["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file.as_str().unwrap())
+        .collect();
+    assert_eq!(files.len(), 8);
+    for path in files {
+        let content = std::fs::read_to_string(path).unwrap();
+        assert!(content.len() > 300, "{path}");
+    }
+    let outbox = tegata.place().join("outbox");
+    assert_eq!(std::fs::read_dir(&outbox).unwrap().count(), 2);
+
+    // Nobody is there to be asked.
+    let (code, message) = tegata.failure(&["notice", "send", &file]);
+    assert_eq!(code, 2);
+    assert!(message.contains("say --yes"), "{message}");
+    let dry = tegata.text(&["notice", "send", &file, "--dry-run"]);
+    assert!(
+        dry.contains("1 contact gets it\n    info@customer.example\n"),
+        "{dry}"
+    );
+    assert!(dry.ends_with("dry run: nothing was written\n"), "{dry}");
+    assert_eq!(tegata.failure(&["notice", "status", ID]).0, 3);
+
+    tegata.text(&[
+        "notice",
+        "schedule",
+        &file,
+        "--at",
+        "2026-11-25T10:00:00+09:00",
+        "--yes",
+    ]);
+    let status = tegata.json(&["notice", "status", ID]);
+    assert_eq!(status["state"], "scheduled");
+    assert_eq!(status["updates"][0]["send_at"], "2026-11-25T10:00:00+09:00");
+    tegata.text(&["notice", "pause", ID, "--reason", "a mistake in it"]);
+    let paused = tegata.text(&["notice", "status", ID]);
+    assert!(
+        paused.contains("by local:tester: a mistake in it"),
+        "{paused}"
+    );
+    let (code, message) = tegata.failure(&["notice", "send", &file, "--yes"]);
+    assert_eq!(code, 1);
+    assert!(message.contains("is paused"), "{message}");
+    tegata.text(&["notice", "resume", ID]);
+    let list = tegata.json(&["notice", "list"]);
+    assert_eq!(list[0]["state"], "scheduled");
+    let ledger = tegata.text(&["notice", "status", ID, "--output", "csv"]);
+    assert!(
+        ledger.starts_with("notice_id,delivery,update,email,"),
+        "{ledger}"
+    );
+    let (code, message) = tegata.failure(&["notice", "list", "--output", "csv"]);
+    assert_eq!(code, 2);
+    assert!(message.contains("`tegata notice status` only"), "{message}");
+}
+
+#[test]
+fn a_file_that_is_not_in_order_is_refused_with_every_reason() {
+    let tegata = vendor();
+    let wrong = RELEASE
+        .replace("en = \"Sheet 1.9.0\"", "en = \"\"")
+        .replace("12-05T", "11-25T");
+    let file = tegata.file(&format!("{ID}.toml"), &wrong);
+    let (code, message) = tegata.failure(&["notice", "send", &file, "--yes"]);
+    assert_eq!(code, 1);
+    assert!(message.contains("title.en: is empty"), "{message}");
+    assert!(
+        message.contains("planned_at: has to be announced 7 days before"),
+        "{message}"
+    );
+    assert!(message.ends_with("2 problems\n"), "{message}");
+    assert_eq!(tegata.failure(&["notice", "status", ID]).0, 3);
+
+    let late = RELEASE.replace("12-05T", "11-25T");
+    let file = tegata.file(&format!("{ID}.toml"), &late);
+    tegata.text(&[
+        "notice",
+        "send",
+        &file,
+        "--yes",
+        "--short-notice",
+        "a security fix",
+    ]);
+    let status = tegata.json(&["notice", "status", ID]);
+    assert_eq!(status["updates"][0]["short_notice"], "a security fix");
+    let misnamed = tegata.file("Notice 1.toml", RELEASE);
+    let (code, message) = tegata.failure(&["notice", "check", &misnamed]);
+    assert_eq!(code, 2);
+    assert!(message.contains("the name of a notice is"), "{message}");
+}
+
+#[test]
+fn who_cannot_be_told_is_said_before_it_is_sent() {
+    let tegata = vendor();
+    tegata.text(&["customer", "add", "C-2", "--name", "Silent"]);
+    tegata.text(&[
+        "license",
+        "issue",
+        "silent.cybozu.com",
+        "sheet",
+        "--billing",
+        "yearly",
+        "--users",
+        "5",
+        "--customer",
+        "C-2",
+    ]);
+    let file = tegata.file(&format!("{ID}.toml"), RELEASE);
+    let dry = tegata.text(&["notice", "send", &file, "--dry-run"]);
+    assert!(
+        dry.contains("cannot be told: C-2: it has no primary contact"),
+        "{dry}"
+    );
+}
+
+#[test]
+fn a_version_that_was_not_announced_does_not_become_current() {
+    let tegata = vendor();
+    let files = tegata.directory.path().join("dist");
+    std::fs::create_dir_all(files.join("lib")).unwrap();
+    std::fs::write(files.join("plugin.min.js"), "console.log(1)\n").unwrap();
+    std::fs::write(files.join("lib/a.css"), "p{}\n").unwrap();
+    let directory = files.display().to_string();
+    let missing = tegata.failure(&["publish", "current", "sheet", "1.9.0"]);
+    assert_eq!(missing.0, 3);
+    let published = tegata.json(&["publish", "files", "sheet", "1.9.0", &directory]);
+    // As `openssl dgst -sha384 -binary | base64` says.
+    assert_eq!(
+        published["manifest"]["files"]["lib/a.css"]["integrity"],
+        "sha384-95kyA8CmVbrBYKM2affEOeDDCOAC2R6zjQiCYIFfKy+QuNkIG74q9mnTkm/QnYne"
+    );
+    assert_eq!(published["new"], 2);
+    let again = tegata.json(&["publish", "files", "sheet", "1.9.0", &directory]);
+    assert_eq!(again["new"], 0);
+    std::fs::write(files.join("plugin.min.js"), "console.log(2)\n").unwrap();
+    let (code, message) = tegata.failure(&["publish", "files", "sheet", "1.9.0", &directory]);
+    assert_eq!(code, 1);
+    assert!(message.contains("publish a new version"), "{message}");
+
+    let (code, message) = tegata.failure(&["publish", "current", "sheet", "1.9.0"]);
+    assert_eq!(code, 1);
+    assert_eq!(
+        message,
+        "error: sheet 1.9.0 has not been announced: send its release notice first (tegata notice \
+         send FILE), and publish it when its planned instant has come; in an emergency, \
+         --emergency REASON, which is recorded\n"
+    );
+    let latest = tegata.place().join("cdn/sheet/latest.json");
+    assert!(!latest.exists());
+    // Scheduled is not announced.
+    let file = tegata.file(&format!("{ID}.toml"), RELEASE);
+    tegata.text(&["notice", "send", &file, "--yes"]);
+    assert_eq!(
+        tegata.failure(&["publish", "current", "sheet", "1.9.0"]).0,
+        1
+    );
+
+    let emergency = [
+        "publish",
+        "current",
+        "sheet",
+        "1.9.0",
+        "--emergency",
+        "a hole in 1.8",
+    ];
+    tegata.text(&[&emergency[..], &["--dry-run"]].concat());
+    assert!(!latest.exists());
+    tegata.text(&emergency);
+    let latest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&latest).unwrap()).unwrap();
+    assert_eq!(
+        (&latest["version"], &latest["base"]),
+        (&"1.9.0".into(), &"/sheet/1.9.0/".into())
+    );
+    let list = tegata.json(&["publish", "list", "sheet"]);
+    assert_eq!(list[0]["current"]["emergency"], "a hole in 1.8");
+    assert_eq!(list[0]["revision"]["change"], "publish-emergency");
+    assert_eq!(list[0]["revision"]["by"], "local:tester");
+    let output = tegata.run(&["publish", "list", "nothing"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("there is no product nothing"));
+}

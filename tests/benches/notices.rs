@@ -1,0 +1,219 @@
+//! A notice to 10,000 contacts on one machine, as `tegata dev` sends it: how long announcing
+//! takes, how well the pace is kept, and how much memory it all takes.
+//!
+//! `cargo bench -p tegata-tests --bench notices [CONTACTS [RATE]]`
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, missing_docs)]
+
+use std::time::{Duration, Instant};
+
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use jiff::{SignedDuration, Timestamp};
+use release_notification::announce::Announce;
+use release_notification::audience::Stores;
+use release_notification::channels::shelf::Shelf;
+use release_notification::check::{self, Terms};
+use release_notification::deliver::Deliver;
+use release_notification::file::NoticeFile;
+use release_notification::mailer::Mailer;
+use release_notification::pace::Pace;
+use release_notification::queue::{Message, Queue};
+use release_notification::render::Sender;
+use tegata_common::customer::{Contact, Customer, Language, Role, Wishes};
+use tegata_common::notice::{NoticeId, Outcome, State};
+use tegata_common::table::Act;
+use tegata_common::table::notices::Work;
+use tegata_tests::{Database, SigningKey, license, memory, product, put};
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+/// As the template has it: so many functions share the rate.
+const SENDERS: u32 = 2;
+
+const NOTICE: &str = r#"
+kind = "release"
+products = ["sheet"]
+version = "1.9.0"
+planned_at = 2099-12-05T10:00:00+09:00
+title = { ja = "シート 1.9.0 のリリース", en = "Sheet 1.9.0" }
+body = { ja = "一覧が**速く**なります。", en = "Lists get **faster**." }
+"#;
+
+#[tokio::main]
+async fn main() {
+    let mut numbers = std::env::args().filter_map(|argument| argument.parse::<u32>().ok());
+    let contacts = numbers.next().unwrap_or(10_000);
+    let rate = numbers.next().unwrap_or(200);
+    let database = Database::start().await;
+    fill(&database, contacts).await;
+    memory::forget_peak();
+    println!("{contacts} contacts, {rate} mails a second over {SENDERS} senders");
+    println!(
+        "memory before, database included: {:.0} MB",
+        memory::resident_mb()
+    );
+
+    let now = Timestamp::now();
+    let act = Act {
+        at: now,
+        by: "bench",
+        change: "send",
+    };
+    let id: NoticeId = "2099-12-05-sheet-1.9.0".parse().unwrap();
+    let terms = Terms {
+        now,
+        send_at: now,
+        short_notice: None,
+    };
+    let file = NoticeFile::parse(NOTICE).unwrap();
+    let notice = check::notice(&id, &file, None, &[product()], &terms).unwrap();
+    database
+        .notices
+        .put(None, &notice, Work::Due(now), &act)
+        .await
+        .unwrap();
+
+    let directory = tempfile::tempdir().unwrap();
+    let (queue, messages) = unbounded_channel();
+    let queue = Queue::Local(queue);
+    let sender = Sender {
+        name: "Example".to_owned(),
+        from: "notice@vendor.example".parse().unwrap(),
+        security_contact: "security@vendor.example".parse().unwrap(),
+        cdn_url: None,
+    };
+    let announce = Announce {
+        stores: Stores {
+            licenses: database.licenses.clone(),
+            customers: database.customers.clone(),
+            notices: database.notices.clone(),
+        },
+        queue: queue.clone(),
+        shelf: Shelf::Directory(directory.path().join("cdn")),
+        status_page: None,
+        ses: None,
+        sender: sender.clone(),
+        rate: f64::from(rate),
+        window: SignedDuration::from_mins(60),
+        by: "bench".to_owned(),
+    };
+    let started = Instant::now();
+    let report = announce.run(now, || false).await.unwrap();
+    assert_eq!(report.queued, contacts);
+    println!(
+        "announced and queued in {:.1} s",
+        started.elapsed().as_secs_f64()
+    );
+
+    let messages = Mutex::new(messages);
+    let started = Instant::now();
+    let senders = (0..SENDERS).map(async |_| {
+        let deliver = Deliver::new(
+            database.notices.clone(),
+            queue.clone(),
+            Mailer::Outbox(directory.path().join("outbox")),
+            sender.clone(),
+            Pace::per_second(f64::from(rate) / f64::from(SENDERS)),
+            "bench",
+        );
+        while let Some(event) = batch(&messages).await {
+            let (response, _) = deliver.handle(event, Timestamp::now, || false).await;
+            assert!(response.batch_item_failures.is_empty());
+        }
+    });
+    futures_util::future::join_all(senders).await;
+    let seconds = started.elapsed().as_secs_f64();
+
+    let deliveries = database.notices.deliveries(&id, None).await.unwrap();
+    let mut accepted: Vec<Timestamp> = deliveries
+        .iter()
+        .filter_map(
+            |stored| match stored.delivery.facts.attempts.first()?.outcome {
+                Some(Outcome::Accepted { at, .. }) => Some(at),
+                _ => None,
+            },
+        )
+        .collect();
+    accepted.sort();
+    let sent = deliveries
+        .iter()
+        .filter(|stored| stored.delivery.facts.state(Timestamp::now()) == State::Sent)
+        .count();
+    let files = std::fs::read_dir(directory.path().join("outbox"))
+        .unwrap()
+        .count();
+    let span = *accepted.last().unwrap() - *accepted.first().unwrap();
+    let span = span.as_secs_f64();
+    let pace = (accepted.len() - 1) as f64 / span;
+    println!("{sent} sent, {files} mails, in {seconds:.1} s");
+    println!(
+        "pace {pace:.1} mails a second: {:+.1} % of the configured rate",
+        (pace / f64::from(rate) - 1.0) * 100.0
+    );
+    let seconds = accepted.iter().map(|at| at.as_second());
+    let mut busiest = std::collections::BTreeMap::<i64, u32>::new();
+    for second in seconds {
+        *busiest.entry(second).or_default() += 1;
+    }
+    println!(
+        "the busiest second: {} mails",
+        busiest.values().max().unwrap()
+    );
+    println!(
+        "peak memory, database and mails included: {:.0} MB",
+        memory::peak_mb()
+    );
+}
+
+async fn batch(messages: &Mutex<UnboundedReceiver<(Message, Duration)>>) -> Option<SqsEvent> {
+    let mut messages = messages.lock().await;
+    let mut event = SqsEvent::default();
+    while event.records.len() < 10 {
+        let Ok((message, _)) = messages.try_recv() else {
+            break;
+        };
+        let mut record = SqsMessage::default();
+        record.message_id = Some(event.records.len().to_string());
+        record.body = serde_json::to_string(&message).ok();
+        event.records.push(record);
+    }
+    (!event.records.is_empty()).then_some(event)
+}
+
+async fn fill(database: &Database, contacts: u32) {
+    let key = SigningKey::create();
+    let now = Timestamp::now();
+    let act = Act {
+        at: now,
+        by: "bench",
+        change: "add",
+    };
+    for number in 0..contacts {
+        let customer = Customer {
+            customer_id: format!("C-{number}").parse().unwrap(),
+            name: format!("Customer {number}").parse().unwrap(),
+        };
+        let contact = Contact {
+            email: format!("contact{number}@customer.example").parse().unwrap(),
+            wishes: Wishes {
+                role: Role::Primary,
+                language: if number % 2 == 0 {
+                    Language::Ja
+                } else {
+                    Language::En
+                },
+                severity_floor: None,
+                releases: false,
+            },
+        };
+        let contacts = [(&customer.customer_id, &contact, None)];
+        let written = database
+            .customers
+            .write(Some((&customer, None)), &contacts, &act);
+        written.await.unwrap();
+        let host = format!("tenant{number}.cybozu.com");
+        let usable_from = format!("{:.0}", now - SignedDuration::from_hours(48));
+        let mut license = license(&host, &product(), &usable_from);
+        license.customer = Some(customer.customer_id.clone());
+        put(&database.licenses, &key, license).await;
+    }
+}
