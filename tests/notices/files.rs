@@ -191,6 +191,42 @@ fn what_was_announced_stays_and_more_is_added_at_its_end() {
     assert!(second.updates[0].announced.is_some() && second.updates[1].announced.is_none());
     assert_eq!(second.severity_at(2), second.severity_at(1));
 
+    // A release that was announced keeps what it is; it may move, with its lead time if it is
+    // earlier, and more can be said when it is over.
+    let release = announced(check(RELEASE, None, &terms()).unwrap());
+    let more_of = |file: &str| {
+        format!("{file}[[updates]]\nbody = {{ ja = '変更です。', en = 'A change.' }}\n")
+    };
+    let mut later = terms();
+    later.now = "2026-12-06T00:00:00Z".parse().unwrap();
+    later.send_at = later.now;
+    check(&more_of(RELEASE), Some(&release), &later).unwrap();
+    check(
+        &more_of(&RELEASE.replace("12-05T", "12-25T")),
+        Some(&release),
+        &terms(),
+    )
+    .unwrap();
+    for (from, to, expected) in [
+        (
+            "12-05T",
+            "12-01T",
+            "planned_at: has to be announced 7 days before",
+        ),
+        (
+            "\"1.9.0\"",
+            "\"1.9.1\"",
+            "version: 1.9.0 was announced: begin a new notice",
+        ),
+    ] {
+        let moved = more_of(&RELEASE.replace(from, to));
+        let problems = check(&moved, Some(&release), &terms()).unwrap_err();
+        assert!(
+            problems[0].to_string().starts_with(expected),
+            "{problems:?}"
+        );
+    }
+
     let changed = more.replace("調査しています。", "存じません。");
     let changed = check(&changed, Some(&first), &terms()).unwrap_err();
     assert_eq!(

@@ -98,31 +98,39 @@ pub(super) async fn audience(
         customers: place.customers.clone(),
         notices: place.notices.clone(),
     };
-    let suppressed = suppressed(place).await?;
+    let suppressed = suppressed(place).await;
     Ok(stores
         .audience(notice, update, &suppressed, place.now)
         .await?)
 }
 
-/// The addresses that SES itself sends nothing to.
-async fn suppressed(place: &Place) -> anyhow::Result<BTreeSet<ContactHash>> {
-    let Post::Ses(client) = &place.post else {
-        return Ok(BTreeSet::new());
-    };
+/// The addresses that SES itself sends nothing to. That they cannot be read keeps nobody from
+/// sending.
+async fn suppressed(place: &Place) -> BTreeSet<ContactHash> {
     let mut suppressed = BTreeSet::new();
+    let Post::Ses(client) = &place.post else {
+        return suppressed;
+    };
     let mut pages = client
         .list_suppressed_destinations()
         .into_paginator()
         .send();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| anyhow::anyhow!("SES: {}", aws::causes(&error)))?;
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => {
+                let causes = aws::causes(&error);
+                eprintln!("warning: whom SES suppresses cannot be read: {causes}");
+                break;
+            }
+        };
         for destination in page.suppressed_destination_summaries() {
             if let Ok(email) = destination.email_address().parse() {
                 suppressed.insert(ContactHash::of(&email));
             }
         }
     }
-    Ok(suppressed)
+    suppressed
 }
 
 /// Says who gets it and who cannot be told.

@@ -63,9 +63,11 @@ pub(super) async fn send(
         }
         let act = place.act(if at > place.now { "schedule" } else { "send" });
         let before = checked.before.as_ref().map(|stored| &stored.revision);
+        // What was announced before may have work left: announcing looks at once, and waits.
+        let due = if before.is_some() { place.now } else { at };
         place
             .notices
-            .put(before, notice, Work::Due(at), &act)
+            .put(before, notice, Work::Due(due), &act)
             .await?;
     }
     match output {

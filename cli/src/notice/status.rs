@@ -47,13 +47,12 @@ impl Looked {
         Tally::of(facts, self.now, SignedDuration::ZERO)
     }
 
-    fn is_settled(&self) -> bool {
-        let is_announced = self
-            .notice
-            .updates
-            .iter()
-            .all(|update| update.announced.is_some());
-        is_announced && self.tally(None).open() == 0
+    /// Whether all was sent that is to be sent now.
+    fn is_sent(&self) -> bool {
+        let mut updates = self.notice.updates.iter();
+        let tally = self.tally(None);
+        updates.all(|update| update.announced.is_some())
+            && tally.count(State::Pending) + tally.count(State::Sending) == 0
     }
 
     fn state(&self) -> &'static str {
@@ -88,7 +87,7 @@ pub(super) async fn status(
         let is_seen = output == Output::Text && std::io::stderr().is_terminal();
         let template = "{bar:40} {pos}/{len} {msg}";
         let bar = output::progress(0, template, output);
-        while !looked.is_settled() && looked.notice.paused.is_none() {
+        while !looked.is_sent() && looked.notice.paused.is_none() {
             let tally = looked.tally(None);
             bar.set_length(u64::try_from(tally.total()).unwrap_or(u64::MAX));
             let done = tally.total() - tally.open();

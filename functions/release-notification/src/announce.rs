@@ -40,6 +40,10 @@ const BEHIND_AFTER: SignedDuration = SignedDuration::from_mins(5);
 const ENOUGH: usize = 20;
 const TOO_MANY: f64 = 0.1;
 
+/// Attempts that are allowed by themselves because the one before stayed unknown. Whatever loses
+/// so many in a row is for an operator to look at.
+const RESENDS: usize = 2;
+
 /// The function: where everything is, and what it is told.
 #[derive(Clone, Debug)]
 pub struct Announce {
@@ -275,7 +279,8 @@ impl Announce {
         }
         let mut messages = Vec::new();
         for stored in deliveries {
-            if !stored.delivery.facts.is_overdue(now, self.window) {
+            let facts = &stored.delivery.facts;
+            if !facts.is_overdue(now, self.window) || facts.unknown_resends() >= RESENDS {
                 continue;
             }
             let mut facts = stored.delivery.facts.clone();
@@ -516,7 +521,10 @@ fn see(notice: &Notice, tally: &Tally, now: Timestamp, report: &mut AnnounceRepo
 /// Until when a notice with nothing to be done waits for its next update's time.
 fn waits_until(notice: &Notice, tally: &Tally, now: Timestamp) -> Option<Timestamp> {
     let announced = notice.last_announced();
-    let is_waiting = tally.open() == 0 && notice.paused.is_none() && notice.news.done >= announced;
+    let is_waiting = tally.open() == 0
+        && notice.paused.is_none()
+        && notice.news.done >= announced
+        && notice.status_page.failed.is_none();
     let next = notice
         .updates
         .iter()

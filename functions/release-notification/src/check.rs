@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use tegata_common::notice::{
-    Channel, Forgiven, Notice, NoticeId, NoticeProduct, Stage, Update, announce_by,
+    Channel, Forgiven, Kind, Notice, NoticeId, NoticeProduct, Stage, Update, announce_by,
 };
 use tegata_common::product::{Bilingual, Product, Zone};
 
@@ -67,7 +67,12 @@ pub fn notice(
     let mut problems = Problems::default();
     let products = products(file, catalogue, &mut problems);
     texts(file, &mut problems);
-    kind_fields(file, terms, &mut problems);
+    kind_fields(
+        file,
+        before.filter(|of| of.last_announced() > 0),
+        terms,
+        &mut problems,
+    );
     let entries = file.updates();
     stages(file, &mut problems);
 
@@ -98,14 +103,8 @@ pub fn notice(
     } else if entries.len() == announced {
         problems.add("updates", "all of it has been announced: add an update");
     }
-    if let Some(before) = before
-        && (before.kind.as_str() != kind_name(file.kind))
-        && announced > 0
-    {
-        problems.add(
-            "kind",
-            format!("it was announced as {}", before.kind.as_str()),
-        );
+    if let Some(before) = before.filter(|of| of.last_announced() > 0) {
+        same_thing(file, before, &mut problems);
     }
 
     let zone = products
@@ -128,7 +127,10 @@ pub fn notice(
         .map(|product| product.notice_days)
         .max()
         .unwrap_or(0);
-    if announced == 0 {
+    // Once more if it is to happen earlier than was announced.
+    let planned_before = before.and_then(|before| before.kind.planned_at());
+    let is_earlier = file.planned_at < planned_before && file.planned_at.is_some();
+    if announced == 0 || is_earlier {
         lead_time(file, terms, lead_days, &zone, &mut problems);
     }
     if !problems.found.is_empty() {
@@ -267,7 +269,34 @@ fn texts(file: &NoticeFile, problems: &mut Problems) {
     }
 }
 
-fn kind_fields(file: &NoticeFile, terms: &Terms, problems: &mut Problems) {
+/// What an update is added to is what was announced.
+fn same_thing(file: &NoticeFile, before: &Notice, problems: &mut Problems) {
+    let kind = before.kind.as_str();
+    if kind != kind_name(file.kind) {
+        problems.add("kind", format!("it was announced as {kind}"));
+    }
+    if let Kind::Release { version, .. } = &before.kind
+        && file.version.as_ref() != Some(version)
+    {
+        problems.add(
+            "version",
+            format!("{version} was announced: begin a new notice"),
+        );
+    }
+    let products = before.products.iter().map(|product| &product.slug);
+    if !products.eq(&file.products) {
+        problems.add("products", "others were announced: begin a new notice");
+    }
+}
+
+fn kind_fields(
+    file: &NoticeFile,
+    announced: Option<&Notice>,
+    terms: &Terms,
+    problems: &mut Problems,
+) {
+    // What was announced may have happened: it is over, and more is said of it.
+    let is_known = announced.is_some_and(|notice| notice.kind.planned_at() == file.planned_at);
     let is_release = file.kind == KindName::Release;
     let is_incident = file.kind == KindName::Incident;
     match &file.version {
@@ -282,7 +311,7 @@ fn kind_fields(file: &NoticeFile, terms: &Terms, problems: &mut Problems) {
     match file.planned_at {
         Some(_) if is_incident => problems.add("planned_at", "an incident is not planned"),
         None if !is_incident => problems.add("planned_at", "is missing: when does it happen?"),
-        Some(planned) if planned <= terms.now => {
+        Some(planned) if planned <= terms.now && !is_known => {
             problems.add("planned_at", format!("{planned} is over"));
         }
         _ => {}

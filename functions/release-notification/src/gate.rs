@@ -1,7 +1,7 @@
 //! The promise, enforced: a version becomes current after it was announced, and not before.
 
 use jiff::{SignedDuration, Timestamp};
-use tegata_common::notice::{Facts, Notice, NoticeId, State, Tally};
+use tegata_common::notice::{Facts, Notice, NoticeId, Tally};
 use tegata_common::product::ProductSlug;
 
 /// Why a version may not become current yet, and what to do.
@@ -19,7 +19,7 @@ pub enum NotYet {
     },
     /// Its notice has not gone out as a whole.
     #[error(
-        "{waiting} of {total} mails of its notice {notice_id} have not been sent: see tegata notice status {notice_id}"
+        "{waiting} of {total} mails of its notice {notice_id} have not been sent, as far as is known: see tegata notice status {notice_id}"
     )]
     NotSent {
         /// Its notice.
@@ -66,7 +66,8 @@ pub fn check<'a>(
     };
     let notice_id = notice.notice_id.clone();
     let tally = Tally::of(deliveries, now, SignedDuration::ZERO);
-    let waiting = tally.count(State::Pending) + tally.count(State::Sending);
+    // Also those of which nobody knows: an operator settles them first.
+    let waiting = tally.open();
     if waiting > 0 {
         return Err(NotYet::NotSent {
             notice_id,
@@ -84,5 +85,100 @@ pub fn check<'a>(
             })
         }
         _ => Ok(notice_id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tegata_common::notice::{Announced, Attempt, Evidence, Outcome, Update};
+    use tegata_common::product::Bilingual;
+
+    use super::*;
+
+    fn notice(planned_at: &str, is_announced: bool) -> Notice {
+        let text = Bilingual {
+            ja: "a".to_owned(),
+            en: "b".to_owned(),
+        };
+        let at: Timestamp = "2026-11-26T00:00:00Z".parse().unwrap();
+        let update = Update {
+            number: 1,
+            stage: None,
+            severity: None,
+            body: text.clone(),
+            send_at: at,
+            short_notice: None,
+            announced: is_announced.then_some(Announced {
+                at,
+                recipients: 1,
+                unreachable: 0,
+            }),
+            queued: None,
+        };
+        serde_json::from_value(serde_json::json!({
+            "notice_id": "2026-12-05-sheet-1.9.0",
+            "kind": "release",
+            "version": "1.9.0",
+            "planned_at": planned_at,
+            "products": [{ "slug": "sheet", "name": text }],
+            "time_zone": "Asia/Tokyo",
+            "title": text,
+            "updates": [update],
+            "paused": null,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_version_becomes_current_when_all_are_told_and_its_instant_has_come() {
+        let sheet = "sheet".parse().unwrap();
+        let planned = "2026-12-05T10:00:00+09:00";
+        let now: Timestamp = planned.parse().unwrap();
+        let mut sent = Facts::default();
+        sent.record(1, &Evidence::Sent(now));
+        let unknown = Facts {
+            attempts: vec![Attempt {
+                outcome: Some(Outcome::Lost {
+                    at: now,
+                    reason: "503".to_owned(),
+                }),
+                ..Attempt::default()
+            }],
+            ..Facts::default()
+        };
+        let (announced, scheduled) = (notice(planned, true), notice(planned, false));
+        let check = |notice: Option<&Notice>, facts: &[Facts], now| {
+            check(&sheet, "1.9.0", notice, facts, now).map_err(|error| error.to_string())
+        };
+        let second = SignedDuration::from_secs(1);
+        assert!(check(Some(&announced), &[sent.clone()], now).is_ok());
+        for (notice, facts, now, expected) in [
+            (None, vec![], now, "has not been announced"),
+            (Some(&scheduled), vec![], now, "has not been announced"),
+            (
+                Some(&announced),
+                vec![sent.clone(), Facts::default()],
+                now,
+                "1 of 2 mails",
+            ),
+            (
+                Some(&announced),
+                vec![sent.clone(), unknown],
+                now,
+                "1 of 2 mails",
+            ),
+            (
+                Some(&announced),
+                vec![sent],
+                now - second,
+                "it was announced for 2026-12-05T10:00+09:00",
+            ),
+        ] {
+            let refused = check(notice, &facts, now).unwrap_err();
+            assert!(refused.contains(expected), "{refused}");
+        }
+        let notices = [announced];
+        assert!(notice_of(&notices, &sheet, "1.9.0").is_some());
+        assert!(notice_of(&notices, &sheet, "1.9.1").is_none());
     }
 }

@@ -100,14 +100,16 @@ pub async fn resume(
 async fn reopen(
     notices: &Notices,
     stored: &Stored<Notice>,
-    mut notice: Notice,
+    mut reopened: Notice,
     act: &Act<'_>,
 ) -> Result<(), OperateError> {
-    for update in &mut notice.updates {
+    for update in &mut reopened.updates {
         update.queued = None;
     }
     let before = Some(&stored.revision);
-    notices.put(before, &notice, Work::Due(act.at), act).await?;
+    notices
+        .put(before, &reopened, Work::Due(act.at), act)
+        .await?;
     Ok(())
 }
 
@@ -185,12 +187,15 @@ pub async fn retry(
     failed: &[StoredDelivery],
     act: &Act<'_>,
 ) -> Result<(), OperateError> {
+    // Before, too: were this broken off, what is allowed by then would wait for nobody.
+    reopen(notices, stored, stored.value.clone(), act).await?;
     for delivery in failed {
         let mut facts = delivery.delivery.facts.clone();
         facts.again.push(again(act));
         notices.write_facts(delivery, facts).await?;
     }
-    reopen(notices, stored, stored.value.clone(), act).await
+    let stored = notice(notices, &stored.value.notice_id).await?;
+    reopen(notices, &stored, stored.value.clone(), act).await
 }
 
 fn again(act: &Act<'_>) -> Again {

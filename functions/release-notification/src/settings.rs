@@ -112,9 +112,9 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
 
     /// `SEND_RATE`: mails a second.
     fn rate(&self) -> Result<f64, SettingsError> {
-        let accepted = "mails a second, from 0.1 to 500";
+        let accepted = "mails a second, from 1 to 500";
         let rate: f64 = self.number("SEND_RATE", accepted)?;
-        match (0.1..=500.0).contains(&rate) {
+        match (1.0..=500.0).contains(&rate) {
             true => Ok(rate),
             false => Err(SettingsError::Number {
                 name: "SEND_RATE",
@@ -271,7 +271,7 @@ mod tests {
             (
                 "SEND_RATE",
                 "0",
-                "environment variable SEND_RATE must be mails a second, from 0.1 to 500",
+                "environment variable SEND_RATE must be mails a second, from 1 to 500",
             ),
             (
                 "MAIL_FROM",
