@@ -6,6 +6,7 @@ mod cloud;
 mod evidence;
 mod files;
 mod mails;
+mod messages;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

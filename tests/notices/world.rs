@@ -79,7 +79,8 @@ pub(crate) struct World {
     pub(crate) failed_events: Vec<String>,
     /// Told by the database itself, past the cloud that fails.
     direct: Notices,
-    _news: tempfile::TempDir,
+    database: Database,
+    news: tempfile::TempDir,
 }
 
 /// How a run treats messages and events.
@@ -202,8 +203,9 @@ impl World {
             all_bounce: false,
             dead_letters: Vec::new(),
             failed_events: Vec::new(),
-            direct: database.notices,
-            _news: news,
+            direct: database.notices.clone(),
+            database,
+            news,
         }
     }
 
@@ -371,6 +373,84 @@ impl World {
 
     pub(crate) fn bounce_all(&mut self) {
         self.all_bounce = true;
+    }
+
+    /// Adds a contact to the first customer, who is told of incidents from a severity on.
+    pub(crate) async fn add_additional(&self, email: &str, floor: &str) {
+        let act = Act {
+            at: self.now,
+            by: "test",
+            change: "add",
+        };
+        let contact = Contact {
+            email: email.parse().unwrap(),
+            wishes: Wishes {
+                role: Role::Additional,
+                language: Language::En,
+                severity_floor: Some(serde_json::from_value(json!(floor)).unwrap()),
+                releases: false,
+            },
+        };
+        let id = "C-1".parse().unwrap();
+        let contacts = [(&id, &contact, None)];
+        self.database
+            .customers
+            .write(None, &contacts, &act)
+            .await
+            .unwrap();
+    }
+
+    /// Suspends a licence.
+    pub(crate) async fn end_license(&self, host: &str) {
+        let act = Act {
+            at: self.now,
+            by: "test",
+            change: "suspend",
+        };
+        let licenses = &self.database.licenses;
+        let (domain, product) = (tegata_tests::domain(host), "sheet".parse().unwrap());
+        let before = licenses.contract(&domain, &product).await.unwrap();
+        let stored = licenses.get(&domain, &product).await.unwrap().unwrap();
+        let suspended = stored.value.license.suspended(self.now).unwrap();
+        let written = licenses.write(before.as_ref(), &suspended, &KEY.signer, &act);
+        written.await.unwrap();
+    }
+
+    /// Sends the file's next update, as the CLI does.
+    pub(crate) async fn send(&self, file: &str) {
+        let act = Act {
+            at: self.now,
+            by: "operator",
+            change: "send",
+        };
+        let stored = operate::notice(&self.direct, &self.id).await.unwrap();
+        let terms = Terms {
+            now: self.now,
+            send_at: self.now,
+            short_notice: None,
+        };
+        let file = NoticeFile::parse(file).unwrap();
+        let before = Some(&stored.value);
+        let notice = check::notice(&self.id, &file, before, &[product()], &terms).unwrap();
+        let before = Some(&stored.revision);
+        let work = Work::Due(self.now);
+        self.direct.put(before, &notice, work, &act).await.unwrap();
+    }
+
+    /// Whom SES took a mail of an update to, by address.
+    pub(crate) async fn told(&self, update: u16) -> Vec<String> {
+        let mails = self.cloud.seen.lock().unwrap().mails.clone();
+        let of_it = mails
+            .into_iter()
+            .filter(|mail| mail.tags["delivery"].starts_with(&format!("{update:03}-")));
+        let mut told: Vec<String> = of_it.map(|mail| mail.to).collect();
+        told.sort();
+        told
+    }
+
+    /// A file of the news page.
+    pub(crate) fn news(&self, path: &str) -> String {
+        std::fs::read_to_string(self.news.path().join(path)).unwrap()
     }
 
     /// Why the notice is stopped.
