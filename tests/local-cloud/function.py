@@ -1,4 +1,4 @@
-"""A function's real binary, invoked once under a Runtime API of ours."""
+"""A function's real binary, run once under a Runtime API of ours."""
 
 import http.server
 import json
@@ -10,6 +10,20 @@ import time
 
 def invoke(binary, event, environment, name="function"):
     """Gives `event` (bytes) to the binary; returns its answer and the lines of JSON that it wrote."""
+    answer, lines = run(binary, event, environment, name, lambda: False)
+    path, body = answer or ("no answer", "{}")
+    assert path.endswith("/response"), (path, body, lines)
+    return json.loads(body), [json.loads(line) for line in lines]
+
+
+def kill(binary, event, environment, when, name="function"):
+    """Gives `event` to the binary and kills it when `when()` holds, which has to be before it answers."""
+    answer, lines = run(binary, event, environment, name, when)
+    assert answer is None and when(), (answer, lines)
+
+
+def run(binary, event, environment, name, is_over):
+    """Runs the binary until it has answered or `is_over()` holds, at most a minute."""
     state = {"answer": None, "given": False}
 
     class RuntimeApi(http.server.BaseHTTPRequestHandler):
@@ -53,11 +67,11 @@ def invoke(binary, event, environment, name="function"):
         [binary], env={**os.environ, **of_lambda, **environment}, stdout=subprocess.PIPE, text=True
     )
     started = time.time()
-    while state["answer"] is None and time.time() - started < 60 and process.poll() is None:
+    while state["answer"] is None and not is_over() and process.poll() is None:
+        if time.time() - started > 60:
+            break
         time.sleep(0.02)
     process.kill()
     lines = process.communicate()[0].splitlines()
     server.shutdown()
-    path, body = state["answer"] or ("no answer", "{}")
-    assert path.endswith("/response"), (path, body, lines)
-    return json.loads(body), [json.loads(line) for line in lines]
+    return state["answer"], lines

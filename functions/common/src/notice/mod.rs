@@ -291,8 +291,15 @@ impl Notice {
         matches!(&self.kind, Kind::Release { version, .. } if version == wanted) && is_of_it
     }
 
-    /// The display names of its products in a language.
+    /// The display names of its products in a language; what stands for all if it names none.
     pub fn product_names(&self, language: Language) -> Vec<String> {
+        if self.products.is_empty() {
+            let all = match language {
+                Language::Ja => "すべての製品",
+                Language::En => "all products",
+            };
+            return vec![all.to_owned()];
+        }
         let names = self.products.iter();
         names
             .map(|product| product.name.get(language).to_owned())

@@ -92,6 +92,8 @@ struct Incident {
     #[serde(default)]
     title: String,
     #[serde(default)]
+    starts_at: Option<String>,
+    #[serde(default)]
     updates: Vec<Posted>,
 }
 
@@ -144,8 +146,13 @@ impl StatusPage {
         let incident = match known.and_then(|id| id.parse::<u64>().ok()) {
             Some(id) => Some(self.incident(id).await?),
             None => {
+                // Titles recur; a title with this instant does not.
+                let starts_at = starts_at(notice);
                 let recent = self.recent().await?;
-                recent.into_iter().find(|incident| incident.title == title)
+                recent.into_iter().find(|incident| {
+                    let known = incident.starts_at.as_deref().unwrap_or_default();
+                    incident.title == title && known.starts_with(&starts_at)
+                })
             }
         };
         let Some(incident) = incident else {
@@ -167,7 +174,7 @@ impl StatusPage {
             let body = json!({ "update": {
                 "type": stage(notice, update),
                 "description": description,
-                "posted_at": at(update),
+                "posted_at": utc(update.send_at),
                 "notify": false,
             }});
             self.call::<Value>(Method::POST, &path, Some(body)).await?;
@@ -186,19 +193,14 @@ impl StatusPage {
             "type": kind,
             "service_ids": self.services,
             "notify": false,
-            "starts_at": at(update),
+            "starts_at": starts_at(notice),
             "updates": [{
                 "type": stage(notice, update),
                 "description": description(update),
                 "notify": false,
             }],
         });
-        if let Kind::Maintenance {
-            planned_at,
-            ends_at,
-        } = &notice.kind
-        {
-            incident["starts_at"] = json!(utc(*planned_at));
+        if let Kind::Maintenance { ends_at, .. } = &notice.kind {
             incident["ends_at"] = json!(utc(*ends_at));
         }
         json!({ "incident": incident })
@@ -285,8 +287,11 @@ fn stage(notice: &Notice, update: &Update) -> &'static str {
     }
 }
 
-fn at(update: &Update) -> String {
-    utc(update.send_at)
+/// When it begins: an incident with its first update.
+fn starts_at(notice: &Notice) -> String {
+    let first = notice.updates.first().map(|update| update.send_at);
+    let at = notice.kind.planned_at().or(first);
+    utc(at.unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
 /// Statuspal's instants are UTC without saying so.
