@@ -56,10 +56,11 @@ async fn a_stopped_account_stops_all_sending_and_loses_nothing() {
         (400, "AccountSuspendedException"),
         (400, "MailFromDomainNotVerifiedException"),
         (403, "AccessDeniedException"),
+        (400, "MessageRejected"),
     ] {
         let mut random = fastrand::Rng::with_seed(1);
         let mut world = World::new(RELEASE, 3).await;
-        let message = "no mail to contact0@customer.example";
+        let message = "not verified: contact0@customer.example";
         world.answer_mails_with(Some(Answer {
             status,
             kind,
@@ -68,7 +69,7 @@ async fn a_stopped_account_stops_all_sending_and_loses_nothing() {
         world.round(&mut calm(&mut random)).await;
         world.round(&mut calm(&mut random)).await;
         let reason = world.sending_paused().await.unwrap();
-        assert_eq!(reason, format!("{kind} ({status}): no mail to …"));
+        assert_eq!(reason, format!("{kind} ({status}): not verified: …"));
         assert_eq!(
             states(&world.outcomes().await),
             [State::Pending].into(),
@@ -101,7 +102,7 @@ async fn a_mail_that_is_refused_is_failed_and_can_be_tried_again() {
     world.answer_mails_with(Some(Answer {
         status: 400,
         kind: "MessageRejected",
-        message: "Email address is not verified: a@b.example",
+        message: "Local address contains control or whitespace: a@b.example",
     }));
     world.round(&mut calm(&mut random)).await;
     assert_eq!(states(&world.outcomes().await), [State::Failed].into());
@@ -109,7 +110,7 @@ async fn a_mail_that_is_refused_is_failed_and_can_be_tried_again() {
         let reason = delivery.facts.reason().unwrap();
         assert_eq!(
             reason,
-            "MessageRejected (400): Email address is not verified: …"
+            "MessageRejected (400): Local address contains control or whitespace: …"
         );
     }
     world.answer_mails_with(None);
@@ -182,4 +183,56 @@ async fn many_bounces_stop_a_notice_until_an_operator_lets_it_go_on() {
         world.round(&mut calm(&mut random)).await;
     }
     assert_eq!(sent(&world.outcomes().await), 60);
+}
+
+#[tokio::test]
+async fn refusals_in_a_row_stop_a_notice_and_what_was_refused_counts_as_not_sent() {
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut world = World::new(RELEASE, 40).await;
+    world.answer_mails_with(Some(Answer {
+        status: 400,
+        kind: "BadRequestException",
+        message: "Missing final '@domain'",
+    }));
+    world.round(&mut calm(&mut random)).await;
+    let reason = world.paused().await.unwrap();
+    assert!(reason.contains("mails in a row were refused"), "{reason}");
+    let outcomes = world.outcomes().await;
+    let failed = outcomes
+        .values()
+        .filter(|(state, ..)| *state == State::Failed)
+        .count();
+    assert!((10..=20).contains(&failed), "{failed}");
+}
+
+#[tokio::test]
+async fn the_bounces_of_an_update_do_not_stop_the_next_one() {
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut world = World::new(INCIDENT, 30).await;
+    world.round(&mut calm(&mut random)).await;
+    // All mails of the first update have left when a third of them bounces, for a time.
+    world.bounce_later("Transient", 10).await;
+    let more = format!(
+        "{INCIDENT}\n[[updates]]\nstage = 'resolved'\nbody = {{ ja = '復旧。', en = 'Over.' }}\n"
+    );
+    world.send(&more).await;
+    world.round(&mut calm(&mut random)).await;
+    assert_eq!(world.paused().await, None);
+    assert_eq!(world.told(2).await.len(), 29);
+}
+
+#[tokio::test]
+async fn sending_that_stopped_and_went_on_between_two_runs_goes_on_at_once() {
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut world = World::new(RELEASE, 3).await;
+    world.run_announce().await;
+    world.pause_sending().await;
+    // The messages are passed over.
+    world.deliver_some(&mut calm(&mut random), 3).await;
+    world.tick();
+    world.resume_sending().await;
+    world.tick();
+    world.round(&mut calm(&mut random)).await;
+    let outcomes = world.outcomes().await;
+    assert_eq!(states(&outcomes), [State::Delivered, State::Bounced].into());
 }

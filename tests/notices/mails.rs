@@ -117,7 +117,7 @@ fn hostile() -> impl Strategy<Value = String> {
         Just("=?utf-8?q?=0D=0ABcc:_x?="),
         Just("\u{2028}\u{85}\u{b}"),
         Just("\"><img src=https://evil.example/x.png>"),
-        Just("{{ 7 * 7 }}{% raw %}"),
+        Just("{{ 71 * 71 }}{% raw %}"),
         Just("</title></style>&lt;"),
         Just("障害 🚨"),
         Just("."),
@@ -153,12 +153,10 @@ proptest! {
         prop_assert!(parsed.subparts.iter().all(|part| part.subparts.is_empty()));
         let html = parsed.subparts[1].get_body().unwrap();
         let (lower, styles) = (html.to_lowercase(), html.matches("<style").count());
-        for tag in ["<script", "<img", "<iframe", "<link", "onerror="] {
-            // Escaped it may be there: as text.
-            let plain = tag.starts_with('<') && lower.contains(tag);
-            prop_assert!(!plain, "{tag} in {html}");
+        for tag in ["<script", "<img", "<iframe", "<link"] {
+            prop_assert!(!lower.contains(tag), "{} in {}", tag, html);
         }
         prop_assert_eq!(styles, 1);
-        prop_assert!(!html.contains("49"), "a template within a text");
+        prop_assert!(!html.contains("5041"), "a template within a text");
     }
 }

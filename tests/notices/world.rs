@@ -476,6 +476,35 @@ impl World {
             .unwrap();
     }
 
+    pub(crate) async fn pause_sending(&self) {
+        let act = Act {
+            at: self.now,
+            by: "operator",
+            change: "pause",
+        };
+        let paused = operate::set_sending(&self.direct, Some("a test"), &act);
+        paused.await.unwrap();
+    }
+
+    /// A second passes.
+    pub(crate) fn tick(&mut self) {
+        self.now += SignedDuration::from_secs(1);
+    }
+
+    /// Bounces of mails that have been delivered: the mail server has thought again.
+    pub(crate) async fn bounce_later(&self, kind: &str, number: usize) {
+        let mails = self.cloud.seen.lock().unwrap().mails.clone();
+        for mail in mails
+            .iter()
+            .filter(|mail| !mail.to.starts_with("bounce"))
+            .take(number)
+        {
+            let event = event("Bounce", &mail.to, &mail.tags, &mail.message_id);
+            let event = event.replace("Permanent", kind);
+            self.feedback.handle(&event, self.now).await.unwrap();
+        }
+    }
+
     pub(crate) async fn retry_failed(&self) {
         let act = Act {
             at: self.now,

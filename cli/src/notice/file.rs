@@ -66,12 +66,12 @@ pub(super) async fn read(
     let known = before.as_ref().map(|stored| &stored.value);
     match check::notice(&id, &file, known, &products, &terms) {
         Ok(notice) => Ok(Checked {
-            lead_days: products
-                .iter()
-                .filter(|product| notice.products.iter().any(|of| of.slug == product.slug))
-                .map(|product| product.notice_days)
-                .max()
-                .unwrap_or_default(),
+            lead_days: {
+                let is_named =
+                    |product: &&Product| notice.products.iter().any(|of| of.slug == product.slug);
+                let named: Vec<Product> = products.iter().filter(is_named).cloned().collect();
+                check::lead_days(&named, &products)
+            },
             notice,
             before,
         }),

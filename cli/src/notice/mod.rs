@@ -64,7 +64,7 @@ pub(crate) enum Command {
     Status {
         /// The notice.
         id: NoticeId,
-        /// Look again every two seconds until all is settled.
+        /// Look again every two seconds until all mails have been sent, or sending is paused.
         #[arg(long)]
         watch: bool,
     },
@@ -90,6 +90,13 @@ pub(crate) enum Command {
         /// All sending, after SES had stopped it.
         #[arg(long, conflicts_with = "id")]
         all: bool,
+        #[command(flatten)]
+        write: DryRun,
+    },
+    /// Take back what of a notice has not been announced yet.
+    Cancel {
+        /// The notice.
+        id: NoticeId,
         #[command(flatten)]
         write: DryRun,
     },
@@ -141,7 +148,7 @@ pub(crate) struct SendArgs {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum VerdictArg {
-    /// It was sent.
+    /// It was sent; or the contact, whom SES refused, was told otherwise.
     Sent,
     /// It is to be sent once more.
     Resend,
@@ -174,6 +181,7 @@ pub(crate) async fn run(
         Command::Resume { id, all: _, write } => {
             operate::resume(place, output, id.as_ref(), write).await
         }
+        Command::Cancel { id, write } => operate::cancel(place, output, &id, write).await,
         Command::Resolve {
             id,
             delivery,

@@ -1,6 +1,6 @@
 //! Decisions about a notice on its way.
 
-use release_notification::operate::{self, Verdict};
+use release_notification::operate::{self, OperateError, Verdict};
 use serde_json::json;
 use tegata_common::notice::{DeliveryId, NoticeId, State};
 
@@ -112,6 +112,35 @@ pub(super) async fn resume(
     conclude(output, write, id, "resume", 0, &done)
 }
 
+pub(super) async fn cancel(
+    place: &Place,
+    output: Output,
+    id: &NoticeId,
+    write: DryRun,
+) -> anyhow::Result<()> {
+    let stored = operate::notice(&place.notices, id).await?;
+    let waiting = stored
+        .value
+        .updates
+        .iter()
+        .filter(|of| of.announced.is_none());
+    let waiting = waiting.count();
+    if !write.dry_run && waiting > 0 {
+        operate::cancel(&place.notices, &stored, &place.act("cancel")).await?;
+    }
+    if waiting == 0 {
+        anyhow::bail!("nothing of {id} is still to be announced");
+    }
+    conclude(
+        output,
+        write,
+        Some(id),
+        "cancel",
+        0,
+        "taken back; nobody is told of it",
+    )
+}
+
 pub(super) async fn resolve(
     place: &Place,
     output: Output,
@@ -122,7 +151,12 @@ pub(super) async fn resolve(
 ) -> anyhow::Result<()> {
     let stored = operate::notice(&place.notices, id).await?;
     let deliveries = match delivery {
-        Some(delivery) => vec![delivery.clone()],
+        Some(delivery) => {
+            let found = place.notices.delivery(id, delivery).await?;
+            let missing = || OperateError::NoDelivery(delivery.clone());
+            let found = found.ok_or_else(missing)?;
+            vec![found.delivery.delivery]
+        }
         None => {
             let all = place.notices.deliveries(id, None).await?;
             let unknown = all

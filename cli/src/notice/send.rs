@@ -58,6 +58,10 @@ pub(super) async fn send(
         }
     }
     if !args.write.dry_run {
+        if !args.yes && output == Output::Json {
+            let message = "--output json asks nobody: look with --dry-run, then say --yes";
+            return Err(Usage(message.to_owned()).into());
+        }
         if !args.yes {
             confirm(recipients.len(), at, place)?;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use release_notification::operate;
 use serde_json::{Value, json};
-use tegata_common::notice::{Channel, Notice, NoticeId, State, Tally, Why};
+use tegata_common::notice::{Channel, Notice, NoticeId, Outcome, State, Tally, Why};
 use tegata_common::table::Stored;
 use tegata_common::table::notices::StoredDelivery;
 
@@ -68,8 +68,12 @@ impl Looked {
             "scheduled"
         } else if tally.count(State::Pending) + tally.count(State::Sending) > 0 {
             "sending"
+        } else if self.notice.updates.is_empty() {
+            "cancelled"
         } else if tally.count(State::Unknown) > 0 {
             "unknown"
+        } else if tally.count(State::Failed) > 0 {
+            "incomplete"
         } else {
             "sent"
         }
@@ -87,7 +91,8 @@ pub(super) async fn status(
         let is_seen = output == Output::Text && std::io::stderr().is_terminal();
         let template = "{bar:40} {pos}/{len} {msg}";
         let bar = output::progress(0, template, output);
-        while !looked.is_sent() && looked.notice.paused.is_none() {
+        while !looked.is_sent() && looked.notice.paused.is_none() && looked.sending_paused.is_none()
+        {
             let tally = looked.tally(None);
             bar.set_length(u64::try_from(tally.total()).unwrap_or(u64::MAX));
             let done = tally.total() - tally.open();
@@ -258,18 +263,25 @@ pub(super) async fn ledger(place: &Place, id: &NoticeId, watch: bool) -> anyhow:
         let delivery = &stored.delivery;
         let facts = &delivery.facts;
         let sent = facts.attempts.iter().find_map(|attempt| {
-            attempt.sent_at.or(match &attempt.outcome {
-                Some(tegata_common::notice::Outcome::Accepted { at, .. }) => Some(*at),
+            let accepted = match &attempt.outcome {
+                Some(Outcome::Accepted { at, .. }) => Some(*at),
                 _ => None,
-            })
+            };
+            let vouched = attempt.vouched.as_ref().map(|vouched| vouched.at);
+            attempt.sent_at.or(accepted).or(vouched)
         });
+        let state = facts.state(looked.now);
+        let settled = facts.last_seen().filter(|_| !state.is_open());
+        let is_wrong = matches!(
+            state,
+            State::Failed | State::Unknown | State::Bounced | State::Complained
+        );
+        let reason = facts.reason().filter(|_| is_wrong);
         let message_id = facts
             .attempts
             .iter()
             .find_map(|attempt| match &attempt.outcome {
-                Some(tegata_common::notice::Outcome::Accepted { message_id, .. }) => {
-                    Some(message_id.clone())
-                }
+                Some(Outcome::Accepted { message_id, .. }) => Some(message_id.clone()),
                 _ => None,
             });
         let local = |at: Option<Timestamp>| at.map(|at| place.local_time(at)).unwrap_or_default();
@@ -287,7 +299,7 @@ pub(super) async fn ledger(place: &Place, id: &NoticeId, watch: bool) -> anyhow:
             delivery.notice_id.as_str(),
             &delivery.delivery.to_string(),
             &delivery.delivery.update.to_string(),
-            delivery.email.as_str(),
+            &cell(delivery.email.as_str()),
             match delivery.why {
                 Why::Primary => "primary",
                 Why::Additional => "additional",
@@ -297,17 +309,25 @@ pub(super) async fn ledger(place: &Place, id: &NoticeId, watch: bool) -> anyhow:
                 tegata_common::customer::Language::En => "en",
             },
             &customers.join(" "),
-            facts.state(looked.now).as_str(),
+            state.as_str(),
             &attempts.to_string(),
             &local(sent),
-            &local(facts.last_seen()),
+            &local(settled),
             &message_id.unwrap_or_default(),
-            &facts.reason().unwrap_or_default(),
+            &cell(&reason.unwrap_or_default()),
         ])?;
     }
     let rows = String::from_utf8(rows.into_inner()?)?;
     say!("{}", rows.trim_end());
     Ok(())
+}
+
+/// A text that no spreadsheet runs as a formula.
+fn cell(text: &str) -> String {
+    match text.starts_with(['=', '+', '-', '@']) {
+        true => format!("'{text}"),
+        false => text.to_owned(),
+    }
 }
 
 pub(super) async fn list(place: &Place, output: Output) -> anyhow::Result<()> {

@@ -151,6 +151,12 @@ pub(super) async fn manifest_of(
 pub(super) async fn known(place: &Place, product: &ProductSlug) -> anyhow::Result<()> {
     let products = place.licenses.products().await?;
     match products.iter().any(|stored| stored.value.slug == *product) {
+        // Where the news page is.
+        true if product.as_str() == "news" => {
+            anyhow::bail!(
+                "a product named news has no files on the CDN: they would be the news page's"
+            )
+        }
         true => Ok(()),
         false => Err(crate::failure::NotFound(format!("there is no product {product}")).into()),
     }

@@ -11,8 +11,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use tegata_common::aws;
 use tegata_common::notice::{
-    Again, Announced, Delivery, DeliveryId, Facts, Kind, Notice, NoticeId, Pause, Queued, State,
-    Tally,
+    Again, Announced, Delivery, DeliveryId, Facts, Forgiven, Kind, Notice, NoticeId, Pause, Queued,
+    Sending, State, Tally,
 };
 use tegata_common::table::notices::{StoredDelivery, Work};
 use tegata_common::table::{Act, Revision, Stored, TableError};
@@ -98,7 +98,8 @@ impl Announce {
         let notices = &self.stores.notices;
         let mut report = AnnounceReport::default();
         let sending = notices.sending().await?;
-        let is_paused = sending.is_some_and(|stored| stored.value.paused.is_some());
+        let sending = sending.map(|stored| stored.value).unwrap_or_default();
+        let is_paused = sending.paused.is_some();
         report.paused += u32::from(is_paused);
         let due = notices.due(now).await?;
         for id in &due {
@@ -107,7 +108,7 @@ impl Announce {
                 report.failed += 1;
                 break;
             }
-            let worked = self.work_on(id, is_paused, now, &time_is_up, &mut report);
+            let worked = self.work_on(id, &sending, now, &time_is_up, &mut report);
             match Box::pin(worked).await {
                 // Somebody else wrote it: the next run takes it as it is then.
                 Ok(()) | Err(AnnounceError::Table(TableError::Conflict)) => {}
@@ -126,11 +127,12 @@ impl Announce {
     async fn work_on(
         &self,
         id: &NoticeId,
-        is_paused: bool,
+        sending: &Sending,
         now: Timestamp,
         time_is_up: &impl Fn() -> bool,
         report: &mut AnnounceReport,
     ) -> Result<(), AnnounceError> {
+        let is_paused = sending.paused.is_some();
         let Some(Stored { value, revision }) = self.stores.notices.get(id).await? else {
             return Ok(());
         };
@@ -142,6 +144,11 @@ impl Announce {
         if open.notice.paused.is_none() {
             self.announce(&mut open, now, time_is_up, report).await?;
         }
+        // Before the mails: what is wrong with those keeps nothing from the pages.
+        self.channels(&mut open, now).await?;
+        if open.notice != open.read {
+            self.write(&mut open, Work::Due(now), now).await?;
+        }
         let mut deliveries = Vec::new();
         for number in numbers(&open.notice) {
             deliveries.extend(self.stores.notices.deliveries(id, Some(number)).await?);
@@ -150,7 +157,14 @@ impl Announce {
             self.settle(&mut open, &mut deliveries, now, report).await?;
         }
         let tally = self.tally(&deliveries, now);
-        stop_at_errors(&mut open.notice, &tally, &self.by, now);
+        // An update's errors are its own: they do not stop the next one.
+        let last = open.notice.last_announced();
+        let of_the_last = deliveries
+            .iter()
+            .filter(|stored| stored.delivery.delivery.update == last)
+            .map(|stored| &stored.delivery.facts);
+        let of_the_last = Tally::of(of_the_last, now, self.window);
+        stop_at_errors(&mut open.notice, &of_the_last, &self.by, now);
         match is_paused || open.notice.paused.is_some() {
             // What is in the queue is passed over: all of it is queued again afterwards.
             true => open
@@ -158,9 +172,12 @@ impl Announce {
                 .updates
                 .iter_mut()
                 .for_each(|update| update.queued = None),
-            false => self.enqueue(&mut open, &deliveries, now, report).await?,
+            false => {
+                let since = sending.resumed_at;
+                self.enqueue(&mut open, &deliveries, since, now, report)
+                    .await?;
+            }
         }
-        self.channels(&mut open, now).await?;
         see(&open.notice, &tally, now, report);
         if self.is_done(&open.notice, &tally) {
             self.write(&mut open, Work::Done, now).await
@@ -252,6 +269,7 @@ impl Announce {
                 .iter_mut()
                 .find(|of| of.number == number)
             {
+                open.notice.forgiven = Forgiven::default();
                 update.announced = Some(Announced {
                     at: now,
                     recipients,
@@ -277,8 +295,13 @@ impl Announce {
         if !matches!(open.notice.kind, Kind::Incident) || open.notice.paused.is_some() {
             return Ok(());
         }
+        let last = open.notice.last_announced();
         let mut messages = Vec::new();
         for stored in deliveries {
+            // Who has heard more since is not told again how it began.
+            if stored.delivery.delivery.update < last {
+                continue;
+            }
             let facts = &stored.delivery.facts;
             if !facts.is_overdue(now, self.window) || facts.unknown_resends() >= RESENDS {
                 continue;
@@ -303,6 +326,7 @@ impl Announce {
         &self,
         open: &mut Open,
         deliveries: &[StoredDelivery],
+        resumed_at: Option<Timestamp>,
         now: Timestamp,
         report: &mut AnnounceReport,
     ) -> Result<(), AnnounceError> {
@@ -310,7 +334,9 @@ impl Announce {
             if update.announced.is_none() {
                 continue;
             }
-            if let Some(queued) = update.queued {
+            // What was queued before all sending went on may have been passed over.
+            let is_valid = |queued: &Queued| resumed_at.is_none_or(|at| queued.at > at);
+            if let Some(queued) = update.queued.filter(is_valid) {
                 let sending = f64::from(queued.messages) / self.rate.max(0.01) * 1.5;
                 let sending = SignedDuration::try_from_secs_f64(sending).unwrap_or_default();
                 if now < queued.at + QUEUED_AGAIN_AFTER + sending {
@@ -318,11 +344,14 @@ impl Announce {
                 }
             }
             let pending = deliveries.iter().filter(|stored| {
+                let facts = &stored.delivery.facts;
                 stored.delivery.delivery.update == update.number
-                    && stored.delivery.facts.state(now) == State::Pending
+                    && facts.state(now) == State::Pending
+                    // One message of it is waiting already.
+                    && facts.not_before.is_none_or(|at| at <= now)
             });
             let messages: Vec<Message> = pending.map(|stored| message(&stored.delivery)).collect();
-            if messages.is_empty() && update.queued.is_some() {
+            if messages.is_empty() && update.queued.is_some_and(|queued| is_valid(&queued)) {
                 continue;
             }
             self.queue.send(&messages, Duration::ZERO).await?;

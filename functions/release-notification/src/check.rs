@@ -47,11 +47,19 @@ pub struct Terms {
 /// The name of the notice in a file.
 pub fn notice_id(path: &Path) -> Result<NoticeId, Problem> {
     let stem = path.file_stem().and_then(|stem| stem.to_str());
-    let id = stem.unwrap_or_default().parse();
-    id.map_err(|error| Problem {
+    let wrong = |message: String| Problem {
         field: "file name".to_owned(),
-        message: format!("{error}"),
-    })
+        message,
+    };
+    let id: NoticeId = stem
+        .unwrap_or_default()
+        .parse()
+        .map_err(|error| wrong(format!("{error}")))?;
+    match id.as_str() {
+        // Files of the news page.
+        "index" | "feed" => Err(wrong(format!("a notice cannot be named {id}"))),
+        _ => Ok(id),
+    }
 }
 
 /// Makes the notice of a file, to be announced with its next update; or says all that is wrong.
@@ -122,11 +130,7 @@ pub fn notice(
             return Err(problems.found);
         }
     };
-    let lead_days = products
-        .iter()
-        .map(|product| product.notice_days)
-        .max()
-        .unwrap_or(0);
+    let lead_days = lead_days(&products, catalogue);
     // Once more if it is to happen earlier than was announced.
     let planned_before = before.and_then(|before| before.kind.planned_at());
     let is_earlier = file.planned_at < planned_before && file.planned_at.is_some();
@@ -196,6 +200,13 @@ fn kind_name(kind: KindName) -> &'static str {
 
 fn says_the_same(known: &Update, entry: &UpdateEntry) -> bool {
     (known.stage, known.severity, &known.body) == (entry.stage, entry.severity, &entry.body)
+}
+
+/// The lead time of the products that a notice is about: the longest, of all if none is named.
+pub fn lead_days(named: &[Product], catalogue: &[Product]) -> u16 {
+    let products = if named.is_empty() { catalogue } else { named };
+    let days = products.iter().map(|product| product.notice_days);
+    days.max().unwrap_or_default()
 }
 
 /// An update's place in the file.

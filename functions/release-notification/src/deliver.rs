@@ -26,6 +26,9 @@ pub const LEASE: SignedDuration = SignedDuration::from_secs(180);
 /// Lost outcomes in a row after which sending stops by itself.
 const STREAK: u32 = 3;
 
+/// Refused mails in a row after which it does: it is not the addresses then.
+const REFUSED: u32 = 10;
+
 /// How often a record is tried against others that write the same delivery.
 const TRIES: usize = 8;
 
@@ -42,6 +45,7 @@ pub struct Deliver {
     pace: Pace,
     by: String,
     lost_in_a_row: AtomicU32,
+    refused_in_a_row: AtomicU32,
 }
 
 /// What became of a message.
@@ -107,6 +111,7 @@ impl Deliver {
             pace,
             by: by.into(),
             lost_in_a_row: AtomicU32::new(0),
+            refused_in_a_row: AtomicU32::new(0),
         }
     }
 
@@ -165,11 +170,18 @@ impl Deliver {
         if self.is_paused(notice_id, batch).await? {
             return Ok(Done::Paused);
         }
+        let Some(stored) = self.notices.delivery(notice_id, delivery).await? else {
+            tracing::error!(%notice_id, %delivery, "a message of a delivery that is not there");
+            return Ok(Done::NoDelivery);
+        };
+        // Copies take no turn, and those that come too early leave it to the one that waits.
+        let facts = &stored.delivery.facts;
+        let now = clock();
+        if facts.state(now) != State::Pending || facts.not_before.is_some_and(|at| now < at) {
+            return Ok(Done::Already);
+        }
         // Before the claim: whoever waits holds nothing.
         self.pace.turn().await;
-        if time_is_up() {
-            return Err(DeliverError::OutOfTime);
-        }
         // A mail of this batch may have stopped the others meanwhile.
         if self.is_paused(notice_id, batch).await? {
             return Ok(Done::Paused);
@@ -182,16 +194,14 @@ impl Deliver {
             tracing::error!(%notice_id, %delivery, "a message of an update that is not there");
             return Ok(Done::NoDelivery);
         };
-        let Some(stored) = self.notices.delivery(notice_id, delivery).await? else {
-            tracing::error!(%notice_id, %delivery, "a message of a delivery that is not there");
-            return Ok(Done::NoDelivery);
-        };
         let now = clock();
-        if stored.delivery.facts.state(now) != State::Pending {
-            return Ok(Done::Already);
-        }
         let parts = mail::mail(&notice, update, &stored.delivery, &self.sender)?;
         let raw = mail::message(parts, &notice, &stored.delivery, &self.sender, now)?;
+        // The last moment: what is claimed from here on is sent and recorded, in the time that is
+        // reserved for that.
+        if time_is_up() {
+            return Err(DeliverError::OutOfTime);
+        }
         let attempt = stored.delivery.facts.allowed();
         let Some(claimed) = self.claim(&stored, attempt, now).await? else {
             return Ok(Done::Already);
@@ -267,34 +277,52 @@ impl Deliver {
         now: Timestamp,
     ) -> Result<Done, DeliverError> {
         let notice_id = claimed.delivery.notice_id.clone();
-        let set = |outcome: Option<Outcome>| {
+        let claim = claimed
+            .delivery
+            .facts
+            .attempts
+            .get(usize::from(attempt) - 1)
+            .and_then(|attempt| attempt.claim);
+        let set = |outcome: Outcome| {
+            move |facts: &mut Facts| facts.attempt_mut(attempt).outcome = Some(outcome.clone())
+        };
+        // Not sent for certain: the attempt has not been made. Only one's own claim is given back.
+        let give_back = |not_before: Option<Timestamp>| {
             move |facts: &mut Facts| {
                 let attempt = facts.attempt_mut(attempt);
-                match &outcome {
-                    Some(outcome) => attempt.outcome = Some(outcome.clone()),
-                    // Not sent for certain: the attempt has not been made.
-                    None => attempt.claim = None,
+                if attempt.claim == claim {
+                    attempt.claim = None;
+                    facts.not_before = not_before;
                 }
             }
         };
         let done = match &sent {
             Sent::Accepted { message_id } => {
                 self.lost_in_a_row.store(0, Ordering::Relaxed);
+                self.refused_in_a_row.store(0, Ordering::Relaxed);
                 let message_id = message_id.clone();
                 self.record(
                     claimed,
-                    set(Some(Outcome::Accepted {
+                    set(Outcome::Accepted {
                         at: now,
                         message_id,
-                    })),
+                    }),
                 )
                 .await;
                 Done::Accepted
             }
             Sent::Refused { reason } => {
-                let reason = reason.clone();
-                self.record(claimed, set(Some(Outcome::Refused { at: now, reason })))
-                    .await;
+                let refused = Outcome::Refused {
+                    at: now,
+                    reason: reason.clone(),
+                };
+                self.record(claimed, set(refused)).await;
+                let in_a_row = self.refused_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+                if in_a_row >= REFUSED {
+                    let why = format!("{in_a_row} mails in a row were refused; the last: {reason}");
+                    self.pause_notice(&notice_id, &why, batch, now).await;
+                    self.refused_in_a_row.store(0, Ordering::Relaxed);
+                }
                 Done::Refused
             }
             Sent::Lost { reason } => {
@@ -302,7 +330,7 @@ impl Deliver {
                     at: now,
                     reason: reason.clone(),
                 };
-                self.record(claimed, set(Some(lost))).await;
+                self.record(claimed, set(lost)).await;
                 let in_a_row = self.lost_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
                 if in_a_row >= STREAK {
                     let why = format!(
@@ -321,7 +349,8 @@ impl Deliver {
                     notice_id,
                     delivery: claimed.delivery.delivery.clone(),
                 };
-                self.record(claimed, set(None)).await;
+                let waits = SignedDuration::try_from(*wait).unwrap_or_default();
+                self.record(claimed, give_back(Some(now + waits))).await;
                 // Some at other times than the others.
                 let jitter = Duration::from_millis(fastrand::u64(..10_000));
                 self.queue.send(&[message], *wait + jitter).await?;
@@ -329,7 +358,7 @@ impl Deliver {
             }
             Sent::Stopped { reason } => {
                 batch.is_paused.store(true, Ordering::Relaxed);
-                self.record(claimed, set(None)).await;
+                self.record(claimed, give_back(None)).await;
                 self.pause_all(reason, now).await?;
                 Done::Paused
             }
@@ -424,6 +453,7 @@ impl Deliver {
             let before = stored.as_ref().map(|stored| &stored.revision);
             let sending = Sending {
                 paused: Some(self.pause(reason, now)),
+                resumed_at: stored.as_ref().and_then(|stored| stored.value.resumed_at),
             };
             let act = self.act(now);
             match self.notices.put_sending(before, &sending, &act).await {

@@ -1,7 +1,7 @@
 //! The promise, enforced: a version becomes current after it was announced, and not before.
 
 use jiff::{SignedDuration, Timestamp};
-use tegata_common::notice::{Facts, Notice, NoticeId, Tally};
+use tegata_common::notice::{Facts, Notice, NoticeId, State, Tally};
 use tegata_common::product::ProductSlug;
 
 /// Why a version may not become current yet, and what to do.
@@ -29,6 +29,9 @@ pub enum NotYet {
         /// All mails.
         total: usize,
     },
+    /// Something of it has still to be announced, or it is stopped.
+    #[error("its notice {0} is not announced as a whole: see tegata notice status {0}")]
+    NotWhole(NoticeId),
     /// Its planned instant has not come.
     #[error("it was announced for {planned_at} (notice {notice_id}): publish it then")]
     TooEarly {
@@ -66,8 +69,16 @@ pub fn check<'a>(
     };
     let notice_id = notice.notice_id.clone();
     let tally = Tally::of(deliveries, now, SignedDuration::ZERO);
-    // Also those of which nobody knows: an operator settles them first.
-    let waiting = tally.open();
+    let is_whole = notice
+        .updates
+        .iter()
+        .all(|update| update.announced.is_some());
+    if !is_whole || notice.paused.is_some() {
+        return Err(NotYet::NotWhole(notice_id));
+    }
+    // Also those of which nobody knows, and those that SES refused: an operator settles them
+    // first.
+    let waiting = tally.open() + tally.count(State::Failed);
     if waiting > 0 {
         return Err(NotYet::NotSent {
             notice_id,
@@ -147,6 +158,24 @@ mod tests {
             ..Facts::default()
         };
         let (announced, scheduled) = (notice(planned, true), notice(planned, false));
+        let refused = Facts {
+            attempts: vec![Attempt {
+                outcome: Some(Outcome::Refused {
+                    at: now,
+                    reason: "MessageRejected".to_owned(),
+                }),
+                ..Attempt::default()
+            }],
+            ..Facts::default()
+        };
+        let mut paused = announced.clone();
+        paused.paused = Some(tegata_common::notice::Pause {
+            at: now,
+            by: "test".to_owned(),
+            reason: "a mistake".to_owned(),
+        });
+        let mut moved = announced.clone();
+        moved.updates.push(scheduled.updates[0].clone());
         let check = |notice: Option<&Notice>, facts: &[Facts], now| {
             check(&sheet, "1.9.0", notice, facts, now).map_err(|error| error.to_string())
         };
@@ -166,6 +195,19 @@ mod tests {
                 vec![sent.clone(), unknown],
                 now,
                 "1 of 2 mails",
+            ),
+            (Some(&announced), vec![refused], now, "1 of 1 mails"),
+            (
+                Some(&paused),
+                vec![sent.clone()],
+                now,
+                "not announced as a whole",
+            ),
+            (
+                Some(&moved),
+                vec![sent.clone()],
+                now,
+                "not announced as a whole",
             ),
             (
                 Some(&announced),

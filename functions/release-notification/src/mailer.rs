@@ -173,7 +173,9 @@ fn classify(error: &SdkError<SendEmailError>) -> Sent {
             | "AccountSuspendedException"
             | "MailFromDomainNotVerifiedException"
             | "NotFoundException"
-    ) || matches!(status, 401 | 403);
+    ) || matches!(status, 401 | 403)
+        // The sender's identity, or the account is in the sandbox: it will be so for the next.
+        || message.contains("not verified");
     if is_throttled {
         let is_quota = message.to_ascii_lowercase().contains("daily");
         let wait = if is_quota { QUOTA_USED } else { TOO_FAST };

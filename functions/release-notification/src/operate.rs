@@ -9,6 +9,12 @@ use tegata_common::notice::{
 use tegata_common::table::notices::{Notices, StoredDelivery, Work};
 use tegata_common::table::{Act, Stored, TableError};
 
+/// How long evidence is waited for before a mail is sent once more.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
+
+/// How often a notice is written against others that write it.
+const TRIES: usize = 8;
+
 /// Why a decision was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum OperateError {
@@ -21,6 +27,12 @@ pub enum OperateError {
     /// There is no such delivery.
     #[error("the notice has no delivery {0}")]
     NoDelivery(DeliveryId),
+    /// SES may still tell what became of it.
+    #[error("SES may still tell what became of it: send it once more after {0:.0}, if it has not")]
+    TooEarly(Timestamp),
+    /// Everything of it has been announced.
+    #[error("nothing of {0} is still to be announced")]
+    NothingToCancel(NoticeId),
     /// It is not in the state that the decision is for.
     #[error("the delivery is {}, not {}: there is nothing to settle", .is.as_str(), .wanted.as_str())]
     State {
@@ -71,44 +83,76 @@ pub async fn resume(
     stored: &Stored<Notice>,
     act: &Act<'_>,
 ) -> Result<(), OperateError> {
-    let deliveries = notices.deliveries(&stored.value.notice_id, None).await?;
+    let last = stored.value.last_announced();
+    let id = &stored.value.notice_id;
+    let deliveries = notices.deliveries(id, Some(last)).await?;
     let facts = deliveries.iter().map(|stored| &stored.delivery.facts);
     let (wrong, attempted) = Tally::of(facts, act.at, SignedDuration::ZERO).errors();
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let mut resumed = stored.value.clone();
-    resumed.paused = None;
-    resumed.forgiven = Forgiven {
+    let forgiven = Forgiven {
         wrong: count(wrong),
         attempted: count(attempted),
     };
-    let is_over = resumed
-        .kind
-        .planned_at()
-        .is_some_and(|planned| planned <= act.at);
-    for update in resumed
-        .updates
-        .iter_mut()
-        .filter(|of| of.announced.is_none() && is_over)
-    {
-        let why = "resumed after its planned instant".to_owned();
-        update.short_notice.get_or_insert(why);
-    }
-    reopen(notices, stored, resumed, act).await
+    let resume = |notice: &mut Notice| {
+        notice.paused = None;
+        notice.forgiven = forgiven;
+        let planned_at = notice.kind.planned_at();
+        let is_over = planned_at.is_some_and(|planned| planned <= act.at);
+        let updates = notice.updates.iter_mut();
+        for update in updates.filter(|of| of.announced.is_none() && is_over) {
+            let why = "resumed after its planned instant".to_owned();
+            update.short_notice.get_or_insert(why);
+        }
+    };
+    reopen(notices, id, resume, act).await
 }
 
 /// Writes a notice so that the next run of announcing queues again what is to be sent.
 async fn reopen(
     notices: &Notices,
-    stored: &Stored<Notice>,
-    mut reopened: Notice,
+    id: &NoticeId,
+    change: impl Fn(&mut Notice),
     act: &Act<'_>,
 ) -> Result<(), OperateError> {
-    for update in &mut reopened.updates {
-        update.queued = None;
+    let mut tries = 0;
+    loop {
+        let stored = notice(notices, id).await?;
+        let mut reopened = stored.value;
+        change(&mut reopened);
+        for update in &mut reopened.updates {
+            update.queued = None;
+        }
+        let before = Some(&stored.revision);
+        tries += 1;
+        match notices.put(before, &reopened, Work::Due(act.at), act).await {
+            Ok(_) => return Ok(()),
+            // Announcing writes it now and then.
+            Err(TableError::Conflict) if tries < TRIES => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Takes back what of a notice has not been announced yet.
+pub async fn cancel(
+    notices: &Notices,
+    stored: &Stored<Notice>,
+    act: &Act<'_>,
+) -> Result<(), OperateError> {
+    let mut cancelled = stored.value.clone();
+    cancelled
+        .updates
+        .retain(|update| update.announced.is_some());
+    if cancelled.updates.len() == stored.value.updates.len() {
+        return Err(OperateError::NothingToCancel(cancelled.notice_id));
+    }
+    // Stopped for what is not sent any more.
+    if cancelled.updates.is_empty() {
+        cancelled.paused = None;
     }
     let before = Some(&stored.revision);
     notices
-        .put(before, &reopened, Work::Due(act.at), act)
+        .put(before, &cancelled, Work::Due(act.at), act)
         .await?;
     Ok(())
 }
@@ -120,7 +164,12 @@ pub async fn set_sending(
     act: &Act<'_>,
 ) -> Result<(), OperateError> {
     let stored = notices.sending().await?;
+    let resumed_at = stored.as_ref().and_then(|stored| stored.value.resumed_at);
     let sending = Sending {
+        resumed_at: match reason {
+            None => Some(act.at),
+            Some(_) => resumed_at,
+        },
         paused: reason.map(|reason| Pause {
             at: act.at,
             by: act.by.to_owned(),
@@ -144,9 +193,18 @@ pub async fn resolve(
     let found = notices.delivery(id, delivery).await?;
     let found = found.ok_or_else(|| OperateError::NoDelivery(delivery.clone()))?;
     let is = found.delivery.facts.state(act.at);
-    if is != State::Unknown {
+    // A contact whom SES refused may have been told otherwise.
+    let may_be_settled = is == State::Unknown || is == State::Failed && verdict == Verdict::Sent;
+    if !may_be_settled {
         let wanted = State::Unknown;
         return Err(OperateError::State { is, wanted });
+    }
+    let since = found.delivery.facts.unknown_since(act.at);
+    let until = since.map(|since| since + PATIENCE);
+    if let (Verdict::Resend, Some(until)) = (verdict, until)
+        && act.at < until
+    {
+        return Err(OperateError::TooEarly(until));
     }
     let mut facts = found.delivery.facts.clone();
     match verdict {
@@ -160,7 +218,7 @@ pub async fn resolve(
         Verdict::Resend => facts.again.push(again(act)),
     }
     notices.write_facts(&found, facts).await?;
-    reopen(notices, stored, stored.value.clone(), act).await
+    reopen(notices, id, |_| {}, act).await
 }
 
 /// The deliveries that may be tried again at an instant: refused by SES, or bounced for a time.
@@ -187,15 +245,19 @@ pub async fn retry(
     failed: &[StoredDelivery],
     act: &Act<'_>,
 ) -> Result<(), OperateError> {
-    // Before, too: were this broken off, what is allowed by then would wait for nobody.
-    reopen(notices, stored, stored.value.clone(), act).await?;
+    let mut written = Ok(());
     for delivery in failed {
         let mut facts = delivery.delivery.facts.clone();
         facts.again.push(again(act));
-        notices.write_facts(delivery, facts).await?;
+        written = notices.write_facts(delivery, facts).await.map(|_| ());
+        if written.is_err() {
+            break;
+        }
     }
-    let stored = notice(notices, &stored.value.notice_id).await?;
-    reopen(notices, &stored, stored.value.clone(), act).await
+    // In any case: what is allowed by now is to be queued, of an earlier try that was broken off
+    // too.
+    reopen(notices, &stored.value.notice_id, |_| {}, act).await?;
+    Ok(written?)
 }
 
 fn again(act: &Act<'_>) -> Again {

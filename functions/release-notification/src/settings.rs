@@ -30,6 +30,14 @@ const PATIENCE: Patience = Patience {
     operation: Duration::from_secs(20),
 };
 
+/// For what `deliver` does around sending: it has to come to an end in the time that is reserved.
+const BRIEF: Patience = Patience {
+    attempts: 3,
+    connect: Duration::from_secs(1),
+    attempt: Duration::from_secs(3),
+    operation: Duration::from_secs(10),
+};
+
 /// For sending: one attempt, whatever happens to it.
 const ONCE: Patience = Patience {
     attempts: 1,
@@ -193,12 +201,12 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         let aws = self.aws()?;
         let http = aws.https_client()?;
         let config = |service, patience| aws.sdk_config(service, http.clone(), patience);
-        let dynamodb = aws_sdk_dynamodb::Client::new(&config("DYNAMODB", PATIENCE));
+        let dynamodb = aws_sdk_dynamodb::Client::new(&config("DYNAMODB", BRIEF));
         let senders: NonZeroU32 = self.number("SENDERS", "a number from 1")?;
         Ok(Deliver::new(
             Notices::new(dynamodb, self.required("NOTICES_TABLE")?),
             Queue::Sqs {
-                client: aws_sdk_sqs::Client::new(&config("SQS", PATIENCE)),
+                client: aws_sdk_sqs::Client::new(&config("SQS", BRIEF)),
                 url: self.required("DELIVERY_QUEUE_URL")?,
             },
             Mailer::Ses {

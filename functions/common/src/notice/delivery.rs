@@ -103,6 +103,9 @@ pub struct Facts {
     pub attempts: Vec<Attempt>,
     /// Why there may be a further attempt, for each beyond the first.
     pub again: Vec<Again>,
+    /// The instant before which it is not to be attempted: SES was asked too fast.
+    #[serde(default)]
+    pub not_before: Option<Timestamp>,
 }
 
 /// Why a delivery is attempted once more.
@@ -276,9 +279,11 @@ impl Attempt {
             State::Delivered
         } else if self.bounce.is_some() {
             State::Bounced
+        } else if self.vouched.is_some() {
+            State::Sent
         } else if self.rejected.is_some() {
             State::Failed
-        } else if self.sent_at.is_some() || was_accepted || self.vouched.is_some() {
+        } else if self.sent_at.is_some() || was_accepted {
             State::Sent
         } else {
             match (&self.outcome, self.claim) {
@@ -362,8 +367,9 @@ impl Facts {
         &mut self.attempts[index]
     }
 
-    /// The state: whoever was told is told, whichever attempt it was; otherwise the last one
-    /// counts.
+    /// The state: whoever was told is told, whichever attempt it was; an address that bounced for
+    /// good is lost, unless an operator has allowed another attempt since; otherwise the last
+    /// attempt counts.
     pub fn state(&self, now: Timestamp) -> State {
         let states = self.attempts.iter().map(|attempt| attempt.state(now));
         let told = states
@@ -374,8 +380,25 @@ impl Facts {
             _ => 0,
         })
         .unwrap_or_else(|| {
+            if self.is_lost() {
+                return State::Bounced;
+            }
             let last = self.attempts.get(usize::from(self.allowed()) - 1);
             last.map_or(State::Pending, |attempt| attempt.state(now))
+        })
+    }
+
+    fn is_lost(&self) -> bool {
+        self.attempts.iter().enumerate().any(|(index, attempt)| {
+            let bounced = matches!(
+                &attempt.bounce,
+                Some(bounce) if bounce.kind == BounceKind::Permanent
+            );
+            let since = self.again.get(index..).unwrap_or_default();
+            let is_wanted = since
+                .iter()
+                .any(|again| matches!(again, Again::Operator { .. }));
+            bounced && !is_wanted
         })
     }
 
@@ -568,7 +591,11 @@ mod tests {
 
     fn of(attempts: Vec<Attempt>, again: usize) -> Facts {
         let again = vec![Again::Unknown { at: at(0) }; again];
-        Facts { attempts, again }
+        Facts {
+            attempts,
+            again,
+            not_before: None,
+        }
     }
 
     #[test]
@@ -651,6 +678,20 @@ mod tests {
         again.record(1, &Evidence::Sent(at(5)));
         assert_eq!(again.state(at(0)), State::Sent);
         assert_eq!((again.allowed(), again.unknown_resends()), (2, 1));
+        // A late bounce of the first says that there is no use in a second.
+        let bounce = Evidence::Bounced(Bounce {
+            kind: BounceKind::Permanent,
+            at: at(5),
+            subtype: "General".to_owned(),
+        });
+        let mut bounced = of(vec![Attempt::default()], 1);
+        bounced.record(1, &bounce);
+        assert_eq!(bounced.state(at(9)), State::Bounced);
+        bounced.again[0] = Again::Operator {
+            at: at(6),
+            by: "operator".to_owned(),
+        };
+        assert_eq!(bounced.state(at(9)), State::Pending);
     }
 
     #[test]

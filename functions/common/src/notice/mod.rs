@@ -200,6 +200,9 @@ pub struct Forgiven {
 pub struct Sending {
     /// Why nothing is sent, if so.
     pub paused: Option<Pause>,
+    /// When sending last went on: what was queued before that may have been passed over.
+    #[serde(default)]
+    pub resumed_at: Option<Timestamp>,
 }
 
 /// How far a channel beside mail is.

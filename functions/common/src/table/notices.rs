@@ -156,6 +156,8 @@ impl Notices {
     pub async fn all(&self) -> Result<Vec<Stored<Notice>>, TableError> {
         let mut ids = self.indexed("due", None).await?;
         ids.extend(self.indexed("done", None).await?);
+        // Once more: one may have been begun again in between.
+        ids.extend(self.indexed("due", None).await?);
         ids.sort();
         ids.dedup();
         let mut notices = Vec::new();

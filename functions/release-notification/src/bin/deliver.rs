@@ -12,7 +12,7 @@ use tegata_common::function;
 
 /// The time before the function's end in which no mail is begun: more than sending and recording
 /// one takes.
-const RESERVE: Duration = Duration::from_secs(45);
+const RESERVE: Duration = Duration::from_secs(60);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

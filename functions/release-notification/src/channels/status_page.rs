@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tegata_common::customer::Severity;
 use tegata_common::notice::{Kind, Notice, Stage, Update};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use crate::render::body;
 
@@ -53,8 +53,8 @@ pub struct StatusPage {
     subdomain: String,
     services: Vec<u64>,
     key: ApiKey,
-    /// Read once in the life of a process.
-    read_key: Arc<OnceCell<String>>,
+    /// Read once in the life of a process, and again after it was refused.
+    read_key: Arc<Mutex<Option<String>>>,
 }
 
 /// Why the status page was not brought up to date.
@@ -101,6 +101,8 @@ struct Incident {
 struct Posted {
     #[serde(default)]
     description: String,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
 }
 
 impl StatusPage {
@@ -144,7 +146,13 @@ impl StatusPage {
         let description = description(update);
         let title = title(notice);
         let incident = match known.and_then(|id| id.parse::<u64>().ok()) {
-            Some(id) => Some(self.incident(id).await?),
+            // One that somebody has deleted there is made anew.
+            Some(id) => match self.incident(id).await {
+                Err(StatusPageError::Refused { status, .. }) if status == StatusCode::NOT_FOUND => {
+                    None
+                }
+                known => Some(known?),
+            },
             None => {
                 // Titles recur; a title with this instant does not.
                 let starts_at = starts_at(notice);
@@ -165,10 +173,13 @@ impl StatusPage {
                 .await?;
             return Ok(created.incident.id.to_string());
         };
-        let is_there = incident
-            .updates
-            .iter()
-            .any(|posted| posted.description.trim() == description.trim());
+        let is_there = incident.updates.iter().any(|posted| {
+            let is_same_stage = posted
+                .kind
+                .as_ref()
+                .is_none_or(|kind| kind == stage(notice, update));
+            is_same_stage && posted.description.trim() == description.trim()
+        });
         if !is_there {
             let path = format!("incidents/{}/updates", incident.id);
             let body = json!({ "update": {
@@ -234,6 +245,9 @@ impl StatusPage {
         }
         let response = request.send().await.map_err(failed)?;
         let status = response.status();
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            *self.read_key.lock().await = None;
+        }
         if !status.is_success() {
             let body = response.text().await.unwrap_or_default();
             let body = body.chars().take(200).collect();
@@ -242,19 +256,23 @@ impl StatusPage {
         response.json().await.map_err(failed)
     }
 
-    async fn key(&self) -> Result<&str, StatusPageError> {
-        let key = self.read_key.get_or_try_init(async || match &self.key {
-            ApiKey::Given(key) => Ok(key.clone()),
+    async fn key(&self) -> Result<String, StatusPageError> {
+        let mut read = self.read_key.lock().await;
+        if let Some(key) = &*read {
+            return Ok(key.clone());
+        }
+        let key = match &self.key {
+            ApiKey::Given(key) => key.clone(),
             ApiKey::Secret { client, arn } => {
                 let got = client.get_secret_value().secret_id(arn).send().await;
-                let got =
-                    got.map_err(|error| StatusPageError::Key(tegata_common::aws::causes(&error)))?;
-                got.secret_string
-                    .map(|key| key.trim().to_owned())
-                    .ok_or_else(|| StatusPageError::Key("it is not a text".to_owned()))
+                let got = got.map_err(|error| StatusPageError::Key(causes(&error)))?;
+                let text = got.secret_string;
+                let text = text.ok_or_else(|| StatusPageError::Key("it is not a text".to_owned()));
+                text?.trim().to_owned()
             }
-        });
-        Ok(key.await?)
+        };
+        *read = Some(key.clone());
+        Ok(key)
     }
 }
 
