@@ -1,0 +1,275 @@
+#!/usr/bin/env python3
+"""Weakens the transformed template, one property at a time, and sees that a rule notices.
+
+usage: mutate.py RULES TRANSFORMED.json     with cfn-guard on PATH
+
+A mutant has to be caught by the rule that is named beside it: another one's failure would be luck.
+Fails if one survives, if the rules cannot be read, or if a rule has no mutant.
+"""
+
+import copy
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+PASSED, FAILED = 0, 19
+GONE = object()
+
+# The rule that has to notice, and the path and new value of what is changed; a path's last key `+`
+# appends. A callable changes the template by itself.
+ROLE = ("Properties", "Policies", 0, "PolicyDocument", "Statement", 0)
+LOCK = ("Resources", "ArchiveBucket", "Properties", "ObjectLockConfiguration")
+CDN = ("Resources", "CdnDistribution", "Properties", "DistributionConfig")
+ALLOW_ALL = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
+
+
+def resource(kind, **properties):
+    return {"Type": kind, "Properties": properties}
+
+
+def at(name, *path):
+    return ("Resources", name, "Properties", *path)
+
+
+def statement_of(name, action):
+    """Where a role's statement with an action is."""
+
+    def path(template):
+        policies = template["Resources"][name]["Properties"]["Policies"]
+        for number, policy in enumerate(policies):
+            for index, statement in enumerate(policy["PolicyDocument"]["Statement"]):
+                actions = statement["Action"]
+                if action == actions or action in actions and isinstance(actions, list):
+                    return at(name, "Policies", number, "PolicyDocument", "Statement", index)
+        raise KeyError(f"{name} has no {action}")
+
+    return path
+
+
+def headers(name, *path):
+    return at(name, "ResponseHeadersPolicyConfig", *path)
+
+
+MUTANTS = [
+    # No accounts, no privileged users, no network.
+    ("no_accounts_and_no_network", ("Resources", "Somebody"), resource("AWS::IAM::User")),
+    ("no_accounts_and_no_network", ("Resources", "Key"), resource("AWS::IAM::AccessKey")),
+    ("no_accounts_and_no_network", ("Resources", "Pool"), resource("AWS::Cognito::UserPool")),
+    ("no_accounts_and_no_network", ("Resources", "Vpc"), resource("AWS::EC2::VPC")),
+    ("no_accounts_and_no_network", at("LookupFunction", "VpcConfig"), {"SubnetIds": ["subnet-1"]}),
+    ("no_other_door", ("Resources", "Url"), resource("AWS::Lambda::Url", AuthType="NONE")),
+    ("no_other_door", at("LookupFunctionGetPermission", "Principal"), "*"),
+    ("no_other_door", at("GatewaySubscriptionPermission", "SourceArn"),
+     lambda at_, __: (at_.pop("SourceArn"), at_.pop("SourceAccount"))),
+    ("one_public_route", at("LicenseApi", "Body", "paths", "/admin"), {"get": {}}),
+    ("one_public_route",
+     at("LicenseApi", "Body", "paths", "/v1/products/{product}/domains/{domain}/license", "post"), {}),
+    ("one_public_route", at("LicenseApi", "Body", "x-amazon-apigateway-cors"), {"allowOrigins": ["*"]}),
+    ("one_public_route", ("Resources", "SecondApi"), resource("AWS::ApiGatewayV2::Api", CorsConfiguration={})),
+    # Roles.
+    ("roles_name_their_actions", ("Resources", "RenewalRole", *ROLE, "Action"), "dynamodb:*"),
+    ("roles_name_their_actions", ("Resources", "AnnounceRole", *ROLE, "Action", 0), "dynamodb:Batch*"),
+    ("roles_name_their_actions", ("Resources", "OperatorRole", *ROLE, "Action"), "*"),
+    ("roles_name_their_actions", ("Resources", "FeedbackRole", *ROLE, "NotAction"), ["iam:PassRole"]),
+    ("roles_name_their_actions", at("DeliverRole", "ManagedPolicyArns"),
+     ["arn:aws:iam::aws:policy/AmazonSESFullAccess"]),
+    ("roles_name_their_actions",
+     at("AccessLogReadsCdnLogs", "PolicyDocument", "Statement", 0, "Action"), "s3:*"),
+    ("roles_name_their_actions",
+     at("AccessLogReadsCdnLogs", "PolicyDocument", "Statement", 0, "Resource"), "*"),
+    ("roles_name_their_resources", ("Resources", "RenewalRole", *ROLE, "Resource"), "*"),
+    ("roles_name_their_resources", ("Resources", "UsageRollUpRole", *ROLE, "Resource"), "*"),
+    ("roles_are_functions_or_the_operators",
+     at("RenewalRole", "AssumeRolePolicyDocument", "Statement", 0, "Principal"), {"AWS": "*"}),
+    ("roles_are_functions_or_the_operators",
+     at("OperatorRole", "AssumeRolePolicyDocument", "Statement", 0, "Principal"), {"AWS": "*"}),
+    ("roles_are_functions_or_the_operators", ("Resources", "OperatorRole", "Condition"), GONE),
+    ("roles_are_functions_or_the_operators", ("Parameters", "OperatorPrincipalArn", "Default"),
+     "arn:aws:iam::123456789012:root"),
+    ("nobody_may_undo_evidence", ("Resources", "AccessLogRole", *ROLE, "Action"),
+     ["s3:PutObject", "s3:DeleteObject"]),
+    ("nobody_may_undo_evidence", ("Resources", "OperatorRole", *ROLE, "Action"),
+     ["cloudformation:DescribeStacks", "kms:ScheduleKeyDeletion"]),
+    ("nobody_may_undo_evidence", statement_of("OperatorRole", "s3:GetObjectRetention"),
+     lambda _, of: of["Action"].append("s3:PutObject")),
+    ("the_lookup_reads_one_item_of_one_table", ("Resources", "LookupRole", *ROLE, "Action"), "dynamodb:Query"),
+    ("the_lookup_reads_one_item_of_one_table", ("Resources", "LookupRole", *ROLE, "Action"),
+     ["dynamodb:GetItem", "dynamodb:PutItem"]),
+    ("the_lookup_reads_one_item_of_one_table", ("Resources", "LookupRole", *ROLE, "Resource"),
+     {"Fn::GetAtt": ["CustomersTable", "Arn"]}),
+    ("the_lookup_reads_one_item_of_one_table", ("Resources", "LookupRole", *ROLE, "Resource"),
+     [{"Fn::GetAtt": ["LicensesTable", "Arn"]}, {"Fn::GetAtt": ["CustomersTable", "Arn"]}]),
+    ("the_lookup_reads_one_item_of_one_table", at("LookupFunction", "Role"), {"Fn::GetAtt": ["RenewalRole", "Arn"]}),
+    ("the_lookup_reads_one_item_of_one_table", at("AccessLogReadsCdnLogs", "Roles", "+"), {"Ref": "LookupRole"}),
+    ("only_lease_signing_keys_sign", statement_of("RenewalRole", "kms:Sign"), lambda _, of: of.pop("Condition")),
+    ("only_lease_signing_keys_sign", statement_of("OperatorRole", "kms:Sign"),
+     lambda _, of: of["Condition"]["StringEquals"].pop("aws:ResourceTag/tegata:stack")),
+    ("only_lease_signing_keys_sign", statement_of("OperatorRole", "kms:TagResource"),
+     lambda _, of: of["Condition"].pop("StringEquals")),
+    ("only_lease_signing_keys_sign", ("Resources", "AnnounceRole", *ROLE, "Action", 0), "kms:Decrypt"),
+    ("mails_come_from_one_address", statement_of("DeliverRole", "ses:SendEmail"), lambda _, of: of.pop("Condition")),
+    ("mails_come_from_one_address", at("MailConfigurationSet", "DeliveryOptions", "TlsPolicy"), "OPTIONAL"),
+    ("mails_come_from_one_address", at("MailEvents", "EventDestination", "MatchingEventTypes", "+"), "open"),
+    # Evidence.
+    ("logs_are_kept_a_year", ("Parameters", "LogRetentionDays", "Default"), 30),
+    ("logs_are_kept_a_year", ("Parameters", "LogRetentionDays", "AllowedValues", "+"), 90),
+    ("logs_are_kept_a_year", ("Parameters", "LogRetentionDays", "AllowedValues"), GONE),
+    ("logs_are_kept_a_year", at("ApiLogGroup", "RetentionInDays"), 90),
+    ("logs_are_kept_a_year", at("LookupLogGroup", "RetentionInDays"), GONE),
+    ("logs_are_kept_a_year", ("Resources", "LookupLogGroup", "DeletionPolicy"), "Delete"),
+    ("logs_are_kept_a_year", at("LookupFunction", "LoggingConfig"), GONE),
+    ("the_archive_cannot_be_changed", (*LOCK, "Rule", "DefaultRetention", "Mode"), "GOVERNANCE"),
+    ("the_archive_cannot_be_changed", (*LOCK, "Rule", "DefaultRetention", "Days"), 30),
+    ("the_archive_cannot_be_changed", LOCK, GONE),
+    ("the_archive_cannot_be_changed", at("ArchiveBucket", "LifecycleConfiguration", "Rules", 1, "ExpirationInDays"), 30),
+    ("the_archive_cannot_be_changed", ("Resources", "ArchiveBucket", "DeletionPolicy"), "Delete"),
+    ("every_access_is_logged", at("LicenseApiApiGatewayDefaultStage", "AccessLogSettings"), GONE),
+    ("every_access_is_logged", at("LicenseApiApiGatewayDefaultStage", "AccessLogSettings", "Format"),
+     "$context.requestId $context.identity.sourceIp"),
+    ("every_access_is_logged", ("Resources", "GatewaySubscription"), GONE),
+    ("every_access_is_logged", at("GatewaySubscription", "FilterPattern"), "{ $.status = 200 }"),
+    # Data at rest.
+    ("tables_are_kept_and_encrypted", at("LicensesTable", "PointInTimeRecoverySpecification"), GONE),
+    ("tables_are_kept_and_encrypted",
+     at("NoticesTable", "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"), False),
+    ("tables_are_kept_and_encrypted", at("CustomersTable", "DeletionProtectionEnabled"), False),
+    ("tables_are_kept_and_encrypted", ("Resources", "UsageTable", "DeletionPolicy"), GONE),
+    ("tables_are_kept_and_encrypted", ("Resources", "LicensesTable", "UpdateReplacePolicy"), "Delete"),
+    ("tables_are_kept_and_encrypted", at("CustomersTable", "SSESpecification", "KMSMasterKeyId"), GONE),
+    ("tables_are_kept_and_encrypted", at("LicensesTable", "TimeToLiveSpecification"),
+     {"AttributeName": "expires", "Enabled": True}),
+    ("the_data_key_rotates_and_stays", at("DataKey", "EnableKeyRotation"), False),
+    ("the_data_key_rotates_and_stays", at("DataKey", "KeyPolicy", "Statement", 1, "Condition"), GONE),
+    ("the_data_key_rotates_and_stays", at("DataKey", "KeyPolicy", "Statement", 1, "Principal"), "*"),
+    ("the_data_key_rotates_and_stays", ("Resources", "DataKey", "DeletionPolicy"), "Delete"),
+    ("buckets_are_private", at("CdnBucket", "PublicAccessBlockConfiguration", "BlockPublicPolicy"), False),
+    ("buckets_are_private", at("ArchiveBucket", "PublicAccessBlockConfiguration"), GONE),
+    ("buckets_are_private", at("CdnLogBucket", "OwnershipControls"), GONE),
+    ("buckets_are_private", at("CdnBucket", "WebsiteConfiguration"), {"IndexDocument": "index.html"}),
+    ("buckets_are_private", at("QueryResultsBucket", "BucketEncryption"), GONE),
+    ("buckets_are_private", ("Resources", "Second"), resource("AWS::S3::Bucket")),
+    ("buckets_let_in_services_only", at("CdnBucketPolicy", "PolicyDocument", "Statement", "+"), ALLOW_ALL),
+    ("buckets_let_in_services_only", at("ArchiveBucketPolicy", "PolicyDocument", "Statement", 0), GONE),
+    ("buckets_let_in_services_only", at("CdnLogBucketPolicy", "PolicyDocument", "Statement", 1, "Effect"), "Allow"),
+    ("buckets_let_in_services_only", at("CdnLogBucketPolicy", "PolicyDocument", "Statement", 2, "Condition"), GONE),
+    # What is asked too much, comes twice, or fails.
+    ("requests_are_throttled", at("LicenseApiApiGatewayDefaultStage", "DefaultRouteSettings"), GONE),
+    ("requests_are_throttled",
+     at("LicenseApiApiGatewayDefaultStage", "DefaultRouteSettings", "ThrottlingBurstLimit"), GONE),
+    ("requests_are_throttled", ("Parameters", "ThrottleRate", "MaxValue"), GONE),
+    ("what_fails_is_kept", at("DeliveryQueue", "RedrivePolicy"), GONE),
+    ("what_fails_is_kept", at("AccessLogFunctionEventInvokeConfig", "DestinationConfig"), {}),
+    ("what_fails_is_kept", at("FeedbackFunctionEventInvokeConfig", "DestinationConfig"), {}),
+    ("what_fails_is_kept", at("RenewalFunctionEventInvokeConfig", "MaximumRetryAttempts"), 2),
+    ("what_fails_is_kept", at("MailEventsRule", "Targets", 0, "DeadLetterConfig"), GONE),
+    ("what_fails_is_kept", at("FeedbackFailures", "MessageRetentionPeriod"), 345600),
+    ("what_fails_is_kept", at("AccessLogFailures", "SqsManagedSseEnabled"), False),
+    ("queues_are_asked_over_tls", at("DeliveryQueuePolicy", "PolicyDocument", "Statement", 0, "Condition"), GONE),
+    ("queues_are_asked_over_tls", at("FeedbackFailuresPolicy", "PolicyDocument", "Statement", 1, "Principal"),
+     {"AWS": "*"}),
+    ("a_batch_fails_in_parts", at("DeliverFunctionDeliveries", "FunctionResponseTypes"), GONE),
+    ("a_batch_fails_in_parts", at("DeliverFunctionDeliveries", "ScalingConfig"), GONE),
+    ("who_works_alone_is_alone", at("AnnounceFunction", "ReservedConcurrentExecutions"), GONE),
+    ("who_works_alone_is_alone", at("DeliverFunction", "ReservedConcurrentExecutions", "Fn::If", 1), 20),
+    ("who_works_alone_is_alone", at("UsageRollUpFunction", "ReservedConcurrentExecutions"), GONE),
+    ("who_works_alone_is_alone", ("Parameters", "ReserveConcurrency", "Default"), "false"),
+    # The CDN.
+    ("the_cdn_reads_a_private_bucket", (*CDN, "Origins", 0, "OriginAccessControlId"), GONE),
+    ("the_cdn_reads_a_private_bucket", at("CdnAccessControl", "OriginAccessControlConfig", "SigningBehavior"), "never"),
+    ("the_cdn_reads_a_private_bucket",
+     at("CdnBucketPolicy", "PolicyDocument", "Statement", 2, "Condition", "StringEquals", "aws:SourceArn"), "*"),
+    ("the_cdn_reads_a_private_bucket",
+     at("CdnBucketPolicy", "PolicyDocument", "Statement", 2, "Action"), "s3:PutObject"),
+    ("the_cdn_speaks_tls", (*CDN, "ViewerCertificate", "Fn::If", 1, "MinimumProtocolVersion"), "TLSv1"),
+    ("the_cdn_speaks_tls", (*CDN, "DefaultCacheBehavior", "ViewerProtocolPolicy"), "allow-all"),
+    ("the_cdn_speaks_tls", (*CDN, "CacheBehaviors", 0, "ViewerProtocolPolicy"), "allow-all"),
+    ("the_cdn_sends_headers", (*CDN, "DefaultCacheBehavior", "ResponseHeadersPolicyId"), GONE),
+    ("the_cdn_sends_headers", (*CDN, "CacheBehaviors"), []),
+    ("the_cdn_sends_headers", (*CDN, "DefaultCacheBehavior", "AllowedMethods", "+"), "PUT"),
+    ("the_cdn_sends_headers", headers("PluginFileHeaders", "CorsConfig", "AccessControlAllowCredentials"), True),
+    ("the_cdn_sends_headers", headers("PluginFileHeaders", "SecurityHeadersConfig", "ContentTypeOptions"), GONE),
+    ("the_cdn_sends_headers",
+     headers("NewsHeaders", "SecurityHeadersConfig", "StrictTransportSecurity", "AccessControlMaxAgeSec"), 60),
+    ("the_cdn_sends_headers", headers("NewsHeaders", "SecurityHeadersConfig", "ContentSecurityPolicy"), GONE),
+    ("the_cdn_sends_headers",
+     headers("NewsHeaders", "SecurityHeadersConfig", "ContentSecurityPolicy", "ContentSecurityPolicy"),
+     "default-src 'none'; style-src 'unsafe-inline'; script-src *"),
+    # Secrets.
+    ("no_secret_in_an_environment", at("DeliverFunction", "Environment", "Variables", "API_KEY"), "sk-0123456789abcdef"),
+    ("no_secret_in_an_environment", at("DeliverFunction", "Environment", "Variables", "NOTE"), "sk-0123456789abcdef"),
+    ("no_secret_in_an_environment", at("AnnounceFunction", "Environment", "Variables", "STATUS_PAGE_SECRET"),
+     {"Ref": "StatusPage"}),
+    ("no_secret_in_an_environment", ("Parameters", "StatusPageSecretArn", "AllowedPattern"), ".*"),
+]
+
+
+def mutant(template, path, value):
+    """The template with one thing changed."""
+    template = copy.deepcopy(template)
+    if callable(path):
+        path = path(template)
+    *parents, last = path
+    place = template
+    for key in parents:
+        place = place[key]
+    if callable(value):
+        value(place, place[last])
+    elif value is GONE:
+        del place[last]
+    elif last == "+":
+        place.append(value)
+    else:
+        place[last] = value
+    return template
+
+
+def broken(rules, template):
+    """The names of the rules that a template breaks, and of those that found nothing to judge."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+        json.dump(template, file)
+        file.flush()
+        command = ["cfn-guard", "validate", "--rules", rules, "--data", file.name]
+        options = ["--structured", "--output-format", "json", "--show-summary", "none"]
+        run = subprocess.run(command + options, capture_output=True, text=True)
+    if run.returncode not in (PASSED, FAILED):
+        sys.exit(f"cfn-guard ended with {run.returncode}: {run.stdout[-500:]}{run.stderr[-500:]}")
+    (report,) = json.loads(run.stdout)
+    names = {rule["Rule"]["name"] for rule in report["not_compliant"]}
+    if (run.returncode == FAILED) != bool(names):
+        sys.exit(f"cfn-guard ended with {run.returncode} and names {sorted(names)}")
+    judged = len(report["compliant"]) + len(names)
+    return names, set(report["not_applicable"]), judged
+
+
+def main(rules, path):
+    template = json.loads(Path(path).read_text(encoding="utf-8"))
+    names = set(re.findall(r"(?m)^rule (\w+)", Path(rules).read_text(encoding="utf-8")))
+    failing, skipped, judged = broken(rules, template)
+    if failing or skipped or judged != len(names):
+        sys.exit(f"as it is, broken: {sorted(failing)}, skipped: {sorted(skipped)}, {judged} of {len(names)} judged")
+    without = names - {rule for rule, *_ in MUTANTS}
+    if without:
+        sys.exit(f"no mutant for {sorted(without)}")
+
+    def survives(of):
+        rule, place, value = of
+        changed = mutant(template, place, value)
+        assert changed != template, place
+        if rule in broken(rules, changed)[0]:
+            return None
+        return f"{rule} does not notice {'.'.join(map(str, place)) if isinstance(place, tuple) else place(template)}"
+
+    with ThreadPoolExecutor(2) as pool:
+        survivors = [of for of in pool.map(survives, MUTANTS) if of]
+    for survivor in survivors:
+        print(survivor, file=sys.stderr)
+    print(f"{len(MUTANTS)} mutants, {len(MUTANTS) - len(survivors)} caught")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
