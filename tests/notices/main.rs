@@ -161,7 +161,7 @@ async fn no_fault_at_any_point_loses_a_contact_or_tells_one_twice() {
 /// Many things at once: faults at random calls, messages and events twice, late and in any order.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_weather_loses_a_contact_or_tells_one_twice() {
-    let seeds: u64 = std::env::var("TEGATA_SEEDS").map_or(40, |seeds| seeds.parse().unwrap());
+    let seeds: u64 = std::env::var("TEGATA_SEEDS").map_or(120, |seeds| seeds.parse().unwrap());
     let runs = stream::iter(0..seeds).map(|seed| tokio::spawn(stormy(seed)));
     let outcomes: Vec<_> = runs.buffer_unordered(AT_A_TIME).collect().await;
     let mut totals: BTreeMap<Outcome, usize> = BTreeMap::new();
@@ -197,7 +197,7 @@ async fn stormy(seed: u64) -> (Outcome, Storm) {
         call += random.usize(1..40);
         world.fail(call, Fault::ALL[random.usize(..Fault::ALL.len())]);
     }
-    let late = random.u8(..70);
+    let late = random.u8(..100);
     for round in 0..24 {
         // In the end all evidence is there.
         let late = if round < 16 { late } else { 0 };
