@@ -9,7 +9,7 @@ override_parameters = $(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
 output = $$(aws cloudformation describe-stacks --region $(REGION) --stack-name $(1) \
 	--query "Stacks[0].Outputs[?OutputKey=='$(2)'].OutputValue" --output text)
 
-.PHONY: dev test bench lint build deploy-test deploy
+.PHONY: dev test bench lint build deploy-test deploy-staging deploy
 
 dev:
 	cargo run -- dev
@@ -31,7 +31,11 @@ lint:
 build:
 	sam build
 
-deploy-test: build
+# Into a local AWS, with nothing but this machine.
+deploy-test:
+	tests/deploy/run
+
+deploy-staging: build
 	sam deploy --config-env test $(override_parameters)
 	$(call cdn_logs,$(TEST_STACK))
 

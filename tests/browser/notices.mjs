@@ -151,7 +151,6 @@ body = { ja = "一部のお客様でライセンスを確認できません。�
   },
 };
 
-
 // The sample customer has the first; the others are added to it.
 const CONTACTS = {
   "info@sample.example": "ja",
@@ -210,8 +209,54 @@ function preview(id, update) {
 
 function validate(what, html) {
   const errors = [];
-  parse(html, { onParseError: ({ code, startLine }) => errors.push(`${startLine}: ${code}`) });
+  parse(html, {
+    scriptingEnabled: false,
+    onParseError: ({ code, startLine }) => errors.push(`${startLine}: ${code}`),
+  });
   check(() => assert.deepEqual(errors, [], `${what}: HTML`));
+}
+
+// Texts of a page that are hard to read on what is behind them: WCAG 2's ratio below 4.5.
+function faint() {
+  const channels = (colour) => {
+    const numbers = colour.match(/^rgba?\((.*)\)$/)?.[1].split(/[ ,/]+/).map(Number);
+    if (!numbers || numbers.some(Number.isNaN)) throw new Error(`a colour like ${colour}`);
+    return numbers;
+  };
+  const is_solid = (colour) => (channels(colour)[3] ?? 1) === 1;
+  const luminance = (colour) => {
+    const [red, green, blue] = channels(colour).map((of) =>
+      of / 255 <= 0.04045 ? of / 255 / 12.92 : ((of / 255 + 0.055) / 1.055) ** 2.4,
+    );
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const wrong = [];
+  let texts = 0;
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = walker.currentNode.textContent.trim();
+    const holder = walker.currentNode.parentElement;
+    if (!text || holder.getClientRects().length === 0) continue;
+    texts += 1;
+    const { color } = getComputedStyle(holder);
+    let behind = holder;
+    while (behind && !is_solid(getComputedStyle(behind).backgroundColor)) {
+      behind = behind.parentElement;
+    }
+    const back = behind && getComputedStyle(behind).backgroundColor;
+    const [dark, light] = back ? [luminance(color), luminance(back)].sort((a, b) => a - b) : [1, 1];
+    const ratio = (light + 0.05) / (dark + 0.05);
+    if (!is_solid(color) || ratio < 4.5) {
+      wrong.push(`${color} on ${back}, ${ratio.toFixed(1)}: ${text.slice(0, 40)}`);
+    }
+  }
+  return { texts, wrong };
+}
+
+async function legible(page, what) {
+  const { texts, wrong } = await page.evaluate(faint);
+  check(() => assert.ok(texts > 0, `${what}: no text`));
+  check(() => assert.deepEqual(wrong, [], `${what}: contrast`));
 }
 
 // Opens a page, without scripts, and says all that holds of every page.
@@ -240,6 +285,7 @@ async function open(context, url, what, language) {
     check(() => assert.ok(is_news || /^(https|mailto):/.test(link), `${what}: ${link}`));
   }
   check(() => assert.equal(found.overflow, 0, `${what}: wider than its window`));
+  await legible(page, what);
   return { page, links: found.links };
 }
 
@@ -447,6 +493,7 @@ try {
       files.map((file) => `${outbox}/${file}.html`).sort(),
     ));
     check(() => assert.deepEqual(requests, [outbox, listed[0]]));
+    await legible(page, `outbox ${view}`);
     const frame = page.frame({ name: "mail" });
     for (const [number, url] of listed.entries()) {
       const link = subjects.nth(number);
@@ -459,6 +506,7 @@ try {
       const language = await frame.getAttribute("html", "lang");
       check(() => assert.equal(language, CONTACTS[contact], to));
       check(() => assert.ok(subject.includes(title), `${subject}: ${title}`));
+      await legible(frame, `outbox ${view}: ${subject}`);
       if (number === 1) await shoot(page, `outbox-${view}`);
       if (view !== "light") continue;
       const links = await frame.locator("a").evaluateAll((all) => all.map(({ href }) => href));
@@ -497,6 +545,6 @@ try {
   dev.kill("SIGINT");
   await ended;
   rmSync(work, { recursive: true, force: true });
+  console.log(`screenshots: ${shots}`);
 }
-console.log(`screenshots: ${shots}`);
 console.log(`${checks} passed`);
