@@ -9,11 +9,11 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use release_notification::channels::shelf::Shelf;
 use release_notification::render::Sender;
 use tegata_common::archive::Archive;
 use tegata_common::aws::{self, Trust};
 use tegata_common::domain::BaseDomains;
+use tegata_common::objects::Objects;
 use tegata_common::product::Zone;
 use tegata_common::signing::{self, Jwk, Keeper, KeyFiles, KeyLocation, KeyRegister, Signer};
 use tegata_common::table::customers::Customers;
@@ -116,7 +116,7 @@ pub(crate) struct Place {
     /// What was announced, and to whom.
     pub(crate) notices: Notices,
     /// The files that the CDN serves.
-    pub(crate) shelf: Shelf,
+    pub(crate) cdn: Objects,
     /// Who speaks in mails and on the news page.
     pub(crate) sender: Sender,
     /// Where mails go.
@@ -212,11 +212,11 @@ impl Place {
             licenses,
             customers,
             notices,
-            shelf: Shelf::Directory(args.directory().join("cdn")),
+            cdn: Objects::Directory(args.directory().join("cdn")),
             sender: sender(LOCAL_SENDER, None)?,
             post: Post::Outbox(args.directory().join("outbox")),
             usage,
-            archive: Archive::Directory(args.directory().join("archive")),
+            archive: Archive::new(Objects::Directory(args.directory().join("archive"))),
             zone: Zone::named(LOCAL_ZONE)?.tz().clone(),
             caller: format!("local:{}", user.as_deref().unwrap_or("unknown")),
             now: args.now.unwrap_or_else(Timestamp::now),
@@ -250,16 +250,19 @@ impl Place {
                 format!("stack {stack} has no output {name}; deploy it again with this version")
             })
         };
+        let objects = |name: &str| -> anyhow::Result<Objects> {
+            Ok(Objects::S3 {
+                client: s3(&config),
+                bucket: output(name)?.clone(),
+            })
+        };
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let bases = outputs.get(BASE_DOMAINS_OUTPUT).map_or("", String::as_str);
         Ok(Self {
             licenses: Licenses::new(dynamodb.clone(), output(LICENSES_OUTPUT)?),
             customers: Customers::new(dynamodb.clone(), output(CUSTOMERS_OUTPUT)?),
             notices: Notices::new(dynamodb.clone(), output(NOTICES_OUTPUT)?),
-            shelf: Shelf::S3 {
-                client: s3(&config),
-                bucket: output(CDN_OUTPUT)?.clone(),
-            },
+            cdn: objects(CDN_OUTPUT)?,
             sender: sender(
                 [
                     output(SENDER_OUTPUT)?,
@@ -276,10 +279,7 @@ impl Place {
                     .build(),
             )),
             usage: UsageTable::new(dynamodb, output(USAGE_OUTPUT)?),
-            archive: Archive::S3 {
-                client: s3(&config),
-                bucket: output(ARCHIVE_OUTPUT)?.clone(),
-            },
+            archive: Archive::new(objects(ARCHIVE_OUTPUT)?),
             zone: Zone::named(output(ZONE_OUTPUT)?)?.tz().clone(),
             caller,
             now: Timestamp::now(),

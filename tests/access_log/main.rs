@@ -18,6 +18,7 @@ use serde_json::Value;
 use tegata_common::access::Source;
 use tegata_common::archive::{self, Archive};
 use tegata_common::domain::BaseDomains;
+use tegata_common::objects::Objects;
 use tegata_common::usage::Usage;
 use tegata_tests::Database;
 use tegata_tests::crash::after_polls;
@@ -36,7 +37,7 @@ impl System {
     pub(crate) async fn start() -> Self {
         let database = Database::start().await;
         let directory = tempfile::tempdir().unwrap();
-        let archive = Archive::Directory(directory.path().to_owned());
+        let archive = Archive::new(Objects::Directory(directory.path().to_owned()));
         let usage = database.usage.clone();
         let bases = BaseDomains::default();
         Self {

@@ -10,7 +10,6 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use jiff::{SignedDuration, Timestamp};
 use release_notification::announce::Announce;
 use release_notification::audience::Stores;
-use release_notification::channels::shelf::Shelf;
 use release_notification::check::{self, Terms};
 use release_notification::deliver::Deliver;
 use release_notification::file::NoticeFile;
@@ -20,6 +19,7 @@ use release_notification::queue::{Message, Queue};
 use release_notification::render::Sender;
 use tegata_common::customer::{Contact, Customer, Language, Role, Wishes};
 use tegata_common::notice::{NoticeId, Outcome, State};
+use tegata_common::objects::Objects;
 use tegata_common::table::Act;
 use tegata_common::table::notices::Work;
 use tegata_tests::{Database, SigningKey, license, memory, product, put};
@@ -88,7 +88,7 @@ async fn main() {
             notices: database.notices.clone(),
         },
         queue: queue.clone(),
-        shelf: Shelf::Directory(directory.path().join("cdn")),
+        cdn: Objects::Directory(directory.path().join("cdn")),
         status_page: None,
         ses: None,
         sender: sender.clone(),

@@ -21,6 +21,7 @@ use serde_json::json;
 use tegata_common::access::{Item, Source, read_lines};
 use tegata_common::archive::{self, Archive, ObjectName};
 use tegata_common::domain::BaseDomains;
+use tegata_common::objects::Objects;
 use tegata_tests::{Database, memory};
 
 /// Events of a full batch.
@@ -53,7 +54,7 @@ fn mega(bytes: usize, since: Instant) -> f64 {
 async fn batch() {
     let directory = tempfile::tempdir().unwrap();
     let database = Database::start().await;
-    let archive = Archive::Directory(directory.path().to_owned());
+    let archive = Archive::new(Objects::Directory(directory.path().to_owned()));
     let zone = TimeZone::get("Asia/Tokyo").unwrap();
     let bases = BaseDomains::default();
     let access_log = AccessLog::new(archive, database.usage.clone(), zone, bases);
@@ -100,7 +101,7 @@ fn subscription(start: Timestamp) -> (String, usize) {
 /// A day of so many records, and of a quarter and a half of it.
 async fn day(records: u32) {
     let directory = tempfile::tempdir().unwrap();
-    let archive = Archive::Directory(directory.path().to_owned());
+    let archive = Archive::new(Objects::Directory(directory.path().to_owned()));
     println!("\nthe roll-up of a day, {TENANTS} tenants, two records a request");
     println!(
         "  {:>10}  {:>9}  {:>8}  {:>12}  {:>12}  {:>6}",

@@ -8,7 +8,6 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use jiff::{SignedDuration, Timestamp};
 use release_notification::announce::Announce;
 use release_notification::audience::Stores;
-use release_notification::channels::shelf::Shelf;
 use release_notification::check::{self, Terms};
 use release_notification::deliver::Deliver;
 use release_notification::feedback::Feedback;
@@ -21,6 +20,7 @@ use release_notification::render::Sender;
 use serde_json::json;
 use tegata_common::customer::{Contact, Customer, Language, Role, Wishes};
 use tegata_common::notice::{Delivery, NoticeId, State};
+use tegata_common::objects::Objects;
 use tegata_common::table::Act;
 use tegata_common::table::customers::Customers;
 use tegata_common::table::licenses::Licenses;
@@ -176,7 +176,7 @@ impl World {
                 client: clients.sqs.clone(),
                 url: "http://queue".to_owned(),
             },
-            shelf: Shelf::Directory(news.path().to_owned()),
+            cdn: Objects::Directory(news.path().to_owned()),
             status_page: None,
             ses: None,
             sender: sender(),

@@ -18,11 +18,12 @@ use license_lookup::handler::Lookup;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use release_notification::channels::shelf::Shelf;
+use tegata_common::objects::Objects;
 
 use super::doors::{CdnLine, Door, Doors, GatewayLine};
 use super::outbox;
 use crate::place::Place;
+use crate::publish::content_type;
 
 /// Where the CDN will serve the public keys.
 pub(super) const JWKS_PATH: &str = "/.well-known/jwks.json";
@@ -103,7 +104,7 @@ async fn serve(
             outbox::answer(&gateway.outbox, path, host.unwrap_or_default())
         }
         (Method::GET, path) if is_file(path) => {
-            let response = file(&gateway.place.shelf, path).await;
+            let response = file(&gateway.place.cdn, path).await;
             gateway.log_file(&arrived, path, &response, peer.ip(), &headers);
             response
         }
@@ -280,22 +281,17 @@ fn is_file(path: &str) -> bool {
 }
 
 /// A file of the CDN, as CloudFront serves it.
-async fn file(shelf: &Shelf, path: &str) -> Response {
+async fn file(cdn: &Objects, path: &str) -> Response {
     let path = path.trim_start_matches('/');
     let key = match path.ends_with('/') {
         true => format!("{path}index.html"),
         false => path.to_owned(),
     };
-    let content_type = match key.rsplit_once('.').map(|(_, ending)| ending) {
-        Some("html") => "text/html; charset=utf-8",
-        Some("xml") => "application/atom+xml; charset=utf-8",
-        Some("js" | "mjs") => "text/javascript; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        Some("json") => "application/json",
-        Some("svg") => "image/svg+xml",
-        _ => "application/octet-stream",
+    let content_type = match key.ends_with(".xml") {
+        true => "application/atom+xml; charset=utf-8",
+        false => content_type(&key),
     };
-    match shelf.get(&key).await {
+    match cdn.get(&key).await {
         Ok(Some(content)) => {
             let headers = [
                 (header::CONTENT_TYPE, content_type),

@@ -164,7 +164,7 @@ fn handlers(place: &Place) -> Handlers {
 async fn write_news(place: &Place, sender: &Sender) -> anyhow::Result<()> {
     let notices = place.notices.all().await?.into_iter();
     let notices: Vec<Notice> = notices.map(|stored| stored.value).collect();
-    news::publish(&notices, &place.shelf, sender, None, None).await?;
+    news::publish(&notices, &place.cdn, sender, None, None).await?;
     Ok(())
 }
 

@@ -60,7 +60,7 @@ impl PostOffice {
                     notices: notices.clone(),
                 },
                 queue: queue.clone(),
-                shelf: place.shelf.clone(),
+                cdn: place.cdn.clone(),
                 status_page: None,
                 ses: None,
                 sender: sender.clone(),

@@ -1,7 +1,7 @@
 //! Which version is current, and that it was announced.
 
 use anyhow::bail;
-use release_notification::channels::shelf::Caching;
+use release_notification::channels::changes_within_a_minute;
 use release_notification::gate;
 use serde_json::json;
 use tegata_common::notice::Notice;
@@ -91,10 +91,8 @@ pub(super) async fn make(
             "files": manifest.files,
         }))?;
         let path = format!("{product}/latest.json");
-        place
-            .shelf
-            .put(&path, latest, "application/json", Caching::Minute)
-            .await?;
+        let headers = changes_within_a_minute("application/json");
+        place.cdn.put(&path, latest, headers).await?;
     }
     match output {
         Output::Json => output::json(&json!({

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use data_encoding::BASE64;
-use release_notification::channels::shelf::PutNew;
+use release_notification::channels::never_changes;
 use release_notification::check::is_version;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha384};
+use tegata_common::objects::Put;
 use tegata_common::product::ProductSlug;
 
 use super::manifest_path;
@@ -86,15 +87,12 @@ pub(super) async fn put(
         for file in files {
             let path = format!("{product}/{version}/{}", file.path);
             let content = file.content.clone();
-            match place
-                .shelf
-                .put_new(&path, content, file.content_type)
-                .await?
-            {
-                PutNew::New => new += 1,
+            let headers = never_changes(file.content_type);
+            match place.cdn.put_new(&path, content, headers).await? {
+                Put::New => new += 1,
                 // Of a run that was broken off, or somebody else's.
-                PutNew::Exists => {
-                    let there = place.shelf.get(&path).await?;
+                Put::AlreadyThere => {
+                    let there = place.cdn.get(&path).await?;
                     if there.as_deref() != Some(file.content.as_slice()) {
                         bail!(
                             "{path} is there with another content, and stays as it is: publish a new version"
@@ -108,10 +106,8 @@ pub(super) async fn put(
         // The last: what it names is there.
         let path = manifest_path(product, version);
         let content = serde_json::to_vec_pretty(&manifest)?;
-        place
-            .shelf
-            .put_new(&path, content, "application/json")
-            .await?;
+        let headers = never_changes("application/json");
+        place.cdn.put_new(&path, content, headers).await?;
     }
     match output {
         Output::Json => output::json(&json!({
@@ -142,7 +138,7 @@ pub(super) async fn manifest_of(
     version: &str,
 ) -> anyhow::Result<Option<Manifest>> {
     let path = manifest_path(product, version);
-    let manifest = place.shelf.get(&path).await?;
+    let manifest = place.cdn.get(&path).await?;
     let read = manifest.map(|manifest| serde_json::from_slice(&manifest));
     read.transpose().context(path)
 }
@@ -208,7 +204,8 @@ fn read(directory: &Path, prefix: &str, files: &mut Vec<File>) -> anyhow::Result
     Ok(())
 }
 
-fn content_type(name: &str) -> &'static str {
+/// The media type of a file of the CDN, by its name.
+pub(crate) fn content_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, ending)| ending) {
         Some("js" | "mjs") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",

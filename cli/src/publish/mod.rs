@@ -16,6 +16,8 @@ use crate::change::DryRun;
 use crate::output::{self, Output, say};
 use crate::place::Place;
 
+pub(crate) use files::content_type;
+
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Put the files of a version under /PRODUCT/VERSION/ on the CDN. They never change there.
@@ -94,7 +96,7 @@ async fn news(
     let notices: Vec<Notice> = notices.map(|stored| stored.value).collect();
     let pages = match write.dry_run {
         true => pages(&notices, &place.sender, status_page)?.len(),
-        false => publish(&notices, &place.shelf, &place.sender, status_page, None).await?,
+        false => publish(&notices, &place.cdn, &place.sender, status_page, None).await?,
     };
     match output {
         Output::Json => output::json(&json!({ "pages": pages, "dry_run": write.dry_run }))?,

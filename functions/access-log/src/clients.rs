@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tegata_common::archive::Archive;
 use tegata_common::aws::{Patience, TrustError};
+use tegata_common::objects::Objects;
 use tegata_common::table::usage::UsageTable;
 
 use crate::settings::Settings;
@@ -21,14 +22,7 @@ pub fn open(settings: &Settings) -> Result<(Archive, UsageTable), TrustError> {
     let aws = &settings.aws;
     let http = aws.https_client()?;
     let config = aws.sdk_config("S3", http.clone(), PATIENCE);
-    let s3 = aws_sdk_s3::config::Builder::from(&config)
-        // A local AWS has no host names of its own for buckets.
-        .force_path_style(config.endpoint_url().is_some())
-        .build();
-    let archive = Archive::S3 {
-        client: aws_sdk_s3::Client::from_conf(s3),
-        bucket: settings.archive_bucket.clone(),
-    };
+    let archive = Archive::new(Objects::bucket(&config, &settings.archive_bucket));
     let dynamodb = aws.sdk_config("DYNAMODB", http, PATIENCE);
     let dynamodb = aws_sdk_dynamodb::Client::new(&dynamodb);
     Ok((archive, UsageTable::new(dynamodb, &settings.usage_table)))

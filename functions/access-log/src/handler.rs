@@ -10,9 +10,10 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tegata_common::access::{self, Item, Unreadable};
-use tegata_common::archive::{Archive, ArchiveError, Put};
+use tegata_common::archive::Archive;
 use tegata_common::aws::{self, TrustError};
 use tegata_common::domain::BaseDomains;
+use tegata_common::objects::{Objects, ObjectsError, Put};
 use tegata_common::table::TableError;
 use tegata_common::table::usage::{Receipt, UsageTable};
 
@@ -38,7 +39,7 @@ pub enum BatchError {
     Unknown,
     /// The archive failed.
     #[error("the archive: {0}")]
-    Archive(#[from] ArchiveError),
+    Archive(#[from] ObjectsError),
     /// The table failed.
     #[error("the receipt: {0}")]
     Table(#[from] TableError),
@@ -174,7 +175,7 @@ impl AccessLog {
             key: key.to_owned(),
             reason,
         };
-        let Archive::S3 { client, .. } = &self.archive else {
+        let Objects::S3 { client, .. } = self.archive.objects() else {
             return Err(failed("there are no buckets on one machine".to_owned()));
         };
         let got = client.get_object().bucket(bucket).key(key).send().await;

@@ -6,12 +6,8 @@
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use aws_sdk_s3::Client;
-use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
-use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ObjectLockMode;
 use data_encoding::HEXLOWER;
 use flate2::read::MultiGzDecoder;
@@ -21,7 +17,7 @@ use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 
 use crate::access::Source;
-use crate::aws;
+use crate::objects::{self, Headers, Objects, ObjectsError, Put};
 
 /// Days for which an object is kept, at least: what the template's shortest retention is. Older
 /// ones may be gone.
@@ -121,15 +117,6 @@ pub fn open(name: &ObjectName, object: &[u8]) -> Result<Vec<u8>, Damage> {
     }
 }
 
-/// What came of writing an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Put {
-    /// It is new.
-    New,
-    /// It was there: this batch has been here before.
-    AlreadyThere,
-}
-
 /// An object as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
@@ -157,122 +144,60 @@ pub enum Lock {
     NotHere,
 }
 
-/// What went wrong with the archive.
-#[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
-    /// S3's own error, with its causes.
-    #[error("S3: {0}")]
-    S3(String),
-    /// The directory's.
-    #[error("{path}: {error}")]
-    Directory {
-        /// Which file or directory.
-        path: String,
-        /// What the system says.
-        error: io::Error,
-    },
-}
-
-/// Where the archive is.
+/// The archive: a bucket with Object Lock, or a directory.
 #[derive(Clone, Debug)]
-pub enum Archive {
-    /// A bucket with Object Lock.
-    S3 {
-        /// How it is reached.
-        client: Client,
-        /// Its name.
-        bucket: String,
-    },
-    /// A directory, on one machine.
-    Directory(PathBuf),
+pub struct Archive {
+    objects: Objects,
 }
 
 impl Archive {
-    /// Writes an object, if it is not there. Safe to repeat.
-    pub async fn put(&self, name: &ObjectName, object: Vec<u8>) -> Result<Put, ArchiveError> {
-        match self {
-            Self::S3 { client, bucket } => {
-                let put = client
-                    .put_object()
-                    .bucket(bucket)
-                    .key(name.to_string())
-                    // Otherwise each repetition would be one more locked version.
-                    .if_none_match("*")
-                    .content_type("application/gzip")
-                    .body(ByteStream::from(object))
-                    .send()
-                    .await;
-                match put {
-                    Ok(_) => Ok(Put::New),
-                    Err(error) if error.code() == Some("PreconditionFailed") => {
-                        Ok(Put::AlreadyThere)
-                    }
-                    Err(error) => Err(s3(error)),
-                }
-            }
-            Self::Directory(directory) => put_file(&directory.join(name.to_string()), &object),
-        }
+    /// The archive in these objects.
+    pub fn new(objects: Objects) -> Self {
+        Self { objects }
+    }
+
+    /// Where it is.
+    pub fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// Writes an object, if it is not there: otherwise each repetition would be one more locked
+    /// version. Safe to repeat.
+    pub async fn put(&self, name: &ObjectName, object: Vec<u8>) -> Result<Put, ObjectsError> {
+        let headers = Headers {
+            content_type: "application/gzip",
+            cache_control: None,
+        };
+        self.objects
+            .put_new(&name.to_string(), object, headers)
+            .await
     }
 
     /// The objects of a source and a day, by name.
-    pub async fn list(&self, source: Source, date: Date) -> Result<Vec<Listed>, ArchiveError> {
-        let prefix = ObjectName::prefix(source, date);
-        let mut listed = match self {
-            Self::S3 { client, bucket } => {
-                let mut pages = client
-                    .list_objects_v2()
-                    .bucket(bucket)
-                    .prefix(prefix)
-                    .into_paginator()
-                    .send();
-                let mut listed = Vec::new();
-                while let Some(page) = pages.next().await {
-                    for object in page.map_err(s3)?.contents.unwrap_or_default() {
-                        let bytes = object.size.and_then(|size| u64::try_from(size).ok());
-                        let key = object.key.unwrap_or_default();
-                        listed.push(Listed::of(key, bytes.unwrap_or_default()));
-                    }
-                }
-                listed
-            }
-            Self::Directory(directory) => list_files(directory, &prefix)?,
-        };
+    pub async fn list(&self, source: Source, date: Date) -> Result<Vec<Listed>, ObjectsError> {
+        let listed = self.objects.list(&ObjectName::prefix(source, date)).await?;
+        let listed = listed.into_iter().map(|(key, bytes)| Listed {
+            name: key.parse().ok(),
+            key,
+            bytes,
+        });
+        let mut listed: Vec<Listed> = listed.collect();
         listed.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(listed)
     }
 
     /// Reads an object; `None` if it is not there.
-    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ArchiveError> {
-        match self {
-            Self::S3 { client, bucket } => {
-                let got = client.get_object().bucket(bucket).key(key).send().await;
-                let object = match got {
-                    Ok(object) => object,
-                    Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-                    Err(error) => return Err(s3(error)),
-                };
-                let body = object.body.collect().await;
-                let body = body.map_err(|error| ArchiveError::S3(aws::causes(&error)))?;
-                Ok(Some(body.to_vec()))
-            }
-            Self::Directory(directory) => {
-                let path = directory.join(key);
-                match std::fs::read(&path) {
-                    Ok(object) => Ok(Some(object)),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                    Err(error) => Err(file_error(&path, error)),
-                }
-            }
-        }
+    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ObjectsError> {
+        self.objects.get(key).await
     }
 
     /// Until when an object is locked.
-    pub async fn lock(&self, key: &str) -> Result<Lock, ArchiveError> {
-        let Self::S3 { client, bucket } = self else {
+    pub async fn lock(&self, key: &str) -> Result<Lock, ObjectsError> {
+        let Objects::S3 { client, bucket } = &self.objects else {
             return Ok(Lock::NotHere);
         };
         let head = client.head_object().bucket(bucket).key(key).send().await;
-        let head = head.map_err(s3)?;
+        let head = head.map_err(objects::s3)?;
         let instant = |time: Option<aws_sdk_s3::primitives::DateTime>| {
             time.and_then(|time| Timestamp::from_second(time.secs()).ok())
         };
@@ -284,71 +209,6 @@ impl Archive {
             _ => Lock::None,
         })
     }
-}
-
-impl Listed {
-    fn of(key: String, bytes: u64) -> Self {
-        let name = key.parse().ok();
-        Self { name, key, bytes }
-    }
-}
-
-fn s3<E, R>(error: SdkError<E, R>) -> ArchiveError
-where
-    E: std::error::Error + 'static,
-    R: fmt::Debug + 'static,
-{
-    ArchiveError::S3(aws::causes(&error))
-}
-
-fn file_error(path: &Path, error: io::Error) -> ArchiveError {
-    ArchiveError::Directory {
-        path: path.display().to_string(),
-        error,
-    }
-}
-
-/// Renamed into place: a reader never sees half an object, and a process that is killed leaves
-/// none.
-fn put_file(path: &Path, object: &[u8]) -> Result<Put, ArchiveError> {
-    let directory = path.parent().unwrap_or(path);
-    let put = || {
-        std::fs::create_dir_all(directory)?;
-        let mut draft = tempfile::NamedTempFile::new_in(directory)?;
-        draft.write_all(object)?;
-        match draft.persist_noclobber(path) {
-            Ok(_) => Ok(Put::New),
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
-                Ok(Put::AlreadyThere)
-            }
-            Err(error) => Err(error.error),
-        }
-    };
-    put().map_err(|error| file_error(path, error))
-}
-
-fn list_files(directory: &Path, prefix: &str) -> Result<Vec<Listed>, ArchiveError> {
-    let folder = directory.join(prefix);
-    let list = || {
-        let mut listed = Vec::new();
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(listed),
-            Err(error) => return Err(error),
-        };
-        for entry in entries {
-            let entry = entry?;
-            let file = entry.file_name().to_string_lossy().into_owned();
-            // A draft of a process that was killed.
-            if file.starts_with(".tmp") {
-                continue;
-            }
-            let bytes = entry.metadata()?.len();
-            listed.push(Listed::of(format!("{prefix}{file}"), bytes));
-        }
-        Ok(listed)
-    };
-    list().map_err(|error| file_error(&folder, error))
 }
 
 #[cfg(test)]
@@ -390,7 +250,7 @@ mod tests {
     #[tokio::test]
     async fn a_directory_keeps_what_it_has() {
         let directory = tempfile::tempdir().unwrap();
-        let archive = Archive::Directory(directory.path().to_owned());
+        let archive = Archive::new(Objects::Directory(directory.path().to_owned()));
         let object = name(b"{}\n");
         assert_eq!(archive.list(object.source, object.date).await.unwrap(), []);
         let put = archive.put(&object, b"first".to_vec()).await;

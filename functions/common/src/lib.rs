@@ -19,6 +19,8 @@ pub mod lease;
 pub mod license;
 pub mod network;
 pub mod notice;
+#[cfg(feature = "objects")]
+pub mod objects;
 pub mod product;
 pub mod renewal;
 pub mod serial;

@@ -14,12 +14,12 @@ use tegata_common::notice::{
     Again, Announced, Delivery, DeliveryId, Facts, Forgiven, Kind, Notice, NoticeId, Pause, Queued,
     Sending, State, Tally,
 };
+use tegata_common::objects::Objects;
 use tegata_common::table::notices::{StoredDelivery, Work};
 use tegata_common::table::{Act, Revision, Stored, TableError};
 
 use crate::audience::Stores;
 use crate::channels::news::{self, NewsError};
-use crate::channels::shelf::Shelf;
 use crate::channels::status_page::StatusPage;
 use crate::queue::{Message, Queue, QueueError};
 use crate::render::Sender;
@@ -52,7 +52,7 @@ pub struct Announce {
     /// Where messages go.
     pub queue: Queue,
     /// Where the news page goes.
-    pub shelf: Shelf,
+    pub cdn: Objects,
     /// Where incidents and maintenance go too, if there is one.
     pub status_page: Option<StatusPage>,
     /// What knows the day's quota, if anything does.
@@ -424,7 +424,7 @@ impl Announce {
         notices.push(changed.clone());
         let url = self.status_page.as_ref().map(StatusPage::url);
         let only = Some(&changed.notice_id);
-        news::publish(&notices, &self.shelf, &self.sender, url.as_deref(), only).await
+        news::publish(&notices, &self.cdn, &self.sender, url.as_deref(), only).await
     }
 
     /// How much of the day's quota is used with what is still to be sent, in percent.

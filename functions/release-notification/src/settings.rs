@@ -7,13 +7,13 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tegata_common::aws::{Environment, MissingVariable, Patience, TrustError};
 use tegata_common::customer::{EmailAddress, EmailAddressError};
+use tegata_common::objects::Objects;
 use tegata_common::table::customers::Customers;
 use tegata_common::table::licenses::Licenses;
 use tegata_common::table::notices::Notices;
 
 use crate::announce::Announce;
 use crate::audience::Stores;
-use crate::channels::shelf::Shelf;
 use crate::channels::status_page::{API, ApiKey, StatusPage, StatusPageError};
 use crate::deliver::Deliver;
 use crate::feedback::Feedback;
@@ -140,10 +140,6 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         let http = aws.https_client()?;
         let config = |service| aws.sdk_config(service, http.clone(), PATIENCE);
         let dynamodb = aws_sdk_dynamodb::Client::new(&config("DYNAMODB"));
-        let s3 = config("S3");
-        let s3 = aws_sdk_s3::config::Builder::from(&s3)
-            // A local AWS has no host names of its own for buckets.
-            .force_path_style(s3.endpoint_url().is_some());
         let minutes: u32 = self.number("EVIDENCE_WINDOW_MINUTES", "minutes, from 1")?;
         let secrets = config("SECRETS_MANAGER");
         Ok(Announce {
@@ -156,10 +152,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
                 client: aws_sdk_sqs::Client::new(&config("SQS")),
                 url: self.required("DELIVERY_QUEUE_URL")?,
             },
-            shelf: Shelf::S3 {
-                client: aws_sdk_s3::Client::from_conf(s3.build()),
-                bucket: self.required("CDN_BUCKET")?,
-            },
+            cdn: Objects::bucket(&config("S3"), self.required("CDN_BUCKET")?),
             status_page: match self.optional("STATUS_PAGE") {
                 None => None,
                 Some(subdomain) => {

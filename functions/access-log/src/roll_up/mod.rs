@@ -11,8 +11,9 @@ use jiff::{Timestamp, ToSpan as _};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tegata_common::access::{AccessRecord, Source};
-use tegata_common::archive::{self, Archive, ArchiveError, KEPT_DAYS, Listed};
+use tegata_common::archive::{self, Archive, KEPT_DAYS, Listed};
 use tegata_common::aws::TrustError;
+use tegata_common::objects::ObjectsError;
 use tegata_common::table::TableError;
 use tegata_common::table::usage::{DayState, UsageTable};
 use tegata_common::usage::day::Day;
@@ -43,7 +44,7 @@ pub struct RollUp {
 pub enum RollUpError {
     /// The archive failed.
     #[error("the archive: {0}")]
-    Archive(#[from] ArchiveError),
+    Archive(#[from] ObjectsError),
     /// The table failed.
     #[error("the usage: {0}")]
     Table(#[from] TableError),

@@ -1,9 +1,10 @@
 //! The news page on the CDN.
 
 use tegata_common::notice::{Notice, NoticeId};
+use tegata_common::objects::{Objects, ObjectsError};
 use tegata_common::table::TableError;
 
-use super::shelf::{Caching, Shelf, ShelfError};
+use super::changes_within_a_minute;
 use crate::render::news::{Page, pages};
 use crate::render::{RenderError, Sender};
 
@@ -18,13 +19,13 @@ pub enum NewsError {
     Render(#[from] RenderError),
     /// A page cannot be put.
     #[error("{0}")]
-    Shelf(#[from] ShelfError),
+    Cdn(#[from] ObjectsError),
 }
 
 /// Writes the lists and feeds, and the pages of one notice or of all. Safe to repeat.
 pub async fn publish(
     notices: &[Notice],
-    shelf: &Shelf,
+    cdn: &Objects,
     sender: &Sender,
     status_page_url: Option<&str>,
     only: Option<&NoticeId>,
@@ -40,9 +41,8 @@ pub async fn publish(
     let written = wanted.len();
     for page in wanted {
         let content = page.content.into_bytes();
-        shelf
-            .put(&page.path, content, page.content_type, Caching::Minute)
-            .await?;
+        let headers = changes_within_a_minute(page.content_type);
+        cdn.put(&page.path, content, headers).await?;
     }
     Ok(written)
 }

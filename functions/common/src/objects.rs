@@ -1,0 +1,248 @@
+//! Objects by their keys: in a bucket, or in a directory on one machine.
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_types::SdkConfig;
+
+use crate::aws;
+
+/// Where objects are.
+#[derive(Clone, Debug)]
+pub enum Objects {
+    /// In a bucket.
+    S3 {
+        /// How it is reached.
+        client: Client,
+        /// Its name.
+        bucket: String,
+    },
+    /// In a directory, as files.
+    Directory(PathBuf),
+}
+
+/// What went wrong with an object.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectsError {
+    /// S3's own error, with its causes.
+    #[error("S3: {0}")]
+    S3(String),
+    /// The directory's.
+    #[error("{path}: {error}")]
+    Directory {
+        /// Which file or directory.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// What came of writing an object that must not replace another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is new.
+    New,
+    /// There is one under its key, and it stays.
+    AlreadyThere,
+}
+
+/// What a bucket tells whoever reads an object over HTTP. A directory keeps neither.
+#[derive(Clone, Copy, Debug)]
+pub struct Headers<'a> {
+    /// `Content-Type`.
+    pub content_type: &'a str,
+    /// `Cache-Control`.
+    pub cache_control: Option<&'a str>,
+}
+
+impl Objects {
+    /// A function's bucket.
+    pub fn bucket(config: &SdkConfig, bucket: impl Into<String>) -> Self {
+        let config = aws_sdk_s3::config::Builder::from(config)
+            // A local AWS has no host names of its own for buckets.
+            .force_path_style(config.endpoint_url().is_some())
+            .build();
+        Self::S3 {
+            client: Client::from_conf(config),
+            bucket: bucket.into(),
+        }
+    }
+
+    /// Writes an object, in place of what was there.
+    pub async fn put(
+        &self,
+        key: &str,
+        content: Vec<u8>,
+        headers: Headers<'_>,
+    ) -> Result<(), ObjectsError> {
+        match self {
+            Self::S3 { client, bucket } => {
+                let put = put_object(client, bucket, key, content, headers);
+                put.send().await.map_err(s3)?;
+                Ok(())
+            }
+            Self::Directory(directory) => {
+                let path = directory.join(key);
+                let put = || Ok(draft(&path, &content)?.persist(&path)?);
+                put().map_err(|error: io::Error| file_error(&path, error))?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes an object, if there is none. Safe to repeat.
+    pub async fn put_new(
+        &self,
+        key: &str,
+        content: Vec<u8>,
+        headers: Headers<'_>,
+    ) -> Result<Put, ObjectsError> {
+        match self {
+            Self::S3 { client, bucket } => {
+                let put = put_object(client, bucket, key, content, headers).if_none_match("*");
+                match put.send().await {
+                    Ok(_) => Ok(Put::New),
+                    Err(error) if error.code() == Some("PreconditionFailed") => {
+                        Ok(Put::AlreadyThere)
+                    }
+                    Err(error) => Err(s3(error)),
+                }
+            }
+            Self::Directory(directory) => {
+                let path = directory.join(key);
+                let draft = draft(&path, &content).map_err(|error| file_error(&path, error))?;
+                match draft.persist_noclobber(&path) {
+                    Ok(_) => Ok(Put::New),
+                    Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+                        Ok(Put::AlreadyThere)
+                    }
+                    Err(error) => Err(file_error(&path, error.error)),
+                }
+            }
+        }
+    }
+
+    /// Reads an object; `None` if it is not there.
+    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ObjectsError> {
+        match self {
+            Self::S3 { client, bucket } => {
+                let got = client.get_object().bucket(bucket).key(key).send().await;
+                let object = match got {
+                    Ok(object) => object,
+                    Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+                    Err(error) => return Err(s3(error)),
+                };
+                let body = object.body.collect().await;
+                let body = body.map_err(|error| ObjectsError::S3(aws::causes(&error)))?;
+                Ok(Some(body.to_vec()))
+            }
+            Self::Directory(directory) => {
+                let path = directory.join(key);
+                match std::fs::read(&path) {
+                    Ok(content) => Ok(Some(content)),
+                    Err(error) if is_absent(&error) => Ok(None),
+                    Err(error) => Err(file_error(&path, error)),
+                }
+            }
+        }
+    }
+
+    /// The keys that begin with a prefix, which ends with a slash, and their sizes in bytes.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>, ObjectsError> {
+        match self {
+            Self::S3 { client, bucket } => {
+                let mut pages = client
+                    .list_objects_v2()
+                    .bucket(bucket)
+                    .prefix(prefix)
+                    .into_paginator()
+                    .send();
+                let mut listed = Vec::new();
+                while let Some(page) = pages.next().await {
+                    for object in page.map_err(s3)?.contents.unwrap_or_default() {
+                        let bytes = object.size.and_then(|size| u64::try_from(size).ok());
+                        listed.push((object.key.unwrap_or_default(), bytes.unwrap_or_default()));
+                    }
+                }
+                Ok(listed)
+            }
+            Self::Directory(directory) => {
+                let folder = directory.join(prefix);
+                list_files(&folder, prefix).map_err(|error| file_error(&folder, error))
+            }
+        }
+    }
+}
+
+fn put_object(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    content: Vec<u8>,
+    headers: Headers<'_>,
+) -> aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder {
+    client
+        .put_object()
+        .bucket(bucket)
+        .key(key)
+        .content_type(headers.content_type)
+        .set_cache_control(headers.cache_control.map(str::to_owned))
+        .body(ByteStream::from(content))
+}
+
+/// A directory is no file either, and a file has nothing under it.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory
+    )
+}
+
+/// Renamed into place later: a reader never sees half a file, and a process that is killed leaves
+/// none.
+fn draft(path: &Path, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+    let directory = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(directory)?;
+    let mut draft = tempfile::NamedTempFile::new_in(directory)?;
+    draft.write_all(content)?;
+    Ok(draft)
+}
+
+fn list_files(folder: &Path, prefix: &str) -> io::Result<Vec<(String, u64)>> {
+    let mut listed = Vec::new();
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(listed),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let file = entry.file_name().to_string_lossy().into_owned();
+        // A draft of a process that was killed.
+        if file.starts_with(".tmp") {
+            continue;
+        }
+        listed.push((format!("{prefix}{file}"), entry.metadata()?.len()));
+    }
+    Ok(listed)
+}
+
+/// An error of S3's, with its causes.
+pub(crate) fn s3<E, R>(error: SdkError<E, R>) -> ObjectsError
+where
+    E: std::error::Error + 'static,
+    R: fmt::Debug + 'static,
+{
+    ObjectsError::S3(aws::causes(&error))
+}
+
+fn file_error(path: &Path, error: io::Error) -> ObjectsError {
+    ObjectsError::Directory {
+        path: path.display().to_string(),
+        error,
+    }
+}
