@@ -98,7 +98,7 @@ async fn main() {
     };
     let started = Instant::now();
     let report = announce.run(now, || false).await.unwrap();
-    assert_eq!(report.queued, contacts);
+    assert_eq!(report.queued, usize::try_from(contacts).unwrap());
     println!(
         "announced and queued in {:.1} s",
         started.elapsed().as_secs_f64()

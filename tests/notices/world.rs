@@ -511,10 +511,9 @@ impl World {
             by: "operator",
             change: "retry-failed",
         };
-        let stored = operate::notice(&self.direct, &self.id).await.unwrap();
         let all = self.direct.deliveries(&self.id, None).await.unwrap();
         let failed = operate::failed(all, self.now);
-        operate::retry(&self.direct, &stored, &failed, &act)
+        operate::retry(&self.direct, &self.id, &failed, &act)
             .await
             .unwrap();
     }

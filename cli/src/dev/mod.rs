@@ -25,7 +25,6 @@ use license_renewal::handler::Renewal;
 use license_renewal::report::Report;
 use release_notification::channels::news;
 use release_notification::render::Sender;
-use tegata_common::notice::Notice;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -162,8 +161,7 @@ fn handlers(place: &Place) -> Handlers {
 
 /// The news page with the address that this process has.
 async fn write_news(place: &Place, sender: &Sender) -> anyhow::Result<()> {
-    let notices = place.notices.all().await?.into_iter();
-    let notices: Vec<Notice> = notices.map(|stored| stored.value).collect();
+    let notices = place.notices.all().await?;
     news::publish(&notices, &place.cdn, sender, None, None).await?;
     Ok(())
 }

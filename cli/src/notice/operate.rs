@@ -72,43 +72,30 @@ pub(super) async fn resume(
     write: DryRun,
 ) -> anyhow::Result<()> {
     let act = place.act("resume");
-    let done = match id {
-        None => {
-            let sending = place.notices.sending().await?;
-            let paused = sending.and_then(|stored| stored.value.paused);
-            let Some(pause) = paused else {
-                anyhow::bail!("sending is not paused");
-            };
-            if output == Output::Text {
-                say!(
-                    "was paused since {}: {}",
-                    place.local_time(pause.at),
-                    pause.reason
-                );
-            }
-            if !write.dry_run {
-                operate::set_sending(&place.notices, None, &act).await?;
-            }
-            "sending goes on within a minute".to_owned()
-        }
-        Some(id) => {
-            let stored = operate::notice(&place.notices, id).await?;
-            let Some(pause) = &stored.value.paused else {
-                anyhow::bail!("{id} is not paused");
-            };
-            if output == Output::Text {
-                say!(
-                    "was paused since {}: {}",
-                    place.local_time(pause.at),
-                    pause.reason
-                );
-            }
-            if !write.dry_run {
-                operate::resume(&place.notices, &stored, &act).await?;
-            }
-            format!("{id} goes on within a minute")
-        }
+    let notices = &place.notices;
+    let stored = match id {
+        Some(id) => Some(operate::notice(notices, id).await?),
+        None => None,
     };
+    let paused = match &stored {
+        Some(stored) => stored.value.paused.clone(),
+        None => notices.sending().await?.and_then(|of| of.value.paused),
+    };
+    let what = id.map_or("sending", NoticeId::as_str);
+    let Some(pause) = paused else {
+        anyhow::bail!("{what} is not paused");
+    };
+    if output == Output::Text {
+        let since = place.local_time(pause.at);
+        say!("was paused since {since}: {}", pause.reason);
+    }
+    if !write.dry_run {
+        match &stored {
+            Some(stored) => operate::resume(notices, stored, &act).await?,
+            None => operate::set_sending(notices, None, &act).await?,
+        }
+    }
+    let done = format!("{what} goes on within a minute");
     conclude(output, write, id, "resume", 0, &done)
 }
 
@@ -119,17 +106,11 @@ pub(super) async fn cancel(
     write: DryRun,
 ) -> anyhow::Result<()> {
     let stored = operate::notice(&place.notices, id).await?;
-    let waiting = stored
-        .value
-        .updates
-        .iter()
-        .filter(|of| of.announced.is_none());
-    let waiting = waiting.count();
-    if !write.dry_run && waiting > 0 {
-        operate::cancel(&place.notices, &stored, &place.act("cancel")).await?;
+    if stored.value.is_announced() {
+        return Err(OperateError::NothingToCancel(id.clone()).into());
     }
-    if waiting == 0 {
-        anyhow::bail!("nothing of {id} is still to be announced");
+    if !write.dry_run {
+        operate::cancel(&place.notices, &stored, &place.act("cancel")).await?;
     }
     conclude(
         output,
@@ -149,7 +130,7 @@ pub(super) async fn resolve(
     verdict: VerdictArg,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    let stored = operate::notice(&place.notices, id).await?;
+    operate::notice(&place.notices, id).await?;
     let deliveries = match delivery {
         Some(delivery) => {
             let found = place.notices.delivery(id, delivery).await?;
@@ -176,12 +157,9 @@ pub(super) async fn resolve(
     );
     if !write.dry_run {
         for delivery in &deliveries {
-            // Each writes the notice: the next one starts from there.
-            let stored = operate::notice(&place.notices, id).await?;
-            operate::resolve(&place.notices, &stored, delivery, verdict, &act).await?;
+            operate::resolve(&place.notices, id, delivery, verdict, &act).await?;
         }
     }
-    drop(stored);
     conclude(output, write, Some(id), "resolve", deliveries.len(), &done)
 }
 
@@ -191,7 +169,7 @@ pub(super) async fn retry(
     id: &NoticeId,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    let stored = operate::notice(&place.notices, id).await?;
+    operate::notice(&place.notices, id).await?;
     let all = place.notices.deliveries(id, None).await?;
     let failed = operate::failed(all, place.now);
     if output == Output::Text {
@@ -204,7 +182,7 @@ pub(super) async fn retry(
     }
     if !write.dry_run && !failed.is_empty() {
         let act = place.act("retry-failed");
-        operate::retry(&place.notices, &stored, &failed, &act).await?;
+        operate::retry(&place.notices, id, &failed, &act).await?;
     }
     let number = count(failed.len(), "delivery is", "deliveries are");
     let done = format!("{number} attempted once more");

@@ -101,16 +101,9 @@ pub(super) async fn preview(
 fn languages(of: impl Iterator<Item = Language>) -> BTreeMap<&'static str, usize> {
     let mut languages = BTreeMap::new();
     for language in of {
-        *languages.entry(code(language)).or_default() += 1;
+        *languages.entry(language.as_str()).or_default() += 1;
     }
     languages
-}
-
-fn code(language: Language) -> &'static str {
-    match language {
-        Language::Ja => "ja",
-        Language::En => "en",
-    }
 }
 
 /// The notice as it will be on the news page.
@@ -167,13 +160,13 @@ fn write(
     for language in [Language::Ja, Language::En] {
         let delivery = sample(notice, update, &nobody, language)?;
         let parts = mail::mail(notice, update, &delivery, &place.sender)?;
-        let code = code(language);
+        let code = language.as_str();
         put(format!("mail.{code}.html"), parts.html.as_bytes())?;
         put(format!("mail.{code}.txt"), parts.text.as_bytes())?;
         let raw = mail::message(parts, notice, &delivery, &place.sender, place.now)?;
         put(format!("mail.{code}.eml"), &raw)?;
     }
-    let pages = news::pages(std::slice::from_ref(notice), &place.sender, None)?;
+    let pages = news::pages(std::slice::from_ref(notice), &place.sender, None, None)?;
     for (language, code) in [(Language::Ja, "ja"), (Language::En, "en")] {
         let path = news::notice_path(&notice.notice_id, language);
         let page = pages.iter().find(|page| page.path == path);
@@ -198,7 +191,7 @@ async fn test(
         match &place.post {
             Post::Outbox(directory) => {
                 std::fs::create_dir_all(directory)?;
-                let name = format!("test.{}.{}.eml", notice.notice_id, code(language));
+                let name = format!("test.{}.{}.eml", notice.notice_id, language.as_str());
                 std::fs::write(directory.join(name), raw)?;
             }
             Post::Ses(client) => {

@@ -116,7 +116,7 @@ async fn last_audience(
         Some((id.clone(), update - 1))
     } else {
         let all = place.notices.all().await?;
-        let of_its_kind = all.into_iter().map(|stored| stored.value).filter(|other| {
+        let of_its_kind = all.into_iter().filter(|other| {
             other.notice_id != *id
                 && other.kind.as_str() == notice.kind.as_str()
                 && other

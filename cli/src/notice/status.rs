@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use release_notification::operate;
 use serde_json::{Value, json};
-use tegata_common::notice::{Channel, Notice, NoticeId, Outcome, State, Tally, Why};
+use tegata_common::notice::{Channel, Notice, NoticeId, Outcome, State, Tally};
 use tegata_common::table::Stored;
 use tegata_common::table::notices::StoredDelivery;
 
@@ -26,15 +26,29 @@ struct Looked {
 
 async fn look(place: &Place, id: &NoticeId, now: Timestamp) -> anyhow::Result<Looked> {
     let Stored { value: notice, .. } = operate::notice(&place.notices, id).await?;
-    let sending = place.notices.sending().await?;
+    let sending_paused = sending_paused(place).await?;
+    look_at(place, notice, sending_paused, now).await
+}
+
+async fn look_at(
+    place: &Place,
+    notice: Notice,
+    sending_paused: Option<String>,
+    now: Timestamp,
+) -> anyhow::Result<Looked> {
     Ok(Looked {
-        deliveries: place.notices.deliveries(id, None).await?,
-        sending_paused: sending
-            .and_then(|stored| stored.value.paused)
-            .map(|pause| pause.reason),
+        deliveries: place.notices.deliveries(&notice.notice_id, None).await?,
+        sending_paused,
         notice,
         now,
     })
+}
+
+/// Why all sending is paused, if so.
+async fn sending_paused(place: &Place) -> anyhow::Result<Option<String>> {
+    let sending = place.notices.sending().await?;
+    let paused = sending.and_then(|stored| stored.value.paused);
+    Ok(paused.map(|pause| pause.reason))
 }
 
 impl Looked {
@@ -49,24 +63,16 @@ impl Looked {
 
     /// Whether all was sent that is to be sent now.
     fn is_sent(&self) -> bool {
-        let mut updates = self.notice.updates.iter();
-        let tally = self.tally(None);
-        updates.all(|update| update.announced.is_some())
-            && tally.count(State::Pending) + tally.count(State::Sending) == 0
+        self.notice.is_announced() && self.tally(None).waiting() == 0
     }
 
     fn state(&self) -> &'static str {
         let tally = self.tally(None);
         if self.notice.paused.is_some() || self.sending_paused.is_some() && tally.open() > 0 {
             "paused"
-        } else if self
-            .notice
-            .updates
-            .iter()
-            .any(|update| update.announced.is_none())
-        {
+        } else if !self.notice.is_announced() {
             "scheduled"
-        } else if tally.count(State::Pending) + tally.count(State::Sending) > 0 {
+        } else if tally.waiting() > 0 {
             "sending"
         } else if self.notice.updates.is_empty() {
             "cancelled"
@@ -97,11 +103,10 @@ pub(super) async fn status(
             bar.set_length(u64::try_from(tally.total()).unwrap_or(u64::MAX));
             let done = tally.total() - tally.open();
             bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
-            let counts = counts(&tally);
             if is_seen {
-                bar.set_message(counts);
+                bar.set_message(tally.to_string());
             } else if output == Output::Text && tally.total() > 0 {
-                eprintln!("{done}/{} {counts}", tally.total());
+                eprintln!("{done}/{} {tally}", tally.total());
             }
             tokio::time::sleep(INTERVAL).await;
             looked = look(place, id, Timestamp::now()).await?;
@@ -115,15 +120,6 @@ pub(super) async fn status(
             Ok(())
         }
     }
-}
-
-fn counts(tally: &Tally) -> String {
-    let counts = tally.by_count();
-    let counts: Vec<String> = counts
-        .iter()
-        .map(|(state, count)| format!("{count} {}", state.as_str()))
-        .collect();
-    counts.join(", ")
 }
 
 fn print(looked: &Looked, place: &Place) {
@@ -300,14 +296,8 @@ pub(super) async fn ledger(place: &Place, id: &NoticeId, watch: bool) -> anyhow:
             &delivery.delivery.to_string(),
             &delivery.delivery.update.to_string(),
             &cell(delivery.email.as_str()),
-            match delivery.why {
-                Why::Primary => "primary",
-                Why::Additional => "additional",
-            },
-            match delivery.language {
-                tegata_common::customer::Language::Ja => "ja",
-                tegata_common::customer::Language::En => "en",
-            },
+            delivery.why.as_str(),
+            delivery.language.as_str(),
             &customers.join(" "),
             state.as_str(),
             &attempts.to_string(),
@@ -331,30 +321,25 @@ fn cell(text: &str) -> String {
 }
 
 pub(super) async fn list(place: &Place, output: Output) -> anyhow::Result<()> {
-    let mut notices: Vec<Notice> = place
-        .notices
-        .all()
-        .await?
-        .into_iter()
-        .map(|stored| stored.value)
-        .collect();
+    let mut notices = place.notices.all().await?;
+    let sending_paused = sending_paused(place).await?;
     let first = |notice: &Notice| notice.updates.first().map(|update| update.send_at);
     notices.sort_by_key(|notice| std::cmp::Reverse(first(notice)));
     let mut rows = Vec::new();
     let mut documents = Vec::new();
     for notice in notices {
-        let id = notice.notice_id.clone();
-        let looked = look(place, &id, place.now).await?;
+        let looked = look_at(place, notice, sending_paused.clone(), place.now).await?;
+        let notice = &looked.notice;
         let tally = looked.tally(None);
         if output == Output::Json {
             documents.push(as_json(&looked, place));
             continue;
         }
         rows.push(vec![
-            id.to_string(),
+            notice.notice_id.to_string(),
             notice.kind.as_str().to_owned(),
             looked.state().to_owned(),
-            first(&notice)
+            first(notice)
                 .map(|at| place.local_time(at))
                 .unwrap_or_default(),
             notice

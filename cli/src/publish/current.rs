@@ -4,7 +4,6 @@ use anyhow::bail;
 use release_notification::channels::changes_within_a_minute;
 use release_notification::gate;
 use serde_json::json;
-use tegata_common::notice::Notice;
 use tegata_common::product::ProductSlug;
 use tegata_common::table::notices::CurrentVersion;
 
@@ -36,7 +35,6 @@ pub(super) async fn make(
         return Err(NotFound(missing).into());
     };
     let notices = place.notices.all().await?;
-    let notices: Vec<Notice> = notices.into_iter().map(|stored| stored.value).collect();
     let notice = gate::notice_of(&notices, product, version);
     let deliveries = match notice {
         Some(notice) => place.notices.deliveries(&notice.notice_id, None).await?,

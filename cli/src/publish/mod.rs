@@ -9,7 +9,6 @@ use clap::Subcommand;
 use release_notification::channels::news::publish;
 use release_notification::render::news::pages;
 use serde_json::json;
-use tegata_common::notice::Notice;
 use tegata_common::product::ProductSlug;
 
 use crate::change::DryRun;
@@ -92,10 +91,9 @@ async fn news(
     status_page: Option<&str>,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    let notices = place.notices.all().await?.into_iter();
-    let notices: Vec<Notice> = notices.map(|stored| stored.value).collect();
+    let notices = place.notices.all().await?;
     let pages = match write.dry_run {
-        true => pages(&notices, &place.sender, status_page)?.len(),
+        true => pages(&notices, &place.sender, status_page, None)?.len(),
         false => publish(&notices, &place.cdn, &place.sender, status_page, None).await?,
     };
     match output {

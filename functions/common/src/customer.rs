@@ -207,6 +207,16 @@ pub enum Language {
     En,
 }
 
+impl Language {
+    /// The language as it stands in tables, pages and mails: `ja`, `en`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ja => "ja",
+            Self::En => "en",
+        }
+    }
+}
+
 /// How bad an incident is, the mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -217,6 +227,17 @@ pub enum Severity {
     Major,
     /// Plug-ins do not work.
     Critical,
+}
+
+impl Severity {
+    /// The severity as it stands in files and pages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Minor => "minor",
+            Self::Major => "major",
+            Self::Critical => "critical",
+        }
+    }
 }
 
 /// A person or list at a customer's whom notices reach.

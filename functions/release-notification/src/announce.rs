@@ -100,7 +100,7 @@ impl Announce {
         let sending = notices.sending().await?;
         let sending = sending.map(|stored| stored.value).unwrap_or_default();
         let is_paused = sending.paused.is_some();
-        report.paused += u32::from(is_paused);
+        report.paused += usize::from(is_paused);
         let due = notices.due(now).await?;
         for id in &due {
             if time_is_up() {
@@ -145,18 +145,20 @@ impl Announce {
             self.announce(&mut open, now, time_is_up, report).await?;
         }
         // Before the mails: what is wrong with those keeps nothing from the pages.
-        self.channels(&mut open, now).await?;
+        self.channels(&mut open, now).await;
         if open.notice != open.read {
             self.write(&mut open, Work::Due(now), now).await?;
         }
         let mut deliveries = Vec::new();
-        for number in numbers(&open.notice) {
-            deliveries.extend(self.stores.notices.deliveries(id, Some(number)).await?);
+        for update in open.notice.announced() {
+            let of_it = self.stores.notices.deliveries(id, Some(update.number));
+            deliveries.extend(of_it.await?);
         }
         if !is_paused {
             self.settle(&mut open, &mut deliveries, now, report).await?;
         }
-        let tally = self.tally(&deliveries, now);
+        let facts = deliveries.iter().map(|stored| &stored.delivery.facts);
+        let tally = Tally::of(facts, now, self.window);
         // An update's errors are its own: they do not stop the next one.
         let last = open.notice.last_announced();
         let of_the_last = deliveries
@@ -208,11 +210,7 @@ impl Announce {
             .collect();
         for number in due {
             // The promise is that it is told before. Whoever wants it told late says why.
-            let is_over = open
-                .notice
-                .kind
-                .planned_at()
-                .is_some_and(|planned| planned <= now);
+            let is_over = open.notice.kind.has_come(now);
             let is_wanted = open
                 .notice
                 .update(number)
@@ -220,7 +218,7 @@ impl Announce {
             if is_over && number == 1 && !is_wanted {
                 let reason = "what it announces was planned for an instant that has passed: plan \
                               it anew, or resume to send it all the same";
-                open.notice.paused = Some(self.pause(reason, now));
+                open.notice.paused = Some(Pause::new(now, &self.by, reason));
                 return Ok(());
             }
             let id = open.notice.notice_id.clone();
@@ -241,7 +239,7 @@ impl Announce {
                 .into_iter()
                 .map(|stored| stored.delivery.delivery)
                 .collect();
-            let recipients = u32::try_from(audience.recipients.len()).unwrap_or(u32::MAX);
+            let recipients = audience.recipients.len();
             let unreachable = audience.unreachable.len() + worked_out.unreadable.len();
             let deliveries = audience.recipients.into_iter().map(|recipient| Delivery {
                 notice_id: id.clone(),
@@ -273,7 +271,7 @@ impl Announce {
                 update.announced = Some(Announced {
                     at: now,
                     recipients,
-                    unreachable: u32::try_from(unreachable).unwrap_or(u32::MAX),
+                    unreachable,
                 });
             }
             // Before anything is queued: from here on its text stays as it is.
@@ -316,7 +314,7 @@ impl Announce {
             }
             messages.push(message(&stored.delivery));
         }
-        report.resent += u32::try_from(messages.len()).unwrap_or(u32::MAX);
+        report.resent += messages.len();
         Ok(self.queue.send(&messages, Duration::ZERO).await?)
     }
 
@@ -337,7 +335,7 @@ impl Announce {
             // What was queued before all sending went on may have been passed over.
             let is_valid = |queued: &Queued| resumed_at.is_none_or(|at| queued.at > at);
             if let Some(queued) = update.queued.filter(is_valid) {
-                let sending = f64::from(queued.messages) / self.rate.max(0.01) * 1.5;
+                let sending = queued.messages as f64 / self.rate.max(0.01) * 1.5;
                 let sending = SignedDuration::try_from_secs_f64(sending).unwrap_or_default();
                 if now < queued.at + QUEUED_AGAIN_AFTER + sending {
                     continue;
@@ -355,11 +353,10 @@ impl Announce {
                 continue;
             }
             self.queue.send(&messages, Duration::ZERO).await?;
-            let queued = u32::try_from(messages.len()).unwrap_or(u32::MAX);
-            report.queued += queued;
+            report.queued += messages.len();
             update.queued = Some(Queued {
                 at: now,
-                messages: queued,
+                messages: messages.len(),
             });
         }
         Ok(())
@@ -367,7 +364,7 @@ impl Announce {
 
     /// Brings the pages up to date. What fails is noted on the notice, shown, and tried again; it
     /// keeps no mail from being sent.
-    async fn channels(&self, open: &mut Open, now: Timestamp) -> Result<(), AnnounceError> {
+    async fn channels(&self, open: &mut Open, now: Timestamp) {
         let announced = open.notice.last_announced();
         if open.notice.news.done < announced && open.notice.news.is_due(now) {
             match self.publish_news(&open.notice).await {
@@ -378,47 +375,37 @@ impl Announce {
                 }
             }
         }
-        let Some(page) = self
-            .status_page
-            .as_ref()
-            .filter(|_| StatusPage::shows(&open.notice))
-        else {
-            return Ok(());
+        let shows = StatusPage::shows(&open.notice);
+        let Some(page) = self.status_page.as_ref().filter(|_| shows) else {
+            return;
         };
-        let behind: Vec<u16> = open
-            .notice
-            .announced()
-            .map(|update| update.number)
-            .filter(|number| *number > open.notice.status_page.done)
-            .collect();
-        for number in behind {
+        let next = |notice: &Notice| {
+            let done = notice.status_page.done;
+            notice.announced().find(|of| of.number > done).cloned()
+        };
+        while let Some(update) = next(&open.notice) {
             if !open.notice.status_page.is_due(now) {
-                return Ok(());
+                return;
             }
-            let Some(update) = open.notice.update(number) else {
-                return Ok(());
-            };
             let known = open.notice.status_page.external_id.clone();
-            match page.post(&open.notice, update, known.as_deref()).await {
+            match page.post(&open.notice, &update, known.as_deref()).await {
                 Ok(id) => {
                     open.notice.status_page.external_id = Some(id);
-                    open.notice.status_page.succeed(number);
+                    open.notice.status_page.succeed(update.number);
                 }
                 Err(error) => {
                     tracing::error!("the status page was not written: {error}");
                     open.notice.status_page.fail(now, error.to_string());
-                    return Ok(());
+                    return;
                 }
             }
         }
-        Ok(())
     }
 
     /// Writes the news page, as of this notice.
     async fn publish_news(&self, changed: &Notice) -> Result<usize, NewsError> {
         let notices = self.stores.notices.all().await?.into_iter();
         let mut notices: Vec<Notice> = notices
-            .map(|stored| stored.value)
             .filter(|notice| notice.notice_id != changed.notice_id)
             .collect();
         notices.push(changed.clone());
@@ -428,7 +415,7 @@ impl Announce {
     }
 
     /// How much of the day's quota is used with what is still to be sent, in percent.
-    async fn quota(&self, open: u32) -> Option<f64> {
+    async fn quota(&self, open: usize) -> Option<f64> {
         let account = match self.ses.as_ref()?.get_account().send().await {
             Ok(account) => account,
             Err(error) => {
@@ -437,14 +424,10 @@ impl Announce {
             }
         };
         let quota = account.send_quota?;
+        #[expect(clippy::cast_precision_loss, reason = "a share of a quota")]
+        let used = quota.sent_last24_hours + open as f64;
         // -1 is no limit.
-        (quota.max24_hour_send > 0.0)
-            .then(|| (quota.sent_last24_hours + f64::from(open)) / quota.max24_hour_send * 100.0)
-    }
-
-    fn tally(&self, deliveries: &[StoredDelivery], now: Timestamp) -> Tally {
-        let facts = deliveries.iter().map(|stored| &stored.delivery.facts);
-        Tally::of(facts, now, self.window)
+        (quota.max24_hour_send > 0.0).then(|| used / quota.max24_hour_send * 100.0)
     }
 
     fn is_done(&self, notice: &Notice, tally: &Tally) -> bool {
@@ -452,10 +435,7 @@ impl Announce {
         let is_on_status_page = self.status_page.is_none()
             || !StatusPage::shows(notice)
             || notice.status_page.done >= announced;
-        notice
-            .updates
-            .iter()
-            .all(|update| update.announced.is_some())
+        notice.is_announced()
             && notice.paused.is_none()
             && notice.news.done >= announced
             && is_on_status_page
@@ -479,14 +459,6 @@ impl Announce {
         open.read = open.notice.clone();
         Ok(())
     }
-
-    fn pause(&self, reason: &str, now: Timestamp) -> Pause {
-        Pause {
-            at: now,
-            by: self.by.clone(),
-            reason: reason.to_owned(),
-        }
-    }
 }
 
 fn message(delivery: &Delivery) -> Message {
@@ -496,55 +468,33 @@ fn message(delivery: &Delivery) -> Message {
     }
 }
 
-fn numbers(notice: &Notice) -> Vec<u16> {
-    notice.announced().map(|update| update.number).collect()
-}
-
 /// Stops a notice of which too many mails went wrong, beyond those that an operator let pass.
 fn stop_at_errors(notice: &mut Notice, tally: &Tally, by: &str, now: Timestamp) {
     let (wrong, attempted) = tally.errors();
     let forgiven = notice.forgiven;
-    let wrong = wrong.saturating_sub(usize::try_from(forgiven.wrong).unwrap_or(usize::MAX));
-    let seen = usize::try_from(forgiven.attempted).unwrap_or(usize::MAX);
-    let attempted = attempted.saturating_sub(seen);
+    let wrong = wrong.saturating_sub(forgiven.wrong);
+    let attempted = attempted.saturating_sub(forgiven.attempted);
     #[expect(clippy::cast_precision_loss, reason = "a share of mails")]
     let share = wrong as f64 / attempted.max(1) as f64;
-    let is_sending = tally.count(State::Pending) + tally.count(State::Sending) > 0;
-    if notice.paused.is_none() && is_sending && attempted >= ENOUGH && share > TOO_MANY {
-        let states = tally.by_count();
-        let states: Vec<String> = states
-            .iter()
-            .map(|(state, count)| format!("{count} {}", state.as_str()))
-            .collect();
-        notice.paused = Some(Pause {
-            at: now,
-            by: by.to_owned(),
-            reason: format!(
-                "of {attempted} mails {wrong} went wrong ({})",
-                states.join(", ")
-            ),
-        });
+    if notice.paused.is_none() && tally.waiting() > 0 && attempted >= ENOUGH && share > TOO_MANY {
+        let reason = format!("of {attempted} mails {wrong} went wrong ({tally})");
+        notice.paused = Some(Pause::new(now, by, &reason));
     }
 }
 
 /// Counts what is not as it should be.
 fn see(notice: &Notice, tally: &Tally, now: Timestamp, report: &mut AnnounceReport) {
-    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    report.open += count(tally.open());
-    report.unknown_overdue += count(tally.overdue);
-    report.paused += u32::from(notice.paused.is_some());
+    report.open += tally.open();
+    report.unknown_overdue += tally.overdue;
+    report.paused += usize::from(notice.paused.is_some());
     let is_late = notice
         .updates
         .iter()
         .any(|update| update.announced.is_none() && update.send_at + BEHIND_AFTER < now);
-    let is_after = notice
-        .kind
-        .planned_at()
-        .is_some_and(|planned| planned <= now);
-    let is_unsent = tally.count(State::Pending) + tally.count(State::Sending) > 0;
-    report.behind += u32::from(is_late || is_after && is_unsent);
+    let is_unsent = tally.waiting() > 0;
+    report.behind += usize::from(is_late || notice.kind.has_come(now) && is_unsent);
     let is_failing = notice.news.failed.is_some() || notice.status_page.failed.is_some();
-    report.channels_failing += u32::from(is_failing);
+    report.channels_failing += usize::from(is_failing);
 }
 
 /// Until when a notice with nothing to be done waits for its next update's time.

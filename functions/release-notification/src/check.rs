@@ -190,14 +190,6 @@ impl Problems {
     }
 }
 
-fn kind_name(kind: KindName) -> &'static str {
-    match kind {
-        KindName::Release => "release",
-        KindName::Maintenance => "maintenance",
-        KindName::Incident => "incident",
-    }
-}
-
 fn says_the_same(known: &Update, entry: &UpdateEntry) -> bool {
     (known.stage, known.severity, &known.body) == (entry.stage, entry.severity, &entry.body)
 }
@@ -283,7 +275,7 @@ fn texts(file: &NoticeFile, problems: &mut Problems) {
 /// What an update is added to is what was announced.
 fn same_thing(file: &NoticeFile, before: &Notice, problems: &mut Problems) {
     let kind = before.kind.as_str();
-    if kind != kind_name(file.kind) {
+    if kind != file.kind.as_str() {
         problems.add("kind", format!("it was announced as {kind}"));
     }
     if let Kind::Release { version, .. } = &before.kind

@@ -1,6 +1,7 @@
 //! One message, one mail: claimed, sent once, recorded.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use tegata_common::notice::{
     Claim, Delivery, Facts, Notice, NoticeId, Outcome, Pause, Sending, State,
 };
-use tegata_common::table::notices::{Notices, StoredDelivery, Work};
+use tegata_common::table::notices::{Notices, StoredDelivery};
 use tegata_common::table::{Act, TableError};
 use tokio::sync::Mutex;
 
@@ -29,9 +30,6 @@ const STREAK: u32 = 3;
 /// Refused mails in a row after which it does: it is not the addresses then.
 const REFUSED: u32 = 10;
 
-/// How often a record is tried against others that write the same delivery.
-const TRIES: usize = 8;
-
 /// How long the other mails wait when SES says that they come too fast.
 const HOLD: Duration = Duration::from_secs(1);
 
@@ -44,8 +42,28 @@ pub struct Deliver {
     sender: Sender,
     pace: Pace,
     by: String,
-    lost_in_a_row: AtomicU32,
-    refused_in_a_row: AtomicU32,
+    lost: Streak,
+    refused: Streak,
+}
+
+/// Outcomes of one kind in a row.
+#[derive(Debug, Default)]
+struct Streak(AtomicU32);
+
+impl Streak {
+    /// Counts one more. At the most that there may be it ends, and says how many there were: the
+    /// notice is stopped then, and this process may send another.
+    fn count_to(&self, most: u32) -> Option<u32> {
+        let in_a_row = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        (in_a_row >= most).then(|| {
+            self.end();
+            in_a_row
+        })
+    }
+
+    fn end(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
 }
 
 /// What became of a message.
@@ -90,7 +108,7 @@ pub enum DeliverError {
 /// What a batch's messages have in common, read once.
 struct Batch {
     is_paused: AtomicBool,
-    notices: Mutex<HashMap<NoticeId, Option<Notice>>>,
+    notices: Mutex<HashMap<NoticeId, Option<Arc<Notice>>>>,
 }
 
 impl Deliver {
@@ -110,8 +128,8 @@ impl Deliver {
             sender,
             pace,
             by: by.into(),
-            lost_in_a_row: AtomicU32::new(0),
-            refused_in_a_row: AtomicU32::new(0),
+            lost: Streak::default(),
+            refused: Streak::default(),
         }
     }
 
@@ -222,12 +240,17 @@ impl Deliver {
             || notice.is_some_and(|notice| notice.paused.is_some()))
     }
 
-    async fn notice(&self, id: &NoticeId, batch: &Batch) -> Result<Option<Notice>, TableError> {
+    async fn notice(
+        &self,
+        id: &NoticeId,
+        batch: &Batch,
+    ) -> Result<Option<Arc<Notice>>, TableError> {
         let mut known = batch.notices.lock().await;
         if let Some(notice) = known.get(id) {
             return Ok(notice.clone());
         }
-        let notice = self.notices.get(id).await?.map(|stored| stored.value);
+        let stored = self.notices.get(id).await?;
+        let notice = stored.map(|stored| Arc::new(stored.value));
         known.insert(id.clone(), notice.clone());
         Ok(notice)
     }
@@ -298,8 +321,8 @@ impl Deliver {
         };
         let done = match &sent {
             Sent::Accepted { message_id } => {
-                self.lost_in_a_row.store(0, Ordering::Relaxed);
-                self.refused_in_a_row.store(0, Ordering::Relaxed);
+                self.lost.end();
+                self.refused.end();
                 let message_id = message_id.clone();
                 self.record(
                     claimed,
@@ -317,11 +340,9 @@ impl Deliver {
                     reason: reason.clone(),
                 };
                 self.record(claimed, set(refused)).await;
-                let in_a_row = self.refused_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-                if in_a_row >= REFUSED {
+                if let Some(in_a_row) = self.refused.count_to(REFUSED) {
                     let why = format!("{in_a_row} mails in a row were refused; the last: {reason}");
                     self.pause_notice(&notice_id, &why, batch, now).await;
-                    self.refused_in_a_row.store(0, Ordering::Relaxed);
                 }
                 Done::Refused
             }
@@ -331,14 +352,11 @@ impl Deliver {
                     reason: reason.clone(),
                 };
                 self.record(claimed, set(lost)).await;
-                let in_a_row = self.lost_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-                if in_a_row >= STREAK {
+                if let Some(in_a_row) = self.lost.count_to(STREAK) {
                     let why = format!(
                         "{in_a_row} mails in a row had no certain outcome; the last: {reason}"
                     );
                     self.pause_notice(&notice_id, &why, batch, now).await;
-                    // The notice says it from here on. This process may send another.
-                    self.lost_in_a_row.store(0, Ordering::Relaxed);
                 }
                 Done::Lost
             }
@@ -366,111 +384,34 @@ impl Deliver {
         Ok(done)
     }
 
-    /// Writes an outcome, after whoever wrote in between. Nobody can do more about it if that
-    /// fails: evidence, or the end of the lease, settles it.
+    /// Writes an outcome. Nobody can do more about it if that fails: evidence, or the end of the
+    /// lease, settles it.
     async fn record(&self, stored: StoredDelivery, change: impl Fn(&mut Facts)) {
-        let (notice, delivery) = (
-            stored.delivery.notice_id.clone(),
-            stored.delivery.delivery.clone(),
-        );
-        let mut stored = stored;
-        for _ in 0..TRIES {
-            let mut facts = stored.delivery.facts.clone();
-            change(&mut facts);
-            if facts == stored.delivery.facts {
-                return;
-            }
-            match self.notices.write_facts(&stored, facts).await {
-                Ok(_) => return,
-                Err(TableError::Conflict) => {
-                    match self.notices.delivery(&notice, &delivery).await {
-                        Ok(Some(read)) => stored = read,
-                        Ok(None) => break,
-                        Err(error) => {
-                            tracing::error!(%notice, %delivery, "an outcome was not recorded: {error}");
-                            return;
-                        }
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(%notice, %delivery, "an outcome was not recorded: {error}");
-                    return;
-                }
-            }
+        let notice = stored.delivery.notice_id.clone();
+        let delivery = stored.delivery.delivery.clone();
+        if let Err(error) = self.notices.change_facts(stored, change).await {
+            tracing::error!(%notice, %delivery, "an outcome was not recorded: {error}");
         }
-        tracing::error!(%notice, %delivery, "an outcome was not recorded: others write it too");
     }
 
     /// Stops a notice, for this batch in any case. If it cannot be written, the next run of
     /// announcing sees the errors.
     async fn pause_notice(&self, id: &NoticeId, reason: &str, batch: &Batch, now: Timestamp) {
-        let pause = self.pause(reason, now);
+        let pause = Pause::new(now, &self.by, reason);
         if let Some(Some(notice)) = batch.notices.lock().await.get_mut(id) {
-            notice.paused = Some(pause.clone());
+            Arc::make_mut(notice).paused = Some(pause.clone());
         }
-        for _ in 0..TRIES {
-            match self.try_pause(id, &pause, now).await {
-                Ok(()) => return,
-                Err(TableError::Conflict) => {}
-                Err(error) => {
-                    tracing::error!("a notice was not paused: {error}");
-                    return;
-                }
-            }
+        let stop = |notice: &mut Notice| stop(&mut notice.paused, &pause);
+        if let Err(error) = self.notices.change(id, &self.act(now), stop).await {
+            tracing::error!("a notice was not paused: {error}");
         }
-    }
-
-    async fn try_pause(
-        &self,
-        id: &NoticeId,
-        pause: &Pause,
-        now: Timestamp,
-    ) -> Result<(), TableError> {
-        let Some(stored) = self.notices.get(id).await? else {
-            return Ok(());
-        };
-        if stored.value.paused.is_some() {
-            return Ok(());
-        }
-        let mut notice = stored.value;
-        notice.paused = Some(pause.clone());
-        let before = Some(&stored.revision);
-        let (work, act) = (Work::Due(now), self.act(now));
-        self.notices.put(before, &notice, work, &act).await?;
-        Ok(())
     }
 
     /// Stops all notices: SES lets nothing through.
     async fn pause_all(&self, reason: &str, now: Timestamp) -> Result<(), TableError> {
-        for _ in 0..TRIES {
-            let stored = self.notices.sending().await?;
-            if stored
-                .as_ref()
-                .is_some_and(|stored| stored.value.paused.is_some())
-            {
-                return Ok(());
-            }
-            let before = stored.as_ref().map(|stored| &stored.revision);
-            let sending = Sending {
-                paused: Some(self.pause(reason, now)),
-                resumed_at: stored.as_ref().and_then(|stored| stored.value.resumed_at),
-            };
-            let act = self.act(now);
-            match self.notices.put_sending(before, &sending, &act).await {
-                Ok(_) => return Ok(()),
-                Err(TableError::Conflict) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(TableError::Conflict)
-    }
-
-    fn pause(&self, reason: &str, now: Timestamp) -> Pause {
-        Pause {
-            at: now,
-            by: self.by.clone(),
-            reason: reason.to_owned(),
-        }
+        let pause = Pause::new(now, &self.by, reason);
+        let stop = |sending: &mut Sending| stop(&mut sending.paused, &pause);
+        self.notices.change_sending(&self.act(now), stop).await
     }
 
     fn act(&self, now: Timestamp) -> Act<'_> {
@@ -480,4 +421,11 @@ impl Deliver {
             change: "pause",
         }
     }
+}
+
+/// Sets a pause, unless there is one: the first reason stays.
+fn stop(paused: &mut Option<Pause>, pause: &Pause) -> bool {
+    let is_new = paused.is_none();
+    paused.get_or_insert_with(|| pause.clone());
+    is_new
 }

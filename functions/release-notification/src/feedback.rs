@@ -5,12 +5,9 @@ use std::collections::BTreeMap;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tegata_common::notice::{Bounce, BounceKind, DeliveryId, Evidence, NoticeId, Rejected};
+use tegata_common::notice::{Bounce, BounceKind, DeliveryId, Evidence, Facts, NoticeId, Rejected};
 use tegata_common::table::notices::{Notices, Undeliverable};
 use tegata_common::table::{Act, TableError};
-
-/// How often a write is tried against others that write the same delivery.
-const TRIES: usize = 8;
 
 /// The function: the table.
 #[derive(Clone, Debug)]
@@ -192,7 +189,7 @@ impl Feedback {
         };
         let seen = self.record(&notice, &delivery, attempt, &evidence).await?;
         let reason = match &evidence {
-            Evidence::Bounced(bounce) if bounce.kind == BounceKind::Permanent => {
+            Evidence::Bounced(bounce) if bounce.is_permanent() => {
                 format!("bounced: {}", bounce.subtype)
             }
             Evidence::Complained(_) => "complained".to_owned(),
@@ -219,23 +216,14 @@ impl Feedback {
         attempt: u16,
         evidence: &Evidence,
     ) -> Result<Seen, TableError> {
-        let mut tries = 0;
-        loop {
-            let Some(stored) = self.notices.delivery(notice, delivery).await? else {
-                tracing::error!(%notice, %delivery, "an event of a delivery that is not there");
-                return Ok(Seen::NoDelivery);
-            };
-            let mut facts = stored.delivery.facts.clone();
-            facts.record(attempt, evidence);
-            if facts == stored.delivery.facts {
-                return Ok(Seen::Known);
-            }
-            tries += 1;
-            match self.notices.write_facts(&stored, facts).await {
-                Ok(_) => return Ok(Seen::Recorded),
-                Err(TableError::Conflict) if tries < TRIES => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let Some(stored) = self.notices.delivery(notice, delivery).await? else {
+            tracing::error!(%notice, %delivery, "an event of a delivery that is not there");
+            return Ok(Seen::NoDelivery);
+        };
+        let record = |facts: &mut Facts| facts.record(attempt, evidence);
+        Ok(match self.notices.change_facts(stored, record).await? {
+            true => Seen::Recorded,
+            false => Seen::Known,
+        })
     }
 }

@@ -48,6 +48,17 @@ pub enum KindName {
     Incident,
 }
 
+impl KindName {
+    /// The kind as it stands in files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Maintenance => "maintenance",
+            Self::Incident => "incident",
+        }
+    }
+}
+
 /// An update in a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

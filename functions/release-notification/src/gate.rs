@@ -69,11 +69,7 @@ pub fn check<'a>(
     };
     let notice_id = notice.notice_id.clone();
     let tally = Tally::of(deliveries, now, SignedDuration::ZERO);
-    let is_whole = notice
-        .updates
-        .iter()
-        .all(|update| update.announced.is_some());
-    if !is_whole || notice.paused.is_some() {
+    if !notice.is_announced() || notice.paused.is_some() {
         return Err(NotYet::NotWhole(notice_id));
     }
     // Also those of which nobody knows, and those that SES refused: an operator settles them

@@ -3,17 +3,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 use tegata_common::notice::{
-    Again, BounceKind, DeliveryId, Facts, Forgiven, Notice, NoticeId, Pause, Sending, State, Tally,
-    Vouched,
+    Again, DeliveryId, Facts, Forgiven, Notice, NoticeId, Pause, Sending, State, Tally, Vouched,
 };
 use tegata_common::table::notices::{Notices, StoredDelivery, Work};
 use tegata_common::table::{Act, Stored, TableError};
 
 /// How long evidence is waited for before a mail is sent once more.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
-
-/// How often a notice is written against others that write it.
-const TRIES: usize = 8;
 
 /// Why a decision was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -66,11 +62,7 @@ pub async fn pause(
     act: &Act<'_>,
 ) -> Result<(), OperateError> {
     let mut paused = stored.value.clone();
-    paused.paused = Some(Pause {
-        at: act.at,
-        by: act.by.to_owned(),
-        reason: reason.to_owned(),
-    });
+    paused.paused = Some(Pause::new(act.at, act.by, reason));
     let before = Some(&stored.revision);
     notices.put(before, &paused, Work::Due(act.at), act).await?;
     Ok(())
@@ -88,16 +80,11 @@ pub async fn resume(
     let deliveries = notices.deliveries(id, Some(last)).await?;
     let facts = deliveries.iter().map(|stored| &stored.delivery.facts);
     let (wrong, attempted) = Tally::of(facts, act.at, SignedDuration::ZERO).errors();
-    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let forgiven = Forgiven {
-        wrong: count(wrong),
-        attempted: count(attempted),
-    };
+    let forgiven = Forgiven { wrong, attempted };
     let resume = |notice: &mut Notice| {
         notice.paused = None;
         notice.forgiven = forgiven;
-        let planned_at = notice.kind.planned_at();
-        let is_over = planned_at.is_some_and(|planned| planned <= act.at);
+        let is_over = notice.kind.has_come(act.at);
         let updates = notice.updates.iter_mut();
         for update in updates.filter(|of| of.announced.is_none() && is_over) {
             let why = "resumed after its planned instant".to_owned();
@@ -114,22 +101,16 @@ async fn reopen(
     change: impl Fn(&mut Notice),
     act: &Act<'_>,
 ) -> Result<(), OperateError> {
-    let mut tries = 0;
-    loop {
-        let stored = notice(notices, id).await?;
-        let mut reopened = stored.value;
-        change(&mut reopened);
-        for update in &mut reopened.updates {
+    let reopen = |notice: &mut Notice| {
+        change(notice);
+        for update in &mut notice.updates {
             update.queued = None;
         }
-        let before = Some(&stored.revision);
-        tries += 1;
-        match notices.put(before, &reopened, Work::Due(act.at), act).await {
-            Ok(_) => return Ok(()),
-            // Announcing writes it now and then.
-            Err(TableError::Conflict) if tries < TRIES => {}
-            Err(error) => return Err(error.into()),
-        }
+        true
+    };
+    match notices.change(id, act, reopen).await? {
+        true => Ok(()),
+        false => Err(OperateError::NoNotice(id.clone())),
     }
 }
 
@@ -163,33 +144,24 @@ pub async fn set_sending(
     reason: Option<&str>,
     act: &Act<'_>,
 ) -> Result<(), OperateError> {
-    let stored = notices.sending().await?;
-    let resumed_at = stored.as_ref().and_then(|stored| stored.value.resumed_at);
-    let sending = Sending {
-        resumed_at: match reason {
-            None => Some(act.at),
-            Some(_) => resumed_at,
-        },
-        paused: reason.map(|reason| Pause {
-            at: act.at,
-            by: act.by.to_owned(),
-            reason: reason.to_owned(),
-        }),
+    let change = |sending: &mut Sending| {
+        sending.paused = reason.map(|reason| Pause::new(act.at, act.by, reason));
+        if reason.is_none() {
+            sending.resumed_at = Some(act.at);
+        }
+        true
     };
-    let before = stored.as_ref().map(|stored| &stored.revision);
-    notices.put_sending(before, &sending, act).await?;
-    Ok(())
+    Ok(notices.change_sending(act, change).await?)
 }
 
 /// Settles a delivery whose outcome is unknown.
 pub async fn resolve(
     notices: &Notices,
-    stored: &Stored<Notice>,
+    id: &NoticeId,
     delivery: &DeliveryId,
     verdict: Verdict,
     act: &Act<'_>,
 ) -> Result<(), OperateError> {
-    let id = &stored.value.notice_id;
     let found = notices.delivery(id, delivery).await?;
     let found = found.ok_or_else(|| OperateError::NoDelivery(delivery.clone()))?;
     let is = found.delivery.facts.state(act.at);
@@ -223,14 +195,10 @@ pub async fn resolve(
 
 /// The deliveries that may be tried again at an instant: refused by SES, or bounced for a time.
 pub fn failed(deliveries: Vec<StoredDelivery>, now: Timestamp) -> Vec<StoredDelivery> {
-    let may_be_tried = |facts: &Facts| {
-        match facts.state(now) {
+    let may_be_tried = |facts: &Facts| match facts.state(now) {
         State::Failed => true,
-        State::Bounced => !facts.attempts.iter().any(|attempt| {
-            matches!(&attempt.bounce, Some(bounce) if bounce.kind == BounceKind::Permanent)
-        }),
+        State::Bounced => !facts.is_undeliverable(),
         _ => false,
-    }
     };
     let deliveries = deliveries.into_iter();
     deliveries
@@ -241,7 +209,7 @@ pub fn failed(deliveries: Vec<StoredDelivery>, now: Timestamp) -> Vec<StoredDeli
 /// Lets failed deliveries be attempted once more.
 pub async fn retry(
     notices: &Notices,
-    stored: &Stored<Notice>,
+    id: &NoticeId,
     failed: &[StoredDelivery],
     act: &Act<'_>,
 ) -> Result<(), OperateError> {
@@ -256,7 +224,7 @@ pub async fn retry(
     }
     // In any case: what is allowed by now is to be queued, of an earlier try that was broken off
     // too.
-    reopen(notices, &stored.value.notice_id, |_| {}, act).await?;
+    reopen(notices, id, |_| {}, act).await?;
     Ok(written?)
 }
 

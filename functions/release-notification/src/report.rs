@@ -13,24 +13,24 @@ const NAMESPACE: &str = "tegata";
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct AnnounceReport {
     /// Updates whose deliveries were written.
-    pub announced: u32,
+    pub announced: usize,
     /// Deliveries that were queued.
-    pub queued: u32,
+    pub queued: usize,
     /// Deliveries that are sent once more because their outcome stayed unknown.
-    pub resent: u32,
+    pub resent: usize,
     /// Deliveries that have still to be sent or found out about.
-    pub open: u32,
+    pub open: usize,
     /// Mails whose outcome has been unknown for longer than evidence takes.
-    pub unknown_overdue: u32,
+    pub unknown_overdue: usize,
     /// Notices that are not announced at their time, or whose mails have not all left by their
     /// planned instant.
-    pub behind: u32,
+    pub behind: usize,
     /// Notices that are stopped; all of them, if sending is.
-    pub paused: u32,
+    pub paused: usize,
     /// Notices that are not on the news page or the status page.
-    pub channels_failing: u32,
+    pub channels_failing: usize,
     /// Notices that could not be worked on.
-    pub failed: u32,
+    pub failed: usize,
     /// How much of the day's quota is, or will be, used up, in percent; while there is something
     /// to send.
     pub daily_quota_percent: Option<f64>,

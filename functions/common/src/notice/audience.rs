@@ -49,6 +49,16 @@ pub enum Why {
     Additional,
 }
 
+impl Why {
+    /// The reason as it stands in listings and mails.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Additional => "additional",
+        }
+    }
+}
+
 /// Somebody who is to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {

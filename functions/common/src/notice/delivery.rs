@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -216,6 +217,13 @@ pub struct Bounce {
     pub subtype: String,
 }
 
+impl Bounce {
+    /// Whether the address is lost.
+    pub fn is_permanent(&self) -> bool {
+        self.kind == BounceKind::Permanent
+    }
+}
+
 /// Whether an address that bounced is lost; the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -268,7 +276,7 @@ impl Attempt {
     /// The attempt's state. Evidence of a later step counts for the earlier ones, and evidence
     /// counts more than what the sender saw.
     pub fn state(&self, now: Timestamp) -> State {
-        let is_lost = matches!(&self.bounce, Some(bounce) if bounce.kind == BounceKind::Permanent);
+        let is_lost = self.bounce.as_ref().is_some_and(Bounce::is_permanent);
         let was_accepted = matches!(self.outcome, Some(Outcome::Accepted { .. }));
         if self.complained_at.is_some() {
             State::Complained
@@ -390,10 +398,7 @@ impl Facts {
 
     fn is_lost(&self) -> bool {
         self.attempts.iter().enumerate().any(|(index, attempt)| {
-            let bounced = matches!(
-                &attempt.bounce,
-                Some(bounce) if bounce.kind == BounceKind::Permanent
-            );
+            let bounced = attempt.bounce.as_ref().is_some_and(Bounce::is_permanent);
             let since = self.again.get(index..).unwrap_or_default();
             let is_wanted = since
                 .iter()
@@ -438,8 +443,7 @@ impl Facts {
     /// The bounce or complaint after which an address is not to be written to.
     pub fn is_undeliverable(&self) -> bool {
         self.attempts.iter().any(|attempt| {
-            let is_lost =
-                matches!(&attempt.bounce, Some(bounce) if bounce.kind == BounceKind::Permanent);
+            let is_lost = attempt.bounce.as_ref().is_some_and(Bounce::is_permanent);
             is_lost || attempt.complained_at.is_some()
         })
     }
@@ -487,6 +491,11 @@ impl Tally {
             .sum()
     }
 
+    /// How many have still to be sent.
+    pub fn waiting(&self) -> usize {
+        self.count(State::Pending) + self.count(State::Sending)
+    }
+
     /// How many were attempted, and how many of these went wrong.
     pub fn errors(&self) -> (usize, usize) {
         let wrong = [
@@ -496,8 +505,7 @@ impl Tally {
             State::Unknown,
         ];
         let wrong = wrong.into_iter().map(|state| self.count(state)).sum();
-        let waiting = self.count(State::Pending) + self.count(State::Sending);
-        (wrong, self.total() - waiting)
+        (wrong, self.total() - self.waiting())
     }
 
     /// States and counts, those that occur, the most frequent first.
@@ -509,6 +517,17 @@ impl Tally {
             .collect();
         counts.sort_by_key(|(_, count)| Reverse(*count));
         counts
+    }
+}
+
+/// `30 PENDING, 2 BOUNCED`
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (state, count)) in self.by_count().into_iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{count} {}", state.as_str())?;
+        }
+        Ok(())
     }
 }
 

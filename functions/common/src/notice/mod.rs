@@ -65,6 +65,27 @@ impl Kind {
             Self::Incident => None,
         }
     }
+
+    /// Whether the instant that it was planned for has come.
+    pub fn has_come(&self, now: Timestamp) -> bool {
+        self.planned_at().is_some_and(|planned| planned <= now)
+    }
+
+    /// Until when maintenance lasts.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Maintenance { ends_at, .. } => Some(*ends_at),
+            _ => None,
+        }
+    }
+
+    /// The version that is released.
+    pub fn version(&self) -> Option<&str> {
+        match self {
+            Self::Release { version, .. } => Some(version),
+            _ => None,
+        }
+    }
 }
 
 /// How far an incident is.
@@ -159,10 +180,10 @@ pub struct Announced {
     /// When.
     pub at: Timestamp,
     /// How many there are.
-    pub recipients: u32,
+    pub recipients: usize,
     /// Contracts of which nobody could be told.
     #[serde(default)]
-    pub unreachable: u32,
+    pub unreachable: usize,
 }
 
 /// That messages of an update's deliveries have been put into the queue.
@@ -171,7 +192,7 @@ pub struct Queued {
     /// When.
     pub at: Timestamp,
     /// How many.
-    pub messages: u32,
+    pub messages: usize,
 }
 
 /// Why, since when and by whom sending is stopped.
@@ -185,14 +206,25 @@ pub struct Pause {
     pub reason: String,
 }
 
+impl Pause {
+    /// A pause from an instant on.
+    pub fn new(at: Timestamp, by: &str, reason: &str) -> Self {
+        Self {
+            at,
+            by: by.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
 /// Mails that had gone wrong when an operator let sending go on: only what goes wrong after that
 /// stops it again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forgiven {
     /// How many had gone wrong.
-    pub wrong: u32,
+    pub wrong: usize,
     /// Of how many.
-    pub attempted: u32,
+    pub attempted: usize,
 }
 
 /// The state of the whole account's sending: the item that stops all notices.
@@ -275,6 +307,12 @@ impl Notice {
         updates.filter(|update| update.announced.is_some())
     }
 
+    /// Whether all of it has been announced.
+    pub fn is_announced(&self) -> bool {
+        let mut updates = self.updates.iter();
+        updates.all(|update| update.announced.is_some())
+    }
+
     /// The number of the last announced update; 0 for none.
     pub fn last_announced(&self) -> u16 {
         self.announced()
@@ -291,7 +329,7 @@ impl Notice {
     /// Whether this is the release notice of a version.
     pub fn announces(&self, product: &ProductSlug, wanted: &str) -> bool {
         let is_of_it = self.products.iter().any(|of| of.slug == *product);
-        matches!(&self.kind, Kind::Release { version, .. } if version == wanted) && is_of_it
+        self.kind.version() == Some(wanted) && is_of_it
     }
 
     /// The display names of its products in a language; what stands for all if it names none.

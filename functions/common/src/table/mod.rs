@@ -15,6 +15,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, KeysAndAttributes, Put, TransactWriteItem};
@@ -23,6 +24,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use crate::aws;
+
+use key::Schema;
 
 pub use key::Key;
 
@@ -223,16 +226,60 @@ impl Table {
         &self,
         key: &Key,
     ) -> Result<Option<Stored<T>>, TableError> {
+        let item = self.get_item(key.attributes()).await?;
+        item.map(read).transpose()
+    }
+
+    /// Reads an item by its key, as of its last write.
+    async fn get_item(&self, key: Item) -> Result<Option<Item>, TableError> {
         let output = self
             .client
             .get_item()
             .table_name(&self.name)
-            .set_key(Some(key.attributes()))
+            .set_key(Some(key))
             .consistent_read(true)
             .send()
             .await
             .map_err(TableError::database)?;
-        output.item.map(read).transpose()
+        Ok(output.item)
+    }
+
+    /// Puts an item without a history, on a condition on what is there.
+    async fn put_item(
+        &self,
+        item: Item,
+        condition: &str,
+        names: HashMap<String, String>,
+        values: Option<HashMap<String, AttributeValue>>,
+    ) -> Result<(), TableError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(values)
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(()),
+            Err(error) => Err(match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => TableError::Conflict,
+                _ => TableError::database(error),
+            }),
+        }
+    }
+
+    /// Puts an item without a history, if there is none under its key. Safe to repeat.
+    async fn put_item_if_missing(&self, item: Item, schema: &Schema) -> Result<(), TableError> {
+        let partition = ("#partition".to_owned(), schema.partition.to_owned());
+        let names = HashMap::from([partition]);
+        let missing = "attribute_not_exists(#partition)";
+        match self.put_item(item, missing, names, None).await {
+            Ok(()) | Err(TableError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Reads the current items under many keys, 100 a request; those that are not there are

@@ -7,11 +7,9 @@
 //!
 //! The index `notices` holds the keys of notices that have work to be done, by when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -39,6 +37,9 @@ pub enum Work {
 
 /// What sort keys of deliveries begin with.
 const DELIVERY: &str = "delivery#";
+
+/// How often a change is tried against others that write the same item.
+const TRIES: usize = 8;
 
 /// The attribute that counts a delivery's writes.
 const VERSION: &str = "version";
@@ -146,6 +147,33 @@ impl Notices {
         revisions.pop().ok_or(TableError::Conflict)
     }
 
+    /// Changes a notice, after whoever writes at the same time, so that it has work to be done at
+    /// once. `change` returns whether there is anything to be written; the result is whether there
+    /// is such a notice.
+    pub async fn change(
+        &self,
+        id: &NoticeId,
+        act: &Act<'_>,
+        change: impl Fn(&mut Notice) -> bool,
+    ) -> Result<bool, TableError> {
+        for _ in 0..TRIES {
+            let Some(stored) = self.get(id).await? else {
+                return Ok(false);
+            };
+            let mut notice = stored.value;
+            if !change(&mut notice) {
+                return Ok(true);
+            }
+            let before = Some(&stored.revision);
+            match self.put(before, &notice, Work::Due(act.at), act).await {
+                Ok(_) => return Ok(true),
+                Err(TableError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(TableError::Conflict)
+    }
+
     /// The notices that have work to be done at an instant, the longest due first. The index may
     /// lag behind the table by a moment.
     pub async fn due(&self, now: Timestamp) -> Result<Vec<NoticeId>, TableError> {
@@ -153,7 +181,7 @@ impl Notices {
     }
 
     /// All notices, by name.
-    pub async fn all(&self) -> Result<Vec<Stored<Notice>>, TableError> {
+    pub async fn all(&self) -> Result<Vec<Notice>, TableError> {
         let mut ids = self.indexed("due", None).await?;
         ids.extend(self.indexed("done", None).await?);
         // Once more: one may have been begun again in between.
@@ -162,7 +190,7 @@ impl Notices {
         ids.dedup();
         let mut notices = Vec::new();
         for id in ids {
-            notices.extend(self.get(&id).await?);
+            notices.extend(self.get(&id).await?.map(|stored| stored.value));
         }
         Ok(notices)
     }
@@ -220,28 +248,15 @@ impl Notices {
         notice: &NoticeId,
         delivery: &DeliveryId,
     ) -> Result<Option<StoredDelivery>, TableError> {
-        let output = self
-            .table
-            .client
-            .get_item()
-            .table_name(&self.table.name)
-            .set_key(Some(delivery_key(notice, delivery).attributes()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(TableError::database)?;
-        output.item.map(read_delivery).transpose()
+        let key = delivery_key(notice, delivery).attributes();
+        let item = self.table.get_item(key).await?;
+        item.map(read_delivery).transpose()
     }
 
     /// Writes a delivery, if it is not there. Safe to repeat.
     pub async fn create_delivery(&self, delivery: &Delivery) -> Result<(), TableError> {
-        let put = self.put_delivery(delivery, 1, "attribute_not_exists(#partition)", |put| {
-            put.expression_attribute_names("#partition", NOTICES.partition)
-        });
-        match put.await {
-            Ok(()) | Err(TableError::Conflict) => Ok(()),
-            Err(error) => Err(error),
-        }
+        let item = delivery_item(delivery, 1)?;
+        self.table.put_item_if_missing(item, &NOTICES).await
     }
 
     /// Writes what is known of a delivery, on condition that it is still as it was read.
@@ -256,39 +271,46 @@ impl Notices {
         let version = before.version + 1;
         let mut delivery = before.delivery.clone();
         delivery.facts = facts;
-        self.put_delivery(&delivery, version, "#version = :version", |put| {
-            let read = AttributeValue::N(before.version.to_string());
-            put.expression_attribute_names("#version", VERSION)
-                .expression_attribute_values(":version", read)
-        })
-        .await?;
+        let item = delivery_item(&delivery, version)?;
+        let names = HashMap::from([("#version".to_owned(), VERSION.to_owned())]);
+        let read = AttributeValue::N(before.version.to_string());
+        let values = HashMap::from([(":version".to_owned(), read)]);
+        let unchanged = "#version = :version";
+        self.table
+            .put_item(item, unchanged, names, Some(values))
+            .await?;
         Ok(StoredDelivery { delivery, version })
     }
 
-    async fn put_delivery(
+    /// Changes what is known of a delivery, after whoever writes at the same time. Returns whether
+    /// that was anything new.
+    pub async fn change_facts(
         &self,
-        delivery: &Delivery,
-        version: u64,
-        condition: &str,
-        names: impl FnOnce(
-            aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder,
-        )
-            -> aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder,
-    ) -> Result<(), TableError> {
-        let key = delivery_key(&delivery.notice_id, &delivery.delivery);
-        let mut item: Item = serde_dynamo::to_item(delivery)
-            .map_err(|error| TableError::unreadable(key.to_string(), error))?;
-        item.insert(VERSION.to_owned(), AttributeValue::N(version.to_string()));
-        item.extend(key.attributes());
-        let put = self
-            .table
-            .client
-            .put_item()
-            .table_name(&self.table.name)
-            .set_item(Some(item))
-            .condition_expression(condition);
-        names(put).send().await.map_err(put_error)?;
-        Ok(())
+        read: StoredDelivery,
+        change: impl Fn(&mut Facts),
+    ) -> Result<bool, TableError> {
+        let mut stored = read;
+        for _ in 0..TRIES {
+            let mut facts = stored.delivery.facts.clone();
+            change(&mut facts);
+            if facts == stored.delivery.facts {
+                return Ok(false);
+            }
+            match self.write_facts(&stored, facts).await {
+                Ok(_) => return Ok(true),
+                Err(TableError::Conflict) => {
+                    let Delivery {
+                        notice_id,
+                        delivery,
+                        ..
+                    } = &stored.delivery;
+                    let again = self.delivery(notice_id, delivery).await?;
+                    stored = again.ok_or(TableError::Conflict)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(TableError::Conflict)
     }
 
     /// What stops all notices.
@@ -296,14 +318,32 @@ impl Notices {
         self.table.get(&sending()).await
     }
 
-    /// Writes what stops all notices.
-    pub async fn put_sending(
+    /// Changes what stops all notices, after whoever writes at the same time. `change` returns
+    /// whether there is anything to be written.
+    pub async fn change_sending(
         &self,
-        before: Option<&Revision>,
-        value: &Sending,
         act: &Act<'_>,
-    ) -> Result<Revision, TableError> {
-        self.table.put(&sending(), before, value, act).await
+        change: impl Fn(&mut Sending) -> bool,
+    ) -> Result<(), TableError> {
+        for _ in 0..TRIES {
+            let (mut value, before) = match self.sending().await? {
+                Some(stored) => (stored.value, Some(stored.revision)),
+                None => (Sending::default(), None),
+            };
+            if !change(&mut value) {
+                return Ok(());
+            }
+            match self
+                .table
+                .put(&sending(), before.as_ref(), &value, act)
+                .await
+            {
+                Ok(_) => return Ok(()),
+                Err(TableError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(TableError::Conflict)
     }
 
     /// The addresses that mail does not reach, by hash.
@@ -388,11 +428,13 @@ impl Notices {
     }
 }
 
-fn put_error(error: SdkError<PutItemError>) -> TableError {
-    match error.as_service_error() {
-        Some(PutItemError::ConditionalCheckFailedException(_)) => TableError::Conflict,
-        _ => TableError::database(error),
-    }
+fn delivery_item(delivery: &Delivery, version: u64) -> Result<Item, TableError> {
+    let key = delivery_key(&delivery.notice_id, &delivery.delivery);
+    let mut item: Item = serde_dynamo::to_item(delivery)
+        .map_err(|error| TableError::unreadable(key.to_string(), error))?;
+    item.insert(VERSION.to_owned(), AttributeValue::N(version.to_string()));
+    item.extend(key.attributes());
+    Ok(item)
 }
 
 fn read_delivery(mut item: Item) -> Result<StoredDelivery, TableError> {

@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -105,23 +104,7 @@ impl UsageTable {
         let sort = format!("{}/{}", receipt.source, receipt.hash);
         let mut item = to_item(&partition, receipt)?;
         item.extend(key(&partition, &sort));
-        let put = self
-            .table
-            .client
-            .put_item()
-            .table_name(&self.table.name)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(#partition)")
-            .expression_attribute_names("#partition", USAGE.partition)
-            .send()
-            .await;
-        match put {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(TableError::database(error)),
-            },
-        }
+        self.table.put_item_if_missing(item, &USAGE).await
     }
 
     /// Says that a day has changed. A repetition only makes for one roll-up more.
@@ -155,17 +138,8 @@ impl UsageTable {
 
     /// A day, if something is known of it.
     pub async fn day(&self, date: Date) -> Result<Option<DayState>, TableError> {
-        let output = self
-            .table
-            .client
-            .get_item()
-            .table_name(&self.table.name)
-            .set_key(Some(key(DAYS, &date.to_string())))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(TableError::database)?;
-        output.item.map(from_item).transpose()
+        let item = self.table.get_item(key(DAYS, &date.to_string())).await?;
+        item.map(from_item).transpose()
     }
 
     /// The usage of a product on a day, by tenant.

@@ -5,7 +5,7 @@ use tegata_common::objects::{Objects, ObjectsError};
 use tegata_common::table::TableError;
 
 use super::changes_within_a_minute;
-use crate::render::news::{Page, pages};
+use crate::render::news::pages;
 use crate::render::{RenderError, Sender};
 
 /// Why the news page was not written.
@@ -30,14 +30,7 @@ pub async fn publish(
     status_page_url: Option<&str>,
     only: Option<&NoticeId>,
 ) -> Result<usize, NewsError> {
-    let (mut wanted, lists): (Vec<Page>, Vec<Page>) = pages(notices, sender, status_page_url)?
-        .into_iter()
-        .partition(|page| page.notice.is_some());
-    if let Some(only) = only {
-        wanted.retain(|page| page.notice.as_ref() == Some(only));
-    }
-    // The lists last: what they name is there.
-    wanted.extend(lists);
+    let wanted = pages(notices, sender, status_page_url, only)?;
     let written = wanted.len();
     for page in wanted {
         let content = page.content.into_bytes();

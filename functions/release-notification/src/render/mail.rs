@@ -7,10 +7,10 @@ use lettre::Message;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use minijinja::{Value, context};
-use tegata_common::customer::{EmailAddress, Language};
-use tegata_common::notice::{Delivery, Kind, Notice, Update, Why};
+use tegata_common::customer::{EmailAddress, Language, Severity};
+use tegata_common::notice::{Delivery, Notice, Update};
 
-use super::{RenderError, Sender, body, code, news, render, severity_name, shown};
+use super::{RenderError, Sender, body, news, render, shown};
 
 /// A mail in its parts.
 #[derive(Clone, Debug)]
@@ -49,17 +49,7 @@ pub fn mail(
     sender: &Sender,
 ) -> Result<Mail, RenderError> {
     let language = delivery.language;
-    let (version, planned, ends) = match &notice.kind {
-        Kind::Release {
-            version,
-            planned_at,
-        } => (Some(version.clone()), Some(*planned_at), None),
-        Kind::Maintenance {
-            planned_at,
-            ends_at,
-        } => (None, Some(*planned_at), Some(*ends_at)),
-        Kind::Incident => (None, None, None),
-    };
+    let kind = &notice.kind;
     let shown = |at: Option<Timestamp>| at.map(|at| shown(at, &notice.time_zone));
     let markdown = update.body.get(language);
     let customers: Vec<String> = delivery
@@ -67,24 +57,21 @@ pub fn mail(
         .iter()
         .map(|customer| customer.name.clone())
         .collect();
-    let severity = notice.severity_at(update.number).map(severity_name);
+    let severity = notice.severity_at(update.number).map(Severity::as_str);
     let mail = context! {
-        lang => code(language),
-        kind => notice.kind.as_str(),
+        lang => language.as_str(),
+        kind => kind.as_str(),
         title => notice.title.get(language).to_owned(),
         products => notice.product_names(language),
-        version,
-        planned => shown(planned),
-        ends => shown(ends),
+        version => kind.version().map(str::to_owned),
+        planned => shown(kind.planned_at()),
+        ends => shown(kind.ends_at()),
         severity,
         stage => update.stage.map(|stage| stage.as_str()),
         update_number => update.number,
         body_html => Value::from_safe_string(body::html(markdown)),
         body_text => body::text(markdown),
-        why => match delivery.why {
-            Why::Primary => "primary",
-            Why::Additional => "additional",
-        },
+        why => delivery.why.as_str(),
         customers,
         news_url => sender.url(&news::notice_path(&notice.notice_id, language)),
         security_contact => sender.security_contact.as_str().to_owned(),

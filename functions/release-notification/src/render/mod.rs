@@ -4,9 +4,11 @@ pub mod body;
 pub mod mail;
 pub mod news;
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 use minijinja::{Environment, UndefinedBehavior, Value};
-use tegata_common::customer::{EmailAddress, Language, Severity};
+use tegata_common::customer::EmailAddress;
 use tegata_common::product::Zone;
 
 const TEMPLATES: [(&str, &str); 5] = [
@@ -40,6 +42,9 @@ impl Sender {
 /// Why something was not rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
+    /// The templates cannot be read.
+    #[error("templates: {0}")]
+    Templates(String),
     /// The template does not take what it was given.
     #[error("template: {0}")]
     Template(#[from] minijinja::Error),
@@ -48,14 +53,20 @@ pub enum RenderError {
     Mail(String),
 }
 
-fn render(name: &str, context: Value) -> Result<String, RenderError> {
-    let mut templates = Environment::new();
-    templates.set_undefined_behavior(UndefinedBehavior::Strict);
-    for (known, template) in TEMPLATES {
-        if known == name {
-            templates.add_template(known, template)?;
+/// The templates, read once in the life of a process.
+static ENVIRONMENT: LazyLock<Result<Environment<'static>, minijinja::Error>> =
+    LazyLock::new(|| {
+        let mut templates = Environment::new();
+        templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        for (name, template) in TEMPLATES {
+            templates.add_template(name, template)?;
         }
-    }
+        Ok(templates)
+    });
+
+fn render(name: &str, context: Value) -> Result<String, RenderError> {
+    let templates = ENVIRONMENT.as_ref();
+    let templates = templates.map_err(|error| RenderError::Templates(error.to_string()))?;
     Ok(templates.get_template(name)?.render(context)?)
 }
 
@@ -63,19 +74,4 @@ fn render(name: &str, context: Value) -> Result<String, RenderError> {
 fn shown(at: Timestamp, zone: &Zone) -> String {
     let local = at.to_zoned_datetime(zone.tz().clone());
     format!("{} ({})", local.strftime("%Y-%m-%d %H:%M"), zone.name())
-}
-
-fn code(language: Language) -> &'static str {
-    match language {
-        Language::Ja => "ja",
-        Language::En => "en",
-    }
-}
-
-fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Minor => "minor",
-        Severity::Major => "major",
-        Severity::Critical => "critical",
-    }
 }

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 use minijinja::{Value, context};
-use tegata_common::customer::Language;
-use tegata_common::notice::{Kind, Notice, NoticeId};
+use tegata_common::customer::{Language, Severity};
+use tegata_common::notice::{Notice, NoticeId};
 
-use super::{RenderError, Sender, body, code, render, severity_name, shown};
+use super::{RenderError, Sender, body, render, shown};
 
 /// Notices on the page: older ones keep their own pages.
 const SHOWN: usize = 200;
@@ -16,8 +16,6 @@ const FEED: usize = 30;
 /// A file of the news page.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// The notice whose page it is, if it is one's.
-    pub notice: Option<NoticeId>,
     /// Its path on the CDN: `news/index.html`.
     pub path: String,
     /// Its media type.
@@ -39,7 +37,8 @@ pub fn notice_path(id: &NoticeId, language: Language) -> String {
     format!("{}{id}.html", directory(language))
 }
 
-/// All pages of what has been announced.
+/// The pages of what has been announced: the lists and feeds, and before them the pages of one
+/// notice, or of all.
 ///
 /// They are made anew as a whole: whatever was broken off, or written by two at once, the next
 /// time makes right. Instants are those of the announcements, so that the same notices make the
@@ -48,6 +47,7 @@ pub fn pages(
     notices: &[Notice],
     sender: &Sender,
     status_page_url: Option<&str>,
+    only: Option<&NoticeId>,
 ) -> Result<Vec<Page>, RenderError> {
     let mut shown: Vec<&Notice> = notices
         .iter()
@@ -56,9 +56,15 @@ pub fn pages(
     shown.sort_by_key(|notice| (std::cmp::Reverse(first(notice)), notice.notice_id.clone()));
     let mut pages = Vec::new();
     for language in [Language::Ja, Language::En] {
-        for notice in &shown {
+        let wanted = shown
+            .iter()
+            .filter(|notice| only.is_none_or(|only| notice.notice_id == *only));
+        for notice in wanted {
             pages.push(notice_page(notice, language, sender)?);
         }
+    }
+    // The lists last: what they name is there.
+    for language in [Language::Ja, Language::En] {
         let listed = &shown[..shown.len().min(SHOWN)];
         pages.push(index(listed, language, sender, status_page_url)?);
         pages.push(feed(listed, language, sender)?);
@@ -80,27 +86,17 @@ fn last(notice: &Notice) -> Timestamp {
 
 /// What the page and the index say of a notice.
 fn facts(notice: &Notice, language: Language) -> Value {
-    let (version, planned, ends) = match &notice.kind {
-        Kind::Release {
-            version,
-            planned_at,
-        } => (Some(version.clone()), Some(*planned_at), None),
-        Kind::Maintenance {
-            planned_at,
-            ends_at,
-        } => (None, Some(*planned_at), Some(*ends_at)),
-        Kind::Incident => (None, None, None),
-    };
+    let kind = &notice.kind;
     let zone = &notice.time_zone;
     context! {
         url => format!("{}.html", notice.notice_id),
-        kind => notice.kind.as_str(),
+        kind => kind.as_str(),
         title => notice.title.get(language).to_owned(),
         products => notice.product_names(language),
-        version,
-        planned => planned.map(|at| shown(at, zone)),
-        ends => ends.map(|at| shown(at, zone)),
-        severity => notice.severity_at(notice.last_announced()).map(severity_name),
+        version => kind.version().map(str::to_owned),
+        planned => kind.planned_at().map(|at| shown(at, zone)),
+        ends => kind.ends_at().map(|at| shown(at, zone)),
+        severity => notice.severity_at(notice.last_announced()).map(Severity::as_str),
         stage => notice.stage().map(|stage| stage.as_str()),
         published => shown(first(notice), zone),
     }
@@ -124,7 +120,7 @@ fn notice_page(notice: &Notice, language: Language, sender: &Sender) -> Result<P
             context! {
                 number => update.number,
                 stage => update.stage.map(|stage| stage.as_str()),
-                severity => update.severity.map(severity_name),
+                severity => update.severity.map(Severity::as_str),
                 at => shown(at, &notice.time_zone),
                 body_html => Value::from_safe_string(body::html(update.body.get(language))),
             }
@@ -133,7 +129,7 @@ fn notice_page(notice: &Notice, language: Language, sender: &Sender) -> Result<P
     updates.reverse();
     let file = format!("{}.html", notice.notice_id);
     let page = context! {
-        lang => code(language),
+        lang => language.as_str(),
         sender => sender.name.clone(),
         security_contact => sender.security_contact.as_str().to_owned(),
         other_url => other(language, &file),
@@ -142,7 +138,6 @@ fn notice_page(notice: &Notice, language: Language, sender: &Sender) -> Result<P
         notice => context! { updates, ..facts(notice, language) },
     };
     Ok(Page {
-        notice: Some(notice.notice_id.clone()),
         path: notice_path(&notice.notice_id, language),
         content_type: "text/html; charset=utf-8",
         content: render("notice.html.jinja", page)?,
@@ -160,7 +155,7 @@ fn index(
         .map(|notice| facts(notice, language))
         .collect();
     let page = context! {
-        lang => code(language),
+        lang => language.as_str(),
         sender => sender.name.clone(),
         security_contact => sender.security_contact.as_str().to_owned(),
         other_url => other(language, "index.html"),
@@ -169,7 +164,6 @@ fn index(
         notices,
     };
     Ok(Page {
-        notice: None,
         path: format!("{}index.html", directory(language)),
         content_type: "text/html; charset=utf-8",
         content: render("news.html.jinja", page)?,
@@ -207,7 +201,7 @@ fn feed(notices: &[&Notice], language: Language, sender: &Sender) -> Result<Page
                     host,
                     first(notice).strftime("%Y-%m-%d"),
                     notice.notice_id,
-                    code(language),
+                    language.as_str(),
                 ),
                 url => url(&file),
                 title => notice.title.get(language).to_owned(),
@@ -221,7 +215,7 @@ fn feed(notices: &[&Notice], language: Language, sender: &Sender) -> Result<Page
         .collect();
     let updated = notices.iter().map(|notice| last(notice)).max();
     let page = context! {
-        lang => code(language),
+        lang => language.as_str(),
         sender => sender.name.clone(),
         self_url => url("feed.xml"),
         index_url => url("index.html"),
@@ -229,7 +223,6 @@ fn feed(notices: &[&Notice], language: Language, sender: &Sender) -> Result<Page
         entries,
     };
     Ok(Page {
-        notice: None,
         path: format!("{}feed.xml", directory(language)),
         content_type: "application/atom+xml; charset=utf-8",
         content: render("feed.xml.jinja", page)?,
