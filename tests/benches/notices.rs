@@ -17,26 +17,17 @@ use release_notification::mailer::Mailer;
 use release_notification::pace::Pace;
 use release_notification::queue::{Message, Queue};
 use release_notification::render::Sender;
-use tegata_common::customer::{Contact, Customer, Language, Role, Wishes};
 use tegata_common::notice::{NoticeId, Outcome, State};
 use tegata_common::objects::Objects;
 use tegata_common::table::Act;
 use tegata_common::table::notices::Work;
-use tegata_tests::{Database, SigningKey, license, memory, product, put};
+use tegata_tests::vendor::{self, RELEASE};
+use tegata_tests::{Database, SigningKey, memory, product};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// As the template has it: so many functions share the rate.
 const SENDERS: u32 = 2;
-
-const NOTICE: &str = r#"
-kind = "release"
-products = ["sheet"]
-version = "1.9.0"
-planned_at = 2099-12-05T10:00:00+09:00
-title = { ja = "シート 1.9.0 のリリース", en = "Sheet 1.9.0" }
-body = { ja = "一覧が**速く**なります。", en = "Lists get **faster**." }
-"#;
 
 #[tokio::main]
 async fn main() {
@@ -64,7 +55,7 @@ async fn main() {
         send_at: now,
         short_notice: None,
     };
-    let file = NoticeFile::parse(NOTICE).unwrap();
+    let file = NoticeFile::parse(&RELEASE.replace("2026-", "2099-")).unwrap();
     let notice = check::notice(&id, &file, None, &[product()], &terms).unwrap();
     database
         .notices
@@ -182,38 +173,9 @@ async fn batch(messages: &Mutex<UnboundedReceiver<(Message, Duration)>>) -> Opti
 async fn fill(database: &Database, contacts: u32) {
     let key = SigningKey::create();
     let now = Timestamp::now();
-    let act = Act {
-        at: now,
-        by: "bench",
-        change: "add",
-    };
-    for number in 0..contacts {
-        let customer = Customer {
-            customer_id: format!("C-{number}").parse().unwrap(),
-            name: format!("Customer {number}").parse().unwrap(),
-        };
-        let contact = Contact {
-            email: format!("contact{number}@customer.example").parse().unwrap(),
-            wishes: Wishes {
-                role: Role::Primary,
-                language: if number % 2 == 0 {
-                    Language::Ja
-                } else {
-                    Language::En
-                },
-                severity_floor: None,
-                releases: false,
-            },
-        };
-        let contacts = [(&customer.customer_id, &contact, None)];
-        let written = database
-            .customers
-            .write(Some((&customer, None)), &contacts, &act);
-        written.await.unwrap();
-        let host = format!("tenant{number}.cybozu.com");
-        let usable_from = format!("{:.0}", now - SignedDuration::from_hours(48));
-        let mut license = license(&host, &product(), &usable_from);
-        license.customer = Some(customer.customer_id.clone());
-        put(&database.licenses, &key, license).await;
+    let usable_from = format!("{:.0}", now - SignedDuration::from_hours(48));
+    for number in 0..usize::try_from(contacts).unwrap() {
+        let email = format!("contact{number}@customer.example");
+        vendor::sign_up(database, &key, number, &email, &usable_from, now).await;
     }
 }

@@ -9,24 +9,17 @@
 // dark, on a desktop and on a phone, without scripts. Needs Chromium: CHROMIUM, or /usr/bin/chromium.
 
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 import { parse } from "parse5";
-import { chromium } from "playwright-core";
+import { place, run, start, until, work } from "./dev.mjs";
 
-const tegata = resolve(process.argv[2]);
 const shots = process.argv[3]
   ? resolve(process.argv[3])
   : mkdtempSync(join(tmpdir(), "tegata-screenshots-"));
 mkdirSync(shots, { recursive: true });
-const work = mkdtempSync(join(tmpdir(), "tegata-browser-"));
-const place = join(work, "place");
-const local = `--local=${place}`;
-const { TEGATA_STACK: _, ...environment } = process.env;
 
 const LANGUAGES = ["ja", "en"];
 const MAIL_VIEWS = ["light", "dark"].flatMap((colorScheme) =>
@@ -169,18 +162,6 @@ function check(holds) {
 function done(group) {
   console.log(`${group}: ${checks - before} checks`);
   before = checks;
-}
-
-function run(...args) {
-  return execFileSync(tegata, [local, ...args], { encoding: "utf8", env: environment });
-}
-
-async function until(what, holds) {
-  for (let attempt = 0; attempt < 150; attempt++) {
-    if (await holds()) return;
-    await new Promise((done) => setTimeout(done, 200));
-  }
-  assert.fail(`not within 30 s: ${what}`);
 }
 
 function status(id) {
@@ -333,27 +314,9 @@ async function feed(page, url) {
   return read;
 }
 
-const dev = spawn(tegata, [local, "dev", "--port", "0"], {
-  env: environment,
-  stdio: ["ignore", "pipe", "inherit"],
-});
-const ended = new Promise((done) => dev.once("exit", done));
-let address;
-let browser;
+const { address, browser, end } = await start();
 try {
-  address = await new Promise((done, failed) => {
-    dev.once("exit", (code) => failed(new Error(`tegata dev ended with ${code}`)));
-    createInterface({ input: dev.stdout }).on("line", (line) => {
-      const found = line.match(/running at (http:\/\/\S+)/);
-      if (found) done(found[1]);
-    });
-  });
   const index = { ja: `${address}/news/`, en: `${address}/news/en/` };
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-quic", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync", "--no-first-run"],
-  });
   const reader = await browser.newPage();
 
   // Before anything is announced.
@@ -541,10 +504,7 @@ try {
   }
   done("HTML");
 } finally {
-  await browser?.close();
-  dev.kill("SIGINT");
-  await ended;
-  rmSync(work, { recursive: true, force: true });
+  await end();
   console.log(`screenshots: ${shots}`);
 }
 console.log(`${checks} passed`);

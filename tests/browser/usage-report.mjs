@@ -7,19 +7,11 @@
 // light, dark and print. Needs Chromium: CHROMIUM, or /usr/bin/chromium.
 
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
-import { chromium } from "playwright-core";
+import { run, start, until, work } from "./dev.mjs";
 
-const tegata = resolve(process.argv[2]);
 const shots = process.argv[3] && resolve(process.argv[3]);
-const work = mkdtempSync(join(tmpdir(), "tegata-browser-"));
-const local = `--local=${join(work, "place")}`;
-const { TEGATA_STACK: _, ...environment } = process.env;
 
 const CHARTS = ["requests", "domains", "latency", "versions", "codes"];
 const VIEWS = [
@@ -29,33 +21,8 @@ const VIEWS = [
 ];
 let checks = 0;
 
-function run(...args) {
-  return execFileSync(tegata, [local, ...args], { encoding: "utf8", env: environment });
-}
-
-async function until(what, holds) {
-  for (let attempt = 0; attempt < 150; attempt++) {
-    if (await holds()) return;
-    await new Promise((done) => setTimeout(done, 200));
-  }
-  assert.fail(`not within 30 s: ${what}`);
-}
-
-const dev = spawn(tegata, [local, "dev", "--port", "0", "--sample-traffic"], {
-  env: environment,
-  stdio: ["ignore", "pipe", "inherit"],
-});
-const ended = new Promise((done) => dev.once("exit", done));
-let browser;
+const { address, browser, end } = await start("--sample-traffic");
 try {
-  const address = await new Promise((done, failed) => {
-    dev.once("exit", (code) => failed(new Error(`tegata dev ended with ${code}`)));
-    createInterface({ input: dev.stdout }).on("line", (line) => {
-      const found = line.match(/running at (http:\/\/\S+)/);
-      if (found) done(found[1]);
-    });
-  });
-
   // What was just asked is in the report.
   const path = "/v1/products/sheet/domains/example.cybozu.com/license?version=9.8.7";
   assert.equal((await fetch(address + path)).status, 200);
@@ -68,11 +35,6 @@ try {
   assert.ok(totals.requests > 1000, `${totals.requests} requests`);
   assert.ok(days.every(({ is_counted }) => is_counted));
 
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-quic", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync", "--no-first-run"],
-  });
   for (const language of ["ja", "en"]) {
     const file = join(work, `report-${language}.html`);
     run("usage", "report", "--product", "sheet", "--html", file, "--language", language);
@@ -116,9 +78,6 @@ try {
     }
   }
 } finally {
-  await browser?.close();
-  dev.kill("SIGINT");
-  await ended;
-  rmSync(work, { recursive: true, force: true });
+  await end();
 }
 console.log(`${checks} passed, 0 failed`);

@@ -9,7 +9,8 @@ use tegata_common::notice::{Delivery, DeliveryId, Facts, NoticeId, State, Why};
 use tegata_common::table::notices::Notices;
 use tegata_tests::Database;
 
-const ID: &str = "2026-12-05-sheet-1.9.0";
+use crate::world::ID;
+
 const DELIVERY: &str = "001-6f1ed002ab5595859014ebf0951522d9";
 
 /// The delivery that the documents are about.

@@ -2,27 +2,12 @@
 
 use mailparse::{MailHeaderMap as _, ParsedMail, parse_mail};
 use proptest::prelude::*;
-use release_notification::check::{self, Terms};
-use release_notification::file::NoticeFile;
 use release_notification::render::mail::{mail, message};
 use tegata_common::customer::Language;
 use tegata_common::notice::{CustomerName, Delivery, Notice, Why};
-use tegata_tests::product;
 
 use crate::evidence::delivery;
-use crate::world::{INCIDENT, RELEASE, START, sender};
-
-fn notice(file: &str) -> Notice {
-    let now = START.parse().unwrap();
-    let terms = Terms {
-        now,
-        send_at: now,
-        short_notice: None,
-    };
-    let id = "2026-12-05-sheet-1.9.0".parse().unwrap();
-    let file = NoticeFile::parse(file).unwrap();
-    check::notice(&id, &file, None, &[product()], &terms).unwrap()
-}
+use crate::world::{INCIDENT, RELEASE, START, notice, sender};
 
 fn to(language: Language, why: Why, customer: &str) -> Delivery {
     let customer = CustomerName {
@@ -48,13 +33,13 @@ fn text<'a>(mail: &'a ParsedMail<'a>) -> String {
 
 #[test]
 fn a_mail_reads_as_text() {
-    let release = notice(RELEASE);
+    let release = notice(RELEASE, None, START.parse().unwrap());
     let raw_release = raw(
         &release,
         &to(Language::Ja, Why::Primary, "株式会社サンプル"),
     );
     insta::assert_snapshot!("release_ja", text(&parse_mail(&raw_release).unwrap()));
-    let incident = notice(INCIDENT);
+    let incident = notice(INCIDENT, None, START.parse().unwrap());
     let raw_incident = raw(
         &incident,
         &to(Language::En, Why::Additional, "Example, Inc."),
@@ -64,7 +49,7 @@ fn a_mail_reads_as_text() {
 
 #[test]
 fn a_mail_has_what_it_must_have() {
-    let release = notice(RELEASE);
+    let release = notice(RELEASE, None, START.parse().unwrap());
     let delivery = to(Language::Ja, Why::Primary, "株式会社サンプル");
     let raw_mail = raw(&release, &delivery);
     let parsed = parse_mail(&raw_mail).unwrap();
@@ -134,7 +119,7 @@ proptest! {
     fn nothing_in_a_notice_becomes_a_header_a_part_or_markup(
         title in hostile(), body in hostile(), customer in hostile(), product in hostile(),
     ) {
-        let mut notice = notice(RELEASE);
+        let mut notice = notice(RELEASE, None, START.parse().unwrap());
         notice.title.ja = title.clone();
         notice.updates[0].body.ja = body;
         notice.products[0].name.ja = product;

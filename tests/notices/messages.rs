@@ -2,19 +2,17 @@
 
 use aws_lambda_events::sqs::SqsEvent;
 use jiff::Timestamp;
-use release_notification::check::{self, Terms};
 use release_notification::deliver::Deliver;
-use release_notification::file::NoticeFile;
 use release_notification::mailer::Mailer;
 use release_notification::pace::Pace;
 use release_notification::queue::Queue;
 use tegata_common::table::Act;
 use tegata_common::table::notices::Work;
-use tegata_tests::{Database, product};
+use tegata_tests::Database;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::evidence::{delivery, document};
-use crate::world::{INCIDENT, RELEASE, START, Weather, World, sender};
+use crate::world::{INCIDENT, RELEASE, START, Weather, World, notice, sender};
 
 struct Office {
     database: Database,
@@ -33,14 +31,7 @@ impl Office {
             by: "test",
             change: "send",
         };
-        let terms = Terms {
-            now,
-            send_at: now,
-            short_notice: None,
-        };
-        let id = "2026-12-05-sheet-1.9.0".parse().unwrap();
-        let file = NoticeFile::parse(RELEASE).unwrap();
-        let notice = check::notice(&id, &file, None, &[product()], &terms).unwrap();
+        let notice = notice(RELEASE, None, now);
         let notices = &database.notices;
         notices
             .put(None, &notice, Work::Due(now), &act)

@@ -18,18 +18,23 @@ use release_notification::pace::Pace;
 use release_notification::queue::Queue;
 use release_notification::render::Sender;
 use serde_json::json;
-use tegata_common::customer::{Contact, Customer, Language, Role, Wishes};
-use tegata_common::notice::{Delivery, NoticeId, State};
+use tegata_common::customer::{Contact, Language, Role, Wishes};
+use tegata_common::notice::{Delivery, Notice, NoticeId, State};
 use tegata_common::objects::Objects;
 use tegata_common::table::Act;
 use tegata_common::table::customers::Customers;
 use tegata_common::table::licenses::Licenses;
 use tegata_common::table::notices::{Notices, Work};
-use tegata_tests::{Database, SigningKey, license, product, put};
+use tegata_tests::{Database, SigningKey, product, vendor};
+
+pub(crate) use tegata_tests::vendor::RELEASE;
 
 use crate::cloud::{Answer, Clients, Cloud, Fault};
 
 pub(crate) const START: &str = "2026-11-26T01:00:00Z";
+
+/// The name of every notice here.
+pub(crate) const ID: &str = "2026-12-05-sheet-1.9.0";
 
 /// How long evidence may take.
 pub(crate) const WINDOW: SignedDuration = SignedDuration::from_mins(60);
@@ -41,15 +46,6 @@ const RECEIVES: u32 = 5;
 const EVENT_TRIES: u32 = 3;
 
 static KEY: LazyLock<SigningKey> = LazyLock::new(SigningKey::create);
-
-pub(crate) const RELEASE: &str = r#"
-kind = "release"
-products = ["sheet"]
-version = "1.9.0"
-planned_at = 2026-12-05T10:00:00+09:00
-title = { ja = "シート 1.9.0 のリリース", en = "Sheet 1.9.0" }
-body = { ja = "一覧が**速く**なります。", en = "Lists get **faster**." }
-"#;
 
 pub(crate) const INCIDENT: &str = r#"
 kind = "incident"
@@ -92,6 +88,17 @@ pub(crate) struct Weather<'a> {
     pub(crate) late: u8,
 }
 
+/// The notice of a file, to be announced now.
+pub(crate) fn notice(file: &str, before: Option<&Notice>, now: Timestamp) -> Notice {
+    let terms = Terms {
+        now,
+        send_at: now,
+        short_notice: None,
+    };
+    let file = NoticeFile::parse(file).unwrap();
+    check::notice(&ID.parse().unwrap(), &file, before, &[product()], &terms).unwrap()
+}
+
 pub(crate) fn sender() -> Sender {
     Sender {
         name: "Example".to_owned(),
@@ -111,47 +118,16 @@ impl World {
             by: "test",
             change: "add",
         };
-        let mut addresses = (0..contacts).map(|number| match number + 1 == contacts {
-            true => "bounce@customer.example".to_owned(),
-            false => format!("contact{number}@customer.example"),
-        });
         for number in 0..contacts {
-            let id = format!("C-{number}").parse().unwrap();
-            let customer = Customer {
-                customer_id: id,
-                name: format!("Customer {number}").parse().unwrap(),
+            let email = match number + 1 == contacts {
+                true => "bounce@customer.example".to_owned(),
+                false => format!("contact{number}@customer.example"),
             };
-            let contact = Contact {
-                email: addresses.next().unwrap().parse().unwrap(),
-                wishes: Wishes {
-                    role: Role::Primary,
-                    language: if number % 2 == 0 {
-                        Language::Ja
-                    } else {
-                        Language::En
-                    },
-                    severity_floor: None,
-                    releases: false,
-                },
-            };
-            let contacts = [(&customer.customer_id, &contact, None)];
-            let written = database
-                .customers
-                .write(Some((&customer, None)), &contacts, &act);
-            written.await.unwrap();
-            let host = format!("tenant{number}.cybozu.com");
-            let mut license = license(&host, &product(), "2026-08-01T00:00:00Z");
-            license.customer = Some(customer.customer_id.clone());
-            put(&database.licenses, &KEY, license).await;
+            let since = "2026-08-01T00:00:00Z";
+            vendor::sign_up(&database, &KEY, number, &email, since, now).await;
         }
-        let id: NoticeId = "2026-12-05-sheet-1.9.0".parse().unwrap();
-        let file = NoticeFile::parse(file).unwrap();
-        let terms = Terms {
-            now,
-            send_at: now,
-            short_notice: None,
-        };
-        let notice = check::notice(&id, &file, None, &[product()], &terms).unwrap();
+        let id: NoticeId = ID.parse().unwrap();
+        let notice = notice(file, None, now);
         let work = Work::Due(now);
         database
             .notices
@@ -424,14 +400,7 @@ impl World {
             change: "send",
         };
         let stored = operate::notice(&self.direct, &self.id).await.unwrap();
-        let terms = Terms {
-            now: self.now,
-            send_at: self.now,
-            short_notice: None,
-        };
-        let file = NoticeFile::parse(file).unwrap();
-        let before = Some(&stored.value);
-        let notice = check::notice(&self.id, &file, before, &[product()], &terms).unwrap();
+        let notice = notice(file, Some(&stored.value), self.now);
         let before = Some(&stored.revision);
         let work = Work::Due(self.now);
         self.direct.put(before, &notice, work, &act).await.unwrap();

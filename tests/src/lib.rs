@@ -3,6 +3,7 @@
 
 pub mod crash;
 pub mod memory;
+pub mod vendor;
 
 use std::collections::BTreeMap;
 

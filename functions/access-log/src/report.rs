@@ -6,9 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tegata_common::access::Source;
-
-/// The CloudWatch namespace.
-pub const NAMESPACE: &str = "tegata";
+use tegata_common::metrics::{metadata, metric};
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -38,7 +36,7 @@ impl Report {
     /// call or a permission: one for each source, and one of what could not be read.
     pub fn lines(&self, now: Timestamp, stack: &str) -> Vec<Value> {
         let sources = self.archived.iter().map(|(source, lines)| {
-            let metadata = metadata(now, &["Stack", "Source"], &["RecordsArchived"]);
+            let metadata = metadata(now, &["Stack", "Source"], &counts(["RecordsArchived"]));
             json!({
                 "_aws": metadata,
                 "type": "archived",
@@ -49,7 +47,7 @@ impl Report {
         });
         let unreadable = self.archived.get(&Source::Unreadable).copied();
         let whole = json!({
-            "_aws": metadata(now, &["Stack"], &["UnreadableLines", "ObjectsRepeated"]),
+            "_aws": metadata(now, &["Stack"], &counts(["UnreadableLines", "ObjectsRepeated"])),
             "type": "batch",
             "time": format!("{now:.3}"),
             "Stack": stack,
@@ -62,18 +60,7 @@ impl Report {
     }
 }
 
-/// What tells CloudWatch which members of a line are metrics.
-pub(crate) fn metadata(now: Timestamp, dimensions: &[&str], metrics: &[&str]) -> Value {
-    let metrics: Vec<Value> = metrics
-        .iter()
-        .map(|name| json!({ "Name": name, "Unit": "Count" }))
-        .collect();
-    json!({
-        "Timestamp": now.as_millisecond(),
-        "CloudWatchMetrics": [{
-            "Namespace": NAMESPACE,
-            "Dimensions": [dimensions],
-            "Metrics": metrics,
-        }],
-    })
+/// Says that members of a line are counts.
+pub(crate) fn counts<const N: usize>(names: [&str; N]) -> [Value; N] {
+    names.map(|name| metric(name, Some("Count")))
 }

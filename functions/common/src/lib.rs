@@ -17,6 +17,7 @@ pub mod domain;
 pub mod function;
 pub mod lease;
 pub mod license;
+pub mod metrics;
 pub mod network;
 pub mod notice;
 #[cfg(feature = "objects")]

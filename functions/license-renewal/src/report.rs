@@ -3,11 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tegata_common::metrics::{metadata, metric};
 
 use crate::item::{Done, Failed};
-
-/// The CloudWatch namespace.
-pub const NAMESPACE: &str = "tegata";
 
 /// The share that every lease has left of which the index does not say that it is due.
 const NOT_DUE: f64 = 0.5;
@@ -76,22 +74,15 @@ impl Report {
     /// The report as one line in CloudWatch's embedded metric format: a log line that becomes
     /// metrics, without a call or a permission.
     pub fn line(&self, now: Timestamp, stack: &str) -> Value {
-        let metric = |name: &str, unit: &str| json!({ "Name": name, "Unit": unit });
+        let metrics = [
+            metric("LicensesRenewed", Some("Count")),
+            metric("LeasesResigned", Some("Count")),
+            metric("DomainsReleased", Some("Count")),
+            metric("RenewalsFailed", Some("Count")),
+            metric("OldestLeaseLeft", Some("Percent")),
+        ];
         json!({
-            "_aws": {
-                "Timestamp": now.as_millisecond(),
-                "CloudWatchMetrics": [{
-                    "Namespace": NAMESPACE,
-                    "Dimensions": [["Stack"]],
-                    "Metrics": [
-                        metric("LicensesRenewed", "Count"),
-                        metric("LeasesResigned", "Count"),
-                        metric("DomainsReleased", "Count"),
-                        metric("RenewalsFailed", "Count"),
-                        metric("OldestLeaseLeft", "Percent"),
-                    ],
-                }],
-            },
+            "_aws": metadata(now, &["Stack"], &metrics),
             "type": "renewal",
             "time": format!("{now:.3}"),
             "Stack": stack,

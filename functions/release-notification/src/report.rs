@@ -3,11 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use tegata_common::metrics::{metadata, metric};
 
 use crate::deliver::Done;
-
-/// The CloudWatch namespace.
-const NAMESPACE: &str = "tegata";
 
 /// What a run of announcing did and saw.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -107,22 +105,10 @@ impl DeliverReport {
 }
 
 fn line(kind: &str, now: Timestamp, stack: &str, metrics: Vec<(&str, Value)>) -> Value {
-    let definitions: Vec<Value> = metrics
-        .iter()
-        .map(|(name, _)| json!({ "Name": name }))
-        .collect();
+    let definitions: Vec<Value> = metrics.iter().map(|(name, _)| metric(name, None)).collect();
     let mut line = Map::new();
-    line.insert(
-        "_aws".to_owned(),
-        json!({
-            "Timestamp": now.as_millisecond(),
-            "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
-                "Dimensions": [["Stack"]],
-                "Metrics": definitions,
-            }],
-        }),
-    );
+    let metadata = metadata(now, &["Stack"], &definitions);
+    line.insert("_aws".to_owned(), metadata);
     line.insert("type".to_owned(), json!(kind));
     line.insert("time".to_owned(), json!(format!("{now:.3}")));
     line.insert("Stack".to_owned(), json!(stack));

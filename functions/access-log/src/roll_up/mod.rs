@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tegata_common::access::{AccessRecord, Source};
 use tegata_common::archive::{self, Archive, KEPT_DAYS, Listed};
 use tegata_common::aws::TrustError;
+use tegata_common::metrics::metadata;
 use tegata_common::objects::ObjectsError;
 use tegata_common::table::TableError;
 use tegata_common::table::usage::{DayState, UsageTable};
@@ -20,7 +21,7 @@ use tegata_common::usage::day::Day;
 use tegata_common::usage::{DaySummary, Usage};
 
 use crate::clients;
-use crate::report::metadata;
+use crate::report::counts;
 use crate::settings::Settings;
 use set_aside::SetAside;
 
@@ -74,12 +75,12 @@ pub struct RollUpReport {
 impl RollUpReport {
     /// The report as one line in CloudWatch's embedded metric format.
     pub fn line(&self, now: Timestamp, stack: &str) -> Value {
-        let metrics = [
+        let metrics = counts([
             "DaysRolledUp",
             "DaysWaiting",
             "DuplicateRecords",
             "DamagedObjects",
-        ];
+        ]);
         json!({
             "_aws": metadata(now, &["Stack"], &metrics),
             "type": "roll_up",

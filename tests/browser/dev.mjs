@@ -1,0 +1,64 @@
+// `tegata dev` on a place of its own, and Chromium to look at it: CHROMIUM, or /usr/bin/chromium.
+// The first argument of the script that imports this is the binary.
+
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const tegata = resolve(process.argv[2]);
+const { TEGATA_STACK: _, ...environment } = process.env;
+
+// A directory of the script's own, and the place in it.
+export const work = mkdtempSync(join(tmpdir(), "tegata-browser-"));
+export const place = join(work, "place");
+const local = `--local=${place}`;
+
+export function run(...args) {
+  return execFileSync(tegata, [local, ...args], { encoding: "utf8", env: environment });
+}
+
+export async function until(what, holds) {
+  for (let attempt = 0; attempt < 150; attempt++) {
+    if (await holds()) return;
+    await new Promise((done) => setTimeout(done, 200));
+  }
+  assert.fail(`not within 30 s: ${what}`);
+}
+
+// Starts both. `end` stops them and removes the directory.
+export async function start(...args) {
+  const dev = spawn(tegata, [local, "dev", "--port", "0", ...args], {
+    env: environment,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = new Promise((done) => dev.once("exit", done));
+  let browser;
+  async function end() {
+    await browser?.close();
+    dev.kill("SIGINT");
+    await ended;
+    rmSync(work, { recursive: true, force: true });
+  }
+  try {
+    const address = await new Promise((done, failed) => {
+      dev.once("exit", (code) => failed(new Error(`tegata dev ended with ${code}`)));
+      createInterface({ input: dev.stdout }).on("line", (line) => {
+        const found = line.match(/running at (http:\/\/\S+)/);
+        if (found) done(found[1]);
+      });
+    });
+    browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: ["--no-sandbox", "--disable-quic", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", "--no-first-run"],
+    });
+    return { address, browser, end };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
