@@ -11,8 +11,9 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use data_encoding::BASE64;
 use jiff::Timestamp;
 use license_lookup::handler::Lookup;
 use percent_encoding::percent_decode_str;
@@ -28,8 +29,14 @@ use crate::publish::content_type;
 /// Where the CDN will serve the public keys.
 pub(super) const JWKS_PATH: &str = "/.well-known/jwks.json";
 
-/// The gateway's only route to the lookup function.
-const LOOKUP_ROUTE: &str = "/v1/products/{product}/domains/{domain}/license";
+/// The gateway's routes to the lookup function: the methods, and the path.
+const LOOKUP_ROUTES: [(&[Method], &str); 2] = [
+    (
+        &[Method::GET, Method::OPTIONS],
+        "/v1/products/{product}/domains/{domain}/license",
+    ),
+    (&[Method::POST, Method::OPTIONS], "/license"),
+];
 
 /// What the port serves.
 pub(super) struct Gateway {
@@ -62,17 +69,8 @@ async fn serve(
         at: Timestamp::now(),
         since: Instant::now(),
     };
-    let is_routed = method == Method::GET || method == Method::OPTIONS;
-    if let (true, Some(parameters)) = (is_routed, lookup_parameters(uri.path())) {
-        let event = event(
-            &method,
-            &uri,
-            &headers,
-            &body,
-            peer.ip(),
-            parameters,
-            &arrived,
-        );
+    if let Some(route) = Route::of(&method, uri.path()) {
+        let event = event(&route, &method, &uri, &headers, &body, peer.ip(), &arrived);
         let answered = gateway
             .lookup
             .answer(&event.to_string(), Timestamp::now())
@@ -82,8 +80,7 @@ async fn serve(
         let _ = writeln!(std::io::stdout(), "{line}");
         gateway.doors.write(Door::Lookup, arrived.at, line);
         let response = response(answered.response);
-        let route_key = format!("{method} {LOOKUP_ROUTE}");
-        gateway.log(&arrived, &route_key, response.status(), true);
+        gateway.log(&arrived, &route.key, response.status(), true);
         return response;
     }
     match (method, uri.path()) {
@@ -170,11 +167,29 @@ impl Gateway {
     }
 }
 
-/// The path parameters of the lookup route, decoded as the gateway does.
-fn lookup_parameters(path: &str) -> Option<BTreeMap<&'static str, String>> {
+/// A request's route to the lookup function.
+struct Route {
+    key: String,
+    parameters: BTreeMap<&'static str, String>,
+}
+
+impl Route {
+    fn of(method: &Method, path: &str) -> Option<Self> {
+        LOOKUP_ROUTES.iter().find_map(|(methods, route)| {
+            let parameters = path_parameters(route, path)?;
+            methods.contains(method).then(|| Self {
+                key: format!("{method} {route}"),
+                parameters,
+            })
+        })
+    }
+}
+
+/// The path parameters of a route, decoded as the gateway does.
+fn path_parameters(route: &'static str, path: &str) -> Option<BTreeMap<&'static str, String>> {
     let mut parameters = BTreeMap::new();
     let mut segments = path.split('/');
-    for expected in LOOKUP_ROUTE.split('/') {
+    for expected in route.split('/') {
         let segment = segments.next()?;
         match expected
             .strip_prefix('{')
@@ -193,12 +208,12 @@ fn lookup_parameters(path: &str) -> Option<BTreeMap<&'static str, String>> {
 }
 
 fn event(
+    route: &Route,
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
     body: &Bytes,
     peer: IpAddr,
-    parameters: BTreeMap<&'static str, String>,
     arrived: &Arrived,
 ) -> Value {
     let now = arrived.at;
@@ -216,11 +231,10 @@ fn event(
     let host = joined.get("host").cloned().unwrap_or_default();
     let mut event = json!({
         "version": "2.0",
-        "routeKey": format!("{method} {LOOKUP_ROUTE}"),
+        "routeKey": route.key,
         "rawPath": uri.path(),
         "rawQueryString": raw_query,
         "headers": joined,
-        "pathParameters": parameters,
         "requestContext": {
             "accountId": "000000000000",
             "apiId": "local",
@@ -234,7 +248,7 @@ fn event(
                 "userAgent": joined.get("user-agent"),
             },
             "requestId": arrived.request_id(),
-            "routeKey": format!("{method} {LOOKUP_ROUTE}"),
+            "routeKey": route.key,
             "stage": "$default",
             "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
             "timeEpoch": now.as_millisecond(),
@@ -244,10 +258,35 @@ fn event(
     if !query.is_empty() {
         event["queryStringParameters"] = json!(query);
     }
+    if !route.parameters.is_empty() {
+        event["pathParameters"] = json!(route.parameters);
+    }
     if !body.is_empty() {
-        event["body"] = json!(String::from_utf8_lossy(body));
+        let content_type = headers.get(header::CONTENT_TYPE);
+        let text = std::str::from_utf8(body).ok();
+        match text.filter(|_| is_text(content_type)) {
+            Some(text) => event["body"] = json!(text),
+            None => {
+                event["body"] = json!(BASE64.encode(body));
+                event["isBase64Encoded"] = json!(true);
+            }
+        }
     }
     event
+}
+
+/// Whether the gateway hands a body on as text. Every other it encodes, a form's too.
+fn is_text(content_type: Option<&HeaderValue>) -> bool {
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    content_type.is_none_or(|value| {
+        let kind = value.split(';').next().unwrap_or_default().trim();
+        let texts = [
+            "application/json",
+            "application/javascript",
+            "application/xml",
+        ];
+        kind.starts_with("text/") || texts.contains(&kind)
+    })
 }
 
 fn join(joined: &mut String, value: &str) {
