@@ -21,9 +21,7 @@ def template(source, target):
     def is_refused(resource):
         # An alarm on an expression of metrics.
         is_expression = "Metrics" in resource.get("Properties", {})
-        return resource["Type"] in UNKNOWN or (
-            resource["Type"] == "AWS::CloudWatch::Alarm" and is_expression
-        )
+        return resource["Type"] == "AWS::CloudWatch::Alarm" and is_expression
 
     refused = [name for name, of in built["Resources"].items() if is_refused(of)]
     for name in refused:

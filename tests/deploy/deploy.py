@@ -20,7 +20,7 @@ import bridges
 import jwt
 from botocore.config import Config
 
-TEGATA, BUILT = sys.argv[1], pathlib.Path(sys.argv[2])
+TEGATA, BUILT, DECISIONS = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
 ROOT = pathlib.Path(__file__).parents[2]
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
 STACK = "tegata-test"
@@ -30,6 +30,7 @@ PARAMETERS = {
     "MailIdentity": "vendor.example",
     "SenderName": "Example",
     "SecurityContact": "security@vendor.example",
+    "OperatorPrincipalArn": "arn:aws:iam::000000000000:root",
 }
 work = pathlib.Path(tempfile.mkdtemp())
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -59,9 +60,22 @@ def table():
 
 def tegata(*arguments, code=0):
     command = [TEGATA, "--stack", STACK, *arguments, "--output", "json"]
-    ran = subprocess.run(command, capture_output=True, text=True)
+    ran = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **operator})
     assert ran.returncode == code, (command, ran.returncode, ran.stderr)
-    return json.loads(ran.stdout) if code == 0 else ran.stderr
+    return json.loads(ran.stdout) if code == 0 and ran.stdout else ran.stderr
+
+
+operator = {}
+
+
+def become_operator():
+    """The command line gets what the operators' role may do, and nothing else."""
+    session = boto3.client("sts").assume_role(RoleArn=outputs()["OperatorRole"], RoleSessionName="test")
+    operator.update(
+        AWS_ACCESS_KEY_ID=session["Credentials"]["AccessKeyId"],
+        AWS_SECRET_ACCESS_KEY=session["Credentials"]["SecretAccessKey"],
+        AWS_SESSION_TOKEN=session["Credentials"]["SessionToken"],
+    )
 
 
 def sam_deploy(**parameters):
@@ -116,6 +130,7 @@ def _():
     left_out = sam_deploy()
     assert bridges.routes(STACK) == 2
     bridges.verify_identity(PARAMETERS["MailIdentity"])
+    become_operator()
     return f"without {', '.join(left_out)}"
 
 
