@@ -1,45 +1,66 @@
 """Where the local AWS differs from AWS. The template stays as AWS wants it; what it is given here is
-its built form without what it does not know, and what it drops is made by hand after a deployment."""
+its built form without what it does not know, and what it drops is made by hand after a deployment.
+What can only be bridged inside its process is in cloud.py."""
 
-import base64
-import gzip
+import http.server
 import json
+import os
+import pathlib
 import re
+import signal
+import threading
+import time
+import urllib.request
 
 import boto3
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
-# What its CloudFormation refuses to create. Nothing but people reads these.
-UNKNOWN = {"AWS::Athena::NamedQuery", "AWS::CloudWatch::Dashboard"}
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def template(source, target):
-    """Leaves out what the local CloudFormation refuses; returns the names."""
+# ---- Around a deployment ----
+
+
+def template(source, target, status_page):
+    """Writes the template as the local CloudFormation takes it; returns what it has to do without."""
     with open(source, encoding="utf-8") as file:
         built = yaml_parse(file.read())
-
-    def is_refused(resource):
-        # An alarm on an expression of metrics.
-        is_expression = "Metrics" in resource.get("Properties", {})
-        return resource["Type"] == "AWS::CloudWatch::Alarm" and is_expression
-
-    refused = [name for name, of in built["Resources"].items() if is_refused(of)]
+    resources = built["Resources"]
+    # It has no alarm on an expression of metrics.
+    refused = [
+        name
+        for name, of in resources.items()
+        if of["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in of["Properties"]
+    ]
     for name in refused:
-        del built["Resources"][name]
+        del resources[name]
+    # Its subscriptions know words, and no JSON: "access" as a value is a word like others.
+    subscription = resources["LookupSubscription"]["Properties"]
+    assert subscription["FilterPattern"] == '{ $.type = "access" }'
+    subscription["FilterPattern"] = r'"\"type\":\"access\""'
+    # And Statuspal is not here.
+    resources["AnnounceFunction"]["Properties"]["Environment"]["Variables"]["STATUS_PAGE_API"] = status_page
     with open(target, "w", encoding="utf-8") as file:
         file.write(yaml_dump(built))
     return refused
 
 
+def processed(stack):
+    """The template as CloudFormation has transformed it."""
+    client = boto3.client("cloudformation")
+    body = client.get_template(StackName=stack, TemplateStage="Processed")["TemplateBody"]
+    return yaml_parse(body) if isinstance(body, str) else body
+
+
+def physical(stack):
+    listed = boto3.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+    return {of["LogicalResourceId"]: of["PhysicalResourceId"] for of in listed}
+
+
 def routes(stack):
-    """Makes the HTTP API's routes, which its CloudFormation drops. Returns how many."""
-    cloudformation, gateway = boto3.client("cloudformation"), boto3.client("apigatewayv2")
-    listed = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
-    names = {of["LogicalResourceId"]: of["PhysicalResourceId"] for of in listed}
-    body = cloudformation.get_template(StackName=stack, TemplateStage="Processed")["TemplateBody"]
-    processed = yaml_parse(body) if isinstance(body, str) else body
-    made = 0
-    for name, resource in processed["Resources"].items():
+    """Makes the HTTP API's routes, which its CloudFormation drops. Returns them."""
+    gateway, names, made = boto3.client("apigatewayv2"), physical(stack), []
+    for name, resource in processed(stack)["Resources"].items():
         if resource["Type"] != "AWS::ApiGatewayV2::Api":
             continue
         for path, methods in resource["Properties"]["Body"]["paths"].items():
@@ -53,13 +74,27 @@ def routes(stack):
                     IntegrationUri=arn["Configuration"]["FunctionArn"],
                     PayloadFormatVersion="2.0",
                 )
+                route = f"{method.upper()} {path}"
                 gateway.create_route(
-                    ApiId=names[name],
-                    RouteKey=f"{method.upper()} {path}",
-                    Target=f"integrations/{integration['IntegrationId']}",
+                    ApiId=names[name], RouteKey=route, Target=f"integrations/{integration['IntegrationId']}"
                 )
-                made += 1
+                made.append(route)
     return made
+
+
+def object_lock(stack, s3):
+    """Its CloudFormation leaves buckets' Object Lock out; its S3 has it. Returns the buckets."""
+    locked = []
+    for name, resource in processed(stack)["Resources"].items():
+        if resource["Type"] == "AWS::S3::Bucket" and resource["Properties"].get("ObjectLockEnabled"):
+            lock = json.loads(json.dumps(resource["Properties"]["ObjectLockConfiguration"]))
+            days = lock["Rule"]["DefaultRetention"]["Days"]
+            [deployed] = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+            parameters = {of["ParameterKey"]: of["ParameterValue"] for of in deployed["Parameters"]}
+            lock["Rule"]["DefaultRetention"]["Days"] = int(parameters[days["Ref"]])
+            s3.put_object_lock_configuration(Bucket=physical(stack)[name], ObjectLockConfiguration=lock)
+            locked.append(name)
+    return locked
 
 
 def verify_identity(domain):
@@ -67,30 +102,91 @@ def verify_identity(domain):
     boto3.client("sesv2").create_email_identity(EmailIdentity=domain)
 
 
-def subscription(stack, group, function):
-    """Hands a log group's lines to the function that subscribes to them, as CloudWatch Logs does.
-    Returns how many."""
-    client = boto3.client("cloudformation")
-    listed = client.describe_stack_resources(StackName=stack)["StackResources"]
-    names = {of["LogicalResourceId"]: of["PhysicalResourceId"] for of in listed}
-    logs = boto3.client("logs").filter_log_events(logGroupName=names[group])["events"]
-    events = [
-        {"id": f"{number:056}", "timestamp": of["timestamp"], "message": of["message"]}
-        for number, of in enumerate(logs)
-        if '"type":"access"' in of["message"]
-    ]
-    data = {
-        "messageType": "DATA_MESSAGE",
-        "owner": "000000000000",
-        "logGroup": names[group],
-        "logStream": "local",
-        "subscriptionFilters": ["access-log"],
-        "logEvents": events,
-    }
-    payload = {"awslogs": {"data": base64.b64encode(gzip.compress(json.dumps(data).encode())).decode()}}
-    answer = boto3.client("lambda").invoke(
-        FunctionName=names[function], Payload=json.dumps(payload).encode()
-    )
-    body = json.loads(answer["Payload"].read())
-    assert "FunctionError" not in answer, body
-    return len(events)
+# ---- What AWS does by itself ----
+
+
+def gateway_line(stack, api, answer):
+    """Its gateway keeps the format of an access log, and writes none."""
+    [stage] = boto3.client("apigatewayv2").get_stages(ApiId=api)["Items"]
+    status, headers, _ = answer
+    line = stage["AccessLogSettings"]["Format"]
+    for name, value in {
+        "requestId": headers["apigw-requestid"],
+        "requestTimeEpoch": int(time.time() * 1000),
+        "routeKey": "GET /v1/products/{product}/domains/{domain}/license",
+        "status": status,
+        "responseLatency": 14,
+        "integrationStatus": 200,
+    }.items():
+        line = line.replace(f"$context.{name}", str(value))
+    assert "$context" not in line, line
+    log(physical(stack)["ApiLogGroup"], line)
+
+
+def log(group, *lines):
+    """Writes lines into a log group; who subscribes to it gets them."""
+    client, stream = boto3.client("logs"), "bridge"
+    if not client.describe_log_streams(logGroupName=group, logStreamNamePrefix=stream)["logStreams"]:
+        client.create_log_stream(logGroupName=group, logStreamName=stream)
+    events = [{"timestamp": int(time.time() * 1000), "message": line} for line in lines]
+    client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+
+
+def cloud(what, body=None):
+    """Asks cloud.py for one of the things that it adds."""
+    url = f"{os.environ['AWS_ENDPOINT_URL']}/_bridge/{what}"
+    request = urllib.request.Request(url, method="POST", data=json.dumps(body).encode())
+    return json.loads(OPENER.open(request, timeout=30).read())
+
+
+def report(event):
+    """An event of SES's: its SES reports to nobody."""
+    answer = cloud("report", event)
+    assert answer["FailedEntryCount"] == 0, answer
+
+
+def kill(function):
+    """Kills the function's processes, as Lambda does at a timeout or out of memory. Returns how many."""
+    killed = 0
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if f"AWS_LAMBDA_FUNCTION_NAME={function}".encode() in environment:
+            os.kill(int(process.name), signal.SIGKILL)
+            killed += 1
+    return killed
+
+
+class StatusPage:
+    """Statuspal, as far as an incident needs it. `incidents` is what was posted."""
+
+    def __init__(self):
+        page = self
+        self.incidents, self.keys = [], set()
+
+        class Api(http.server.BaseHTTPRequestHandler):
+            def answer(self, status, body):
+                body = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_GET(self):
+                self.answer(200, {"incidents": page.incidents[::-1]})
+
+            def do_POST(self):
+                page.keys.add(self.headers["Authorization"])
+                posted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["incident"]
+                page.incidents.append({**posted, "id": len(page.incidents) + 1})
+                self.answer(201, {"incident": page.incidents[-1]})
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{server.server_port}"

@@ -12,8 +12,8 @@ import sys
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
-from ministack.core.responses import json_response, set_request_account_id, set_request_region
-from ministack.services import athena, eventbridge, kms
+from ministack.core.responses import set_request_account_id, set_request_region
+from ministack.services import apigateway, athena, eventbridge, kms
 from ministack.services.cloudformation import provisioners
 
 DECISIONS = open(sys.argv[1], "a", encoding="utf-8", buffering=1)
@@ -96,6 +96,25 @@ def with_kms_context(service, action, body, parameters):
 app._enforce_ses_v2, iam_actions.request_tag_context = enforce_sending, with_kms_context
 
 
+# ---- Its gateway answers OPTIONS itself, where AWS's asks the route's function, without a CORS configuration ----
+
+execute, match_route, invoke = apigateway._handle_execute_in_scope, apigateway._match_route, apigateway._invoke_lambda_proxy
+
+
+async def execute_options(api, stage, path, method, *more):
+    """The method in small letters is none that it answers."""
+    return await execute(api, stage, path, "options" if method == "OPTIONS" else method, *more)
+
+
+async def invoke_with_method(integration, api, stage, path, method, *more, **named):
+    return await invoke(integration, api, stage, path, method.upper(), *more, **named)
+
+
+apigateway._handle_execute_in_scope = execute_options
+apigateway._match_route = lambda api, method, path: match_route(api, method.upper(), path)
+apigateway._invoke_lambda_proxy = invoke_with_method
+
+
 # ---- Its CloudFormation knows no saved queries ----
 
 
@@ -110,7 +129,7 @@ provisioners._RESOURCE_HANDLERS["AWS::Athena::NamedQuery"] = {
 }
 
 
-# ---- Its SES reports to nobody; and an SES that does not answer ----
+# ---- Its SES reports to nobody, is never too slow to answer, and never too busy ----
 
 
 def report(event):
@@ -130,18 +149,23 @@ class Cloud:
     """The local AWS, behind the end of the callers' TLS: policies ask for that."""
 
     def __init__(self, behind):
-        self.behind, self.holds, self.held = behind, False, 0
+        self.behind, self.next_mail, self.held = behind, None, 0
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
             return await self.behind(scope, receive, send)
         if scope["path"].startswith("/_bridge/"):
-            return await self.control(scope["path"], receive, send)
+            return await self.control(scope["path"].rpartition("/")[2], receive, send)
         if not any(name == b"x-forwarded-proto" for name, _ in scope["headers"]):
             scope = {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
-        if not (self.holds and scope["path"] == "/v2/email/outbound-emails"):
+        if scope["path"] != "/v2/email/outbound-emails":
             return await self.behind(scope, receive, send)
-        self.holds = False
+        what, self.next_mail = self.next_mail, None
+        if what == "throttle":
+            await body_of(receive)
+            return await answer(send, 429, {"message": "Too fast."}, b"TooManyRequestsException")
+        if what != "hold":
+            return await self.behind(scope, receive, send)
 
         async def unsaid(message):
             pass
@@ -152,20 +176,29 @@ class Cloud:
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    async def control(self, path, receive, send):
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
-        answer = None
-        if path == "/_bridge/report":
-            answer = await asyncio.to_thread(report, json.loads(body))
-        elif path == "/_bridge/hold":
-            self.holds = True
-        elif path == "/_bridge/held":
-            answer = self.held
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+    async def control(self, what, receive, send):
+        body, said = await body_of(receive), None
+        if what == "report":
+            said = await asyncio.to_thread(report, json.loads(body))
+        elif what in ("hold", "throttle"):
+            self.next_mail = what
+        elif what == "held":
+            said = self.held
+        await answer(send, 200, said)
+
+
+async def body_of(receive):
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    return body
+
+
+async def answer(send, status, body, error=b""):
+    headers = [(b"content-type", b"application/json"), (b"x-amzn-errortype", error)]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
 
 app.app = Cloud(app.app)

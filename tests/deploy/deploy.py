@@ -1,258 +1,382 @@
 """The deployment test: `sam deploy` of the built template into a local AWS, and then the system
 through its outputs and the operators' command line.
 
-usage: deploy.py TEGATA BUILT     with the local AWS in the environment, and `sam` on PATH
+usage: deploy.py TEGATA BUILT DECISIONS     with the local AWS in the environment, and `sam` on PATH
 """
 
+import base64
 import datetime
+import gzip
+import hashlib
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
+import tomllib
 
 import boto3
+import botocore.exceptions
 import bridges
 import jwt
-from botocore.config import Config
+import permissions
+from stack import (
+    ROOT, STACK, api, as_operator, become_operator, cdn, cloudformation, deliveries, invoke, ledger, license_of, mails,
+    outputs, resources, s3, sam_deploy, ses_event, sqs, step, table, tegata, until,
+)
 
-TEGATA, BUILT, DECISIONS = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
-ROOT = pathlib.Path(__file__).parents[2]
-ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
-STACK = "tegata-test"
+BUILT, DECISIONS = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+work = pathlib.Path(tempfile.mkdtemp())
+status_page, KEY = bridges.StatusPage(), "the-status-page's-key"
+secret = boto3.client("secretsmanager").create_secret(Name="status-page", SecretString=KEY)["ARN"]
 PARAMETERS = {
     "Architecture": "x86_64",
+    "OperatorPrincipalArn": "arn:aws:iam::000000000000:root",
     "MailFrom": "notice@vendor.example",
     "MailIdentity": "vendor.example",
     "SenderName": "Example",
     "SecurityContact": "security@vendor.example",
-    "OperatorPrincipalArn": "arn:aws:iam::000000000000:root",
+    "StatusPage": "sample",
+    "StatusPageServices": "7",
+    "StatusPageSecretArn": secret,
 }
-work = pathlib.Path(tempfile.mkdtemp())
-opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-done = []
-
-
-def step(name):
-    """Times a step, and names it if it fails."""
-
-    def decorate(function):
-        started = time.time()
-        try:
-            said = function()
-        except BaseException:
-            table()
-            print(f"{name:44} FAILED", file=sys.stderr)
-            raise
-        done.append((name, time.time() - started, said or ""))
-
-    return decorate
-
-
-def table():
-    for name, seconds, said in done:
-        print(f"{name:44} {seconds:6.1f} s  ok  {said}")
-
-
-def tegata(*arguments, code=0):
-    command = [TEGATA, "--stack", STACK, *arguments, "--output", "json"]
-    ran = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **operator})
-    assert ran.returncode == code, (command, ran.returncode, ran.stderr)
-    return json.loads(ran.stdout) if code == 0 and ran.stdout else ran.stderr
-
-
-operator = {}
-
-
-def become_operator():
-    """The command line gets what the operators' role may do, and nothing else."""
-    session = boto3.client("sts").assume_role(RoleArn=outputs()["OperatorRole"], RoleSessionName="test")
-    operator.update(
-        AWS_ACCESS_KEY_ID=session["Credentials"]["AccessKeyId"],
-        AWS_SECRET_ACCESS_KEY=session["Credentials"]["SecretAccessKey"],
-        AWS_SESSION_TOKEN=session["Credentials"]["SessionToken"],
-    )
-
-
-def sam_deploy(**parameters):
-    values = [f"{name}={value}" for name, value in {**PARAMETERS, **parameters}.items()]
-    bridged = BUILT / "bridged.yaml"
-    left_out = bridges.template(BUILT / "template.yaml", bridged)
-    ran = subprocess.run(
-        ["sam", "deploy", "--template-file", bridged, "--stack-name", STACK, "--resolve-s3",
-         "--no-confirm-changeset", "--no-progressbar", "--region", os.environ["AWS_REGION"],
-         "--capabilities", "CAPABILITY_IAM", "--parameter-overrides", *values],
-        capture_output=True, text=True, cwd=ROOT,
-    )
-    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
-    return left_out
-
-
-def outputs():
-    [stack] = boto3.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
-    return {of["OutputKey"]: of["OutputValue"] for of in stack["Outputs"]}
-
-
-def get(url, host=None, headers=None):
-    request = urllib.request.Request(url, headers={**({"Host": host} if host else {}), **(headers or {})})
-    try:
-        with opener.open(request, timeout=30) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
-
-
-def license_of(domain):
-    api = outputs()["ApiUrl"].removeprefix("https://").split(".")[0]
-    path = f"/v1/products/sheet/domains/{domain}/license?version=1.9.0"
-    status, body = get(ENDPOINT + path, host=f"{api}.execute-api.localhost")
-    return status, json.loads(body)
-
-
-def invoke(output):
-    answer = boto3.client("lambda").invoke(FunctionName=outputs()[output], Payload=b"{}")
-    body = json.loads(answer["Payload"].read())
-    assert "FunctionError" not in answer, body
-    return body
-
-
-def mails():
-    _, body = get(f"{ENDPOINT}/_ministack/ses/messages")
-    return [mail for of in json.loads(body)["messages"].values() for mail in of]
 
 
 @step("sam deploy")
 def _():
-    left_out = sam_deploy()
-    assert bridges.routes(STACK) == 2
+    left_out = sam_deploy(BUILT, status_page.url, PARAMETERS)
+    routes = bridges.routes(STACK)
+    assert {"GET", "OPTIONS"} <= {route.split()[0] for route in routes}, routes
+    assert bridges.object_lock(STACK, s3) == ["ArchiveBucket"]
     bridges.verify_identity(PARAMETERS["MailIdentity"])
     become_operator()
-    return f"without {', '.join(left_out)}"
+    return f"without {', '.join(left_out)}; {len(routes)} routes"
 
 
-@step("a licence, signed by KMS")
+@step("customers and contacts from CSV, licences")
 def _():
     tegata("key", "create")
-    tegata("product", "apply", str(ROOT / "cli/src/dev/products.toml"))
-    for number, language in [(1, "ja"), (2, "en")]:
-        tegata("customer", "add", f"C-{number}", "--name", f"Customer {number}")
-        tegata("contact", "add", f"C-{number}", f"c{number}@customer.example", "--language", language)
+    tegata("product", "apply", ROOT / "cli/src/dev/products.toml")
+    assert {of["slug"] for of in tegata("product", "list")} >= {"sheet"}
+    customers, again, licenses = work / "customers.csv", work / "again.csv", work / "licenses.csv"
+    customers.write_text("""customer_id,name,email,role,language,severity_floor,releases
+C-1,株式会社サンプル,one@customer.example,primary,ja,,
+C-2,Sample Ltd.,two@customer.example,primary,en,,
+C-2,Sample Ltd.,wrong@customer.example,additional,en,major,yes
+""")
+    imported = tegata("import", customers)
+    assert (imported["written"], imported["customers"]["added"]) == (2, 2), imported
+    tegata("contact", "remove", "C-2", "wrong@customer.example")
+    for number in [1, 2]:
         tegata("license", "issue", f"tenant{number}.cybozu.com", "sheet", "--billing", "yearly",
-               "--users", "5", "--customer", f"C-{number}")
+               "--users", 5, "--customer", f"C-{number}")
+    assert {of["email"] for of in tegata("contact", "list")} == {"one@customer.example", "two@customer.example"}
+    # What is exported says the same.
+    tegata("export", again, licenses)
+    unchanged = tegata("import", again, licenses)
+    assert (unchanged["customers"]["unchanged"], unchanged["licenses"]["unchanged"]) == (2, 2), unchanged
+    assert unchanged["written"] == 0, unchanged
+    return "2 customers, 2 licences"
+
+
+def release(version, days):
+    """Announces a release; returns the notice's name."""
+    planned = datetime.date.today() + datetime.timedelta(days=days)
+    notice = f"{planned}-sheet-{version}"
+    file = work / f"{notice}.toml"
+    text = (ROOT / "cli/src/dev/notice.toml").read_text().replace("1.9.0", version)
+    file.write_text(text.replace("DAY", str(planned)))
+    tegata("notice", "preview", file, "--to", work / notice)
+    assert tegata("notice", "send", file, "--yes")["recipients"] == 2
+    return notice
+
+
+# The schedule announces it within a minute, while other things are done.
+first = release("1.9.0", 10)
 
 
 @step("the API answers with a lease that holds")
 def _():
-    status, answer = license_of("tenant1.cybozu.com")
+    page = {"Origin": "https://tenant1.cybozu.com"}
+    status, headers, answer = license_of("tenant1.cybozu.com", **page)
     assert (status, answer["code"]) == (200, "VALID"), (status, answer)
+    assert headers["Access-Control-Allow-Origin"] == page["Origin"], headers.items()
     keys = jwt.PyJWKSet.from_dict(tegata("key", "export"))
     kid = jwt.get_unverified_header(answer["lease"])["kid"]
     claims = jwt.decode(answer["lease"], keys[kid].key, ["ES256"], audience="sheet")
     assert claims["sub"] == "tenant1.cybozu.com"
-    status, answer = license_of("stranger.cybozu.com")
-    assert (status, answer["code"]) == (404, "NOT_FOUND"), (status, answer)
+    status, headers, _ = license_of("tenant1.cybozu.com", "OPTIONS", **page, **{"Access-Control-Request-Method": "GET"})
+    assert (status, headers["Access-Control-Allow-Origin"]) == (204, page["Origin"]), (status, headers.items())
+    for asked, page, expected in [
+        ("stranger.cybozu.com", {}, (404, "NOT_FOUND")),
+        ("tenant1.cybozu.com", {"Origin": "https://tenant2.cybozu.com"}, (403, "ORIGIN_NOT_ALLOWED")),
+        ("not-a-tenant.example.com", {}, (400, "MALFORMED")),
+    ]:
+        status, headers, answer = license_of(asked, **page)
+        assert (status, answer["code"]) == expected, (asked, status, answer)
+        assert headers["Content-Type"] == "application/problem+json", headers.items()
+    status, _, _ = api("/v1/products/sheet", headers={})
+    assert status == 404, status
+
+
+if "/license" in bridges.processed(STACK)["Resources"]["LicenseApi"]["Properties"]["Body"]["paths"]:
+
+    @step("POST /license as Cybozu's official sample")
+    def _():
+        plugin = {"pluginId": "abcdefghijklmnopabcdefghijklmnop"}
+        for domain, message in [("tenant1.cybozu.com", "Valid"), ("stranger.cybozu.com", "No item found.")]:
+            body = json.dumps({"domain": domain, **plugin}).encode()
+            status, _, answer = api("/license", "POST", {"Content-Type": "application/json"}, body)
+            assert (status, json.loads(answer)["message"]) == (200, message), (status, answer)
+
+
+def long_ago(domain, change):
+    """Changes a licence as if time had passed; the renewal is due."""
+    licenses = boto3.resource("dynamodb").Table(outputs()["LicensesTable"])
+    item = licenses.get_item(Key={"domain": domain, "product": "sheet"})["Item"]
+    change(item)
+    item["due_at"] = "2026-01-01T00:00:00Z"
+    licenses.put_item(Item=item)
+
+
+@step("contracts and keys live on")
+def _():
+    tegata("license", "suspend", "tenant2.cybozu.com", "sheet")
+    assert license_of("tenant2.cybozu.com")[2]["code"] == "SUSPENDED"
+    tegata("license", "resume", "tenant2.cybozu.com", "sheet")
+    assert license_of("tenant2.cybozu.com")[2]["code"] == "VALID"
+    assert len(tegata("license", "history", "tenant2.cybozu.com", "sheet")) == 3
+    for change in ["--add", "--remove"]:
+        tegata("license", "domains", "tenant2.cybozu.com", "sheet", change, "another.cybozu.com")
+    tegata("license", "issue", "tenant3.cybozu.com", "sheet", "--billing", "monthly", "--users", 5)
+    tegata("license", "move", "tenant3.cybozu.com", "sheet", "tenant4.cybozu.com", "--overlap", 0)
+    [old] = [of["jwk"]["kid"] for of in tegata("key", "list")]
+    tegata("key", "create")
+    tegata("key", "rotate")
+
+    def lease_is_old(item):
+        item["lease"]["issued_at"] = "2026-01-01T00:00:00Z"
+
+    def term_is_over(item):
+        last = datetime.date.today().replace(day=1) - datetime.timedelta(days=1)
+        item["license"]["first_term_on"] = item["license"]["term"]["starts_on"] = str(last.replace(day=1))
+        item["license"]["term"]["ends_on"] = str(last)
+
+    def left(item):
+        item["license"]["names"][0]["until"] = "2026-01-02T00:00:00Z"
+
+    long_ago("tenant1.cybozu.com", lease_is_old)
+    long_ago("tenant4.cybozu.com", term_is_over)
+    long_ago("tenant3.cybozu.com", left)
+    report = invoke("RenewalFunction")
+    counted = {name: report[name] for name in ["resigned", "renewed", "released", "failed"]}
+    assert counted == {"resigned": 1, "renewed": 1, "released": 1, "failed": 0}, report
+    kid = jwt.get_unverified_header(license_of("tenant1.cybozu.com")[2]["lease"])["kid"]
+    assert kid != old, "signed with the key before"
+    tegata("license", "resign", "--all", "--signed-with", old)
+    tegata("key", "retire", old, "--force")
+    return ", ".join(f"{count} {name}" for name, count in counted.items())
 
 
 @step("access records in archive and usage")
 def _():
-    s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
-    archive = outputs()["ArchiveBucket"]
+    archive, logs = outputs()["ArchiveBucket"], outputs()["CdnLogBucket"]
+    bridges.log(resources("AWS::Logs::LogGroup")["ApiLogGroup"], "not a line of the gateway's")
+    file = f"AWSLogs/000000000000/CloudFront/{outputs()['CdnDistribution']}.2026-11-22-01.1.gz"
+    s3.put_object(Bucket=logs, Key=file, Body=(ROOT / "tests/data/access/cdn-json.log.gz").read_bytes())
 
-    def archived():
-        return s3.list_objects_v2(Bucket=archive, Prefix="source=lookup/").get("Contents", [])
+    def sources():
+        found = s3.list_objects_v2(Bucket=archive, Prefix="source=").get("Contents", [])
+        return {of["Key"].split("/")[0].removeprefix("source=") for of in found}
 
-    for _ in range(5):
-        if archived():
-            break
-        time.sleep(1)
-    by_itself = bool(archived())
-    if not by_itself:
-        assert bridges.subscription(STACK, "LookupLogGroup", "AccessLogFunction") == 2
-    assert archived(), "nothing is in the archive"
+    until(lambda: sources() == {"gateway", "lookup", "cdn", "unreadable"})
     assert invoke("UsageRollUpFunction")["waiting"] == 0
-    codes = {of["code"]: of["requests"] for of in tegata("usage", "report", "--product", "sheet")["codes"]}
-    assert codes["VALID"] == 1 and codes["NOT_FOUND"] == 1, codes
-    return "by the subscription" if by_itself else "its lines handed over"
-
-
-planned = datetime.date.today() + datetime.timedelta(days=10)
-notice = f"{planned}-sheet-1.9.0"
+    usage = tegata("usage", "report", "--product", "sheet")
+    codes = {of["code"]: of["requests"] for of in usage["codes"]}
+    assert codes["NOT_FOUND"] >= 1 and codes["VALID"] >= 3 and codes["SUSPENDED"] == 1, codes
+    assert tegata("usage", "domain", "tenant1.cybozu.com")
+    found = tegata("access-log", "search", "--domain", "tenant1.cybozu.com")
+    assert any(of.get("code") == "VALID" and of["gateway_latency_ms"] == 14 for of in found), found
+    verified = tegata("access-log", "verify")
+    objects = sum(day["objects"] for day in verified["days"])
+    assert verified["ok"] and {day["locked"] for day in verified["days"] if day["objects"]} == {"all"}, verified
+    return f"{objects} objects, all locked"
 
 
 @step("a release notice: each mail once")
 def _():
-    file = work / f"{notice}.toml"
-    file.write_text((ROOT / "cli/src/dev/notice.toml").read_text().replace("DAY", str(planned)))
-    assert tegata("notice", "send", str(file), "--yes")["recipients"] == 2
-    # The schedule would do it within a minute.
-    assert invoke("AnnounceFunction")["queued"] == 2
-    for _ in range(60):
-        time.sleep(1)
-        state = tegata("notice", "status", notice)
-        if state["updates"][0]["deliveries"]["PENDING"] + state["updates"][0]["deliveries"]["SENDING"] == 0:
-            break
-    deliveries = state["updates"][0]["deliveries"]
-    assert deliveries["SENT"] + deliveries["DELIVERED"] == 2, state
+    until(lambda: set(deliveries(first)) == {"SENT"}, 75)
+    assert mails("1.9.0") == {"one@customer.example": 1, "two@customer.example": 1}, mails("1.9.0")
+    return "announced by its schedule"
+
+
+@step("SES's events: delivered, bounced")
+def _():
+    rows = ledger(first)
+    bridges.report(ses_event("delivery", first, rows["one@customer.example"]["delivery"]))
+    bridges.report(ses_event("bounce-permanent", first, rows["two@customer.example"]["delivery"]))
+    until(lambda: deliveries(first) == {"DELIVERED": 1, "BOUNCED": 1})
+    [bounced] = [of["email"] for of in tegata("contact", "list") if of["undeliverable"]]
+    assert bounced == "two@customer.example", bounced
+    tegata("contact", "reinstate", "C-2", bounced)
+
+
+@step("`deliver` killed half-way is settled")
+def _():
+    queue = outputs()["DeliveryQueueUrl"]
+    # Twelve minutes are too long to wait for a message to come again.
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "5"})
+    bridges.cloud("hold")
+    notice = release("1.10.0", 11)
     invoke("AnnounceFunction")
-    time.sleep(3)
-    to = sorted(address for mail in mails() for address in mail["To"])
-    assert to == ["c1@customer.example", "c2@customer.example"], to
-    return ", ".join(f"{count} {name}" for name, count in deliveries.items() if count)
+    until(lambda: bridges.cloud("held") == 1)
+    assert bridges.kill(outputs()["DeliverFunction"]) >= 1
+    until(lambda: deliveries(notice) == {"SENDING": 1, "SENT": 1})
+    [lost] = [row for row in ledger(notice).values() if row["state"] == "SENDING"]
+    # Three minutes later its sender would have said what became of it.
+    boto3.resource("dynamodb").Table(outputs()["NoticesTable"]).update_item(
+        Key={"notice_id": notice, "item": f"delivery#{lost['delivery']}"},
+        UpdateExpression="SET facts.attempts[0].#claim.#until = :past",
+        ExpressionAttributeNames={"#claim": "claim", "#until": "until"},
+        ExpressionAttributeValues={":past": "2026-01-01T00:00:00Z"},
+    )
+    assert deliveries(notice) == {"SENT": 1, "UNKNOWN": 1}, deliveries(notice)
+    invoke("AnnounceFunction")
+    bridges.report(ses_event("delivery", notice, lost["delivery"]))
+    until(lambda: deliveries(notice) == {"SENT": 1, "DELIVERED": 1})
+    assert mails("1.10.0") == {"one@customer.example": 1, "two@customer.example": 1}, mails("1.10.0")
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "720"})
+    return "UNKNOWN, then settled by SES's event; no mail twice"
 
 
-@step("plug-in files, and a version current")
+@step("an incident: mails, status page, news")
+def _():
+    file = work / "incident-1.toml"
+    file.write_text("""
+kind = "incident"
+products = ["sheet"]
+title = { ja = "障害", en = "Incident" }
+[[updates]]
+stage = "investigating"
+severity = "major"
+body = { ja = "調査しています。", en = "We are investigating." }
+""")
+    bridges.cloud("throttle")
+    tegata("notice", "send", file, "--yes")
+    invoke("AnnounceFunction")
+    until(lambda: set(deliveries("incident-1")) == {"SENT"}, 40)
+    assert mails("Incident") | mails("障害") == {"one@customer.example": 1, "two@customer.example": 1}
+    until(lambda: status_page.incidents, 75)
+    assert [of["title"] for of in status_page.incidents] == ["障害 / Incident"], status_page.incidents
+    assert status_page.keys == {KEY}, status_page.keys
+    return "one put back by SES, and sent later"
+
+
+@step("files through the CDN's address")
 def _():
     built = work / "dist"
     built.mkdir()
     (built / "plugin.min.js").write_text("console.log(1)\n")
-    tegata("publish", "files", "sheet", "1.9.0", str(built))
+    manifest = tegata("publish", "files", "sheet", "1.9.0", built)["manifest"]
     refused = tegata("publish", "current", "sheet", "1.9.0", code=1)
     assert "it was announced for" in refused, refused
     tegata("publish", "current", "sheet", "1.9.0", "--emergency", "the deployment test")
-    # The local CloudFront is asked by its host name.
-    status, body = get(f"{ENDPOINT}/sheet/latest.json", host=outputs()["CdnDomainName"])
-    if status == 200:
-        assert json.loads(body)["version"] == "1.9.0"
-        return "through the CDN's address"
-    s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
-    latest = s3.get_object(Bucket=outputs()["CdnBucket"], Key="sheet/latest.json")
-    assert json.loads(latest["Body"].read())["version"] == "1.9.0"
-    return f"from the bucket: the CDN answers {status}"
-
-
-@step("the other functions start and run")
-def _():
-    assert invoke("RenewalFunction")["failed"] == 0
-    assert invoke("UsageRollUpFunction")["waiting"] == 0
+    assert tegata("publish", "list", "sheet")[0]["current"]["version"] == "1.9.0"
+    # As docs/OPERATIONS.md says.
+    jwks = work / "jwks.json"
+    tegata("key", "export", "--file", jwks)
+    as_operator("s3").put_object(
+        Bucket=outputs()["CdnBucket"], Key=".well-known/jwks.json", Body=jwks.read_bytes(),
+        ContentType="application/json", CacheControl="public, max-age=60",
+    )
+    page = {"Origin": "https://tenant1.cybozu.com"}
+    status, headers, script = cdn("/sheet/1.9.0/plugin.min.js", **page)
+    assert status == 200, (status, script)
+    integrity = "sha384-" + base64.b64encode(hashlib.sha384(script).digest()).decode()
+    assert manifest["files"]["plugin.min.js"]["integrity"] == integrity, manifest
+    for name, value in [
+        ("Access-Control-Allow-Origin", "*"),
+        ("Cross-Origin-Resource-Policy", "cross-origin"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Cache-Control", "public, max-age=31536000, immutable"),
+    ]:
+        assert headers[name] == value, (name, headers.items())
+    assert headers["Content-Type"].startswith("text/javascript"), headers.items()
+    status, headers, latest = cdn("/sheet/latest.json", **page)
+    assert (status, json.loads(latest)["version"]) == (200, "1.9.0"), (status, latest)
+    assert "max-age=60" in headers["Cache-Control"], headers.items()
+    status, _, keys = cdn("/.well-known/jwks.json")
+    assert (status, json.loads(keys)) == (200, json.loads(jwks.read_text())), (status, keys)
+    status, headers, news = cdn("/news/")
+    assert status == 200 and "シート 1.9.0".encode() in news, (status, news)
+    assert "default-src 'none'" in headers["Content-Security-Policy"], headers.items()
+    assert cdn("/sheet/1.9.0/none.js")[0] == 403
+    # Without TLS: files are refused, people sent on.
+    plain = {"X-Forwarded-Proto": "http"}
+    assert cdn("/sheet/latest.json", **plain)[0] == 403
 
 
 @step("an upgrade in place keeps the data")
 def _():
-    before = outputs()["LicensesTable"]
-    sam_deploy(ThrottleRate=100)
-    assert outputs()["LicensesTable"] == before
-    assert len(tegata("license", "list")) == 2
-    assert tegata("notice", "status", notice)["state"] == "sent"
+    functions = boto3.client("lambda")
+
+    def memory():
+        return functions.get_function_configuration(FunctionName=outputs()["LookupFunction"])["MemorySize"]
+
+    before, archived = outputs(), s3.list_objects_v2(Bucket=outputs()["ArchiveBucket"])["KeyCount"]
+    assert memory() == 128
+    sam_deploy(BUILT, status_page.url, {**PARAMETERS, "LookupMemory": 256})
+    assert memory() == 256
+    assert outputs() == before
+    assert len(tegata("license", "list")) == 3
+    assert deliveries(first) == {"DELIVERED": 1, "BOUNCED": 1}
+    assert s3.list_objects_v2(Bucket=outputs()["ArchiveBucket"])["KeyCount"] == archived
+    status, _, answer = license_of("tenant1.cybozu.com")
+    assert (status, answer["code"]) == (200, "VALID"), (status, answer)
+
+
+@step("least privilege")
+def _():
+    granted, names = permissions.grants(STACK), permissions.logical_names(STACK)
+    reasons = tomllib.loads((pathlib.Path(__file__).parent / "uncalled.toml").read_text())["uncalled"]
+    made, denied = permissions.calls(DECISIONS)
+    assert not denied, denied
+    rows, wrong = permissions.check(granted, made, reasons, names)
+    for row in rows:
+        print("{:16} {:30} {:44} {:>5} {}".format(*row))
+    assert not wrong, "\n".join(["", *wrong])
+    return f"{len(rows)} grants, {sum(row[3] > 0 for row in rows)} called"
 
 
 @step("a deleted stack leaves the data")
 def _():
-    kept = outputs()
-    cloudformation = boto3.client("cloudformation")
+    kept = {}
+    for name, resource in bridges.processed(STACK)["Resources"].items():
+        if resource.get("DeletionPolicy") == "Retain":
+            kept.setdefault(resource["Type"], []).append(bridges.physical(STACK)[name])
+    queue, before = outputs()["DeliveryQueueUrl"], outputs()
+    objects = s3.list_objects_v2(Bucket=before["ArchiveBucket"])["Contents"]
     cloudformation.delete_stack(StackName=STACK)
     cloudformation.get_waiter("stack_delete_complete").wait(
         StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
-    tables = boto3.client("dynamodb").list_tables()["TableNames"]
-    for name in ["LicensesTable", "CustomersTable", "NoticesTable", "UsageTable"]:
-        assert kept[name] in tables, (name, tables)
-    buckets = [of["Name"] for of in boto3.client("s3").list_buckets()["Buckets"]]
-    for name in ["ArchiveBucket", "CdnBucket"]:
-        assert kept[name] in buckets, (name, buckets)
+    buckets = {of["Name"] for of in s3.list_buckets()["Buckets"]}
+    assert set(kept["AWS::S3::Bucket"]) <= buckets, (kept, buckets)
+    pages = boto3.client("logs").get_paginator("describe_log_groups").paginate()
+    groups = {of["logGroupName"] for page in pages for of in page["logGroups"]}
+    assert set(kept["AWS::Logs::LogGroup"]) <= groups, (kept, groups)
+    for name in kept["AWS::DynamoDB::Table"]:
+        assert boto3.resource("dynamodb").Table(name).scan()["Count"] > 0, name
+    for key in objects:
+        body = s3.get_object(Bucket=before["ArchiveBucket"], Key=key["Key"])["Body"].read()
+        assert gzip.decompress(body), key
+    for url in kept["AWS::SQS::Queue"]:
+        assert sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    try:
+        sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+        raise AssertionError("the queue of deliveries is still there")
+    except botocore.exceptions.ClientError as error:
+        assert "NonExistentQueue" in error.response["Error"]["Code"], error
+    return ", ".join(f"{len(names)} {kind.rpartition('::')[2]}" for kind, names in kept.items())
 
 
 table()

@@ -1,0 +1,97 @@
+"""Least privilege: what each role may do, against what it was seen to do.
+
+A grant is an action on a resource that a role's policy allows. `check` finds calls without a grant,
+grants without a call that `uncalled.toml` does not list with a reason, and reasons without need.
+"""
+
+import collections
+import fnmatch
+import json
+import re
+
+import boto3
+
+Grant = collections.namedtuple("Grant", "role action resource")
+
+
+def logical_names(stack):
+    """Physical names of the stack's resources to their names in the template, the longest first."""
+    listed = boto3.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+    names = {of["PhysicalResourceId"].rpartition("/")[2]: of["LogicalResourceId"] for of in listed}
+    return dict(sorted(names.items(), key=lambda item: -len(item[0])))
+
+
+def short(resource, names):
+    """A resource as people read it: `table/LicensesTable`, `ArchiveBucket/source=*`."""
+    for physical, logical in names.items():
+        if len(physical) > 12:
+            resource = resource.replace(physical, logical)
+    return re.sub(r"^arn:aws:[^:]*:[^:]*:[^:]*:", "", resource)
+
+
+def grants(stack):
+    """What the policies of the stack's roles allow, as they are in the (local) IAM."""
+    iam, found = boto3.client("iam"), {}
+    listed = boto3.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+    for role in (of for of in listed if of["ResourceType"] == "AWS::IAM::Role"):
+        name = role["PhysicalResourceId"]
+        attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+        documents = [
+            iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+            for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+        ]
+        assert not attached, (role["LogicalResourceId"], attached)
+        for statement in (of for document in documents for of in listed_of(document["Statement"])):
+            assert statement["Effect"] == "Allow" and not {"NotAction", "NotResource"} & set(statement), statement
+            for action in listed_of(statement["Action"]):
+                assert "*" not in action, (name, action)
+                for resource in listed_of(statement["Resource"]):
+                    found[Grant(name, action, resource)] = role["LogicalResourceId"]
+    return found
+
+
+def listed_of(one_or_more):
+    return one_or_more if isinstance(one_or_more, list) else [one_or_more]
+
+
+def calls(file):
+    """How often which role called what, and what of that was denied."""
+    made, denied = collections.Counter(), collections.Counter()
+    for line in file.read_text().splitlines():
+        of = json.loads(line)
+        (made if of["allowed"] else denied)[Grant(of["role"], of["action"], of["resource"])] += 1
+    return made, denied
+
+
+def is_covered(call, grant):
+    return (call.role, call.action) == (grant.role, grant.action) and fnmatch.fnmatchcase(call.resource, grant.resource)
+
+
+def check(grants, made, reasons, names):
+    """Returns the table's rows and what is wrong. `grants` maps to the roles' names in the template."""
+    rows, wrong, needed = [], [], set()
+    for call in made:
+        if not any(is_covered(call, grant) for grant in grants):
+            wrong.append(f"not granted: {call.role} {call.action} on {short(call.resource, names)}")
+    for grant, role in sorted(grants.items(), key=lambda item: (item[1], item[0])):
+        count = sum(times for call, times in made.items() if is_covered(call, grant))
+        resource = short(grant.resource, names)
+        reason = None
+        for number, entry in enumerate(reasons):
+            if (
+                fnmatch.fnmatchcase(role, entry["role"])
+                and grant.action in entry["actions"]
+                and fnmatch.fnmatchcase(resource, entry.get("resource", "*"))
+            ):
+                needed.add((number, grant.action))
+                reason = entry["reason"]
+        if count and reason:
+            wrong.append(f"listed as uncalled, and called: {role} {grant.action} on {resource}")
+        if not count and not reason:
+            wrong.append(f"neither called nor listed: {role} {grant.action} on {resource}")
+        rows.append((role, grant.action, resource, count, reason or ""))
+    for number, entry in enumerate(reasons):
+        for action in entry["actions"]:
+            if (number, action) not in needed:
+                wrong.append(f"listed as uncalled, and not granted: {entry['role']} {action}")
+    return rows, wrong
