@@ -1,6 +1,8 @@
 //! The licence API's contract, row by row: the real handler, the real SDK, an embedded DynamoDB.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod official_sample;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -25,7 +25,7 @@ async fn every_answer_is_the_oracles_whatever_happens_to_the_renewal() {
     let counts = world.counts();
     println!("{counts:#?}");
     // What did not happen was not tested.
-    assert!(counts.lookups > 0 && counts.leases_verified > 0);
+    assert!(counts.lookups > 0 && counts.leases_verified > 0 && counts.copies > 0);
     if days >= 1096 {
         for (what, count) in [
             ("crashed runs", counts.crashed_runs),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use data_encoding::BASE64URL_NOPAD;
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
@@ -31,12 +32,16 @@ const DAY: Second = 86_400;
 /// Days for which the renewal may not run, or not to its end.
 const LATEST: i64 = 5;
 
+/// Days from one comparison of all copies with their licences to the next.
+const COMPARED: i64 = 5;
+
 /// What happened, in numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) lookups: u64,
     pub(crate) handler_lookups: u64,
     pub(crate) leases_verified: u64,
+    pub(crate) copies: u64,
     pub(crate) crashed_runs: u64,
     pub(crate) double_runs: u64,
     pub(crate) late_days: u64,
@@ -219,6 +224,9 @@ impl World {
                 (key, signed)
             })
             .collect();
+        if now.div_euclid(DAY) % COMPARED == 0 {
+            self.compare_copies(at, &names, &found).await;
+        }
         for (product, name) in names {
             let owner = self.owners[&(product, name.clone())];
             let expected = self.deals[owner].oracle.code(&name, now);
@@ -259,6 +267,54 @@ impl World {
         }
     }
 
+    /// Every copy of a licence under a kintone plug-in id says what the licence says; there is
+    /// none where there is no licence, or where it is answered with its serial only.
+    async fn compare_copies(
+        &mut self,
+        at: Timestamp,
+        names: &[(usize, String)],
+        found: &HashMap<(String, String), SignedLicense>,
+    ) {
+        let mut expected = Vec::new();
+        for (product, name) in names {
+            let (product, _) = &self.products[*product];
+            let signed = found.get(&(product.slug.to_string(), name.clone()));
+            let license = signed.map(|signed| &signed.license);
+            let license = license.filter(|_| !product.policy.requires_serial);
+            for id in &product.kintone_plugin_ids {
+                expected.push((Key::plugin(&domain(name), id), license));
+            }
+        }
+        for chunk in expected.chunks(100) {
+            let keys = chunk.iter().map(|(key, _)| key.attributes()).collect();
+            let keys = KeysAndAttributes::builder().set_keys(Some(keys));
+            let client = &self.database.client;
+            let get = client.batch_get_item();
+            let get = get.request_items("Licenses", keys.build().unwrap());
+            let output = get.send().await.unwrap();
+            assert!(output.unprocessed_keys.unwrap_or_default().is_empty());
+            let items = output.responses.unwrap_or_default();
+            let items = items.into_values().flatten();
+            let mut copies: HashMap<(String, String), License> = items
+                .map(|mut item| {
+                    let text = |value: &AttributeValue| value.as_s().unwrap().clone();
+                    let key = (text(&item["domain"]), text(&item["product"]));
+                    let license = item.remove("license").unwrap();
+                    (key, serde_dynamo::from_attribute_value(license).unwrap())
+                })
+                .collect();
+            for (key, license) in chunk {
+                let attributes = key.attributes();
+                let text = |name: &str| attributes[name].as_s().unwrap().clone();
+                let copy = copies.remove(&(text("domain"), text("product")));
+                let current = |license: &License| license.as_of(at).unwrap();
+                let (copy, license) = (copy.as_ref().map(current), license.map(current));
+                assert_eq!(copy, license, "{key} at {at}");
+                self.counts.copies += u64::from(copy.is_some());
+            }
+        }
+    }
+
     /// The same through the lookup function.
     async fn look_up(
         &mut self,
@@ -286,6 +342,18 @@ impl World {
         assert_eq!(answered.line.code, expected, "{name} at {}", instant(now));
         assert_ne!(answered.line.reason.as_deref(), Some("lease_ended"));
         self.counts.handler_lookups += 1;
+        // And by the door that sends no serial.
+        let product = &self.products[product].0;
+        let mut event: Value =
+            serde_json::from_str(include_str!("../../events/post-license.json")).unwrap();
+        let body = json!({ "domain": name, "pluginId": product.kintone_plugin_ids[0] });
+        event["body"] = body.to_string().into();
+        let answered = self.lookup.answer(&event.to_string(), instant(now)).await;
+        let expected = match product.policy.requires_serial {
+            true => "NOT_FOUND",
+            false => self.deals[owner].oracle.code(name, now),
+        };
+        assert_eq!(answered.line.code, expected, "{name} at {}", instant(now));
     }
 
     /// Checks a lease that was not seen before: its signature, its claims, that it is newer.
@@ -650,12 +718,17 @@ fn instant(second: Second) -> Timestamp {
 /// Products of different rules. In all of them some days lie between the day on which a term is
 /// certain to be followed by another and the end of its grace: as many as the renewal may be late.
 fn products() -> Vec<(Product, Rules)> {
+    let id = |letter: &str| letter.repeat(32);
     let catalogue = json!({
         "issuer": "https://license.example.com",
         "products": {
-            "sheet": { "name": { "ja": "シート", "en": "Sheet" } },
+            "sheet": {
+                "name": { "ja": "シート", "en": "Sheet" },
+                "kintone_plugin_ids": [id("a"), id("b")],
+            },
             "gantt": {
                 "name": { "ja": "ガント", "en": "Gantt" },
+                "kintone_plugin_ids": [id("c")],
                 "time_zone": "Asia/Kathmandu",
                 "cut_off": "00:30",
                 "cancel_by_day": 10,
@@ -664,6 +737,7 @@ fn products() -> Vec<(Product, Rules)> {
             },
             "kanban": {
                 "name": { "ja": "かんばん", "en": "Kanban" },
+                "kintone_plugin_ids": [id("d")],
                 "cancel_by_day": 31,
                 "grace_days": 30,
                 "lease_days": 45,

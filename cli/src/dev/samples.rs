@@ -198,6 +198,8 @@ pub(super) async fn fill(place: &Place, now: Timestamp) -> anyhow::Result<()> {
                 Some(stored) => {
                     stored.revision.change == SAMPLE
                         && (stored.value.license.code_at(now) != sample.code
+                            || stored.value.license.kintone_plugin_ids
+                                != product.kintone_plugin_ids
                             || stored.value.lease.kid != signer.kid())
                 }
             };

@@ -11,8 +11,8 @@ use crate::failure::NotFound;
 use crate::output::Output;
 use crate::place::Place;
 
-/// Brings back what a version said, but for the contract's domains: those are where they are now,
-/// and all of them get it.
+/// Brings back what a version said, but for the contract's domains and kintone plug-in ids: those
+/// are what they are now, and all domains get it.
 pub(super) async fn restore(
     place: &Place,
     output: Output,
@@ -37,6 +37,7 @@ pub(super) async fn restore(
         bail!("version {version} is of another contract, which has left {domain}");
     }
     license.names = last.names.clone();
+    license.kintone_plugin_ids = last.kintone_plugin_ids.clone();
     let license = license.as_of(place.now)?;
     let contract = place.licenses.contract_to_mend(license.clone()).await?;
     let editor = Editor {

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use crate::domain::Domain;
 use crate::lease::{Lease, SignedLicense};
 use crate::license::License;
-use crate::product::ProductSlug;
+use crate::product::{KintonePluginId, ProductSlug};
 use crate::signing::{Signer, SigningError};
-use crate::table::licenses::{Licenses, index};
-use crate::table::{Act, Before, Key, Revision, Stored, TableError, Write};
+use crate::table::licenses::Licenses;
+use crate::table::{Act, Before, Key, Revision, Stored, TableError};
 
 /// A contract as it was read: the licence under the domain that was asked for, and what the
 /// items of all its domains have to be when it is written back.
@@ -26,6 +26,17 @@ struct Copy {
     revision: Revision,
     /// What a new lease has to be newer than.
     lease_issued_at: Timestamp,
+    /// The kintone plug-in ids under which it is repeated.
+    plugin_ids: Vec<KintonePluginId>,
+}
+
+/// What a write finds under a domain.
+struct Found {
+    before: Before,
+    /// What a new lease has to be newer than.
+    lease_issued_at: Option<Timestamp>,
+    /// The kintone plug-in ids under which it is repeated.
+    plugin_ids: Vec<KintonePluginId>,
 }
 
 /// Why a contract was not written.
@@ -75,6 +86,7 @@ impl Contract {
             domain: license.domain.clone(),
             revision: stored.revision,
             lease_issued_at: lease.issued_at,
+            plugin_ids: license.open_plugin_ids().to_vec(),
         };
         Self {
             license,
@@ -107,7 +119,7 @@ impl Licenses {
 
     /// A contract whose item cannot be read or is not there, to be written anew from its history.
     pub async fn contract_to_mend(&self, license: License) -> Result<Contract, TableError> {
-        let own = self.broken_copy(&license.domain, &license.product).await?;
+        let own = self.broken_copy(&license, &license.domain).await?;
         self.with_copies(Contract {
             license,
             copies: own.into_iter().collect(),
@@ -132,12 +144,13 @@ impl Licenses {
                         domain: name.domain.clone(),
                         revision: stored.revision,
                         lease_issued_at: stored.value.lease.issued_at,
+                        plugin_ids: stored.value.license.open_plugin_ids().to_vec(),
                     })
                 }
                 // It will be written anew from this one's facts; but one that the contract leaves
                 // may be another's by now.
                 Err(TableError::Unreadable { .. }) if name.until.is_none() => {
-                    self.broken_copy(&name.domain, product).await?
+                    self.broken_copy(&contract.license, &name.domain).await?
                 }
                 Err(TableError::Unreadable { .. }) => None,
                 Err(error) => return Err(error),
@@ -148,17 +161,17 @@ impl Licenses {
     }
 
     /// What can be known of an item whose licence cannot be read: its revision and, if at least
-    /// that is in order, when its lease was signed.
+    /// that is in order, when its lease was signed. It is repeated where the contract is.
     async fn broken_copy(
         &self,
+        license: &License,
         domain: &Domain,
-        product: &ProductSlug,
     ) -> Result<Option<Copy>, TableError> {
         #[derive(serde::Deserialize)]
         struct LeaseOnly {
             lease: Lease,
         }
-        let key = Key::license(domain, product);
+        let key = Key::license(domain, &license.product);
         let Some(revision) = self.table().revision(&key).await? else {
             return Ok(None);
         };
@@ -171,6 +184,7 @@ impl Licenses {
             domain: domain.clone(),
             revision,
             lease_issued_at,
+            plugin_ids: license.open_plugin_ids().to_vec(),
         }))
     }
 
@@ -189,13 +203,13 @@ impl Licenses {
         let mut writes = Vec::new();
         let mut own = None;
         for name in &license.names {
-            let key = Key::license(&name.domain, &license.product);
             let copy = before.and_then(|contract| contract.copy(&name.domain));
-            let (before, newer_than) = match copy {
-                Some(copy) => {
-                    let before = Before::Current(copy.revision.clone());
-                    (before, Some(copy.lease_issued_at))
-                }
+            let found = match copy {
+                Some(copy) => Found {
+                    before: Before::Current(copy.revision.clone()),
+                    lease_issued_at: Some(copy.lease_issued_at),
+                    plugin_ids: copy.plugin_ids.clone(),
+                },
                 // Left and deleted, or never written: there is nothing to tell it.
                 None if name.until.is_some_and(|until| until <= act.at) => continue,
                 None => {
@@ -204,9 +218,9 @@ impl Licenses {
                 }
             };
             let signed = signer
-                .sign(license.under(&name.domain), act.at, newer_than)
+                .sign(license.under(&name.domain), act.at, found.lease_issued_at)
                 .await?;
-            let write = Write::put(&key, before, &signed)?.indexed(index(&signed));
+            let write = self.writing(found.before, &signed, &found.plugin_ids)?;
             if name.domain == license.domain {
                 own = Some((writes.len(), signed));
             }
@@ -215,8 +229,9 @@ impl Licenses {
         let (position, signed) = own.ok_or(WriteError::Left(license.domain.clone()))?;
         for copy in before.iter().flat_map(|contract| &contract.copies) {
             if !license.names.iter().any(|name| name.domain == copy.domain) {
-                let key = Key::license(&copy.domain, &license.product);
-                writes.push(Write::delete(&key, copy.revision.clone()));
+                let before = copy.revision.clone();
+                let (domain, ids) = (&copy.domain, &copy.plugin_ids);
+                writes.push(self.deletion(domain, &license.product, before, ids)?);
             }
         }
         let mut revisions = self.table().transact(writes, act).await?;
@@ -255,21 +270,27 @@ impl Licenses {
         domain: &Domain,
         product: &ProductSlug,
         now: Timestamp,
-    ) -> Result<(Before, Option<Timestamp>), WriteError> {
+    ) -> Result<Found, WriteError> {
         let key = Key::license(domain, product);
         let before = self.table().before(&key).await?;
+        let nothing = |before| Found {
+            before,
+            lease_issued_at: None,
+            plugin_ids: Vec::new(),
+        };
         if !matches!(before, Before::Current(_)) {
-            return Ok((before, None));
+            return Ok(nothing(before));
         }
         let Some(stored) = self.get(domain, product).await? else {
-            return Ok((Before::Nothing, None));
+            return Ok(nothing(Before::Nothing));
         };
         let license = &stored.value.license;
         match license.name().and_then(|name| name.quarantined_until()) {
-            Some(free) if free <= now => Ok((
-                Before::Current(stored.revision),
-                Some(stored.value.lease.issued_at),
-            )),
+            Some(free) if free <= now => Ok(Found {
+                before: Before::Current(stored.revision),
+                lease_issued_at: Some(stored.value.lease.issued_at),
+                plugin_ids: license.open_plugin_ids().to_vec(),
+            }),
             Some(until) if license.bounds().released_at.is_some_and(|at| at <= now) => {
                 Err(WriteError::Quarantined {
                     domain: domain.clone(),

@@ -79,20 +79,48 @@ impl Bilingual {
 }
 
 /// The id kintone gives a plug-in, derived from its signing key: 32 letters from a to p.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct KintonePluginId(String);
 
+/// A text that is no kintone plug-in id. It does not repeat the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a kintone plug-in id is 32 letters from a to p")]
+pub struct KintonePluginIdError;
+
+/// How many kintone plug-in ids a product may have: a licence is written under each, for each of
+/// its domains, in one transaction of at most 100 items.
+pub const MAX_KINTONE_PLUGIN_IDS: usize = 4;
+
+impl KintonePluginId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for KintonePluginId {
+    type Err = KintonePluginIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_valid = text.len() == 32 && text.bytes().all(|b| (b'a'..=b'p').contains(&b));
+        is_valid
+            .then(|| Self(text.to_owned()))
+            .ok_or(KintonePluginIdError)
+    }
+}
+
+impl fmt::Display for KintonePluginId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl<'de> Deserialize<'de> for KintonePluginId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.len() == 32 && text.bytes().all(|b| (b'a'..=b'p').contains(&b)) {
-            Ok(Self(text))
-        } else {
-            Err(de::Error::custom(
-                "a kintone plug-in id is 32 letters from a to p",
-            ))
-        }
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -317,6 +345,9 @@ pub enum CatalogueError {
     /// Two products that claim one kintone plug-in id.
     #[error("products.{0}: its kintone plug-in id is listed twice in this file")]
     PluginId(ProductSlug),
+    /// More kintone plug-in ids than a licence can be written under.
+    #[error("products.{0}: kintone_plugin_ids must be at most {MAX_KINTONE_PLUGIN_IDS}")]
+    PluginIds(ProductSlug),
     /// A lead time that nobody would keep.
     #[error("products.{0}: notice_days must be 0 to 90")]
     NoticeDays(ProductSlug),
@@ -350,6 +381,9 @@ impl TryFrom<CatalogueFile> for Catalogue {
             }
             if entry.notice_days > 90 {
                 return Err(CatalogueError::NoticeDays(slug));
+            }
+            if entry.kintone_plugin_ids.len() > MAX_KINTONE_PLUGIN_IDS {
+                return Err(CatalogueError::PluginIds(slug));
             }
             for id in &entry.kintone_plugin_ids {
                 if !seen.insert(id.clone()) {

@@ -35,7 +35,7 @@ pub struct AccessLine {
     pub requested_at: Option<String>,
     /// The gateway's id of the request.
     pub request_id: Option<String>,
-    /// `GET` or `OPTIONS`.
+    /// `GET`, `POST` or `OPTIONS`.
     pub method: Option<&'static str>,
     /// Of which product.
     pub product: Option<String>,

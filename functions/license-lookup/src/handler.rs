@@ -12,10 +12,11 @@ use http::header::{
 };
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tegata_common::access;
 use tegata_common::aws::TrustError;
 use tegata_common::lease::SignedLicense;
-use tegata_common::license::Code;
+use tegata_common::license::{Code, License};
 use tegata_common::network;
 use tegata_common::table::{Item, Key};
 
@@ -24,7 +25,8 @@ use crate::answer::Answer;
 use crate::database::{self, ReadFailed};
 use crate::origin::AllowedOrigin;
 use crate::problem::Problem;
-use crate::request::{Refused, Request};
+use crate::request::{Door, Refused, Request, Subject};
+use crate::sample;
 use crate::settings::Settings;
 
 /// Seconds after which to ask again when the database does not answer.
@@ -94,12 +96,15 @@ pub async fn answer(
 ) -> Answered {
     let mut line = AccessLine::at(now);
     let request = match read_request(event, settings, &mut line) {
-        Ok(request) if request.is_preflight => return preflight(&request, line),
         Ok(request) => request,
         Err(refused) => return refuse(refused, line),
     };
+    let key = match request.key() {
+        Some(key) if !request.is_preflight => key,
+        _ => return preflight(&request, line),
+    };
     let started = Instant::now();
-    let read = read(&Key::license(&request.domain, &request.product)).await;
+    let read = read(&key).await;
     let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
     line.database_ms = Some(f64::from(micros) / 1000.0);
     respond(&request, read, now, line)
@@ -114,11 +119,13 @@ fn read_request(
     // The gateway's own types refuse a header with a control character, which a caller may send:
     // that is the caller's mistake, not a failed invocation.
     let Ok(event) = serde_json::from_str::<ApiGatewayV2httpRequest>(event) else {
+        let mut door = Door::Api;
         if let Ok(unread) = serde_json::from_str::<UnreadEvent<'_>>(event) {
+            door = Door::of(unread.route_key);
             note_request(line, &unread.request_context);
         }
         let problem = Problem::Malformed("headers: expected values without control characters");
-        return Err(Refused::unread(problem));
+        return Err(Refused::unread(door, problem));
     };
     let http = &event.request_context.http;
     note_request(
@@ -132,6 +139,7 @@ fn read_request(
     line.browser = event.headers.contains_key(http::header::ORIGIN);
     line.method = match http.method {
         http::Method::GET => Some("GET"),
+        http::Method::POST => Some("POST"),
         http::Method::OPTIONS => Some("OPTIONS"),
         _ => None,
     };
@@ -142,6 +150,8 @@ fn read_request(
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct UnreadEvent<'a> {
+    #[serde(borrow, default)]
+    route_key: Option<&'a str>,
     #[serde(borrow)]
     request_context: UnreadContext<'a>,
 }
@@ -165,7 +175,6 @@ fn note_request(line: &mut AccessLine, context: &UnreadContext<'_>) {
 
 /// The answer to a request, from what the database said.
 fn respond(request: &Request, read: Read, now: Timestamp, mut line: AccessLine) -> Answered {
-    line.product = Some(request.product.to_string());
     line.domain = Some(request.domain.to_string());
     let version = request.version.as_deref().map(access::version);
     line.version = version.map(str::to_owned);
@@ -173,10 +182,20 @@ fn respond(request: &Request, read: Read, now: Timestamp, mut line: AccessLine) 
         Some(_) => SerialCheck::Unchecked,
         None => SerialCheck::Absent,
     });
+    match &request.subject {
+        Subject::Product(product) => {
+            line.product = Some(product.to_string());
+            answer_in_full(request, read, now, line)
+        }
+        Subject::Plugin(_) | Subject::Unsaid => answer_as_the_sample(request, read, now, line),
+    }
+}
+
+fn answer_in_full(request: &Request, read: Read, now: Timestamp, mut line: AccessLine) -> Answered {
     let origin = request.origin.as_ref();
-    let signed = match find(request, read, now, &mut line) {
+    let signed = match find::<SignedLicense>(request, read, now, &mut line) {
         Ok(signed) => signed,
-        Err(problem) => return fail(problem, origin, line),
+        Err(problem) => return fail(Door::Api, problem, origin, line),
     };
     let answer = Answer::of(&signed, now);
     let is_of_use = matches!(answer.code, Code::Valid | Code::Grace);
@@ -186,7 +205,12 @@ fn respond(request: &Request, read: Read, now: Timestamp, mut line: AccessLine) 
     }
     let Ok(body) = serde_json::to_string(&answer) else {
         let retry_after = RETRY_ITEM;
-        return fail(Problem::Unavailable { retry_after }, origin, line);
+        return fail(
+            Door::Api,
+            Problem::Unavailable { retry_after },
+            origin,
+            line,
+        );
     };
     line.code = answer.code.as_str();
     let mut headers = headers(origin);
@@ -196,13 +220,66 @@ fn respond(request: &Request, read: Read, now: Timestamp, mut line: AccessLine) 
     finish(200, headers, Some(body), line)
 }
 
+/// The answer in the official sample's form, from a licence's copy under a kintone plug-in id.
+fn answer_as_the_sample(
+    request: &Request,
+    read: Read,
+    now: Timestamp,
+    mut line: AccessLine,
+) -> Answered {
+    let origin = request.origin.as_ref();
+    let license = match find::<LicenseCopy>(request, read, now, &mut line) {
+        Ok(LicenseCopy { license }) => license,
+        Err(problem) => return fail(Door::Sample, problem, origin, line),
+    };
+    let code = license.code_at(now);
+    let Ok(body) = serde_json::to_string(&sample::Answer::of(&license, now, code)) else {
+        let retry_after = RETRY_ITEM;
+        return fail(
+            Door::Sample,
+            Problem::Unavailable { retry_after },
+            origin,
+            line,
+        );
+    };
+    line.code = code.as_str();
+    let mut headers = headers(origin);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    finish(200, headers, Some(body), line)
+}
+
+/// A licence's copy: the facts alone.
+#[derive(Deserialize)]
+struct LicenseCopy {
+    license: License,
+}
+
+/// What an item holds of a licence.
+trait Holds: DeserializeOwned {
+    /// The facts, to be brought up to now.
+    fn license(&mut self) -> &mut License;
+}
+
+impl Holds for SignedLicense {
+    fn license(&mut self) -> &mut License {
+        &mut self.license
+    }
+}
+
+impl Holds for LicenseCopy {
+    fn license(&mut self) -> &mut License {
+        &mut self.license
+    }
+}
+
 /// The licence that a request may see, as of now.
-fn find(
+fn find<T: Holds>(
     request: &Request,
     read: Read,
     now: Timestamp,
     line: &mut AccessLine,
-) -> Result<SignedLicense, Problem> {
+) -> Result<T, Problem> {
     let not_found = |line: &mut AccessLine, reason: &str| {
         line.reason = Some(reason.to_owned());
         Err(Problem::NotFound)
@@ -222,19 +299,29 @@ fn find(
             return Err(Problem::Unavailable { retry_after });
         }
     };
-    let SignedLicense { license, lease } = match serde_dynamo::from_item(item) {
-        Ok(signed) => signed,
+    let mut found: T = match serde_dynamo::from_item(item) {
+        Ok(found) => found,
         Err(error) => {
             tracing::error!(%error, "unreadable item");
             return unreadable(line);
         }
     };
+    let license = found.license();
     // What time has done since the item was written. At the calendar's end there is nothing more.
-    let license = license.as_of(now).unwrap_or(license);
-    let is_asked = (&license.domain, &license.product) == (&request.domain, &request.product);
-    if !is_asked || license.name().is_none() {
+    if let Ok(current) = license.as_of(now) {
+        *license = current;
+    }
+    let is_asked = match &request.subject {
+        Subject::Product(product) => license.product == *product,
+        Subject::Plugin(id) => license.kintone_plugin_ids.contains(id),
+        Subject::Unsaid => false,
+    };
+    if !is_asked || license.domain != request.domain || license.name().is_none() {
         tracing::error!(domain = %request.domain, "the item is about another licence");
         return unreadable(line);
+    }
+    if line.product.is_none() {
+        line.product = Some(license.product.to_string());
     }
     if license.code_at(now) == Code::NotFound {
         return not_found(line, "released");
@@ -250,18 +337,24 @@ fn find(
         None if license.policy.requires_serial => return not_found(line, "serial_missing"),
         None => {}
     }
-    Ok(SignedLicense { license, lease })
+    Ok(found)
 }
 
 fn preflight(request: &Request, mut line: AccessLine) -> Answered {
-    line.product = Some(request.product.to_string());
+    let (method, header) = match &request.subject {
+        Subject::Product(product) => {
+            line.product = Some(product.to_string());
+            ("GET", "X-License-Serial")
+        }
+        Subject::Plugin(_) | Subject::Unsaid => ("POST", "Content-Type"),
+    };
     line.domain = Some(request.domain.to_string());
     line.code = "PREFLIGHT";
     line.withhold_serials();
     let mut headers = headers(None);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(origin) = &request.origin {
-        origin.allow_request(&mut headers);
+        origin.allow_request(method, header, &mut headers);
     }
     finish(204, headers, None, line)
 }
@@ -272,20 +365,31 @@ fn refuse(refused: Refused, mut line: AccessLine) -> Answered {
     if let Problem::Malformed(detail) = refused.problem {
         line.reason = Some(detail.to_owned());
     }
-    fail(refused.problem, refused.origin.as_ref(), line)
+    fail(refused.door, refused.problem, refused.origin.as_ref(), line)
 }
 
-fn fail(problem: Problem, origin: Option<&AllowedOrigin>, mut line: AccessLine) -> Answered {
+fn fail(
+    door: Door,
+    problem: Problem,
+    origin: Option<&AllowedOrigin>,
+    mut line: AccessLine,
+) -> Answered {
     line.code = problem.code();
     line.withhold_serials();
     let mut headers = headers(origin);
-    let content_type = HeaderValue::from_static("application/problem+json");
-    headers.insert(CONTENT_TYPE, content_type);
+    let (content_type, (status, body)) = match door {
+        Door::Api => (
+            "application/problem+json",
+            (problem.status(), problem.body()),
+        ),
+        Door::Sample => ("application/json", sample::told(problem)),
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Problem::Unavailable { retry_after } = problem {
         headers.insert(RETRY_AFTER, HeaderValue::from(retry_after));
     }
-    finish(problem.status(), headers, Some(problem.body()), line)
+    finish(status, headers, Some(body), line)
 }
 
 /// The headers of every answer.

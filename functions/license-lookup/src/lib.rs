@@ -10,5 +10,6 @@ pub mod handler;
 pub mod origin;
 pub mod problem;
 pub mod request;
+pub mod sample;
 pub mod settings;
 pub mod source;

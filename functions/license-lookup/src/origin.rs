@@ -28,12 +28,17 @@ impl AllowedOrigin {
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
 
-    /// Lets the page send the request that it asked about.
-    pub fn allow_request(&self, headers: &mut HeaderMap) {
+    /// Lets the page send the request that it asked about, with a method and a header.
+    pub fn allow_request(
+        &self,
+        method: &'static str,
+        header: &'static str,
+        headers: &mut HeaderMap,
+    ) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, self.0.clone());
         for (name, value) in [
-            (ACCESS_CONTROL_ALLOW_METHODS, "GET"),
-            (ACCESS_CONTROL_ALLOW_HEADERS, "X-License-Serial"),
+            (ACCESS_CONTROL_ALLOW_METHODS, method),
+            (ACCESS_CONTROL_ALLOW_HEADERS, header),
             (ACCESS_CONTROL_MAX_AGE, "86400"),
         ] {
             headers.insert(name, HeaderValue::from_static(value));

@@ -53,38 +53,29 @@ impl Problem {
         }
     }
 
+    /// What it is, in a sentence.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "The request is malformed.",
+            Self::SourceNotAllowed => "Requests are not accepted from this address.",
+            Self::OriginNotAllowed => "A page may only ask for the licence of its own tenant.",
+            Self::NotFound => "There is no licence for this domain, product and serial.",
+            Self::Unavailable { .. } => "The licence cannot be read at the moment.",
+        }
+    }
+
     /// The problem document.
     pub fn body(self) -> String {
-        let (r#type, title, detail) = match self {
-            Self::Malformed(detail) => (
-                "urn:tegata:problem:malformed",
-                "The request is malformed.",
-                Some(detail),
-            ),
-            Self::SourceNotAllowed => (
-                "urn:tegata:problem:source-not-allowed",
-                "Requests are not accepted from this address.",
-                None,
-            ),
-            Self::OriginNotAllowed => (
-                "urn:tegata:problem:origin-not-allowed",
-                "A page may only ask for the licence of its own tenant.",
-                None,
-            ),
-            Self::NotFound => (
-                "urn:tegata:problem:not-found",
-                "There is no licence for this domain, product and serial.",
-                None,
-            ),
-            Self::Unavailable { .. } => (
-                "urn:tegata:problem:unavailable",
-                "The licence cannot be read at the moment.",
-                None,
-            ),
+        let (r#type, detail) = match self {
+            Self::Malformed(detail) => ("urn:tegata:problem:malformed", Some(detail)),
+            Self::SourceNotAllowed => ("urn:tegata:problem:source-not-allowed", None),
+            Self::OriginNotAllowed => ("urn:tegata:problem:origin-not-allowed", None),
+            Self::NotFound => ("urn:tegata:problem:not-found", None),
+            Self::Unavailable { .. } => ("urn:tegata:problem:unavailable", None),
         };
         let document = Document {
             r#type,
-            title,
+            title: self.title(),
             status: self.status(),
             code: self.code(),
             detail,

@@ -5,21 +5,53 @@ use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use http::header::ORIGIN;
 use http::{HeaderMap, Method};
 use tegata_common::domain::{Domain, DomainError};
-use tegata_common::product::ProductSlug;
+use tegata_common::product::{KintonePluginId, ProductSlug};
 use tegata_common::serial::Serial;
+use tegata_common::table::Key;
 
 use crate::origin::AllowedOrigin;
 use crate::problem::Problem;
+use crate::sample::{self, Asked};
 use crate::settings::Settings;
 
 /// The header that carries the serial.
 pub const SERIAL_HEADER: &str = "x-license-serial";
 
+/// Which of the gateway's routes a request came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// `/v1/products/{product}/domains/{domain}/license`.
+    Api,
+    /// The official sample's `/license`.
+    Sample,
+}
+
+impl Door {
+    /// The door of a route key, such as `POST /license`.
+    pub fn of(route_key: Option<&str>) -> Self {
+        match route_key.and_then(|key| key.split_once(' ')) {
+            Some((_, sample::PATH)) => Self::Sample,
+            _ => Self::Api,
+        }
+    }
+}
+
+/// What a request is about.
+#[derive(Debug)]
+pub enum Subject {
+    /// A product by its slug.
+    Product(ProductSlug),
+    /// A plug-in by the id that kintone gives it.
+    Plugin(KintonePluginId),
+    /// Whatever the request will be about that the sample's preflight announces.
+    Unsaid,
+}
+
 /// A request that may be answered.
 #[derive(Debug)]
 pub struct Request {
     /// Of which product.
-    pub product: ProductSlug,
+    pub subject: Subject,
     /// Of which tenant.
     pub domain: Domain,
     /// The plug-in's version, if it tells.
@@ -35,6 +67,8 @@ pub struct Request {
 /// A request that is refused, and as much of it as was in order.
 #[derive(Debug)]
 pub struct Refused {
+    /// Where it came in.
+    pub door: Door,
     /// Why.
     pub problem: Problem,
     /// Of which product, if that was readable.
@@ -47,8 +81,9 @@ pub struct Refused {
 
 impl Refused {
     /// Refused before anything in it was read.
-    pub fn unread(problem: Problem) -> Self {
+    pub fn unread(door: Door, problem: Problem) -> Self {
         Self {
+            door,
             problem,
             product: None,
             domain: None,
@@ -62,15 +97,28 @@ impl Request {
     /// looked at.
     pub fn read(event: &ApiGatewayV2httpRequest, settings: &Settings) -> Result<Self, Refused> {
         let http = &event.request_context.http;
+        let door = Door::of(event.route_key.as_deref());
         if !settings
             .sources
             .allow(http.source_ip.as_deref().unwrap_or(""))
         {
-            return Err(Refused::unread(Problem::SourceNotAllowed));
+            return Err(Refused::unread(door, Problem::SourceNotAllowed));
         }
-        let mut refused = Refused::unread(Problem::Malformed(""));
-        let parts = Self::read_parts(event, settings, &mut refused);
+        let mut refused = Refused::unread(door, Problem::Malformed(""));
+        let parts = match door {
+            Door::Api => Self::read_parts(event, settings, &mut refused),
+            Door::Sample => Self::read_sample(event, settings, &mut refused),
+        };
         parts.map_err(|problem| Refused { problem, ..refused })
+    }
+
+    /// The key of the one item that the answer is in.
+    pub fn key(&self) -> Option<Key> {
+        match &self.subject {
+            Subject::Product(product) => Some(Key::license(&self.domain, product)),
+            Subject::Plugin(id) => Some(Key::plugin(&self.domain, id)),
+            Subject::Unsaid => None,
+        }
     }
 
     /// Notes in `refused` what was in order until a problem came up.
@@ -109,12 +157,72 @@ impl Request {
             return Err(Problem::Malformed("body: expected none"));
         }
         Ok(Self {
-            product,
+            subject: Subject::Product(product),
             domain,
             version: read_version(event)?,
             serial: read_serial(&event.headers)?,
             origin,
             is_preflight,
+        })
+    }
+
+    /// Reads a request of the official sample's form. Its preflight does not say which tenant it
+    /// will be about: that is the page's own, or nobody's.
+    fn read_sample(
+        event: &ApiGatewayV2httpRequest,
+        settings: &Settings,
+        refused: &mut Refused,
+    ) -> Result<Self, Problem> {
+        match event.request_context.http.method {
+            Method::POST => {}
+            Method::OPTIONS => return Self::read_sample_preflight(event, settings),
+            _ => return Err(Problem::Malformed("method: expected POST or OPTIONS")),
+        }
+        let body = sample::body(event)?;
+        let asked = Asked::read(&body)?;
+        let domain = settings
+            .bases
+            .canonicalize(asked.domain.as_deref().unwrap_or_default())
+            .map_err(|error| Problem::Malformed(reason(error)))?;
+        refused.domain = Some(domain.clone());
+        let origin = read_origin(&event.headers, &domain)?;
+        refused.origin = origin.clone();
+        let id = asked.plugin_id.as_deref().unwrap_or_default();
+        let id = id.parse().map_err(|_| {
+            Problem::Malformed("pluginId: expected kintone's 32 letters from a to p")
+        })?;
+        Ok(Self {
+            subject: Subject::Plugin(id),
+            domain,
+            version: read_version(event)?,
+            serial: read_serial(&event.headers)?,
+            origin,
+            is_preflight: false,
+        })
+    }
+
+    fn read_sample_preflight(
+        event: &ApiGatewayV2httpRequest,
+        settings: &Settings,
+    ) -> Result<Self, Problem> {
+        let mut origins = event.headers.get_all(ORIGIN).iter();
+        let origin = match (origins.next(), origins.next()) {
+            (Some(origin), None) => origin,
+            (None, _) => return Err(Problem::Malformed("OPTIONS: expected an Origin header")),
+            _ => return Err(Problem::OriginNotAllowed),
+        };
+        let host = origin.to_str().ok();
+        let host = host.and_then(|origin| origin.strip_prefix("https://"));
+        let domain = host.and_then(|host| settings.bases.canonicalize(host).ok());
+        let domain = domain.ok_or(Problem::OriginNotAllowed)?;
+        let origin = AllowedOrigin::of(origin, &domain).ok_or(Problem::OriginNotAllowed)?;
+        Ok(Self {
+            subject: Subject::Unsaid,
+            domain,
+            version: None,
+            serial: None,
+            origin: Some(origin),
+            is_preflight: true,
         })
     }
 }

@@ -5,8 +5,8 @@ use tegata_common::calendar::OutOfRange;
 use tegata_common::lease::SignedLicense;
 use tegata_common::renewal::Task;
 use tegata_common::signing::{Signer, SigningError};
-use tegata_common::table::licenses::{Licenses, index};
-use tegata_common::table::{Act, Before, Key, Stored, TableError, Write};
+use tegata_common::table::licenses::Licenses;
+use tegata_common::table::{Act, Before, Key, Stored, TableError};
 
 /// What became of a licence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub async fn renew(
         Ok(None) => return Ok(Done::Nothing),
         Err(error) => return failed(error.into(), None),
     };
-    match act_on(licenses, signer, &key, &stored, now, by).await {
+    match act_on(licenses, signer, &stored, now, by).await {
         Ok(done) => Ok(done),
         Err(ItemError::Table(TableError::Conflict)) => Ok(Done::ChangedMeanwhile),
         Err(error) => failed(error, stored.value.lease_left(now)),
@@ -77,7 +77,6 @@ pub async fn renew(
 async fn act_on(
     licenses: &Licenses,
     signer: &Signer,
-    key: &Key,
     stored: &Stored<SignedLicense>,
     now: Timestamp,
     by: &str,
@@ -93,7 +92,8 @@ async fn act_on(
         Some(Task::Renew(license)) => {
             let signed = signer.sign(*license, now, lease).await?;
             let before = Before::Current(stored.revision.clone());
-            let write = Write::put(key, before, &signed)?.indexed(index(&signed));
+            let copied = stored.value.license.open_plugin_ids();
+            let write = licenses.writing(before, &signed, copied)?;
             let table = licenses.table();
             table.transact(vec![write], &act("renew")).await?;
             Ok(Done::Renewed)

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::{Billing, OutOfRange, Term};
 use crate::customer::CustomerId;
 use crate::domain::Domain;
-use crate::product::{Policy, ProductSlug};
+use crate::product::{KintonePluginId, Policy, ProductSlug};
 use crate::serial::{Serial, SerialHash};
 
 pub use change::Amendment;
@@ -123,6 +123,10 @@ pub struct License {
     pub names: Vec<Name>,
     /// What the catalogue fixed for it when it was issued.
     pub policy: Policy,
+    /// The ids under which kintone knows the product's builds, as the catalogue had them. An item
+    /// that was written before they were noted has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kintone_plugin_ids: Vec<KintonePluginId>,
     /// The hash of its serial.
     pub serial_sha256: SerialHash,
     /// The serials before, each while it is still accepted.
@@ -261,6 +265,15 @@ impl License {
         let mut previous = self.previous_serials.iter();
         let is_previous = previous.any(|p| now < p.until && p.sha256.matches(serial));
         self.serial_sha256.matches(serial) || is_previous
+    }
+
+    /// The kintone plug-in ids under which the licence is answered without a serial: none if the
+    /// product requires one.
+    pub fn open_plugin_ids(&self) -> &[KintonePluginId] {
+        match self.policy.requires_serial {
+            true => &[],
+            false => &self.kintone_plugin_ids,
+        }
     }
 
     fn check(&self) -> Result<(), LicenseError> {

@@ -98,6 +98,7 @@ impl License {
             valid_until: calendar::end_of_use(term.ends_on, &policy)?,
             grace_until: calendar::end_of_grace(term.ends_on, &policy)?,
             policy,
+            kintone_plugin_ids: product.kintone_plugin_ids.clone(),
             serial_sha256: serial,
             previous_serials: Vec::new(),
         };

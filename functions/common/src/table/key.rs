@@ -12,10 +12,13 @@ use super::Item;
 use crate::customer::{CustomerId, EmailAddress};
 use crate::domain::Domain;
 use crate::notice::NoticeId;
-use crate::product::ProductSlug;
+use crate::product::{KintonePluginId, ProductSlug};
 
 /// Separates a sort key from the instant of a history item.
 pub(super) const HISTORY: char = '@';
+
+/// Starts the sort key of a licence's copy under a kintone plug-in id. No slug has it.
+pub(super) const PLUGIN: &str = "plugin#";
 
 /// The partition of the product catalogue.
 pub(super) const PRODUCTS: &str = "#products";
@@ -65,6 +68,11 @@ impl Key {
     /// A licence's key.
     pub fn license(domain: &Domain, product: &ProductSlug) -> Self {
         Self::of(&LICENSES, domain.as_str(), product.as_str())
+    }
+
+    /// The key of a licence's copy under a kintone plug-in id.
+    pub fn plugin(domain: &Domain, id: &KintonePluginId) -> Self {
+        Self::of(&LICENSES, domain.as_str(), &format!("{PLUGIN}{id}"))
     }
 
     /// A catalogue entry's key.
@@ -191,7 +199,8 @@ pub(super) fn shown(item: &Item) -> String {
     format!("{}, {sort}", partition.unwrap_or_default())
 }
 
-/// Whether an item is current, by its sort key.
+/// Whether an item is current, by its sort key, and no copy.
 pub(super) fn is_current(schema: &Schema, item: &Item) -> bool {
-    matches!(item.get(schema.sort), Some(AttributeValue::S(sort)) if !sort.contains(HISTORY))
+    let is_current = |sort: &str| !sort.contains(HISTORY) && !sort.starts_with(PLUGIN);
+    matches!(item.get(schema.sort), Some(AttributeValue::S(sort)) if is_current(sort))
 }

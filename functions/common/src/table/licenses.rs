@@ -4,19 +4,27 @@
 //! history. Beside licences it holds the product catalogue (partition `#products`) and the
 //! register of signing keys (partition `#signing-keys`): a tenant's domain cannot start with `#`.
 //!
+//! A licence is repeated, without its lease, under each kintone plug-in id of its product:
+//! `plugin#<id>` in the same partition, so that a lookup by the id reads one item too. These
+//! copies are written and deleted with the licence, in the same transaction, and have no version
+//! and no history. That a lease is signed again does not change them.
+//!
 //! The index `renewals` holds the keys of the current licences by the instant at which time asks
 //! something of them, in [`SHARDS`] partitions.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::key::{HISTORY, LICENSES, PRODUCTS, is_current};
-use super::{Act, Item, Key, Past, Revision, Stored, Table, TableError, Write, read};
+use super::key::{HISTORY, LICENSES, PLUGIN, PRODUCTS, is_current};
+use super::{Act, Before, Item, Key, Past, Revision, Stored, Table, TableError, Write, read};
 use crate::domain::Domain;
 use crate::lease::SignedLicense;
-use crate::product::{Product, ProductSlug};
+use crate::license::License;
+use crate::product::{KintonePluginId, Product, ProductSlug};
 
 /// The index of licences by the instant at which they are due.
 pub const RENEWALS: &str = "renewals";
@@ -136,8 +144,10 @@ impl Licenses {
             .table_name(&self.table.name)
             .consistent_read(true)
             .filter_expression(
-                "NOT contains(product, :history) AND NOT begins_with(#domain, :ours)",
+                "NOT contains(product, :history) AND NOT begins_with(#domain, :ours) \
+                 AND NOT begins_with(product, :copy)",
             )
+            .expression_attribute_values(":copy", AttributeValue::S(PLUGIN.to_owned()))
             .expression_attribute_names("#domain", "domain")
             .expression_attribute_values(":history", AttributeValue::S(HISTORY.to_string()))
             .expression_attribute_values(":ours", AttributeValue::S("#".to_owned()))
@@ -229,12 +239,101 @@ impl Licenses {
         stored: &Stored<SignedLicense>,
         act: &Act<'_>,
     ) -> Result<(), TableError> {
-        let license = &stored.value.license;
-        let key = Key::license(&license.domain, &license.product);
-        let delete = Write::delete(&key, stored.revision.clone());
+        let License {
+            domain, product, ..
+        } = &stored.value.license;
+        let ids = stored.value.license.open_plugin_ids();
+        let delete = self.deletion(domain, product, stored.revision.clone(), ids)?;
         self.table.transact(vec![delete], act).await?;
         Ok(())
     }
+
+    /// The write of a licence and its copies. `copied` are the kintone plug-in ids under which
+    /// there are copies of what is there now: those that the licence no longer has are deleted.
+    pub fn writing(
+        &self,
+        before: Before,
+        signed: &SignedLicense,
+        copied: &[KintonePluginId],
+    ) -> Result<Write, TableError> {
+        let license = &signed.license;
+        let key = Key::license(&license.domain, &license.product);
+        let ids = license.open_plugin_ids();
+        let put = ids.iter().map(|id| self.copy(license, id));
+        let gone = copied.iter().filter(|id| !ids.contains(id));
+        let gone = gone.map(|id| self.no_copy(&license.domain, &license.product, id));
+        let copies = put.chain(gone).collect::<Result<_, _>>()?;
+        let write = Write::put(&key, before, signed)?;
+        Ok(write.indexed(index(signed)).copied(copies))
+    }
+
+    /// The deletion of a licence and its copies.
+    pub fn deletion(
+        &self,
+        domain: &Domain,
+        product: &ProductSlug,
+        before: Revision,
+        copied: &[KintonePluginId],
+    ) -> Result<Write, TableError> {
+        let key = Key::license(domain, product);
+        let gone = copied.iter().map(|id| self.no_copy(domain, product, id));
+        let copies = gone.collect::<Result<_, _>>()?;
+        Ok(Write::delete(&key, before).copied(copies))
+    }
+
+    fn copy(
+        &self,
+        license: &License,
+        id: &KintonePluginId,
+    ) -> Result<TransactWriteItem, TableError> {
+        let key = Key::plugin(&license.domain, id);
+        let facts = serde_dynamo::to_attribute_value(license)
+            .map_err(|error| TableError::unreadable(key.to_string(), error))?;
+        let mut item = key.attributes();
+        item.insert("license".to_owned(), facts);
+        let put = Put::builder()
+            .table_name(&self.table.name)
+            .set_item(Some(item))
+            .condition_expression(OF_THIS_PRODUCT)
+            .set_expression_attribute_names(Some(names_of_product()))
+            .expression_attribute_values(":product", slug(&license.product));
+        let put = put.build().map_err(TableError::build)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    fn no_copy(
+        &self,
+        domain: &Domain,
+        product: &ProductSlug,
+        id: &KintonePluginId,
+    ) -> Result<TransactWriteItem, TableError> {
+        let delete = Delete::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(Key::plugin(domain, id).attributes()))
+            .condition_expression(OF_THIS_PRODUCT)
+            .set_expression_attribute_names(Some(names_of_product()))
+            .expression_attribute_values(":product", slug(product));
+        let delete = delete.build().map_err(TableError::build)?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+}
+
+/// A copy is never taken from another product's licence, whatever the catalogue says. Which
+/// version of its own licence it repeats is that licence's condition, in the same transaction.
+const OF_THIS_PRODUCT: &str = "attribute_not_exists(#partition) OR #license.#product = :product";
+
+fn names_of_product() -> HashMap<String, String> {
+    [
+        ("#partition", LICENSES.partition),
+        ("#license", "license"),
+        ("#product", "product"),
+    ]
+    .map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned()))
+    .into()
+}
+
+fn slug(product: &ProductSlug) -> AttributeValue {
+    AttributeValue::S(product.as_str().to_owned())
 }
 
 /// A licence's attributes for the index.

@@ -119,6 +119,8 @@ pub struct Write {
     past: Option<Item>,
     /// Attributes of the current item only: those of an index.
     index: Item,
+    /// What is done in the same transaction to items that repeat this one under other keys.
+    copies: Vec<TransactWriteItem>,
 }
 
 impl Write {
@@ -128,6 +130,7 @@ impl Write {
             item: Some(to_item(key, value)?),
             past: None,
             index: Item::new(),
+            copies: Vec::new(),
             before,
             key: key.clone(),
         })
@@ -141,6 +144,7 @@ impl Write {
             item: None,
             past: None,
             index: Item::new(),
+            copies: Vec::new(),
         }
     }
 
@@ -149,6 +153,12 @@ impl Write {
     pub fn remembered_as<T: Serialize>(mut self, past: &T) -> Result<Self, TableError> {
         self.past = Some(to_item(&self.key, past)?);
         Ok(self)
+    }
+
+    /// The same with what is to be done to its copies.
+    fn copied(mut self, copies: Vec<TransactWriteItem>) -> Self {
+        self.copies = copies;
+        self
     }
 
     /// The same with attributes for an index.
@@ -171,6 +181,11 @@ pub enum TableError {
         "somebody else changed it at the same time; nothing was written: look again, then repeat"
     )]
     Conflict,
+    /// A copy's key that is another product's; nothing was written.
+    #[error(
+        "a kintone plug-in id of this product is another product's too, for a licence of the same domain; nothing was written: take it out of the other's catalogue entry, then `tegata license update-plugin-ids`"
+    )]
+    Claimed,
     /// An item that is not of its type.
     #[error("item {key}: {reason}")]
     Unreadable {
@@ -362,25 +377,23 @@ impl Table {
         act: &Act<'_>,
     ) -> Result<Vec<Revision>, TableError> {
         let mut actions = Vec::new();
+        let mut copies = Vec::new();
         let mut revisions = Vec::new();
-        for write in writes {
+        for mut write in writes {
+            copies.append(&mut write.copies);
             let revision = next_revision(write.before.revision(), act);
             actions.extend(self.actions(write, &revision)?);
             revisions.push(revision);
         }
+        let versioned = actions.len();
+        actions.append(&mut copies);
         // Safe to retry: the SDK sends one token for all attempts of a transaction.
         self.client
             .transact_write_items()
             .set_transact_items(Some(actions))
             .send()
             .await
-            .map_err(|error| {
-                if is_conflict(&error) {
-                    TableError::Conflict
-                } else {
-                    TableError::database(error)
-                }
-            })?;
+            .map_err(|error| cancelled(error, versioned))?;
         Ok(revisions)
     }
 
@@ -396,6 +409,7 @@ impl Table {
             item,
             past,
             index,
+            copies: _,
         } = write;
         let stamp: AttributeValue = serde_dynamo::to_attribute_value(revision)
             .map_err(|error| TableError::unreadable(key.to_string(), error))?;
@@ -644,16 +658,25 @@ fn read_past<T: DeserializeOwned>(item: Item) -> Result<Past<T>, TableError> {
     })
 }
 
-fn is_conflict(error: &SdkError<TransactWriteItemsError>) -> bool {
-    match error.as_service_error() {
+/// Why a transaction was cancelled, whose first actions are those of versioned items and whose
+/// last are those of copies.
+fn cancelled(error: SdkError<TransactWriteItemsError>, versioned: usize) -> TableError {
+    let reasons = match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-            cancelled.cancellation_reasons().iter().any(|reason| {
-                matches!(
-                    reason.code(),
-                    Some("ConditionalCheckFailed" | "TransactionConflict")
-                )
-            })
+            cancelled.cancellation_reasons()
         }
+        _ => &[],
+    };
+    let codes = || reasons.iter().map(|reason| reason.code()).enumerate();
+    let is_conflict = codes().any(|(index, code)| match code {
+        Some("TransactionConflict") => true,
+        Some("ConditionalCheckFailed") => index < versioned,
         _ => false,
+    });
+    let is_claimed = codes().any(|(_, code)| code == Some("ConditionalCheckFailed"));
+    match (is_conflict, is_claimed) {
+        (true, _) => TableError::Conflict,
+        (false, true) => TableError::Claimed,
+        (false, false) => TableError::database(error),
     }
 }
