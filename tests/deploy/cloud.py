@@ -39,6 +39,10 @@ def enforce_and_note(key, action, *arguments, **named):
     """Of calls with a role's credentials. The test's own, as the account's root, ask no policy."""
     asked.set([])
     denied = enforce(key, NAMES.get(action, action), *arguments, **named)
+    if action == "kms:CreateKey" and not denied and named["service_context"].get("aws:TagKeys"):
+        # A key with tags takes the permission to tag it, too.
+        of_key = {**named, "resource_arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/new"}
+        denied = enforce(key, "kms:TagResource", *arguments, **of_key)
     for context in asked.get():
         role = context.principal_arn.split("/")[1]
         line = {"role": role, "action": context.action, "resource": context.resource_arn, "allowed": denied is None}
@@ -106,13 +110,20 @@ async def execute_options(api, stage, path, method, *more):
     return await execute(api, stage, path, "options" if method == "OPTIONS" else method, *more)
 
 
+# The answer names the request as the function knows it.
+new_uuid, request_id = apigateway.new_uuid, contextvars.ContextVar("request_id", default=None)
+
+
 async def invoke_with_method(integration, api, stage, path, method, *more, **named):
-    return await invoke(integration, api, stage, path, method.upper(), *more, **named)
+    request_id.set(new_uuid())
+    status, headers, body = await invoke(integration, api, stage, path, method.upper(), *more, **named)
+    return status, {**headers, "apigw-requestid": request_id.get()}, body
 
 
 apigateway._handle_execute_in_scope = execute_options
 apigateway._match_route = lambda api, method, path: match_route(api, method.upper(), path)
 apigateway._invoke_lambda_proxy = invoke_with_method
+apigateway.new_uuid = lambda: request_id.get() or new_uuid()
 
 
 # ---- Its CloudFormation knows no saved queries ----

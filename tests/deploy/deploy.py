@@ -85,13 +85,12 @@ def release(version, days):
     file = work / f"{notice}.toml"
     text = (ROOT / "cli/src/dev/notice.toml").read_text().replace("1.9.0", version)
     file.write_text(text.replace("DAY", str(planned)))
-    tegata("notice", "preview", file, "--to", work / notice)
     assert tegata("notice", "send", file, "--yes")["recipients"] == 2
-    return notice
+    return notice, file
 
 
 # The schedule announces it within a minute, while other things are done.
-first = release("1.9.0", 10)
+first, first_file = release("1.9.0", 10)
 
 
 @step("the API answers with a lease that holds")
@@ -195,7 +194,7 @@ def _():
     assert codes["NOT_FOUND"] >= 1 and codes["VALID"] >= 3 and codes["SUSPENDED"] == 1, codes
     assert tegata("usage", "domain", "tenant1.cybozu.com")
     found = tegata("access-log", "search", "--domain", "tenant1.cybozu.com")
-    assert any(of.get("code") == "VALID" and of["gateway_latency_ms"] == 14 for of in found), found
+    assert any(of.get("code") == "VALID" and of.get("gateway_latency_ms") == 14 for of in found), found
     verified = tegata("access-log", "verify")
     objects = sum(day["objects"] for day in verified["days"])
     assert verified["ok"] and {day["locked"] for day in verified["days"] if day["objects"]} == {"all"}, verified
@@ -204,8 +203,12 @@ def _():
 
 @step("a release notice: each mail once")
 def _():
+    tegata("notice", "preview", first_file, "--to", work / first, "--test-to", "test@vendor.example")
+    assert mails("1.9.0").pop("test@vendor.example") == 2, mails("1.9.0")
     until(lambda: set(deliveries(first)) == {"SENT"}, 75)
-    assert mails("1.9.0") == {"one@customer.example": 1, "two@customer.example": 1}, mails("1.9.0")
+    sent = mails("1.9.0")
+    sent.pop("test@vendor.example")
+    assert sent == {"one@customer.example": 1, "two@customer.example": 1}, sent
     return "announced by its schedule"
 
 
@@ -226,7 +229,7 @@ def _():
     # Twelve minutes are too long to wait for a message to come again.
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "5"})
     bridges.cloud("hold")
-    notice = release("1.10.0", 11)
+    notice, _ = release("1.10.0", 11)
     invoke("AnnounceFunction")
     until(lambda: bridges.cloud("held") == 1)
     assert bridges.kill(outputs()["DeliverFunction"]) >= 1
@@ -341,10 +344,20 @@ def _():
     made, denied = permissions.calls(DECISIONS)
     assert not denied, denied
     rows, wrong = permissions.check(granted, made, reasons, names)
+    print("{:16} {:29} {:31} {:>5}  {}".format("role", "action", "resource", "calls", "reason if it is none"))
     for row in rows:
-        print("{:16} {:30} {:44} {:>5} {}".format(*row))
+        print("{:16} {:29} {:31} {:>5}  {}".format(*row))
     assert not wrong, "\n".join(["", *wrong])
-    return f"{len(rows)} grants, {sum(row[3] > 0 for row in rows)} called"
+    permissions.prove_check(granted, made, reasons, names)
+    # And the policies are in force.
+    try:
+        as_operator("dynamodb").scan(TableName=outputs()["UsageTable"])
+        raise AssertionError("an operator may scan the table of usage")
+    except botocore.exceptions.ClientError as error:
+        assert error.response["Error"]["Code"] == "AccessDeniedException", error
+    _, denied = permissions.calls(DECISIONS)
+    assert [(of.action, times) for of, times in denied.items()] == [("dynamodb:Scan", 1)], denied
+    return f"{len(rows)} grants, {sum(row[3] > 0 for row in rows)} of them called; no other call"
 
 
 @step("a deleted stack leaves the data")

@@ -95,3 +95,26 @@ def check(grants, made, reasons, names):
             if (number, action) not in needed:
                 wrong.append(f"listed as uncalled, and not granted: {entry['role']} {action}")
     return rows, wrong
+
+
+def prove_check(granted, made, reasons, names):
+    """The check fails with any grant that was called taken away, and with one added or a reason too many."""
+
+    def finds(what, granted, reasons):
+        _, wrong = check(granted, made, reasons, names)
+        assert len(wrong) >= 1 and all(of.startswith(what) for of in wrong), (what, wrong)
+
+    called = [grant for grant in granted if any(is_covered(call, grant) for call in made)]
+    for grant in called:
+        finds("not granted", {of: role for of, role in granted.items() if of != grant}, reasons)
+    some = called[0]
+    more = {**granted, some._replace(action="dynamodb:DeleteTable"): granted[some]}
+    finds("neither called nor listed", more, reasons)
+    for entry in reasons:
+        for action in entry["actions"]:
+            fewer = [{**of, "actions": [a for a in of["actions"] if of is not entry or a != action]} for of in reasons]
+            finds("neither called nor listed", granted, fewer)
+    of_called = {"role": granted[some], "actions": [some.action], "reason": "none"}
+    finds("listed as uncalled, and called", granted, [*reasons, of_called])
+    of_none = {"role": granted[some], "actions": ["dynamodb:DeleteTable"], "reason": "none"}
+    finds("listed as uncalled, and not granted", granted, [*reasons, of_none])
