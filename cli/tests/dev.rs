@@ -485,3 +485,30 @@ fn check_verification(directory: &Path) {
     let quick = run(directory, &["access-log", "verify", "--quick"]);
     assert_eq!(quick.status.code(), Some(1));
 }
+
+#[test]
+fn a_browser_gets_the_demo_and_curl_the_guide() {
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(&directory.path().join("place"));
+    let (status, guide) = dev.get("/", &[]);
+    assert_eq!(status, 200);
+    assert!(guide.as_str().unwrap().contains("curl -s"), "{guide}");
+    let (status, page) = dev.get("/", &["Accept: text/html,*/*;q=0.8".to_owned()]);
+    assert_eq!(status, 200);
+    assert!(page.as_str().unwrap().contains("/demo/demo.js"), "{page}");
+    for file in [
+        "demo.js",
+        "words.js",
+        "kintone.html",
+        "plugin.js",
+        "client.js",
+    ] {
+        assert_eq!(dev.get(&format!("/demo/{file}"), &[]).0, 200, "{file}");
+    }
+    assert_eq!(dev.get("/demo/other.js", &[]).0, 404);
+    // The page's own tenants and what they are answered now.
+    let (status, state) = dev.get("/demo/state", &[]);
+    assert_eq!(status, 200);
+    assert_eq!(state["tenants"][0]["code"], "VALID", "{state}");
+    assert_eq!(state["jwks"]["keys"].as_array().unwrap().len(), 1);
+}

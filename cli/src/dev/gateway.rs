@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 use tegata_common::objects::Objects;
 
+use super::demo;
 use super::doors::{CdnLine, Door, Doors, GatewayLine};
 use super::outbox;
 use crate::place::Place;
@@ -46,6 +47,8 @@ pub(super) struct Gateway {
     pub(super) doors: Doors,
     /// Where mails are.
     pub(super) outbox: PathBuf,
+    /// What the demo shows of the lookup.
+    pub(super) lines: demo::Lines,
 }
 
 pub(super) fn router(
@@ -78,9 +81,13 @@ async fn serve(
         // Whoever reads stdout may have gone; requests are answered all the same.
         let line = answered.line.to_string();
         let _ = writeln!(std::io::stdout(), "{line}");
+        gateway.lines.note(&line);
         gateway.doors.write(Door::Lookup, arrived.at, line);
         let response = response(answered.response);
         gateway.log(&arrived, &route.key, response.status(), true);
+        return response;
+    }
+    if let Some(response) = gateway.demo(&method, uri.path(), &headers, &body).await {
         return response;
     }
     match (method, uri.path()) {
@@ -126,6 +133,32 @@ impl Arrived {
 }
 
 impl Gateway {
+    /// What the demo asks for, which is in no log.
+    async fn demo(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Option<Response> {
+        match (method, path) {
+            (&Method::GET, "/") if demo::wants_page(headers) => demo::page(demo::PATH),
+            (&Method::GET, demo::STATE) => {
+                Some(match demo::state(&self.place, &self.lines).await {
+                    Ok(state) => json_response(StatusCode::OK, &state),
+                    Err(error) => {
+                        let text = format!("{error:#}\n");
+                        (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+                    }
+                })
+            }
+            (&Method::POST, demo::LICENSE) => Some(demo::change(&self.place, headers, body).await),
+            (&Method::GET | &Method::HEAD, demo::KINTONE) => Some(StatusCode::OK.into_response()),
+            (&Method::GET, path) if path.starts_with(demo::PATH) => demo::page(path),
+            _ => None,
+        }
+    }
+
     /// What API Gateway's access log has of a request.
     fn log(&self, arrived: &Arrived, route_key: &str, status: StatusCode, was_integrated: bool) {
         let line = GatewayLine {

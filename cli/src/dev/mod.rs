@@ -1,5 +1,6 @@
 //! `tegata dev`: the whole system on one machine, with nothing to install.
 
+mod demo;
 mod doors;
 mod gateway;
 mod outbox;
@@ -101,6 +102,7 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
         place,
         doors: doors.clone(),
         outbox,
+        lines: demo::Lines::default(),
     };
     print!("{}", gateway.guide);
     let renewal = Renewal::new(
@@ -223,8 +225,9 @@ async fn guide(
     notice: &Path,
     address: SocketAddr,
 ) -> anyhow::Result<String> {
-    let mut text =
-        format!("tegata is running at http://{address}   (Ctrl-C stops it)\n\nLicences:\n");
+    let mut text = format!(
+        "tegata is running at http://{address}   (Ctrl-C stops it)\n\nOpen it in a browser for the demo: a plug-in in a kintone-like page, with switches.\n\nLicences:\n"
+    );
     for a_try in samples::tries(place, Timestamp::now()).await? {
         let samples::Try {
             code,

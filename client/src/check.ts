@@ -1,0 +1,277 @@
+// The check: from what is cached, what arrives and kintone's clock to one result.
+
+import { kintoneNow, reading } from "./clock.js";
+import { at, type Claims, stateAt, verify } from "./lease.js";
+import { isMissing, messages } from "./messages.js";
+import { load, type Memo, save } from "./store.js";
+import { tenant } from "./tenant.js";
+import { ask, LATE, retryAfter } from "./transport.js";
+import type { Code, License, Options, Reason } from "./types.js";
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+/** How long a customer of whom nothing is known works while no answer arrives. */
+const OFFLINE_GRACE = 72 * HOUR;
+
+/** The longest time from one refresh to the next, whatever the answer says: it is not signed. */
+const LONGEST = 48 * HOUR;
+
+/** What is known: the memo, and its lease if that is authentic. */
+interface Known {
+  memo: Memo;
+  lease: Claims | undefined;
+  /** Whether the network has just said something about the licence. */
+  fresh?: boolean;
+}
+
+/** The requests of this page that are under way, by memo. */
+const flights = new Map<string, Promise<Known>>();
+
+/**
+ * Checks the licence of the page's tenant.
+ *
+ * Never rejects for anything that the world does; with a `TypeError` if the options are wrong.
+ * With a lease in the cache it does not wait for the network.
+ */
+export async function checkLicense(options: Options): Promise<License> {
+  const { product, endpoint, keys, version, onChange } = options;
+  if (!product || !endpoint || !keys?.length || !/^[\w.+-]{1,32}$/.test(version ?? "-")) {
+    throw new TypeError("bad product, endpoint, keys or version");
+  }
+  const kintone = options.kintone ?? (globalThis as Pick<Options, "kintone">).kintone;
+  let domain = "";
+
+  function result(
+    code: Code,
+    usable: boolean,
+    reason: Reason,
+    source: License["source"],
+    until?: string | number,
+    claims?: Claims,
+  ): License {
+    let language: string | undefined = options.language;
+    try {
+      language ??= kintone!.getLoginUser!().language;
+    } catch {
+      // Not on this screen.
+    }
+    language = /^ja/.test(language ?? navigator.language) ? "ja" : "en";
+    const change = until ? new Date(until) : null;
+    const named = claims ? until : change?.toLocaleString(language);
+    return {
+      usable,
+      code,
+      reason,
+      until: change,
+      source,
+      message: messages(code, usable, reason, { ...claims, domain, until: named }, language),
+      ...(claims && { license: claims }),
+    };
+  }
+
+  try {
+    domain = await tenant(kintone);
+    const key = `tegata/1/${product}/${domain}`;
+
+    /** Reads the memo, and verifies its lease. */
+    const recall = async (): Promise<Known> => {
+      for (;;) {
+        const memo = load(key);
+        const { lease } = await verify(memo.lease, options, domain);
+        // Another tab may have written meanwhile.
+        if (load(key).lease === memo.lease) {
+          return { memo, lease };
+        }
+      }
+    };
+
+    /** The PC's clock, set right by the last reading of kintone's if there is one. */
+    const estimate = ({ kintone, pc }: Memo) => Date.now() + (kintone && kintone - pc);
+
+    /** kintone's time; if it cannot be read, the latest that anything known suggests. */
+    const time = async (lease: Claims | undefined): Promise<number> => {
+      const now = await kintoneNow();
+      const memo = load(key);
+      if (reading && reading.kintone !== memo.kintone) {
+        const { kintone, pc } = reading;
+        save(key, Object.assign(memo, { kintone, pc }));
+      }
+      return now ?? Math.max(lease ? lease.iat * 1000 : 0, memo.kintone, estimate(memo));
+    };
+
+    /** Whether to ask again. A memo that says "in a year" is not the work of this library. */
+    const isDue = ({ refresh }: Memo, now: number) => now >= refresh || refresh > now + LONGEST;
+
+    const conclude = ({ memo, lease, fresh }: Known, now: number): License => {
+      const { why } = memo;
+      const source = fresh ? "network" : "cache";
+      if (lease) {
+        const { code, usable, until, counts } = stateAt(lease, now);
+        if (counts) {
+          return result(code, usable, why || "lease", source, until, lease);
+        }
+      }
+      if (why === "no_license") {
+        return result("NOT_FOUND", false, why, source);
+      }
+      const end = memo.offline + OFFLINE_GRACE;
+      // A lease that has ended was already the customer's time without the network.
+      const isOpen = !lease && isMissing(why) && now < end;
+      const reason = why && !(lease && isMissing(why)) ? why : "lease_ended";
+      return result("UNREACHABLE", isOpen, reason, "none", isOpen ? end : undefined);
+    };
+
+    /** Asks the service, and remembers what came of it. Never rejects. */
+    const request = async (before: string): Promise<Known> => {
+      let why: Reason | "" = "";
+      let wait = 0;
+      let answer: { lease?: string; refresh_after?: string; code?: string } = {};
+      let lease: Claims | undefined;
+      try {
+        const [body, status, headers] = await ask(options, kintone, domain);
+        wait = retryAfter(headers);
+        try {
+          answer = JSON.parse(body) ?? answer;
+        } catch {
+          // Somebody else's page, not the service's answer.
+        }
+        if (status === 200) {
+          const verdict = await verify(answer.lease, options, domain);
+          lease = verdict.lease;
+          why = verdict.flaw ?? "";
+        } else {
+          why =
+            status === 404 && answer.code === "NOT_FOUND"
+              ? "no_license"
+              : status === 429
+                ? "throttled"
+                : status < 500
+                  ? "refused"
+                  : "unavailable";
+        }
+      } catch (error) {
+        why = error === LATE ? "timeout" : "offline";
+      }
+
+      const now = await time(lease);
+      const known = await recall();
+      const { memo } = known;
+      if (lease) {
+        if (known.lease && known.lease.iat > lease.iat) {
+          if (memo.lease !== before) {
+            return known; // Another tab has just got a newer one.
+          }
+          why = "replayed";
+        } else {
+          known.lease = lease;
+          memo.lease = answer.lease!;
+          why = stateAt(lease, now).counts ? "" : "lease_ended";
+        }
+      }
+      known.fresh = !why || why === "no_license";
+      const held = known.lease && stateAt(known.lease, now);
+      if (why) {
+        // With a lease to go by, each pause is twice as long as the one before.
+        const pause = held?.counts && memo.failed ? 2 * (now - memo.failed) : 0;
+        memo.refresh = now + Math.min(Math.max(pause, wait, MINUTE), HOUR);
+        memo.failed = now;
+        // What an answer closed, a missing answer does not open.
+        if (!isMissing(why) || memo.why !== "no_license") {
+          memo.why = why;
+        }
+        if (isMissing(why) && !known.lease) {
+          memo.offline = Math.min(memo.offline || now, now);
+        }
+      } else {
+        const wish = Date.parse(answer.refresh_after!) || 0;
+        const latest = Math.min(now + (held!.code === "VALID" ? LONGEST : HOUR), at(held!.until));
+        memo.refresh = Math.max(Math.min(wish, latest), now + 5 * MINUTE);
+        memo.why = "";
+        memo.failed = memo.offline = 0;
+      }
+      if (held?.usable) {
+        memo.refresh = Math.min(memo.refresh, known.lease!.exp * 1000);
+      }
+      save(key, memo);
+      return known;
+    };
+
+    /** Asks, or waits for the answer that the page is already waiting for. */
+    const refresh = (before: string): Promise<Known> => {
+      const flight = flights.get(key) ?? request(before).finally(() => flights.delete(key));
+      flights.set(key, flight);
+      return flight;
+    };
+
+    /** Runs work unless another tab does. */
+    const alone = (work: () => Promise<unknown>): unknown => {
+      const locks = navigator.locks;
+      if (locks) {
+        return locks.request(key, { ifAvailable: true }, (lock) => lock && work());
+      }
+      const memo = load(key);
+      if (Math.abs(Date.now() - memo.busy) > MINUTE / 4) {
+        memo.busy = Date.now();
+        save(key, memo);
+        return work();
+      }
+      return undefined;
+    };
+
+    /** What happens after the result was given: the clock is read, the lease refreshed. */
+    const follow = async (shown: License): Promise<void> => {
+      try {
+        let now = await time(undefined);
+        let known = await recall();
+        if (isDue(known.memo, now)) {
+          await alone(async () => {
+            known = await recall();
+            if (isDue(known.memo, now)) {
+              known = await refresh(known.memo.lease);
+            }
+          });
+          now = await time(known.lease);
+        }
+        const next = conclude(known, now);
+        if (next.code !== shown.code || next.usable !== shown.usable) {
+          onChange?.(next);
+        }
+      } catch {
+        // Not the page's concern: the next check decides anew.
+      }
+    };
+
+    let known = await recall();
+    const { memo, lease } = known;
+    let now = estimate(memo);
+    // The PC's clock is good enough where it makes no difference: between the last reading and
+    // the next refresh, if there is one code from the one to the other.
+    if (
+      !lease ||
+      now < memo.kintone ||
+      !memo.kintone ||
+      isDue(memo, now) ||
+      stateAt(lease, memo.kintone).code !== stateAt(lease, memo.refresh).code ||
+      !stateAt(lease, memo.refresh).counts
+    ) {
+      now = await time(lease);
+    }
+    if (lease) {
+      const { usable, counts } = stateAt(lease, now);
+      // A closed one that is due waits for the answer, so that whoever has renewed sees it now.
+      if (counts && (usable || !isDue(memo, now))) {
+        const license = conclude(known, now);
+        void follow(license);
+        return license;
+      }
+    }
+    if (isDue(memo, now)) {
+      known = await refresh(memo.lease);
+      now = await time(known.lease);
+    }
+    return conclude(known, now);
+  } catch {
+    return result("UNREACHABLE", false, "error", "none");
+  }
+}

@@ -1,0 +1,65 @@
+// kintone's clock: what a licence is judged by. The PC's own is the user's to set.
+
+import { limit } from "./transport.js";
+
+/** One look at kintone's clock. */
+export interface Reading {
+  /** What it said, in milliseconds since 1970. */
+  kintone: number;
+  /** What the PC's clock said then, likewise. */
+  pc: number;
+  /** `performance.now()` then: it goes on evenly, whatever becomes of the PC's clock. */
+  mono: number;
+}
+
+/** How long a reading serves, and how soon another is tried after one that failed. */
+const FRESH = 3 * 3_600_000;
+const RETRY = 60_000;
+
+/** The page's last reading. */
+export let reading: Reading | undefined;
+let tried = -RETRY;
+let pending: Promise<void> | undefined;
+
+/** kintone's time by the page's reading. `undefined` if it has none, or none to rely on. */
+export function known(): number | undefined {
+  if (reading) {
+    const run = performance.now() - reading.mono;
+    // The two run apart if the PC slept, which may stop the even one, or if its clock was set.
+    if (run < FRESH && Math.abs(Date.now() - reading.pc - run) < RETRY) {
+      return reading.kintone + run;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * kintone's time. `undefined` if it cannot be read.
+ *
+ * It is the `Date` of the page's own server (RFC 9110, section 6.6.1), in whole seconds. The
+ * request is not one of the REST API, whose calls are counted.
+ */
+export async function kintoneNow(): Promise<number | undefined> {
+  if (known() === undefined && performance.now() - tried >= RETRY) {
+    pending ??= read().finally(() => (pending = undefined));
+    await pending;
+  }
+  // An old reading, continued evenly, is still better than the PC's clock.
+  return known() ?? (reading && reading.kintone + performance.now() - reading.mono);
+}
+
+async function read(): Promise<void> {
+  try {
+    const request = { method: "HEAD", cache: "no-store", credentials: "same-origin" } as const;
+    const response = await limit(fetch("/k/", request), 3_000);
+    const kintone = Date.parse(response.headers.get("Date")!);
+    const mono = performance.now();
+    if (kintone) {
+      reading = { kintone, pc: Date.now(), mono };
+      return;
+    }
+  } catch {
+    // No clock to read.
+  }
+  tried = performance.now();
+}

@@ -1,0 +1,128 @@
+// Leases: checking that one is authentic, and reading from it what holds at an instant.
+//
+// A lease is a compact JWS (RFC 7515) by ES256. Its rules are in docs/API.md, "The lease".
+
+import type { Code, Flaw, Grant, Options } from "./types.js";
+
+/** The payload. Instants in seconds since 1970, or in RFC 3339 with the product's offset. */
+export interface Claims extends Grant {
+  iss: string;
+  aud: string;
+  sub: string;
+  /** When it was signed. Among authentic leases the newest counts. */
+  iat: number;
+  /** The hard stop of `VALID` and `GRACE`. */
+  exp: number;
+  usable_from: string;
+  suspended_from?: string;
+  valid_until: string;
+  grace_until: string;
+}
+
+const ECDSA = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+
+/** A lease's claims, or what is wrong with it. */
+export type Verdict = { lease: Claims; flaw?: undefined } | { flaw: Flaw; lease?: undefined };
+
+/** Whether a lease is authentic and about the tenant. Never rejects. */
+export async function verify(
+  jws: string | undefined,
+  { keys, product, issuer }: Options,
+  domain: string,
+): Promise<Verdict> {
+  let flaw: Flaw = "forged";
+  const demand = (met: unknown, orElse: Flaw) => {
+    flaw = orElse;
+    if (!met) {
+      throw flaw;
+    }
+  };
+  try {
+    const [head, body, tail, ...more] = jws!.split(".") as [string, string, string];
+    const { alg, typ, kid, ...others } = json(head) as Record<string, unknown>;
+    // Nothing else that might want the rest read differently, such as crit, b64 or jwk.
+    const isPlain = !more.length && !Object.keys(others).length;
+    demand(isPlain && alg === "ES256" && typ === "license+jwt", "forged");
+    const [jwk, twin] = keys.filter((key) => key.kid === kid);
+    demand(jwk?.crv === "P-256" && !twin, "unknown_key");
+    const { kty, crv, x, y } = jwk!;
+    const { subtle } = crypto;
+    const key = await subtle.importKey("jwk", { kty, crv, x, y }, ECDSA, false, ["verify"]);
+    const signature = bytes(tail);
+    const signed = new TextEncoder().encode(`${head}.${body}`);
+    const isSigned = await subtle.verify(ECDSA, key, signature, signed);
+    demand(isSigned && signature.length === 64, "forged");
+    const lease = json(body) as Claims;
+    demand(lease.aud === product, "wrong_product");
+    demand(lease.sub === domain, "wrong_tenant");
+    demand(!issuer || lease.iss === issuer, "wrong_issuer");
+    demand(isWellFormed(lease), "malformed");
+    return { lease };
+  } catch {
+    return { flaw };
+  }
+}
+
+/** The bytes of strict base64url (RFC 7515, section 2): one spelling for each, no padding. */
+function bytes(text: string): Uint8Array<ArrayBuffer> {
+  const binary = atob(text.replace(/-/g, "+").replace(/_/g, "/"));
+  const again = btoa(binary).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+  if (again !== text) {
+    throw text;
+  }
+  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
+}
+
+function json(part: string): unknown {
+  return JSON.parse(new TextDecoder().decode(bytes(part)));
+}
+
+/** RFC 3339 with an offset: without one, an instant would depend on the PC's time zone. */
+const INSTANT = /T.*(Z|[+-]\d\d:\d\d)$/;
+
+function isWellFormed(claims: Claims): boolean {
+  const { suspended_from, usable_from, valid_until, grace_until, quotas, term } = claims;
+  return (
+    [usable_from, valid_until, grace_until, suspended_from ?? usable_from].every(
+      (instant) => INSTANT.test(instant) && Date.parse(instant),
+    ) &&
+    [claims.iat, claims.exp, claims.users, ...Object.values(quotas)].every(Number.isSafeInteger) &&
+    [claims.kind, claims.edition, term.starts_on, term.ends_on].every((text) => text === `${text}`)
+  );
+}
+
+/** What holds at an instant. */
+export interface State {
+  code: Code;
+  /** `VALID` or `GRACE`, and before the hard stop. */
+  usable: boolean;
+  /** When the code changes by itself, in RFC 3339 with the product's offset. */
+  until: string | undefined;
+  /** Whether the lease may still be gone by. A denial outlives its `exp`. */
+  counts: boolean;
+}
+
+/** What a lease says at an instant, in milliseconds. An instant belongs to what begins at it. */
+export function stateAt(claims: Claims, now: number): State {
+  const { suspended_from, usable_from, valid_until, grace_until, exp } = claims;
+  const rows: [Code, string][] = [
+    ["NOT_STARTED", usable_from],
+    ["VALID", valid_until],
+    ["GRACE", grace_until],
+  ];
+  let [code, until]: [Code, string?] = rows.find(([, end]) => now < at(end)) ?? ["EXPIRED"];
+  if (now >= at(suspended_from)) {
+    code = "SUSPENDED";
+    until = undefined;
+  } else if (at(suspended_from) < at(until)) {
+    until = suspended_from;
+  }
+  const isDenial = code !== "VALID" && code !== "GRACE";
+  const usable = !isDenial && now < exp * 1000;
+  return { code, usable, until, counts: usable || isDenial };
+}
+
+/** An instant in milliseconds; never, if there is none. */
+export function at(instant: string | undefined): number {
+  return instant ? Date.parse(instant) : Infinity;
+}

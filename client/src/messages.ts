@@ -1,0 +1,90 @@
+// What the administrator and the user are told, in Japanese and English.
+
+import type { Claims } from "./lease.js";
+import type { Code, Missing, Reason } from "./types.js";
+
+type Texts = readonly [ja: string, en: string];
+
+const ENDED: Texts = [
+  "$valid_untilに終了しました。更新してください。",
+  "ended on $valid_until. Please renew.",
+];
+
+/** What is told of a code. `$name` stands for a claim or for a part of the result. */
+const CODES: Record<Code, Texts> = {
+  VALID: ["$valid_untilまで有効です。", "valid until $valid_until."],
+  GRACE: ENDED,
+  EXPIRED: ENDED,
+  SUSPENDED: [
+    "$suspended_fromに停止されました。販売元にお問い合わせください。",
+    "suspended since $suspended_from. Please contact the vendor.",
+  ],
+  NOT_STARTED: ["$usable_fromに開始します。", "starts on $usable_from."],
+  NOT_FOUND: [
+    "$domainには見つかりません。契約とシリアルを確認してください。",
+    "not found for $domain. Please check contract and serial.",
+  ],
+  UNREACHABLE: ["確認できません。", "not confirmed."],
+};
+
+/** What is told besides of what works only for a time. */
+const FOR_A_TIME: Texts = ["$untilまで利用できます。", "Works until $until."];
+
+const NO_ANSWER: Texts = [
+  "サーバーが応答しません。ネットワークを確認してください。",
+  "The server does not answer. Please check the network.",
+];
+
+const NO_TRUST: Texts = [
+  "サーバーの応答が正しくありません。プラグインを更新してください。",
+  "The server's answer is not right. Please update the plug-in.",
+];
+
+const CLOSED: Texts = [
+  "この機能は現在利用できません。管理者にお問い合わせください。",
+  "This feature is not available now. Please contact your administrator.",
+];
+
+const MISSING: readonly string[] = [
+  "offline",
+  "timeout",
+  "throttled",
+  "unavailable",
+  "refused",
+] satisfies Missing[];
+
+/** Whether a reason says nothing against the customer. */
+export const isMissing = (reason: string) => MISSING.includes(reason);
+
+/** Facts by the names that the texts use. Instants are in RFC 3339. */
+export type Facts = Partial<Claims> & { domain: string; until: unknown };
+
+/** The administrator's and the user's message. */
+export function messages(
+  code: Code,
+  usable: boolean,
+  reason: Reason,
+  facts: Facts,
+  language: string,
+): { admin: string; user: string } {
+  const inLanguage = (texts: Texts) => texts[language === "ja" ? 0 : 1];
+  const told: Texts[] = [["ライセンス:", "Licence:"], CODES[code]];
+  if (usable && code !== "VALID") {
+    told.push(FOR_A_TIME);
+  }
+  if (isMissing(reason) || reason === "lease_ended") {
+    told.push(NO_ANSWER);
+  } else if (reason !== "lease" && reason !== "no_license") {
+    told.push(NO_TRUST);
+  }
+  return {
+    admin: told
+      .map(inLanguage)
+      .join(" ")
+      // Instants in the product's zone, as the vendor wrote them, and not in the PC's.
+      .replace(/\$(\w+)/g, (_, name: keyof Facts) =>
+        String(facts[name]).replace(/T(\d\d:\d\d).*/, " $1"),
+      ),
+    user: usable ? "" : inLanguage(CLOSED),
+  };
+}

@@ -1,0 +1,56 @@
+// What is remembered between pages: one JSON text per product and tenant in `localStorage`.
+//
+// It is a note, not evidence: the lease in it is verified at every check, and everything else is
+// read as a hint that a check can do without.
+
+import type { Reason } from "./types.js";
+
+const BLANK = {
+  /** The newest authentic lease. */
+  lease: "",
+  /** How the last request failed; empty if it did not. */
+  why: "" as Reason | "",
+  /** The last reading of kintone's clock, and the PC's clock then. */
+  kintone: 0,
+  pc: 0,
+  /** When to ask again, and not before. All below are by kintone's clock, in milliseconds. */
+  refresh: 0,
+  /** The first of the missing answers for which a customer without a lease is let work. */
+  offline: 0,
+  /** The last failed request; 0 if the last one went well. */
+  failed: 0,
+  /** When a tab began to refresh, by the PC's clock; only where there are no locks. */
+  busy: 0,
+};
+
+export type Memo = typeof BLANK;
+
+/** What could not be stored, for this page. */
+const memory = new Map<string, string>();
+
+/** The memo; a blank one, wholly or in part, for what is absent or corrupt. */
+export function load(key: string): Memo {
+  const memo: Memo = { ...BLANK };
+  try {
+    const stored = JSON.parse(memory.get(key) ?? localStorage.getItem(key)!);
+    for (const name in BLANK) {
+      if (typeof stored[name] === typeof memo[name as keyof Memo]) {
+        Object.assign(memo, { [name]: stored[name] });
+      }
+    }
+  } catch {
+    // Blocked, absent or corrupt.
+  }
+  return memo;
+}
+
+export function save(key: string, memo: Memo): void {
+  const text = JSON.stringify(memo);
+  try {
+    localStorage.setItem(key, text);
+    memory.delete(key);
+  } catch {
+    // Full or blocked.
+    memory.set(key, text);
+  }
+}
