@@ -5,6 +5,7 @@ usage: agree.py     in the repository's root, with cfn-lint
 """
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -29,7 +30,21 @@ if read != set(delivery["RecordFields"]):
 
 alarms = {name for name, of in template["Resources"].items() if of["Type"] == "AWS::CloudWatch::Alarm"}
 shown = set(re.findall(r"\$\{(\w+)\.Arn\}", template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]))
-explained = set(re.findall(r"`(\w+Alarm)`", Path("docs/OPERATIONS.md").read_text(encoding="utf-8")))
-if alarms != shown or alarms - explained:
-    sys.exit(f"alarms that are not on the dashboard or in OPERATIONS.md: {sorted((alarms ^ shown) | (alarms - explained))}")
+operations = Path("docs/OPERATIONS.md").read_text(encoding="utf-8")
+explained = set(re.findall(r"`(\w+Alarm)`", operations))
+if alarms != shown or alarms != explained:
+    sys.exit(f"alarms that are not in the template, on the dashboard and in OPERATIONS.md: {sorted((alarms ^ shown) | (alarms ^ explained))}")
+
+decided = set(re.findall(r"`(\w+)`", operations))
+if set(template["Parameters"]) - decided:
+    sys.exit(f"parameters that OPERATIONS.md does not explain: {sorted(set(template['Parameters']) - decided)}")
+
+# What PROMISES.md calls a check has to be one: a test, or a rule.
+checks = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", Path("docs/PROMISES.md").read_text(encoding="utf-8")))
+tests = set()
+for source in subprocess.check_output(["git", "ls-files", "*.rs"], text=True).split():
+    tests |= set(re.findall(r"fn (\w+)\(", Path(source).read_text(encoding="utf-8")))
+rules = found("tests/template/promises.guard", r"rule (\w+)")
+if checks - tests - rules - {"severity_floor"}:
+    sys.exit(f"PROMISES.md names checks that are not there: {sorted(checks - tests - rules)}")
 print("templates and code agree")

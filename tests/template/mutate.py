@@ -178,6 +178,13 @@ MUTANTS = [
     ("who_works_alone_is_alone", at("DeliverFunction", "ReservedConcurrentExecutions", "Fn::If", 1), 20),
     ("who_works_alone_is_alone", at("UsageRollUpFunction", "ReservedConcurrentExecutions"), GONE),
     ("who_works_alone_is_alone", ("Parameters", "ReserveConcurrency", "Default"), "false"),
+    # The API's name, and the region.
+    ("the_api_speaks_tls", at("ApiName", "DomainNameConfigurations", 0, "SecurityPolicy"), "TLS_1_0"),
+    ("the_api_speaks_tls", at("ApiName", "DomainNameConfigurations", 0, "EndpointType"), "EDGE"),
+    ("nothing_is_replicated", at("ArchiveBucket", "ReplicationConfiguration"), {"Role": "arn", "Rules": []}),
+    ("nothing_is_replicated", at("LicensesTable", "Replicas"), [{"Region": "us-east-1"}]),
+    ("nothing_is_replicated", at("DataKey", "MultiRegion"), True),
+    ("nothing_is_replicated", ("Resources", "Everywhere"), resource("AWS::DynamoDB::GlobalTable")),
     # The CDN.
     ("the_cdn_reads_a_private_bucket", (*CDN, "Origins", 0, "OriginAccessControlId"), GONE),
     ("the_cdn_reads_a_private_bucket", at("CdnAccessControl", "OriginAccessControlConfig", "SigningBehavior"), "never"),
