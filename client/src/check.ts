@@ -1,7 +1,7 @@
 // The check: from what is cached, what arrives and kintone's clock to one result.
 
 import { kintoneNow, reading } from "./clock.js";
-import { at, type Claims, stateAt, verify } from "./lease.js";
+import { type Claims, stateAt, verify } from "./lease.js";
 import { isMissing, messages } from "./messages.js";
 import { load, type Memo, save } from "./store.js";
 import { tenant } from "./tenant.js";
@@ -35,8 +35,8 @@ const flights = new Map<string, Promise<Known>>();
  * With a lease in the cache it does not wait for the network.
  */
 export async function checkLicense(options: Options): Promise<License> {
-  const { product, endpoint, keys, version, onChange } = options;
-  if (!product || !endpoint || !keys?.length || !/^[\w.+-]{1,32}$/.test(version ?? "-")) {
+  const { product, endpoint, keys, version = "0" } = options;
+  if (!product || !endpoint || !keys?.length || !/^[\w.+-]{1,32}$/.test(version)) {
     throw new TypeError("bad product, endpoint, keys or version");
   }
   const kintone = options.kintone ?? (globalThis as Pick<Options, "kintone">).kintone;
@@ -90,14 +90,11 @@ export async function checkLicense(options: Options): Promise<License> {
     const estimate = ({ kintone, pc }: Memo) => Date.now() + (kintone && kintone - pc);
 
     /** kintone's time; if it cannot be read, the latest that anything known suggests. */
-    const time = async (lease: Claims | undefined): Promise<number> => {
+    const time = async (lease?: Claims): Promise<number> => {
       const now = await kintoneNow();
-      const memo = load(key);
-      if (reading && reading.kintone !== memo.kintone) {
-        const { kintone, pc } = reading;
-        save(key, Object.assign(memo, { kintone, pc }));
-      }
-      return now ?? Math.max(lease ? lease.iat * 1000 : 0, memo.kintone, estimate(memo));
+      const memo = { ...load(key), ...reading };
+      save(key, memo);
+      return now ?? Math.max((lease?.iat ?? 0) * 1000, memo.kintone, estimate(memo));
     };
 
     /** Whether to ask again. A memo that says "in a year" is not the work of this library. */
@@ -106,11 +103,9 @@ export async function checkLicense(options: Options): Promise<License> {
     const conclude = ({ memo, lease, fresh }: Known, now: number): License => {
       const { why } = memo;
       const source = fresh ? "network" : "cache";
-      if (lease) {
-        const { code, usable, until, counts } = stateAt(lease, now);
-        if (counts) {
-          return result(code, usable, why || "lease", source, until, lease);
-        }
+      const state = lease && stateAt(lease, now);
+      if (state) {
+        return result(state.code, state.usable, why || "lease", source, state.until, lease);
       }
       if (why === "no_license") {
         return result("NOT_FOUND", false, why, source);
@@ -123,7 +118,7 @@ export async function checkLicense(options: Options): Promise<License> {
     };
 
     /** Asks the service, and remembers what came of it. Never rejects. */
-    const request = async (before: string): Promise<Known> => {
+    const request = async (): Promise<Known> => {
       let why: Reason | "" = "";
       let wait = 0;
       let answer: { lease?: string; refresh_after?: string; code?: string } = {};
@@ -137,9 +132,7 @@ export async function checkLicense(options: Options): Promise<License> {
           // Somebody else's page, not the service's answer.
         }
         if (status === 200) {
-          const verdict = await verify(answer.lease, options, domain);
-          lease = verdict.lease;
-          why = verdict.flaw ?? "";
+          ({ lease, why = "" } = await verify(answer.lease, options, domain));
         } else {
           why =
             status === 404 && answer.code === "NOT_FOUND"
@@ -159,21 +152,18 @@ export async function checkLicense(options: Options): Promise<License> {
       const { memo } = known;
       if (lease) {
         if (known.lease && known.lease.iat > lease.iat) {
-          if (memo.lease !== before) {
-            return known; // Another tab has just got a newer one.
-          }
           why = "replayed";
         } else {
           known.lease = lease;
           memo.lease = answer.lease!;
-          why = stateAt(lease, now).counts ? "" : "lease_ended";
+          why = stateAt(lease, now) ? "" : "lease_ended";
         }
       }
       known.fresh = !why || why === "no_license";
       const held = known.lease && stateAt(known.lease, now);
       if (why) {
         // With a lease to go by, each pause is twice as long as the one before.
-        const pause = held?.counts && memo.failed ? 2 * (now - memo.failed) : 0;
+        const pause = held && memo.failed ? 2 * (now - memo.failed) : 0;
         memo.refresh = now + Math.min(Math.max(pause, wait, MINUTE), HOUR);
         memo.failed = now;
         // What an answer closed, a missing answer does not open.
@@ -185,7 +175,7 @@ export async function checkLicense(options: Options): Promise<License> {
         }
       } else {
         const wish = Date.parse(answer.refresh_after!) || 0;
-        const latest = Math.min(now + (held!.code === "VALID" ? LONGEST : HOUR), at(held!.until));
+        const latest = Math.min(now + (held!.code === "VALID" ? LONGEST : HOUR), Date.parse(held!.until!) || Infinity);
         memo.refresh = Math.max(Math.min(wish, latest), now + 5 * MINUTE);
         memo.why = "";
         memo.failed = memo.offline = 0;
@@ -198,44 +188,34 @@ export async function checkLicense(options: Options): Promise<License> {
     };
 
     /** Asks, or waits for the answer that the page is already waiting for. */
-    const refresh = (before: string): Promise<Known> => {
-      const flight = flights.get(key) ?? request(before).finally(() => flights.delete(key));
+    const refresh = (): Promise<Known> => {
+      const flight = flights.get(key) ?? request().finally(() => flights.delete(key));
       flights.set(key, flight);
       return flight;
-    };
-
-    /** Runs work unless another tab does. */
-    const alone = (work: () => Promise<unknown>): unknown => {
-      const locks = navigator.locks;
-      if (locks) {
-        return locks.request(key, { ifAvailable: true }, (lock) => lock && work());
-      }
-      const memo = load(key);
-      if (Math.abs(Date.now() - memo.busy) > MINUTE / 4) {
-        memo.busy = Date.now();
-        save(key, memo);
-        return work();
-      }
-      return undefined;
     };
 
     /** What happens after the result was given: the clock is read, the lease refreshed. */
     const follow = async (shown: License): Promise<void> => {
       try {
-        let now = await time(undefined);
-        let known = await recall();
-        if (isDue(known.memo, now)) {
-          await alone(async () => {
-            known = await recall();
-            if (isDue(known.memo, now)) {
-              known = await refresh(known.memo.lease);
-            }
-          });
-          now = await time(known.lease);
-        }
-        const next = conclude(known, now);
+        const now = await time();
+        const claim = () => {
+          const memo = load(key);
+          if (isDue(memo, now)) {
+            // Other tabs find this where there are no locks.
+            memo.refresh = now + MINUTE;
+            save(key, memo);
+            return refresh();
+          }
+          return undefined;
+        };
+        const { locks } = navigator;
+        await (locks
+          ? locks.request(key, { ifAvailable: true }, (lock) => lock && claim())
+          : claim());
+        const known = await recall();
+        const next = conclude(known, await time(known.lease));
         if (next.code !== shown.code || next.usable !== shown.usable) {
-          onChange?.(next);
+          options.onChange?.(next);
         }
       } catch {
         // Not the page's concern: the next check decides anew.
@@ -250,27 +230,19 @@ export async function checkLicense(options: Options): Promise<License> {
     if (
       !lease ||
       now < memo.kintone ||
-      !memo.kintone ||
       isDue(memo, now) ||
-      stateAt(lease, memo.kintone).code !== stateAt(lease, memo.refresh).code ||
-      !stateAt(lease, memo.refresh).counts
+      stateAt(lease, memo.kintone)?.code !== stateAt(lease, memo.refresh)?.code
     ) {
       now = await time(lease);
     }
-    if (lease) {
-      const { usable, counts } = stateAt(lease, now);
-      // A closed one that is due waits for the answer, so that whoever has renewed sees it now.
-      if (counts && (usable || !isDue(memo, now))) {
-        const license = conclude(known, now);
-        void follow(license);
-        return license;
-      }
-    }
-    if (isDue(memo, now)) {
-      known = await refresh(memo.lease);
+    // What does not work anyway waits for the answer, so that whoever has renewed sees it now.
+    if (isDue(memo, now) && !(lease && stateAt(lease, now)?.usable)) {
+      known = await refresh();
       now = await time(known.lease);
     }
-    return conclude(known, now);
+    const license = conclude(known, now);
+    void follow(license);
+    return license;
   } catch {
     return result("UNREACHABLE", false, "error", "none");
   }

@@ -8,8 +8,6 @@ export interface Reading {
   kintone: number;
   /** What the PC's clock said then, likewise. */
   pc: number;
-  /** `performance.now()` then: it goes on evenly, whatever becomes of the PC's clock. */
-  mono: number;
 }
 
 /** How long a reading serves, and how soon another is tried after one that failed. */
@@ -18,20 +16,10 @@ const RETRY = 60_000;
 
 /** The page's last reading. */
 export let reading: Reading | undefined;
+/** `performance.now()` then: it goes on evenly, whatever becomes of the PC's clock. */
+let read = 0;
 let tried = -RETRY;
 let pending: Promise<void> | undefined;
-
-/** kintone's time by the page's reading. `undefined` if it has none, or none to rely on. */
-export function known(): number | undefined {
-  if (reading) {
-    const run = performance.now() - reading.mono;
-    // The two run apart if the PC slept, which may stop the even one, or if its clock was set.
-    if (run < FRESH && Math.abs(Date.now() - reading.pc - run) < RETRY) {
-      return reading.kintone + run;
-    }
-  }
-  return undefined;
-}
 
 /**
  * kintone's time. `undefined` if it cannot be read.
@@ -40,26 +28,31 @@ export function known(): number | undefined {
  * request is not one of the REST API, whose calls are counted.
  */
 export async function kintoneNow(): Promise<number | undefined> {
-  if (known() === undefined && performance.now() - tried >= RETRY) {
-    pending ??= read().finally(() => (pending = undefined));
-    await pending;
+  const mono = performance.now();
+  if (!isFresh(mono) && mono - tried >= RETRY) {
+    tried = mono;
+    pending = look();
   }
+  await pending;
   // An old reading, continued evenly, is still better than the PC's clock.
-  return known() ?? (reading && reading.kintone + performance.now() - reading.mono);
+  return reading && reading.kintone + performance.now() - read;
 }
 
-async function read(): Promise<void> {
+function isFresh(mono: number): boolean | undefined {
+  const run = mono - read;
+  // The two run apart if the PC slept, which may stop the even one, or if its clock was set.
+  return reading && run < FRESH && Math.abs(Date.now() - reading.pc - run) < RETRY;
+}
+
+async function look(): Promise<void> {
   try {
-    const request = { method: "HEAD", cache: "no-store", credentials: "same-origin" } as const;
-    const response = await limit(fetch("/k/", request), 3_000);
+    const response = await limit(fetch("/k/", { method: "HEAD", cache: "no-store" }), 3_000);
     const kintone = Date.parse(response.headers.get("Date")!);
-    const mono = performance.now();
     if (kintone) {
-      reading = { kintone, pc: Date.now(), mono };
-      return;
+      reading = { kintone, pc: Date.now() };
+      read = performance.now();
     }
   } catch {
     // No clock to read.
   }
-  tried = performance.now();
 }

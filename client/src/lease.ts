@@ -22,7 +22,7 @@ export interface Claims extends Grant {
 const ECDSA = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
 /** A lease's claims, or what is wrong with it. */
-export type Verdict = { lease: Claims; flaw?: undefined } | { flaw: Flaw; lease?: undefined };
+export type Verdict = { lease?: Claims | undefined; why?: Flaw | undefined };
 
 /** Whether a lease is authentic and about the tenant. Never rejects. */
 export async function verify(
@@ -30,19 +30,19 @@ export async function verify(
   { keys, product, issuer }: Options,
   domain: string,
 ): Promise<Verdict> {
-  let flaw: Flaw = "forged";
+  let why: Flaw = "forged";
   const demand = (met: unknown, orElse: Flaw) => {
-    flaw = orElse;
+    why = orElse;
     if (!met) {
-      throw flaw;
+      throw why;
     }
   };
   try {
     const [head, body, tail, ...more] = jws!.split(".") as [string, string, string];
     const { alg, typ, kid, ...others } = json(head) as Record<string, unknown>;
     // Nothing else that might want the rest read differently, such as crit, b64 or jwk.
-    const isPlain = !more.length && !Object.keys(others).length;
-    demand(isPlain && alg === "ES256" && typ === "license+jwt", "forged");
+    const extra = Object.keys({ ...others, ...more });
+    demand(alg === "ES256" && typ === "license+jwt" && !extra.length, "forged");
     const [jwk, twin] = keys.filter((key) => key.kid === kid);
     demand(jwk?.crv === "P-256" && !twin, "unknown_key");
     const { kty, crv, x, y } = jwk!;
@@ -59,15 +59,15 @@ export async function verify(
     demand(isWellFormed(lease), "malformed");
     return { lease };
   } catch {
-    return { flaw };
+    return { why };
   }
 }
 
 /** The bytes of strict base64url (RFC 7515, section 2): one spelling for each, no padding. */
 function bytes(text: string): Uint8Array<ArrayBuffer> {
-  const binary = atob(text.replace(/-/g, "+").replace(/_/g, "/"));
-  const again = btoa(binary).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
-  if (again !== text) {
+  const base64 = text.replace(/-/g, "+").replace(/_/g, "/");
+  const binary = atob(base64);
+  if (/[+/]/.test(text) || btoa(binary).replace(/=/g, "") !== base64) {
     throw text;
   }
   return Uint8Array.from(binary, (char) => char.charCodeAt(0));
@@ -94,35 +94,40 @@ function isWellFormed(claims: Claims): boolean {
 /** What holds at an instant. */
 export interface State {
   code: Code;
-  /** `VALID` or `GRACE`, and before the hard stop. */
+  /** `VALID` or `GRACE`. */
   usable: boolean;
   /** When the code changes by itself, in RFC 3339 with the product's offset. */
   until: string | undefined;
-  /** Whether the lease may still be gone by. A denial outlives its `exp`. */
-  counts: boolean;
 }
 
-/** What a lease says at an instant, in milliseconds. An instant belongs to what begins at it. */
-export function stateAt(claims: Claims, now: number): State {
+/**
+ * What a lease says at an instant, in milliseconds. An instant belongs to what begins at it.
+ *
+ * Nothing (`undefined`) from its hard stop on, unless it is a denial: that outlives its `exp`, and
+ * the lease of an expired licence is even born with it behind.
+ */
+export function stateAt(claims: Claims, now: number): State | undefined {
   const { suspended_from, usable_from, valid_until, grace_until, exp } = claims;
-  const rows: [Code, string][] = [
-    ["NOT_STARTED", usable_from],
-    ["VALID", valid_until],
+  let code: Code = "EXPIRED";
+  let until: string | undefined;
+  for (const [before, end] of [
     ["GRACE", grace_until],
-  ];
-  let [code, until]: [Code, string?] = rows.find(([, end]) => now < at(end)) ?? ["EXPIRED"];
-  if (now >= at(suspended_from)) {
+    ["VALID", valid_until],
+    ["NOT_STARTED", usable_from],
+  ] as const) {
+    if (now < Date.parse(end)) {
+      code = before;
+      until = end;
+    }
+  }
+  // What there is none of is NaN, and no comparison with it holds.
+  const suspended = Date.parse(suspended_from!);
+  if (now >= suspended) {
     code = "SUSPENDED";
     until = undefined;
-  } else if (at(suspended_from) < at(until)) {
+  } else if (suspended < Date.parse(until!)) {
     until = suspended_from;
   }
-  const isDenial = code !== "VALID" && code !== "GRACE";
-  const usable = !isDenial && now < exp * 1000;
-  return { code, usable, until, counts: usable || isDenial };
-}
-
-/** An instant in milliseconds; never, if there is none. */
-export function at(instant: string | undefined): number {
-  return instant ? Date.parse(instant) : Infinity;
+  const usable = code === "VALID" || code === "GRACE";
+  return usable && now >= exp * 1000 ? undefined : { code, usable, until };
 }

@@ -1,7 +1,7 @@
 // What the administrator and the user are told, in Japanese and English.
 
 import type { Claims } from "./lease.js";
-import type { Code, Missing, Reason } from "./types.js";
+import type { Code, Reason } from "./types.js";
 
 type Texts = readonly [ja: string, en: string];
 
@@ -16,13 +16,13 @@ const CODES: Record<Code, Texts> = {
   GRACE: ENDED,
   EXPIRED: ENDED,
   SUSPENDED: [
-    "$suspended_fromに停止されました。販売元にお問い合わせください。",
+    "$suspended_fromから停止中です。販売元にお問い合わせください。",
     "suspended since $suspended_from. Please contact the vendor.",
   ],
   NOT_STARTED: ["$usable_fromに開始します。", "starts on $usable_from."],
   NOT_FOUND: [
     "$domainには見つかりません。契約とシリアルを確認してください。",
-    "not found for $domain. Please check contract and serial.",
+    "none for $domain. Please check contract and serial.",
   ],
   UNREACHABLE: ["確認できません。", "not confirmed."],
 };
@@ -32,29 +32,22 @@ const FOR_A_TIME: Texts = ["$untilまで利用できます。", "Works until $un
 
 const NO_ANSWER: Texts = [
   "サーバーが応答しません。ネットワークを確認してください。",
-  "The server does not answer. Please check the network.",
+  "No answer from the server. Please check the network.",
 ];
 
 const NO_TRUST: Texts = [
-  "サーバーの応答が正しくありません。プラグインを更新してください。",
-  "The server's answer is not right. Please update the plug-in.",
+  "サーバーの応答が不正です。プラグインを更新してください。",
+  "Bad answer from the server. Please update the plug-in.",
 ];
 
 const CLOSED: Texts = [
   "この機能は現在利用できません。管理者にお問い合わせください。",
-  "This feature is not available now. Please contact your administrator.",
+  "Not available now. Please contact your administrator.",
 ];
 
-const MISSING: readonly string[] = [
-  "offline",
-  "timeout",
-  "throttled",
-  "unavailable",
-  "refused",
-] satisfies Missing[];
-
 /** Whether a reason says nothing against the customer. */
-export const isMissing = (reason: string) => MISSING.includes(reason);
+export const isMissing = (reason: string) =>
+  "offline timeout throttled unavailable refused".includes(reason);
 
 /** Facts by the names that the texts use. Instants are in RFC 3339. */
 export type Facts = Partial<Claims> & { domain: string; until: unknown };

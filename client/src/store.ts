@@ -19,8 +19,6 @@ const BLANK = {
   offline: 0,
   /** The last failed request; 0 if the last one went well. */
   failed: 0,
-  /** When a tab began to refresh, by the PC's clock; only where there are no locks. */
-  busy: 0,
 };
 
 export type Memo = typeof BLANK;

@@ -1,6 +1,5 @@
 // Which tenant the page belongs to.
 
-import { limit } from "./transport.js";
 import type { Kintone } from "./types.js";
 
 /** The base domains on which Cybozu runs kintone tenants, and what certificates put before. */
@@ -28,7 +27,7 @@ export async function tenant(kintone: Kintone | undefined): Promise<string> {
   const host = canonicalDomain(location.hostname);
   if (!BASE.test(host)) {
     try {
-      const { subdomain, baseDomain } = await limit(kintone!.getDomain!());
+      const { subdomain, baseDomain } = await kintone!.getDomain!();
       return canonicalDomain(`${subdomain}.${baseDomain}`);
     } catch {
       // Not on this screen. The address it is.

@@ -48,6 +48,6 @@ async function fetched(url: string, headers: Record<string, string>): Promise<An
 /** `Retry-After` in milliseconds; 0 if absent or, which the API does not use, a date. */
 export function retryAfter(headers: Record<string, string>): number {
   // The proxies keep the spelling of the server's headers.
-  const name = Object.keys(headers).find((name) => name.toLowerCase() === "retry-after");
-  return Number(headers[name!]) * 1000 || 0;
+  const header = Object.entries(headers).find(([name]) => /^retry-after$/i.test(name));
+  return Number(header?.[1]) * 1000 || 0;
 }
