@@ -66,6 +66,15 @@ async fn apply(
         if output == Output::Text {
             say!("{}: {state}", product.slug);
             change::print(&differences, None);
+            let has_other_ids = |before: &Stored<Product>| {
+                before.value.kintone_plugin_ids != product.kintone_plugin_ids
+            };
+            if before.as_ref().is_some_and(has_other_ids) {
+                say!(
+                    "  licences keep the ids they have until `tegata license update-plugin-ids --product {}`",
+                    product.slug
+                );
+            }
         }
         documents.push(json!({
             "product": product.slug,

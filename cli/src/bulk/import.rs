@@ -14,6 +14,7 @@ use tegata_common::product::{Product, ProductSlug};
 use tegata_common::table::customers::CustomerFile;
 use tegata_common::table::{Key, Stored};
 
+use super::official_sample::{self, SampleArgs};
 use super::serials::Serials;
 use super::sheet::{Encoding, Refusal, Sheet};
 use super::{customers, licenses};
@@ -47,8 +48,14 @@ const SHOWN: usize = 20;
 #[derive(Args)]
 pub(crate) struct Import {
     /// The files, in any order: one of customers, one of contracts, or one of either.
-    #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
+    #[arg(
+        required_unless_present = "from_kintone_sample",
+        num_args = 1..=2,
+        value_name = "FILE"
+    )]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    sample: SampleArgs,
     /// How letters are written [default: UTF-8 if the file is that, CP932 if not].
     #[arg(long, value_enum)]
     encoding: Option<Encoding>,
@@ -69,32 +76,15 @@ struct Plan {
 }
 
 pub(super) async fn import(place: &Place, output: Output, args: Import) -> anyhow::Result<()> {
-    let (mut customer_sheet, mut license_sheet) = (None, None);
-    for path in &args.files {
-        let sheet = Sheet::read(path, args.encoding)?;
-        let is_of_licenses = sheet.has("domain");
-        let slot = match is_of_licenses {
-            true => {
-                sheet.check_header(&licenses::REQUIRED, &licenses::OPTIONAL)?;
-                &mut license_sheet
-            }
-            false => {
-                sheet.check_header(&customers::REQUIRED, &customers::OPTIONAL)?;
-                &mut customer_sheet
-            }
-        };
-        if slot.replace(sheet).is_some() {
-            return Err(Usage("both files are of the same kind".to_owned()).into());
-        }
-    }
     let mut serials = Serials::open(args.serials.clone())?;
-    let plan = plan(
-        place,
-        customer_sheet.as_ref(),
-        license_sheet.as_ref(),
-        &mut serials,
-    )
-    .await?;
+    let plan = match &args.sample.from_kintone_sample {
+        Some(path) => Plan {
+            customers: customers::Planned::default(),
+            licenses: official_sample::plan(place, path, args.encoding, &args.sample, &mut serials)
+                .await?,
+        },
+        None => plan_sheets(place, &args, &mut serials).await?,
+    };
     if output == Output::Text {
         print(&plan);
     }
@@ -117,6 +107,35 @@ pub(super) async fn import(place: &Place, output: Output, args: Import) -> anyho
         bail!("rows refused: {refused}; the others are written");
     }
     Ok(())
+}
+
+/// Reads the files of customers and contracts, and compares them with what is there.
+async fn plan_sheets(place: &Place, args: &Import, serials: &mut Serials) -> anyhow::Result<Plan> {
+    let (mut customer_sheet, mut license_sheet) = (None, None);
+    for path in &args.files {
+        let sheet = Sheet::read(path, args.encoding)?;
+        let is_of_licenses = sheet.has("domain");
+        let slot = match is_of_licenses {
+            true => {
+                sheet.check_header(&licenses::REQUIRED, &licenses::OPTIONAL)?;
+                &mut license_sheet
+            }
+            false => {
+                sheet.check_header(&customers::REQUIRED, &customers::OPTIONAL)?;
+                &mut customer_sheet
+            }
+        };
+        if slot.replace(sheet).is_some() {
+            return Err(Usage("both files are of the same kind".to_owned()).into());
+        }
+    }
+    plan(
+        place,
+        customer_sheet.as_ref(),
+        license_sheet.as_ref(),
+        serials,
+    )
+    .await
 }
 
 impl Plan {
@@ -174,13 +193,7 @@ async fn plan_licenses(
     let (stated, refused) = licenses::read_all(sheet, place, &products);
     let wanted: Vec<(Domain, ProductSlug)> =
         stated.iter().flat_map(licenses::Stated::keys).collect();
-    let keys: Vec<Key> = wanted.iter().map(|(d, p)| Key::license(d, p)).collect();
-    let mut found: HashMap<(Domain, ProductSlug), Stored<SignedLicense>> = HashMap::new();
-    for stored in place.licenses.table().get_all(&keys).await? {
-        let stored: Stored<SignedLicense> = stored?;
-        let license = &stored.value.license;
-        found.insert((license.domain.clone(), license.product.clone()), stored);
-    }
+    let found = stored(place, wanted.into_iter()).await?;
     let mut ids: Vec<CustomerId> = stated
         .iter()
         .filter_map(licenses::Stated::customer)
@@ -198,6 +211,21 @@ async fn plan_licenses(
     planned.refused.extend(refused);
     planned.refused.sort_by_key(|refusal| refusal.line);
     Ok(planned)
+}
+
+/// The licences that are there under these keys.
+pub(super) async fn stored(
+    place: &Place,
+    wanted: impl Iterator<Item = (Domain, ProductSlug)>,
+) -> anyhow::Result<HashMap<(Domain, ProductSlug), Stored<SignedLicense>>> {
+    let keys: Vec<Key> = wanted.map(|(d, p)| Key::license(&d, &p)).collect();
+    let mut found = HashMap::new();
+    for stored in place.licenses.table().get_all(&keys).await? {
+        let stored: Stored<SignedLicense> = stored?;
+        let license = &stored.value.license;
+        found.insert((license.domain.clone(), license.product.clone()), stored);
+    }
+    Ok(found)
 }
 
 /// Writes the plan, and tells how many rows were written and how many were not.
@@ -268,8 +296,8 @@ fn print(plan: &Plan) {
         let verb = if write.is_new { "add" } else { "change" };
         let license = &write.license;
         let title = format!(
-            "{verb} {} {} (line {})",
-            license.domain, license.product, write.line
+            "{verb} {} {} (line {}){}",
+            license.domain, license.product, write.line, write.note
         );
         show(
             write.is_new,

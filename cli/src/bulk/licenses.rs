@@ -45,11 +45,36 @@ pub(super) struct LicenseWrite {
     pub(super) license: License,
     pub(super) is_new: bool,
     pub(super) differences: Vec<Difference>,
+    /// What else is said of it before it is written.
+    pub(super) note: String,
     /// The contract that was compared with, as it was read.
     before: Option<Stored<SignedLicense>>,
 }
 
 impl LicenseWrite {
+    /// A contract that differs from what was read.
+    pub(super) fn of(
+        line: u64,
+        license: License,
+        differences: Vec<Difference>,
+        before: Option<Stored<SignedLicense>>,
+    ) -> Self {
+        Self {
+            line,
+            license,
+            is_new: before.is_none(),
+            differences,
+            note: String::new(),
+            before,
+        }
+    }
+
+    /// The same with something said of it.
+    pub(super) fn noted(mut self, note: String) -> Self {
+        self.note = note;
+        self
+    }
+
     pub(super) async fn write(&self, place: &Place, signer: &Signer) -> anyhow::Result<()> {
         let act = place.act("import");
         let license = &self.license;
@@ -168,13 +193,8 @@ pub(super) fn plan(
                     planned.unchanged += 1;
                     continue;
                 }
-                planned.writes.push(LicenseWrite {
-                    line,
-                    license,
-                    is_new: before.is_none(),
-                    differences,
-                    before,
-                });
+                let write = LicenseWrite::of(line, license, differences, before);
+                planned.writes.push(write);
             }
         }
     }
@@ -398,7 +418,7 @@ fn optional_date(sheet: &Sheet, row: &Row, column: &str) -> Result<Cell<Option<D
 }
 
 /// A date, also as spreadsheets in Japan turn it out: 2026/11/30, 2026/1/5.
-fn date(text: &str) -> Option<Date> {
+pub(super) fn date(text: &str) -> Option<Date> {
     let separator = if text.contains('/') { '/' } else { '-' };
     let mut parts = text.split(separator);
     let mut next = |digits: std::ops::RangeInclusive<usize>| {

@@ -4,6 +4,7 @@ mod customers;
 mod export;
 mod import;
 mod licenses;
+mod official_sample;
 mod serials;
 mod sheet;
 

@@ -58,6 +58,11 @@ impl Serials {
         Ok(serials)
     }
 
+    /// Whether generated serials are kept, in a file.
+    pub(super) fn is_kept(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// The serial of a new licence, as a hash.
     pub(super) fn of(
         &mut self,

@@ -33,6 +33,8 @@ pub(super) struct Sheet {
     pub(super) file: String,
     /// The column of each name.
     columns: HashMap<String, usize>,
+    /// Whether columns have numbers: not in JSON.
+    is_numbered: bool,
     width: usize,
     pub(super) rows: Vec<Row>,
 }
@@ -75,7 +77,7 @@ impl Sheet {
         Self::parse(file, &text)
     }
 
-    fn parse(file: String, text: &str) -> anyhow::Result<Self> {
+    pub(super) fn parse(file: String, text: &str) -> anyhow::Result<Self> {
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -124,13 +126,34 @@ impl Sheet {
         Ok(Self {
             file,
             columns,
+            is_numbered: true,
             width,
             rows,
         })
     }
 
+    /// Rows that come from something else than a table, each with its line in the file.
+    pub(super) fn of_rows(file: String, columns: &[&str], rows: Vec<(u64, Vec<String>)>) -> Self {
+        let names = columns.iter().enumerate();
+        let rows = rows.into_iter().map(|(line, cells)| Row { line, cells });
+        Self {
+            file,
+            columns: names
+                .map(|(index, name)| (name.to_lowercase(), index))
+                .collect(),
+            is_numbered: false,
+            width: columns.len(),
+            rows: rows.collect(),
+        }
+    }
+
+    /// The index of a column, whose case does not matter.
+    fn index(&self, column: &str) -> Option<usize> {
+        self.columns.get(&column.to_lowercase()).copied()
+    }
+
     pub(super) fn has(&self, column: &str) -> bool {
-        self.columns.contains_key(column)
+        self.index(column).is_some()
     }
 
     /// Refuses a header that lacks what is needed, or has what is not known.
@@ -168,7 +191,7 @@ impl Sheet {
 
     /// A row's cell, or `None` if there is no such column.
     pub(super) fn cell<'r>(&self, row: &'r Row, column: &str) -> Option<&'r str> {
-        let index = *self.columns.get(column)?;
+        let index = self.index(column)?;
         Some(row.cells.get(index).map_or("", String::as_str))
     }
 
@@ -196,22 +219,30 @@ impl Sheet {
     }
 
     /// A refusal of a row, because of a column.
-    pub(super) fn refuse(&self, row: &Row, column: &str, reason: impl ToString) -> Refusal {
-        let index = self.columns.get(column);
+    pub(super) fn refuse(
+        &self,
+        row: &Row,
+        column: &str,
+        reason: impl std::fmt::Display,
+    ) -> Refusal {
         // A column that is not there has no number.
-        let column = index.map(|index| (index + 1, column.to_owned()));
+        let index = self.index(column).filter(|_| self.is_numbered);
+        let reason = match self.is_numbered {
+            true => reason.to_string(),
+            false => format!("{column}: {reason}"),
+        };
         Refusal {
             file: self.file.clone(),
             line: row.line,
-            column,
-            reason: reason.to_string(),
+            column: index.map(|index| (index + 1, column.to_owned())),
+            reason,
         }
     }
 }
 
 /// A file's text. Without a word from the caller, what is UTF-8 is UTF-8, and what is not is
 /// CP932.
-fn decode(bytes: &[u8], encoding: Option<Encoding>) -> anyhow::Result<String> {
+pub(super) fn decode(bytes: &[u8], encoding: Option<Encoding>) -> anyhow::Result<String> {
     let (without_bom, has_bom) = match bytes.strip_prefix(BOM) {
         Some(rest) => (rest, true),
         None => (bytes, false),

@@ -77,7 +77,7 @@ pub(crate) struct Convert {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(super) enum BillingArg {
+pub(crate) enum BillingArg {
     Monthly,
     Yearly,
 }

@@ -5,6 +5,7 @@ mod edit;
 mod expiring;
 mod explain;
 mod issue;
+mod plugin_ids;
 mod resign;
 mod restore;
 mod show;
@@ -33,7 +34,9 @@ use domains::{Domains, Move};
 use edit::Editor;
 use expiring::Expiring;
 use explain::Explain;
-use issue::{BillingArg, Convert, Issue};
+pub(crate) use issue::BillingArg;
+use issue::{Convert, Issue};
+use plugin_ids::UpdatePluginIds;
 use resign::Resign;
 use show::List;
 
@@ -116,6 +119,12 @@ pub(crate) enum Command {
     /// lease is signed with the key that --signed-with names. `license-renewal` does this every
     /// hour for leases that near their end.
     Resign(Resign),
+    /// Give licences the kintone plug-in ids that the catalogue has now.
+    ///
+    /// A licence has the ids that its product had when it was issued; by them the plug-ins of
+    /// Cybozu's official sample find it at POST /license. What else the catalogue fixes for a
+    /// licence stays as it was.
+    UpdatePluginIds(UpdatePluginIds),
     /// Bring back a licence as it was at an earlier version, signed anew.
     ///
     /// It reads nothing of the current item but its version, so that it also mends an item that
@@ -247,6 +256,7 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
             editor.write("cancel", cancelled).await
         }
         Command::Resign(args) => resign::resign(place, output, args).await,
+        Command::UpdatePluginIds(args) => plugin_ids::update(place, output, args).await,
         Command::Restore {
             which,
             version,

@@ -5,4 +5,5 @@ mod bulk;
 mod commands;
 mod contracts;
 mod notices;
+mod official_sample;
 mod support;

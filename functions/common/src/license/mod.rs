@@ -6,6 +6,7 @@
 //! item was last written.
 
 mod change;
+mod last_day;
 mod names;
 mod order;
 mod record;
@@ -25,6 +26,7 @@ use crate::product::{KintonePluginId, Policy, ProductSlug};
 use crate::serial::{Serial, SerialHash};
 
 pub use change::Amendment;
+pub use last_day::LastDay;
 pub use names::{Name, Purpose, QUARANTINE_DAYS};
 pub use order::{Order, Plan};
 pub use record::{Cell, Record, RecordError};

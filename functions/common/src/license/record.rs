@@ -211,6 +211,13 @@ impl Record {
             license.term = calendar::term_from(starts_on, billing)
                 .map_err(|error| RecordError::from(LicenseError::from(error)))?;
         }
+        // A row that states the term may end within it: such a contract came from elsewhere.
+        if let (Kind::Paid, Some(last_day)) = (self.kind, ends_on)
+            && starts_on.is_some_and(|starts_on| starts_on <= last_day)
+            && last_day <= license.term.ends_on
+        {
+            license.ends_on = Some(last_day);
+        }
         self.change(license, now)
     }
 

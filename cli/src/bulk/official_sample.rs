@@ -1,0 +1,426 @@
+//! The table of Cybozu's official licence sample: a tenant, a kintone plug-in id, and a last day.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use jiff::civil::Date;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tegata_common::domain::Domain;
+use tegata_common::license::{Kind, LastDay, License};
+use tegata_common::product::{KintonePluginId, Product, ProductSlug};
+use tegata_common::serial::Serial;
+
+use super::import::stored;
+use super::licenses::{self, LicenseWrite};
+use super::serials::Serials;
+use super::sheet::{self, Encoding, Refusal, Row, Sheet};
+use crate::change;
+use crate::license::BillingArg;
+use crate::place::Place;
+
+const DOMAIN: &str = "domain";
+const PLUGIN_ID: &str = "pluginId";
+const EXPIRATION_DATE: &str = "expirationDate";
+
+/// What to suppose of contracts of which the sample knows the last day only.
+#[derive(Args)]
+pub(super) struct SampleArgs {
+    /// Import the table of Cybozu's official licence sample (domain, pluginId, expirationDate):
+    /// as CSV, as `aws dynamodb scan --output json` prints it, or as an export to S3 has it.
+    ///
+    /// Each row becomes a paid contract of the product whose kintone_plugin_ids has its pluginId,
+    /// and ends on its expirationDate; one that has passed stays ended. Rows of the same tenant
+    /// and product that say the same become one.
+    #[arg(long, value_name = "FILE", conflicts_with = "files")]
+    pub(super) from_kintone_sample: Option<PathBuf>,
+    /// With --from-kintone-sample: the length of the contracts' terms.
+    #[arg(long, value_enum, default_value = "yearly", conflicts_with = "files")]
+    billing: BillingArg,
+    /// With --from-kintone-sample: the number of users of each. The default limits nobody.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value = "1000000",
+        conflicts_with = "files"
+    )]
+    users: u32,
+    /// With --from-kintone-sample: contracts that have not ended go on by themselves after the
+    /// month of their expirationDate, until they are cancelled.
+    #[arg(long, conflicts_with = "files")]
+    renews: bool,
+}
+
+/// A row that could be read.
+struct Stated<'s> {
+    row: &'s Row,
+    domain: Domain,
+    product: &'s Product,
+    last_day: Date,
+}
+
+impl Stated<'_> {
+    fn key(&self) -> (Domain, ProductSlug) {
+        (self.domain.clone(), self.product.slug.clone())
+    }
+}
+
+/// Reads the file, and compares it with what is there.
+pub(super) async fn plan(
+    place: &Place,
+    path: &Path,
+    encoding: Option<Encoding>,
+    args: &SampleArgs,
+    serials: &mut Serials,
+) -> anyhow::Result<licenses::Planned> {
+    let sheet = read_file(path, encoding)?;
+    let products = place.licenses.products().await?;
+    let products: Vec<Product> = products.into_iter().map(|stored| stored.value).collect();
+    let products: BTreeMap<&KintonePluginId, &Product> = products
+        .iter()
+        .flat_map(|product| {
+            product
+                .kintone_plugin_ids
+                .iter()
+                .map(move |id| (id, product))
+        })
+        .collect();
+    let mut planned = licenses::Planned::default();
+    let mut stated: Vec<Stated<'_>> = Vec::new();
+    for row in &sheet.rows {
+        match read(&sheet, row, place, &products) {
+            Ok(read) => stated.push(read),
+            Err(refusal) => planned.refused.push(refusal),
+        }
+    }
+    // A tenant may be there in both of its spellings, and a product with several plug-in ids.
+    let mut first: HashMap<(Domain, ProductSlug), usize> = HashMap::new();
+    let mut wanted: Vec<Stated<'_>> = Vec::new();
+    for row in stated {
+        let Some(index) = first.get(&row.key()) else {
+            first.insert(row.key(), wanted.len());
+            wanted.push(row);
+            continue;
+        };
+        let before = &wanted[*index];
+        match before.last_day == row.last_day {
+            true => planned.unchanged += 1,
+            false => planned.refused.push(sheet.refuse(
+                row.row,
+                EXPIRATION_DATE,
+                format!(
+                    "{}, {} ends on {} by line {}",
+                    row.domain, row.product.slug, before.last_day, before.row.line
+                ),
+            )),
+        }
+    }
+    let keys = wanted.iter().map(Stated::key);
+    let existing = stored(place, keys).await?;
+    for row in wanted {
+        let before = existing.get(&row.key());
+        let license = match before.map(|before| &before.value.license) {
+            Some(license) => changed(&sheet, &row, license, args, place),
+            None => issued(&sheet, &row, args, serials, place),
+        };
+        let license = match license {
+            Ok(license) => license,
+            Err(refusal) => {
+                planned.refused.push(refusal);
+                continue;
+            }
+        };
+        let known = before.map(|before| before.value.license.as_of(place.now));
+        let differences = change::differences(known.transpose()?.as_ref(), &license)?;
+        if differences.is_empty() {
+            planned.unchanged += 1;
+            continue;
+        }
+        let line = row.row.line;
+        let note = format!(
+            ": {}, {}",
+            license.code_at(place.now).as_str(),
+            match license.ends_on {
+                Some(last_day) => format!("last day {last_day}"),
+                None => format!("renews after {}", license.term.ends_on),
+            }
+        );
+        let write = LicenseWrite::of(line, license, differences, before.cloned());
+        planned.writes.push(write.noted(note));
+    }
+    planned.refused.sort_by_key(|refusal| refusal.line);
+    Ok(planned)
+}
+
+fn read<'s>(
+    sheet: &Sheet,
+    row: &'s Row,
+    place: &Place,
+    products: &BTreeMap<&KintonePluginId, &'s Product>,
+) -> Result<Stated<'s>, Refusal> {
+    sheet.check_width(row)?;
+    let text = |column| sheet.cell(row, column).unwrap_or("");
+    let refuse = |column: &str, reason: &dyn std::fmt::Display| sheet.refuse(row, column, reason);
+    let domain = place.bases.canonicalize(text(DOMAIN));
+    let domain = domain.map_err(|error| refuse(DOMAIN, &error))?;
+    let id: KintonePluginId = text(PLUGIN_ID)
+        .parse()
+        .map_err(|error| refuse(PLUGIN_ID, &error))?;
+    let Some(product) = products.get(&id).copied() else {
+        let reason = "no product of the catalogue has it: put it into kintone_plugin_ids in \
+                      products.toml, then `tegata product apply`";
+        return Err(refuse(PLUGIN_ID, &reason));
+    };
+    if product.policy.requires_serial {
+        let reason = format!(
+            "{} requires a serial, which the sample's plug-ins do not send: they would be told \
+             that there is no licence",
+            product.slug
+        );
+        return Err(refuse(PLUGIN_ID, &reason));
+    }
+    let last_day = licenses::date(text(EXPIRATION_DATE))
+        .ok_or_else(|| refuse(EXPIRATION_DATE, &"expected a date such as 2026-11-30"))?;
+    Ok(Stated {
+        row,
+        domain,
+        product,
+        last_day,
+    })
+}
+
+/// The contract of a row whose tenant has none.
+fn issued(
+    sheet: &Sheet,
+    row: &Stated<'_>,
+    args: &SampleArgs,
+    serials: &mut Serials,
+    place: &Place,
+) -> Result<License, Refusal> {
+    let refuse = |error: &dyn std::fmt::Display| sheet.refuse(row.row, EXPIRATION_DATE, error);
+    let serial = match serials.is_kept() {
+        true => serials.of(&row.domain, &row.product.slug),
+        // Nobody needs it: the plug-in sends none. `license reissue-serial` makes one that is known.
+        false => Serial::generate()
+            .map(|serial| serial.hash())
+            .map_err(Into::into),
+    };
+    let known = LastDay {
+        domain: row.domain.clone(),
+        last_day: row.last_day,
+        billing: args.billing.into(),
+        users: args.users,
+        renews: args.renews,
+    };
+    let serial = serial.map_err(|error: anyhow::Error| refuse(&error))?;
+    License::of_last_day(known, row.product, serial, place.now).map_err(|error| refuse(&error))
+}
+
+/// The contract that is there, with what the row says otherwise of it.
+fn changed(
+    sheet: &Sheet,
+    row: &Stated<'_>,
+    license: &License,
+    args: &SampleArgs,
+    place: &Place,
+) -> Result<License, Refusal> {
+    let refuse =
+        |column: &str, reason: &dyn std::fmt::Display| Err(sheet.refuse(row.row, column, reason));
+    if license.name().is_none_or(|name| name.until.is_some()) {
+        let reason = "a contract leaves it or has left it; see `tegata license show`";
+        return refuse(DOMAIN, &reason);
+    }
+    let current = match license.as_of(place.now) {
+        Ok(current) => current,
+        Err(error) => return refuse(EXPIRATION_DATE, &error),
+    };
+    let mut changed = match (current.kind, current.ends_on) {
+        (_, Some(last_day)) if last_day == row.last_day => current,
+        (Kind::Paid, None) if args.renews => current,
+        (Kind::Paid, None) => {
+            let reason = "the tenant has a contract that renews by itself; --renews leaves it as \
+                          it is, and `tegata license cancel` ends it";
+            return refuse(EXPIRATION_DATE, &reason);
+        }
+        (Kind::Trial, _) => {
+            let reason = "the tenant has a trial that ends on another day; see `tegata license \
+                          convert`";
+            return refuse(EXPIRATION_DATE, &reason);
+        }
+        (Kind::Paid, Some(_)) => match current.with_last_day(row.last_day, place.now) {
+            Ok(changed) => changed,
+            Err(error) => return refuse(EXPIRATION_DATE, &error),
+        },
+    };
+    // Without them the sample's plug-ins would not find it.
+    changed
+        .kintone_plugin_ids
+        .clone_from(&row.product.kintone_plugin_ids);
+    Ok(changed)
+}
+
+/// The file as a sheet, whatever its form.
+fn read_file(path: &Path, encoding: Option<Encoding>) -> anyhow::Result<Sheet> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let file = path.display().to_string();
+    let text = sheet::decode(&bytes, encoding).with_context(|| file.clone())?;
+    let sheet = match text.trim_start().starts_with('{') {
+        true => read_items(file, &text)?,
+        false => Sheet::parse(file, &text)?,
+    };
+    let columns = [DOMAIN, PLUGIN_ID, EXPIRATION_DATE];
+    if let Some(missing) = columns.into_iter().find(|column| !sheet.has(column)) {
+        bail!(
+            "{}: column {missing} is missing; the sample's table has {}",
+            sheet.file,
+            columns.join(", ")
+        );
+    }
+    Ok(sheet)
+}
+
+/// The output of a scan.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Scan<'a> {
+    #[serde(borrow)]
+    items: Vec<&'a RawValue>,
+    #[serde(default)]
+    last_evaluated_key: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    next_token: Option<serde::de::IgnoredAny>,
+}
+
+/// A line of an export to S3.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Exported<'a> {
+    #[serde(borrow)]
+    item: &'a RawValue,
+}
+
+/// A value as DynamoDB writes it. What is no text is none of the sample's.
+#[derive(Default, Deserialize)]
+struct Attribute {
+    #[serde(default, rename = "S")]
+    text: Option<String>,
+}
+
+/// The items of a scan, or of an export's lines, as rows.
+fn read_items(file: String, text: &str) -> anyhow::Result<Sheet> {
+    let mut items: Vec<&RawValue> = Vec::new();
+    match serde_json::from_str::<Scan<'_>>(text) {
+        Ok(scan) if scan.last_evaluated_key.is_some() || scan.next_token.is_some() => {
+            bail!("{file}: the scan is not whole: it was limited, and says where to go on");
+        }
+        Ok(scan) => items = scan.items,
+        Err(of_scan) => {
+            for line in text.lines().filter(|line| !line.trim().is_empty()) {
+                let exported: Result<Exported<'_>, _> = serde_json::from_str(line);
+                match exported {
+                    Ok(exported) => items.push(exported.item),
+                    Err(_) if items.is_empty() => {
+                        return Err(of_scan).with_context(|| {
+                            format!("{file}: neither a scan's JSON nor an export's lines")
+                        });
+                    }
+                    Err(error) => {
+                        let number = line_of(text, line);
+                        return Err(error).with_context(|| format!("{file} line {number}"));
+                    }
+                }
+            }
+        }
+    }
+    let columns = [DOMAIN, PLUGIN_ID, EXPIRATION_DATE];
+    let mut rows = Vec::with_capacity(items.len());
+    for item in items {
+        let line = line_of(text, item.get());
+        let mut attributes: HashMap<String, Attribute> = serde_json::from_str(item.get())
+            .with_context(|| format!("{file} line {line}: not an item of DynamoDB's"))?;
+        let cells = columns.map(|column| {
+            let attribute = attributes.remove(column).unwrap_or_default();
+            attribute.text.unwrap_or_default().trim().to_owned()
+        });
+        rows.push((line, cells.to_vec()));
+    }
+    Ok(Sheet::of_rows(file, &columns, rows))
+}
+
+/// The line of a part of a text.
+fn line_of(text: &str, part: &str) -> u64 {
+    let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+    let before = text.as_bytes().iter().take(offset);
+    let feeds = before.filter(|byte| **byte == b'\n').count();
+    u64::try_from(feeds).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCAN: &str = r#"{
+    "Items": [
+        {
+            "expirationDate": {"S": "2027-03-31"},
+            "domain": {"S": "one.cybozu.com"},
+            "pluginId": {"S": "abc"},
+            "count": {"N": "3"}
+        },
+        {
+            "domain": {"S": "two.cybozu.com"},
+            "pluginId": {"N": "1"}
+        }
+    ],
+    "Count": 2,
+    "ScannedCount": 2,
+    "ConsumedCapacity": null
+}"#;
+
+    fn cells(text: &str) -> Vec<(u64, [String; 3])> {
+        let sheet = read_items("f".to_owned(), text).unwrap();
+        let rows = sheet.rows.iter().map(|row| {
+            let cell = |column| sheet.cell(row, column).unwrap().to_owned();
+            (row.line, [DOMAIN, PLUGIN_ID, EXPIRATION_DATE].map(cell))
+        });
+        rows.collect()
+    }
+
+    #[test]
+    fn a_scan_and_an_export_are_rows_with_their_lines() {
+        let row = |domain: &str, id: &str, day: &str| [domain, id, day].map(str::to_owned);
+        let one = row("one.cybozu.com", "abc", "2027-03-31");
+        let two = row("two.cybozu.com", "", "");
+        assert_eq!(cells(SCAN), [(3, one.clone()), (9, two.clone())]);
+        let export = r#"{"Item":{"domain":{"S":"one.cybozu.com"},"pluginId":{"S":"abc"},"expirationDate":{"S":"2027-03-31"}}}
+
+{"Item":{"domain":{"S":"two.cybozu.com"}}}
+"#;
+        assert_eq!(cells(export), [(1, one), (3, two)]);
+        assert_eq!(cells(r#"{"Items":[]}"#), []);
+    }
+
+    #[test]
+    fn what_is_neither_or_not_whole_is_refused() {
+        for (text, message) in [
+            ("{}", "f: neither a scan's JSON nor an export's lines"),
+            (r#"{"Items":[{"domain":{"S":"a"}}"#, "f: neither"),
+            (
+                r#"{"Items":[],"NextToken":"x"}"#,
+                "f: the scan is not whole",
+            ),
+            (
+                r#"{"Items":[],"LastEvaluatedKey":{}}"#,
+                "f: the scan is not whole",
+            ),
+            (r#"{"Items":[1]}"#, "f line 1: not an item"),
+            (r#"{"Items":[{"domain":"a"}]}"#, "f line 1: not an item"),
+            ("{\"Item\":{}}\n{\"Item\":\n", "f line 2"),
+        ] {
+            let error = read_items("f".to_owned(), text).unwrap_err();
+            assert!(error.to_string().starts_with(message), "{error}");
+        }
+    }
+}

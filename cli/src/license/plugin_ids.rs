@@ -1,0 +1,130 @@
+//! The kintone plug-in ids that the catalogue has now, brought to the licences there are.
+
+use std::collections::BTreeMap;
+
+use anyhow::bail;
+use clap::Args;
+use serde_json::json;
+use tegata_common::lease::SignedLicense;
+use tegata_common::product::{KintonePluginId, ProductSlug};
+use tegata_common::signing::Signer;
+use tegata_common::table::Stored;
+use tegata_common::table::licenses::Found;
+
+use super::complain;
+use crate::change::DryRun;
+use crate::failure;
+use crate::output::{self, Output, say};
+use crate::place::Place;
+
+#[derive(Args)]
+pub(crate) struct UpdatePluginIds {
+    /// Only this product's licences.
+    #[arg(long)]
+    product: Option<ProductSlug>,
+    #[command(flatten)]
+    write: DryRun,
+}
+
+type Ids = BTreeMap<ProductSlug, Vec<KintonePluginId>>;
+
+/// Writes the contracts whose ids are others than the catalogue's. One that somebody changes
+/// meanwhile is counted apart: the next run finds it again.
+pub(super) async fn update(
+    place: &Place,
+    output: Output,
+    args: UpdatePluginIds,
+) -> anyhow::Result<()> {
+    let products = place.licenses.products().await?;
+    let products = products.into_iter().map(|stored| stored.value);
+    let ids: Ids = products
+        .map(|product| (product.slug, product.kintone_plugin_ids))
+        .collect();
+    let Found {
+        mut licenses,
+        unreadable,
+    } = place.licenses.all().await?;
+    licenses.retain(|stored| {
+        let license = &stored.value.license;
+        let is_asked = args.product.as_ref().is_none_or(|p| *p == license.product);
+        let current = ids.get(&license.product);
+        is_asked && current.is_some_and(|ids| *ids != license.kintone_plugin_ids)
+    });
+    let total = licenses.len();
+    let (mut written, mut changed_meanwhile, mut failed) = (0, 0, 0);
+    if !args.write.dry_run && total > 0 {
+        let signer = place.signer().await?;
+        let bar = output::progress(
+            total,
+            "{wide_bar} {pos} of {len} licences, {eta} left",
+            output,
+        );
+        for stored in licenses {
+            match update_one(place, &signer, &stored, &ids).await {
+                Ok(()) => written += 1,
+                Err(error) if failure::is_conflict(&error) => changed_meanwhile += 1,
+                // One licence's trouble must not keep the others from being written.
+                Err(error) => {
+                    failed += 1;
+                    let license = &stored.value.license;
+                    let target = format!("{}, {}", license.domain, license.product);
+                    bar.suspend(|| eprintln!("warning: {target}: {error:#}"));
+                }
+            }
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+    }
+    match (output, args.write.dry_run) {
+        (Output::Json, dry_run) => {
+            output::json(&json!({
+                "change": "update-plugin-ids",
+                "dry_run": dry_run,
+                "licenses": total,
+                "written": written,
+                "changed_meanwhile": changed_meanwhile,
+                "failed": failed,
+                "unreadable": unreadable.len(),
+            }))?;
+        }
+        (Output::Text, is_dry) => {
+            if is_dry {
+                say!("{total} licences would get the ids that the catalogue has now");
+            }
+            let done = format!("{written} licences written, {changed_meanwhile} changed meanwhile");
+            args.write.conclude(&done);
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} licences could not be written; run it again");
+    }
+    complain(&unreadable)
+}
+
+async fn update_one(
+    place: &Place,
+    signer: &Signer,
+    stored: &Stored<SignedLicense>,
+    ids: &Ids,
+) -> anyhow::Result<()> {
+    let SignedLicense { license, .. } = &stored.value;
+    let contract = place
+        .licenses
+        .contract(&license.domain, &license.product)
+        .await?;
+    let (Some(contract), Some(ids)) = (contract, ids.get(&license.product)) else {
+        return Ok(()); // It has been deleted meanwhile.
+    };
+    // Another domain of the same contract has brought it here already.
+    if contract.license.kintone_plugin_ids == *ids {
+        return Ok(());
+    }
+    let mut license = contract.license.clone();
+    license.kintone_plugin_ids.clone_from(ids);
+    let act = place.act("update-plugin-ids");
+    let licenses = &place.licenses;
+    licenses
+        .write(Some(&contract), &license, signer, &act)
+        .await?;
+    Ok(())
+}
