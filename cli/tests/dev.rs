@@ -15,6 +15,8 @@ struct Dev {
     stdout: BufReader<ChildStdout>,
     /// The lines that label a request with a code: label, headers, URL.
     tries: Vec<(String, Vec<String>, String)>,
+    /// The line with a request of the official sample's form.
+    sample: String,
     address: String,
 }
 
@@ -36,6 +38,7 @@ impl Dev {
             child,
             stdout,
             tries: Vec::new(),
+            sample: String::new(),
             address: String::new(),
         };
         let mut guide = Vec::new();
@@ -52,6 +55,8 @@ impl Dev {
         }
         let tries = guide.iter().filter(|line| line.contains("/v1/products/"));
         dev.tries = tries.map(|line| read_try(line)).collect();
+        let mut samples = guide.iter().filter(|line| line.contains("/license -d "));
+        dev.sample = samples.next().unwrap().clone();
         let address = guide[0].split("http://").nth(1).unwrap();
         dev.address = address.split_whitespace().next().unwrap().to_owned();
         dev
@@ -109,13 +114,21 @@ fn read_try(line: &str) -> (String, Vec<String>, String) {
 }
 
 fn get(address: &str, path: &str, headers: &[String]) -> (u16, Value) {
+    ask(address, "GET", path, headers, "")
+}
+
+fn ask(address: &str, method: &str, path: &str, headers: &[String], body: &str) -> (u16, Value) {
     let mut stream = TcpStream::connect(address).unwrap();
-    let headers: String = headers
+    let mut headers: String = headers
         .iter()
         .map(|header| format!("{header}\r\n"))
         .collect();
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n");
+    if !body.is_empty() {
+        headers += &format!("Content-Length: {}\r\n", body.len());
+    }
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n{body}"
+    );
     stream.write_all(request.as_bytes()).unwrap();
     let mut response = Vec::new();
     stream.read_to_end(&mut response).unwrap();
@@ -126,6 +139,58 @@ fn get(address: &str, path: &str, headers: &[String]) -> (u16, Value) {
         status,
         serde_json::from_str(body).unwrap_or(Value::String(body.to_owned())),
     )
+}
+
+#[test]
+fn a_plug_in_of_the_official_sample_is_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path().join("place");
+    let dev = Dev::start(&directory);
+    let body = dev.sample.split('\'').nth(1).unwrap().to_owned();
+    let post = |body: &str, content_type: &str| {
+        let headers = [format!("Content-Type: {content_type}")];
+        ask(&dev.address, "POST", "/license", &headers, body)
+    };
+    // As the plug-in sends it, and as curl does without a word about the type.
+    for content_type in ["application/json", "application/x-www-form-urlencoded"] {
+        let (status, answer) = post(&body, content_type);
+        assert_eq!(
+            (status, &answer["message"]),
+            (200, &"Valid".into()),
+            "{answer}"
+        );
+        assert_eq!(answer["expirationDate"].as_str().unwrap().len(), 10);
+    }
+    let json = "application/json";
+    for (body, status, message) in [
+        (body.replace("example", "grace"), 200, "Valid"),
+        (body.replace("example", "expired"), 200, "Invalid"),
+        (body.replace("example", "suspended"), 200, "Invalid"),
+        (body.replace("example", "not-started"), 200, "Invalid"),
+        (body.replace("example", "stranger"), 200, "No item found."),
+        (
+            "{}".to_owned(),
+            400,
+            "domain: expected a kintone host name such as example.cybozu.com",
+        ),
+    ] {
+        let (seen, answer) = post(&body, json);
+        assert_eq!(
+            (seen, &answer["message"]),
+            (status, &message.into()),
+            "{body}"
+        );
+    }
+    let changed = run(
+        &directory,
+        &["license", "suspend", "example.cybozu.com", "sheet"],
+    );
+    assert!(changed.status.success());
+    assert_eq!(post(&body, json).1["message"], "Invalid");
+    // Every other method is the gateway's own 404.
+    let (status, answer) = dev.get("/license", &[]);
+    assert_eq!((status, &answer["message"]), (404, &"Not Found".into()));
+    assert!(dev.interrupt().success());
 }
 
 #[test]

@@ -250,6 +250,13 @@ async fn guide(
             code.as_str(),
         )?;
     }
+    if let Some((domain, id)) = samples::by_plugin_id(place).await? {
+        writeln!(
+            text,
+            "\nThe same as a plug-in of Cybozu's official licence sample asks:\n  {:12}curl -s http://{address}/license -d '{{\"domain\":\"{domain}\",\"pluginId\":\"{id}\"}}'",
+            "",
+        )?;
+    }
     write!(
         text,
         "\nPublic keys of the leases:\n  {:12}curl -s http://{address}{}\n\n\

@@ -228,6 +228,20 @@ pub(super) fn write_notice(directory: &Path, now: Timestamp) -> anyhow::Result<P
     Ok(path)
 }
 
+/// A tenant whose licence is found by a kintone plug-in id too, and the id.
+pub(super) async fn by_plugin_id(place: &Place) -> anyhow::Result<Option<(Domain, String)>> {
+    for sample in &SAMPLES {
+        let domain = place.bases.canonicalize(sample.domain)?;
+        let product = sample.product.parse()?;
+        let stored = place.licenses.get(&domain, &product).await?;
+        let ids = stored.map(|stored| stored.value.license.open_plugin_ids().to_vec());
+        if let Some(id) = ids.into_iter().flatten().next() {
+            return Ok(Some((domain, id.to_string())));
+        }
+    }
+    Ok(None)
+}
+
 /// What to try now, with the codes that the table gives now.
 pub(super) async fn tries(place: &Place, now: Timestamp) -> anyhow::Result<Vec<Try>> {
     let mut tries = Vec::new();
