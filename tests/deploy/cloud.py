@@ -44,12 +44,27 @@ def enforce_and_note(key, action, *arguments, **named):
         of_key = {**named, "resource_arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/new"}
         denied = enforce(key, "kms:TagResource", *arguments, **of_key)
     for context in asked.get():
-        role = context.principal_arn.split("/")[1]
-        line = {"role": role, "action": context.action, "resource": context.resource_arn, "allowed": denied is None}
-        DECISIONS.write(json.dumps(line) + "\n")
+        note(context.principal_arn.split("/")[1], context.action, context.resource_arn, denied is None)
     return denied
 
 
+def note(role, action, resource, is_allowed):
+    line = {"role": role, "action": action, "resource": resource, "allowed": is_allowed}
+    DECISIONS.write(json.dumps(line) + "\n")
+
+
+authenticate_only = app._authenticate_only
+
+
+def authenticate_and_note(service, headers, query, request_id):
+    """Of calls that it knows no action for: they must not go unseen."""
+    key = app.extract_access_key_id(headers, query)
+    if key and not iam_evaluator.is_root_access_key(key):
+        note(key, f"{service}: no known action", "*", False)
+    return authenticate_only(service, headers, query, request_id)
+
+
+app._authenticate_only = authenticate_and_note
 iam_evaluator.evaluate, iam_evaluator.enforce = evaluate_and_keep, enforce_and_note
 
 

@@ -26,7 +26,8 @@ def short(resource, names):
     for physical, logical in names.items():
         if len(physical) > 12:
             resource = resource.replace(physical, logical)
-    return re.sub(r"^arn:aws:[^:]*:[^:]*:[^:]*:", "", resource)
+    resource = re.sub(r"^arn:aws:[^:]*:[^:]*:[^:]*:", "", resource)
+    return re.sub(r"^log-group:.*/(\w+):\*$", r"log-group:\1", resource)
 
 
 def grants(stack):

@@ -20,7 +20,14 @@ STACK = "tegata-test"
 
 s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
 cloudformation, sqs = boto3.client("cloudformation"), boto3.client("sqs")
-opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Unfollowed(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+
+
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Unfollowed())
 done, operator = [], {}
 
 
@@ -125,16 +132,17 @@ def ask(host, path, method="GET", headers=None, body=None):
         return error.code, error.headers, error.read()
 
 
-def api(path, method="GET", headers=None, body=None):
+def api(route, path, headers=None, body=None):
     """Asks the licence API, and gives its line to the gateway's access log."""
     identifier = outputs()["ApiUrl"].removeprefix("https://").split(".")[0]
-    answer = ask(f"{identifier}.execute-api.localhost", path, method, headers, body)
-    bridges.gateway_line(STACK, identifier, answer)
+    answer = ask(f"{identifier}.execute-api.localhost", path, route.split()[0], headers, body)
+    bridges.gateway_line(STACK, identifier, route, answer)
     return answer
 
 
 def license_of(domain, method="GET", **headers):
-    status, headers, body = api(f"/v1/products/sheet/domains/{domain}/license?version=1.9.0", method, headers)
+    route = f"{method} /v1/products/{{product}}/domains/{{domain}}/license"
+    status, headers, body = api(route, f"/v1/products/sheet/domains/{domain}/license?version=1.9.0", headers)
     return status, headers, json.loads(body or "{}")
 
 
