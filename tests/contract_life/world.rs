@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use aws_lambda_events::encodings::Body;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use data_encoding::BASE64URL_NOPAD;
 use fastrand::Rng;
@@ -353,7 +354,23 @@ impl World {
             true => "NOT_FOUND",
             false => self.deals[owner].oracle.code(name, now),
         };
-        assert_eq!(answered.line.code, expected, "{name} at {}", instant(now));
+        let context = format!("{name} at {}", instant(now));
+        assert_eq!(answered.line.code, expected, "{context}");
+        let Some(Body::Text(body)) = answered.response.body else {
+            panic!("{context}: no body");
+        };
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let message = match expected {
+            "VALID" | "GRACE" => "Valid",
+            "NOT_FOUND" => "No item found.",
+            _ => "Invalid",
+        };
+        assert_eq!(body["message"], message, "{context}");
+        // Whoever goes by the date comes to the same.
+        let today = date_of(instant(now), &product.policy).to_string();
+        let date = body.get("expirationDate").and_then(Value::as_str);
+        let works = date.is_some_and(|date| today.as_str() <= date);
+        assert_eq!(works, message == "Valid", "{context}: {body}");
     }
 
     /// Checks a lease that was not seen before: its signature, its claims, that it is newer.
