@@ -175,7 +175,10 @@ export async function checkLicense(options: Options): Promise<License> {
         }
       } else {
         const wish = Date.parse(answer.refresh_after!) || 0;
-        const latest = Math.min(now + (held!.code === "VALID" ? LONGEST : HOUR), Date.parse(held!.until!) || Infinity);
+        const latest = Math.min(
+          now + (held!.code === "VALID" ? LONGEST : HOUR),
+          Date.parse(held!.until!) || Infinity,
+        );
         memo.refresh = Math.max(Math.min(wish, latest), now + 5 * MINUTE);
         memo.why = "";
         memo.failed = memo.offline = 0;

@@ -18,6 +18,7 @@ const RETRY = 60_000;
 export let reading: Reading | undefined;
 /** `performance.now()` then: it goes on evenly, whatever becomes of the PC's clock. */
 let read = 0;
+/** When a look began that has not come to anything, likewise. */
 let tried = -RETRY;
 let pending: Promise<void> | undefined;
 
@@ -51,6 +52,7 @@ async function look(): Promise<void> {
     if (kintone) {
       reading = { kintone, pc: Date.now() };
       read = performance.now();
+      tried = -RETRY;
     }
   } catch {
     // No clock to read.

@@ -31,32 +31,32 @@ export async function verify(
   domain: string,
 ): Promise<Verdict> {
   let why: Flaw = "forged";
-  const demand = (met: unknown, orElse: Flaw) => {
+  const demand = (isMet: () => unknown, orElse: Flaw) => {
     why = orElse;
-    if (!met) {
+    if (!isMet()) {
       throw why;
     }
   };
   try {
     const [head, body, tail, ...more] = jws!.split(".") as [string, string, string];
+    const signature = bytes(tail);
     const { alg, typ, kid, ...others } = json(head) as Record<string, unknown>;
     // Nothing else that might want the rest read differently, such as crit, b64 or jwk.
     const extra = Object.keys({ ...others, ...more });
-    demand(alg === "ES256" && typ === "license+jwt" && !extra.length, "forged");
-    const [jwk, twin] = keys.filter((key) => key.kid === kid);
-    demand(jwk?.crv === "P-256" && !twin, "unknown_key");
+    demand(() => alg === "ES256" && typ === "license+jwt" && !extra.length, "forged");
+    const [jwk, twin] = keys.filter((key) => kid && key.kid === kid);
+    demand(() => jwk?.crv === "P-256" && !twin, "unknown_key");
     const { kty, crv, x, y } = jwk!;
     const { subtle } = crypto;
     const key = await subtle.importKey("jwk", { kty, crv, x, y }, ECDSA, false, ["verify"]);
-    const signature = bytes(tail);
     const signed = new TextEncoder().encode(`${head}.${body}`);
     const isSigned = await subtle.verify(ECDSA, key, signature, signed);
-    demand(isSigned && signature.length === 64, "forged");
+    demand(() => isSigned && signature.length === 64, "forged");
     const lease = json(body) as Claims;
-    demand(lease.aud === product, "wrong_product");
-    demand(lease.sub === domain, "wrong_tenant");
-    demand(!issuer || lease.iss === issuer, "wrong_issuer");
-    demand(isWellFormed(lease), "malformed");
+    demand(() => lease.aud === product, "wrong_product");
+    demand(() => lease.sub === domain, "wrong_tenant");
+    demand(() => !issuer || lease.iss === issuer, "wrong_issuer");
+    demand(() => isWellFormed(lease), "malformed");
     return { lease };
   } catch {
     return { why };
