@@ -1,8 +1,10 @@
 //! `POST /license`, row by row: what a plug-in of Cybozu's official licence sample is answered.
 
 use super::*;
+use tegata_common::access::{self, Source};
 use tegata_common::calendar;
 use tegata_common::contract::WriteError;
+use tegata_common::domain::BaseDomains;
 use tegata_common::lease::Claims;
 use tegata_common::license::{Amendment, Purpose};
 use tegata_common::product::KintonePluginId;
@@ -359,6 +361,13 @@ async fn malformed_requests_are_told_what_is_wrong_in_the_samples_form() {
         assert_eq!(seen.line["reason"], message);
         assert_eq!(seen.line["request_id"], "JKJaXmPLvHcESHA=");
         assert_eq!(seen.line["requested_at"], "2026-11-22T01:03:11.000Z");
+        // The archive keeps the reason as it is.
+        let line = seen.line.to_string();
+        let item = access::read_line(line.as_bytes(), &BaseDomains::default());
+        let access::Item::Record(Source::Lookup, record) = item else {
+            panic!("{item:?}");
+        };
+        assert_eq!(record.reason.as_deref(), Some(message));
     }
 }
 

@@ -22,7 +22,7 @@ const PLANTED: [&str; 7] = [
 ];
 
 /// The field of an event in which something is planted.
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 17] = [
     "product",
     "domain",
     "subdomain",
@@ -35,9 +35,36 @@ const FIELDS: [&str; 12] = [
     "x-forwarded-for",
     "cookie",
     "body",
+    "posted domain",
+    "posted subdomain",
+    "posted pluginId",
+    "posted more",
+    "posted body",
 ];
 
+/// The official sample's request with something planted in its body.
+fn posted(field: &str, planted: &str) -> Value {
+    let mut body = json!({
+        "domain": "example.cybozu.com",
+        "pluginId": "abcdefghijklmnopabcdefghijklmnop",
+    });
+    match field {
+        "subdomain" => body["domain"] = json!(format!("{planted}.cybozu.com")),
+        "body" => body = json!(planted),
+        member => body[member] = json!(planted),
+    }
+    let mut event: Value =
+        serde_json::from_str(include_str!("../../events/post-license.json")).unwrap();
+    event["body"] = json!(body.to_string());
+    event
+}
+
 fn event(field: &str, planted: &str, number: usize) -> Value {
+    if let Some(field) = field.strip_prefix("posted ") {
+        let mut event = posted(field, planted);
+        event["requestContext"]["requestId"] = json!(format!("canary{number}"));
+        return event;
+    }
     let is = |name: &str| field == name;
     let product = if is("product") { planted } else { "sheet" };
     let domain = match field {
