@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use serde_json::json;
 use tegata_common::product::{Catalogue, Product};
@@ -46,12 +46,43 @@ pub(crate) fn parse(text: &str) -> anyhow::Result<Catalogue> {
     Ok(toml::from_str(text)?)
 }
 
+/// Refuses a kintone plug-in id that a product has which the file does not name. (Of two in the
+/// file, the file itself is refused.)
+async fn check_plugin_ids(place: &Place, catalogue: &Catalogue) -> anyhow::Result<()> {
+    for stored in place.licenses.products().await? {
+        let Product {
+            slug,
+            kintone_plugin_ids,
+            ..
+        } = stored.value;
+        if catalogue
+            .products
+            .iter()
+            .any(|product| product.slug == slug)
+        {
+            continue;
+        }
+        for product in &catalogue.products {
+            let mut ids = product.kintone_plugin_ids.iter();
+            if ids.any(|id| kintone_plugin_ids.contains(id)) {
+                bail!(
+                    "products.{}: {slug}, which is in the catalogue, has one of its kintone plug-in ids; \
+                     put {slug} into the file too, without it",
+                    product.slug
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
 async fn apply(
     place: &Place,
     output: Output,
     catalogue: &Catalogue,
     write: DryRun,
 ) -> anyhow::Result<()> {
+    check_plugin_ids(place, catalogue).await?;
     let table = place.licenses.table();
     let mut documents = Vec::new();
     for product in &catalogue.products {

@@ -353,6 +353,24 @@ fn licences_get_the_ids_that_the_catalogue_has_now() {
 }
 
 #[test]
+fn an_id_is_one_products() {
+    let tegata = place();
+    let other = PRODUCTS.replace("products.gantt", "products.other");
+    let other = other.replace("products.sheet", "products.another");
+    let file = tegata.file("other.toml", &other);
+    let (code, error) = tegata.failure(&["product", "apply", &file]);
+    assert_eq!(code, 1);
+    assert!(
+        error.contains("which is in the catalogue, has one of its kintone plug-in ids"),
+        "{error}"
+    );
+    assert_eq!(
+        tegata.json(&["product", "list"]).as_array().unwrap().len(),
+        2
+    );
+}
+
+#[test]
 fn a_product_has_four_plug_in_ids_at_most() {
     let tegata = Tegata::new();
     let id = |letter: &str| format!("{:?}", letter.repeat(32));
