@@ -74,16 +74,18 @@ enforce_ses = app._enforce_ses_v2
 
 
 def enforce_sending(method, path, headers, body, query, request_id):
-    """SES asks for a message that is handed over whole twice, of the identity and of the configuration set."""
+    """SES asks about the identity and about the configuration set, and twice of a message that is
+    handed over whole."""
     if (method, path) != ("POST", "/v2/email/outbound-emails"):
         return enforce_ses(method, path, headers, body, query, request_id)
     mail = json.loads(body)
     sender = mail["FromEmailAddress"].rpartition("<")[2].rstrip(">")
+    actions = ["ses:SendEmail", "ses:SendRawEmail"] if "Raw" in mail["Content"] else ["ses:SendEmail"]
     names = ["identity/" + sender.partition("@")[2]]
     if "ConfigurationSetName" in mail:
         names.append("configuration-set/" + mail["ConfigurationSetName"])
     for name in names:
-        for action in ["ses:SendEmail", "ses:SendRawEmail"]:
+        for action in actions:
             denied = app._enforce_data_plane(
                 "sesv2", action, headers, query, request_id,
                 resource_arn=f"arn:aws:ses:{REGION}:{ACCOUNT}:{name}",
@@ -117,7 +119,8 @@ app._enforce_ses_v2, iam_actions.request_tag_context = enforce_sending, with_kms
 
 # ---- Its gateway answers OPTIONS itself, where AWS's asks the route's function, without a CORS configuration ----
 
-execute, match_route, invoke = apigateway._handle_execute_in_scope, apigateway._match_route, apigateway._invoke_lambda_proxy
+execute, match_route = apigateway._handle_execute_in_scope, apigateway._match_route
+invoke = apigateway._invoke_lambda_proxy
 
 
 async def execute_options(api, stage, path, method, *more):

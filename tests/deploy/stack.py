@@ -28,7 +28,7 @@ class Unfollowed(urllib.request.HTTPRedirectHandler):
 
 
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Unfollowed())
-done, operator = [], {}
+done, operator, asked = [], {}, []
 
 
 def step(name):
@@ -41,6 +41,9 @@ def step(name):
         except BaseException:
             table()
             print(f"{name:44} FAILED", file=sys.stderr)
+            for line in pathlib.Path(sys.argv[3]).read_text().splitlines():
+                if not json.loads(line)["allowed"]:
+                    print(f"IAM denied {line}", file=sys.stderr)
             raise
         done.append((name, time.time() - started, said or ""))
 
@@ -124,7 +127,8 @@ def tegata(*arguments, code=0, output="json"):
 
 def ask(host, path, method="GET", headers=None, body=None):
     """The local gateway and the local CDN are asked by their host names. Returns status, headers and body."""
-    request = urllib.request.Request(ENDPOINT + path, method=method, data=body, headers={"Host": host, **(headers or {})})
+    headers = {"Host": host, **(headers or {})}
+    request = urllib.request.Request(ENDPOINT + path, method=method, data=body, headers=headers)
     try:
         with opener.open(request, timeout=30) as answer:
             return answer.status, answer.headers, answer.read()
@@ -137,6 +141,7 @@ def api(route, path, headers=None, body=None):
     identifier = outputs()["ApiUrl"].removeprefix("https://").split(".")[0]
     answer = ask(f"{identifier}.execute-api.localhost", path, route.split()[0], headers, body)
     bridges.gateway_line(STACK, identifier, route, answer)
+    asked.append(route)
     return answer
 
 
