@@ -41,6 +41,6 @@ export type Loaded = {
  * not to be trusted; else the last other version that was kept. Nothing runs whose hash is wrong,
  * and no file runs twice on a page.
  *
- * Never rejects for anything that the network does; with a `TypeError` if the integrity is none.
+ * Never rejects for anything that the network does; with a `TypeError` if the integrity or the base is none.
  */
 export declare function loadPlugin(wanted: PluginFile): Promise<Loaded>;

@@ -49,28 +49,34 @@ const TIMEOUT = 8_000;
 /** How many versions of a file are kept. */
 const KEPT = 2;
 
-/** What a kept file is found and checked by. */
+/** What a kept file is found, checked and forgotten by. */
 const INTEGRITY = "x-integrity";
 const VERSION = "x-version";
+const KEPT_AT = "x-kept-at";
 
-const loads = new Map<string, Promise<Loaded>>();
+/** Each plug-in has a copy of this loader in it: what was loaded is noted where all of them see it. */
+const LOADS = Symbol.for("tegata.loads");
+type Page = { [LOADS]?: Map<string, Promise<Loaded>> };
 
 /**
  * Loads and runs a file: the CDN's; the kept one of this version if the CDN cannot be reached or is
  * not to be trusted; else the last other version that was kept. Nothing runs whose hash is wrong,
  * and no file runs twice on a page.
  *
- * Never rejects for anything that the network does; with a `TypeError` if the integrity is none.
+ * Never rejects for anything that the network does; with a `TypeError` if the integrity or the base is none.
  */
 export async function loadPlugin(wanted: PluginFile): Promise<Loaded> {
   if (!/^sha384-[\w+/]{64}$/.test(wanted.integrity)) {
     throw new TypeError("loadPlugin: integrity is not sha384- and 64 characters of base64");
   }
-  const { product, file } = wanted;
+  const { base, product, file } = wanted;
+  // As the browser writes it: kept files are found by it.
+  const root = new URL(`${base.replace(/\/*$/, "/")}${product}/`).href;
   const name = `${product}/${file}`;
+  const loads = ((globalThis as Page)[LOADS] ??= new Map<string, Promise<Loaded>>());
   let loading = loads.get(name);
   if (!loading) {
-    loading = load(wanted);
+    loading = load(root, wanted);
     loads.set(name, loading);
     // What did not run may be tried again.
     void loading.then(({ ok }) => ok || loads.delete(name));
@@ -78,43 +84,62 @@ export async function loadPlugin(wanted: PluginFile): Promise<Loaded> {
   return loading;
 }
 
-async function load({ base, product, version, file, integrity, timeout }: PluginFile): Promise<Loaded> {
-  const url = `${base.replace(/\/+$/, "")}/${product}/${version}/${file}`;
+async function load(root: string, wanted: PluginFile): Promise<Loaded> {
+  const { product, version, file, integrity, timeout } = wanted;
+  const url = `${root}${version}/${file}`;
   const store = `tegata/${product}`;
-  let problem: LoadProblem = "unreachable";
-  try {
-    const response = await fetch(url, {
-      credentials: "omit",
-      // The CDN's log tells tenants apart by it; the page's path is nobody's business.
-      referrerPolicy: "strict-origin",
-      signal: AbortSignal.timeout(timeout ?? TIMEOUT),
-    });
-    if (response.ok) {
-      const bytes = await response.arrayBuffer();
-      if (await isIntact(bytes, integrity)) {
-        if (!(await run(bytes, url))) {
-          return { ok: false, problem: "forbidden" };
-        }
-        void keep(store, url, file, { bytes, integrity, version });
-        return { ok: true, version, source: "cdn", stale: false };
-      }
-      problem = "tampered";
-    } else if (response.status < 500) {
-      problem = "missing";
+  const got = await download(url, integrity, timeout ?? TIMEOUT);
+  if (typeof got !== "string") {
+    if (!(await run(got, url))) {
+      return { ok: false, problem: "forbidden" };
     }
-  } catch {
-    // No answer, or none in time.
+    void keep(store, root, file, { url, bytes: got, integrity, version });
+    return { ok: true, version, source: "cdn", stale: false };
   }
-  for (const kept of await recall(store, url, file)) {
+  for (const kept of await recall(store, root, file, version)) {
     // This version is checked by what is asked for, another by what was asked for then.
     const stale = kept.version !== version;
     if (await isIntact(kept.bytes, stale ? kept.integrity : integrity)) {
-      return (await run(kept.bytes, url))
-        ? { ok: true, version: kept.version, source: "cache", stale, problem }
+      return (await run(kept.bytes, kept.url))
+        ? { ok: true, version: kept.version, source: "cache", stale, problem: got }
         : { ok: false, problem: "forbidden" };
     }
   }
-  return { ok: false, problem };
+  return { ok: false, problem: got };
+}
+
+/** The CDN's file, if it is what was published. */
+async function download(url: string, integrity: string, ms: number): Promise<ArrayBuffer | LoadProblem> {
+  let problem: LoadProblem = "unreachable";
+  try {
+    const signal = AbortSignal.timeout(ms);
+    // The browser keeps what the CDN sent for a year. If that came broken, or is what a page's plain
+    // <script> got, without the CORS headers, it would stay so: the second time it is not used.
+    for (const cache of ["default", "reload"] as const) {
+      try {
+        const response = await fetch(url, {
+          cache,
+          credentials: "omit",
+          // The CDN's log tells tenants apart by it; the page's path is nobody's business.
+          referrerPolicy: "strict-origin",
+          signal,
+        });
+        if (!response.ok) {
+          return response.status < 500 ? "missing" : "unreachable";
+        }
+        const bytes = await response.arrayBuffer();
+        if (await isIntact(bytes, integrity)) {
+          return bytes;
+        }
+        problem = "tampered";
+      } catch {
+        // No answer, or none that the page may read. When time is up, the second ends at once.
+      }
+    }
+  } catch {
+    // A browser without `AbortSignal.timeout`.
+  }
+  return problem;
 }
 
 async function isIntact(bytes: ArrayBuffer, integrity: string): Promise<boolean> {
@@ -123,64 +148,84 @@ async function isIntact(bytes: ArrayBuffer, integrity: string): Promise<boolean>
 }
 
 /** Runs a classic script. Whether it was let run; its own errors are the page's, as any script's. */
-function run(bytes: ArrayBuffer, url: string): Promise<boolean> {
-  const script = document.createElement("script");
+async function run(bytes: ArrayBuffer, url: string): Promise<boolean> {
   // Where it came from, for stack traces.
-  const blob = new Blob([bytes, `\n//# sourceURL=${url}`], { type: "text/javascript" });
-  const address = URL.createObjectURL(blob);
-  return new Promise<boolean>((done) => {
-    script.onload = () => done(true);
-    script.onerror = () => done(false);
-    script.src = address;
-    document.head.append(script);
-  }).finally(() => URL.revokeObjectURL(address));
+  const parts = [bytes, `\n//# sourceURL=${url}`];
+  const address = URL.createObjectURL(new Blob(parts, { type: "text/javascript;charset=utf-8" }));
+  try {
+    return await new Promise<boolean>((done) => {
+      const script = document.createElement("script");
+      script.onload = () => done(true);
+      script.onerror = () => done(false);
+      script.src = address;
+      document.head.append(script);
+    });
+  } catch {
+    // Trusted Types.
+    return false;
+  } finally {
+    URL.revokeObjectURL(address);
+  }
 }
 
 interface Kept {
+  url: string;
   bytes: ArrayBuffer;
   integrity: string;
   version: string;
 }
 
 /** Keeps a file, and forgets all but the newest of its name. Keeping is a favour: it may fail. */
-async function keep(store: string, url: string, file: string, kept: Kept): Promise<void> {
+async function keep(store: string, root: string, file: string, kept: Kept): Promise<void> {
   try {
+    const { url, bytes, integrity, version } = kept;
     const cache = await caches.open(store);
-    const headers = { [INTEGRITY]: kept.integrity, [VERSION]: kept.version };
-    // To the end: the order is that in which they were kept.
-    await cache.delete(url);
-    await cache.put(url, new Response(kept.bytes, { headers }));
-    const known = (await cache.keys()).filter((request) => isOf(request, file));
-    await Promise.all(known.slice(0, -KEPT).map((request) => cache.delete(request)));
+    const [newest] = await list(cache, root, file);
+    // Mostly nothing has changed since the page before.
+    if (newest?.[0] === url && (await isIntact(await newest[1].arrayBuffer(), integrity))) {
+      return;
+    }
+    // In place of what is there, which stays if there is no room.
+    const headers = { [INTEGRITY]: integrity, [VERSION]: version, [KEPT_AT]: `${Date.now()}` };
+    await cache.put(url, new Response(bytes, { headers }));
+    const others = (await list(cache, root, file)).filter(([other]) => other !== url);
+    await Promise.all(others.slice(KEPT - 1).map(([other]) => cache.delete(other)));
   } catch {
     // Blocked or full.
   }
 }
 
 /** What is kept of a file: this version first, then the others, the newest first. */
-async function recall(store: string, url: string, file: string): Promise<Kept[]> {
-  const found: Kept[] = [];
+async function recall(store: string, root: string, file: string, version: string): Promise<Kept[]> {
   try {
-    const cache = await caches.open(store);
-    const known = (await cache.keys()).filter((request) => isOf(request, file)).reverse();
-    known.sort((a, b) => Number(b.url === url) - Number(a.url === url));
-    for (const request of known) {
-      const response = await cache.match(request);
-      if (response) {
-        found.push({
-          bytes: await response.arrayBuffer(),
-          integrity: response.headers.get(INTEGRITY) ?? "",
-          version: response.headers.get(VERSION) ?? "",
-        });
-      }
-    }
+    const all = await list(await caches.open(store), root, file);
+    const found = await Promise.all(
+      all.map(async ([url, response]) => ({
+        url,
+        bytes: await response.arrayBuffer(),
+        integrity: response.headers.get(INTEGRITY) ?? "",
+        version: response.headers.get(VERSION) ?? "",
+      })),
+    );
+    return found.sort((a, b) => Number(b.version === version) - Number(a.version === version));
   } catch {
     // Blocked, or none.
+    return [];
   }
-  return found;
 }
 
-/** Whether it is a version of the file: `/PRODUCT/VERSION/FILE`. */
-function isOf({ url }: Request, file: string): boolean {
-  return new URL(url).pathname.split("/").slice(3).join("/") === file;
+/** The kept versions of a file, `ROOT/VERSION/FILE`, the newest first. */
+async function list(cache: Cache, root: string, file: string): Promise<[string, Response][]> {
+  const found: [string, Response][] = [];
+  for (const { url } of await cache.keys()) {
+    const below = url.startsWith(root) && url.slice(root.length);
+    const response =
+      below && below.slice(below.indexOf("/") + 1) === file && (await cache.match(url));
+    if (response) {
+      found.push([url, response]);
+    }
+  }
+  // Not the order of keys: not every browser moves what is put again to the end.
+  const at = ([, { headers }]: [string, Response]) => Number(headers.get(KEPT_AT));
+  return found.sort((a, b) => at(b) - at(a));
 }

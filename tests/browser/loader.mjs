@@ -3,6 +3,7 @@
 //
 // usage: node tests/browser/loader.mjs TEGATA        prints a table of case and result
 
+import { createServer } from "node:http";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run, start, work } from "./dev.mjs";
@@ -12,10 +13,10 @@ const LOADER = readFileSync(new URL("../../client/dist/loader.js", import.meta.u
 const { address, browser, end } = await start();
 
 // Publishes a version whose script notes that it ran, and returns what a plug-in pins.
-function publish(version) {
+function publish(version, more = "") {
   const built = join(work, version);
   mkdirSync(built, { recursive: true });
-  writeFileSync(join(built, "plugin.min.js"), `(window.ran ??= []).push("${version}");\n`);
+  writeFileSync(join(built, "plugin.min.js"), `(window.ran ??= []).push("${version}");\n${more}`);
   const { manifest } = JSON.parse(run("publish", "files", "sheet", version, built, "--output", "json"));
   return { base: CDN, product: "sheet", version, file: "plugin.min.js", integrity: manifest.files["plugin.min.js"].integrity, timeout: 1_500 };
 }
@@ -27,7 +28,7 @@ class Customer {
     customer.context = await browser.newContext();
     if (prepare) await customer.context.addInitScript(prepare);
     await customer.context.route("https://example.cybozu.com/**", (route) => {
-      const isLoader = route.request().url().endsWith("/loader.js");
+      const isLoader = route.request().url().includes("/loader.js");
       return route.fulfill(isLoader ? { contentType: "text/javascript", body: LOADER } : { contentType: "text/html", headers: customer.headers, body: "<!DOCTYPE html><title>kintone</title>" });
     });
     await customer.context.route(`${CDN}/**`, (route) => customer.serve(route));
@@ -38,10 +39,12 @@ class Customer {
     const request = route.request();
     this.asked.push((await request.allHeaders()).referer);
     if (this.cdn === "down") return route.abort();
+    const once = this.cdn;
+    if (once === "broken once") this.cdn = "up";
     if (this.cdn === "slow") await new Promise((done) => setTimeout(done, 3_000));
     if (typeof this.cdn === "number") return route.fulfill({ status: this.cdn, headers: { "Access-Control-Allow-Origin": "*" } });
     const response = await fetch(request.url().replace(CDN, address));
-    const body = this.cdn === "tampered" ? 'window.ran = ["evil"]' : await response.text();
+    const body = once === "tampered" || once === "broken once" ? 'window.ran = ["evil"]' : await response.text();
     return route.fulfill({ status: response.status, headers: Object.fromEntries(response.headers), body }).catch(() => {});
   }
 
@@ -118,6 +121,22 @@ try {
   customer.cdn = "up";
   expect("another hash than the CDN's file has", await customer.load([{ ...next, integrity: `sha384-${"A".repeat(64)}` }], () => caches.delete("tegata/sheet")), "nothing tampered", "");
   expect("a hash that is none", await customer.load([{ ...next, integrity: "sha256-abc" }]), "TypeError", "");
+  customer.cdn = "broken once";
+  expect("it came broken once: asked again", await customer.load([next]), "1.9.0 cdn", "1.9.0");
+  customer.cdn = "up";
+  for (const version of [old, next, old, third]) await customer.load([version]);
+  customer.cdn = "down";
+  expect("gone back to 1.8.0 before 1.10.0: 1.9.0 is not kept", await customer.load([next]), "1.10.0 cache stale unreachable", "1.10.0");
+  expect("… 1.8.0 is", await customer.load([old]), "1.8.0 cache unreachable", "1.8.0");
+  // An error of what runs is the page's, and says where: the file that ran, not the one asked for.
+  const note = () => window.addEventListener("error", ({ error }) => { window.ran.push(/https:[^):]*/.exec(error.stack)[0]); });
+  customer.cdn = "up";
+  expect("a file that throws: it ran", await customer.load([publish("2.0.0", 'throw new Error("of the plug-in");\n')], note), "2.0.0 cdn", `2.0.0,${CDN}/sheet/2.0.0/plugin.min.js`);
+  customer.cdn = "down";
+  expect("… and its address is in the stack when it is stale", await customer.load([next], note), "2.0.0 cache stale unreachable", `2.0.0,${CDN}/sheet/2.0.0/plugin.min.js`);
+  customer.cdn = "up";
+  customer.headers = { "Content-Security-Policy": "require-trusted-types-for 'script'" };
+  expect("a page with Trusted Types", await customer.load([next]), "nothing forbidden", "");
   customer.headers = { "Content-Security-Policy": "script-src 'self' 'unsafe-eval'" };
   expect("a page that forbids it", await customer.load([next]), "nothing forbidden", "");
   await customer.context.close();
@@ -131,12 +150,66 @@ try {
   const retried = await Customer.make();
   retried.cdn = "down";
   const page = await retried.context.newPage();
+  const copies = await Customer.make();
+  const twice = await copies.context.newPage();
+  await twice.goto("https://example.cybozu.com/k/12/");
+  expect("two plug-ins, each with the loader in it: the file runs once", await twice.evaluate(async (file) => {
+    const loaders = await Promise.all([import("/loader.js?1"), import("/loader.js?2")]);
+    return { results: await Promise.all(loaders.map(({ loadPlugin }) => loadPlugin(file))), ran: window.ran };
+  }, next), "1.9.0 cdn, 1.9.0 cdn", "1.9.0");
+  await copies.context.close();
   await page.goto("https://example.cybozu.com/k/12/");
   const first = await page.evaluate(async (file) => (await (await import("/loader.js")).loadPlugin(file)).ok, next);
   retried.cdn = "up";
   const second = await page.evaluate(async (file) => ({ results: [await (await import("/loader.js")).loadPlugin(file)], ran: window.ran }), next);
   expect(`what failed may be tried again on the page${first ? ", but did not fail" : ""}`, second, "1.9.0 cdn", "1.9.0");
   await retried.context.close();
+  // With the browser's own cache, which what is routed above goes past. This CDN says who may
+  // read a file only to those who ask as a page's fetch does, as CDNs may.
+  const requests = [];
+  const cdn = createServer(async ({ url, headers }, response) => {
+    const content = await (await fetch(address + url)).text();
+    response.setHeader("Content-Type", "text/javascript; charset=utf-8");
+    response.setHeader("Cache-Control", "public, max-age=31536000, immutable");
+    if (headers.origin) response.setHeader("Access-Control-Allow-Origin", "*");
+    response.end(requests.push(headers.origin ? "fetch" : "script") === 1 && cdn.isBroken ? content.slice(1) : content);
+  });
+  const site = createServer(({ url }, response) => {
+    response.setHeader("Content-Type", url === "/loader.js" ? "text/javascript" : "text/html");
+    response.end(url === "/loader.js" ? LOADER : "<!DOCTYPE html><title>kintone</title>");
+  });
+  const [base, home] = await Promise.all([cdn, site].map((server) => new Promise((done) =>
+    server.listen(0, "127.0.0.1", () => done(`http://127.0.0.1:${server.address().port}`)))));
+  const cached = async (name, isBroken, before, expected, wantedRequests) => {
+    cdn.isBroken = isBroken;
+    requests.length = 0;
+    const context = await browser.newContext();
+    for (const visit of ["", ", and the page after"]) {
+      const page = await context.newPage();
+      await page.goto(home);
+      await page.evaluate(before, `${base}/sheet/1.9.0/plugin.min.js`);
+      const result = await page.evaluate(async (file) => {
+        window.ran = [];
+        const results = [await (await import("/loader.js")).loadPlugin(file)];
+        return { results, ran: window.ran };
+      }, { ...next, base });
+      expect(`HTTP cache: ${name}${visit}`, result, expected, "1.9.0");
+      await page.close();
+    }
+    rows.push([requests.join() === wantedRequests ? "ok    " : "WRONG ", `HTTP cache: ${name}, requests`, requests.join()]);
+    await context.close();
+  };
+  try {
+    await cached("in order", false, () => {}, "1.9.0 cdn", "fetch");
+    await cached("a broken file in it", true, () => {}, "1.9.0 cdn", "fetch,fetch");
+    const plain = (url) => new Promise((done) => document.head.append(Object.assign(document.createElement("script"), { src: url, onload: done })));
+    await cached("what a plain <script> got in it", false, plain, "1.9.0 cdn", "script,fetch");
+  } finally {
+    for (const server of [cdn, site]) {
+      server.close();
+      server.closeAllConnections();
+    }
+  }
 } finally {
   await end();
 }
