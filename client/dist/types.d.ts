@@ -120,6 +120,6 @@ export interface Options {
     transport?: Transport | undefined;
     /** The messages' language; the login user's if not given. */
     language?: "ja" | "en" | undefined;
-    /** Called if what happens after the result was given changes its `code` or `usable`. */
+    /** Called if what happens after the result was given changes its `code`. */
     onChange?: ((license: License) => void) | undefined;
 }

@@ -170,7 +170,7 @@ export async function checkLicense(options: Options): Promise<License> {
         if (!isMissing(why) || memo.why !== "no_license") {
           memo.why = why;
         }
-        if (isMissing(why) && !known.lease) {
+        if (isMissing(why)) {
           memo.offline = Math.min(memo.offline || now, now);
         }
       } else {
@@ -217,7 +217,7 @@ export async function checkLicense(options: Options): Promise<License> {
           : claim());
         const known = await recall();
         const next = conclude(known, await time(known.lease));
-        if (next.code !== shown.code || next.usable !== shown.usable) {
+        if (next.code !== shown.code) {
           options.onChange?.(next);
         }
       } catch {

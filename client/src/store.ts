@@ -15,7 +15,7 @@ const BLANK = {
   pc: 0,
   /** When to ask again, and not before. All below are by kintone's clock, in milliseconds. */
   refresh: 0,
-  /** The first of the missing answers for which a customer without a lease is let work. */
+  /** Since when answers have been missing; 0 if they have not. */
   offline: 0,
   /** The last failed request; 0 if the last one went well. */
   failed: 0,

@@ -81,6 +81,7 @@ describe("no answer, and no lease", () => {
     ["403", (w) => w.fails(403, "SOURCE_NOT_ALLOWED"), "refused"],
     ["the gateway's own 404", (w) => (w.service = () => ['{"message":"Not Found"}', 404]), "refused"],
     ["another 404", (w) => (w.service = () => ["null", 404]), "refused"],
+    ["NOT_FOUND by another status", (w) => w.fails(500, "NOT_FOUND"), "unavailable"],
     ["an unreadable 503", (w) => (w.service = () => ["<html>", 503]), "unavailable"],
   ];
 
@@ -131,6 +132,17 @@ describe("no answer, and no lease", () => {
     await world.grants({ iat: seconds(13 * 24), exp: seconds(20 * 24) });
     world.pass(2 * HOUR);
     expect((await world.visit()).code).toBe("VALID");
+  });
+
+  it("does not give the hours on top of what was there before a lease that has ended", async () => {
+    world.vanishes();
+    expect((await world.visit()).usable).toBe(true);
+    world.pass(HOUR);
+    await world.grants({ exp: seconds(0) });
+    expect((await world.visit()).usable).toBe(false);
+    world.vanishes();
+    world.pass(HOUR);
+    expect(short(await world.visit())).toMatchObject({ usable: false, reason: "lease_ended" });
   });
 
   it("does not count from an instant that has not been yet", async () => {
@@ -311,6 +323,31 @@ describe("of two authentic leases", () => {
   });
 });
 
+it("a lease that another tab writes while a signature is checked is not lost", async () => {
+  await world.grants(CODES.SUSPENDED);
+  await world.visit();
+  world.pass(HOUR);
+  const newest = await lease({ iat: seconds(1), users: 3 });
+  await world.grants({ iat: seconds(0.5) });
+  const { subtle } = globalThis.crypto;
+  let checks = 0;
+  vi.stubGlobal("crypto", {
+    subtle: {
+      importKey: subtle.importKey.bind(subtle),
+      verify: async (...args: Parameters<SubtleCrypto["verify"]>) => {
+        // The memo's lease, the answer's, and then the memo's before it is written again.
+        if (++checks === 3) {
+          const memo = { ...world.memo, lease: newest };
+          world.storage.items.set(world.key, JSON.stringify(memo));
+        }
+        return subtle.verify(...args);
+      },
+    },
+  });
+  expect((await world.visit()).license?.users).toBe(3);
+  expect(world.memo.lease).toBe(newest);
+});
+
 describe("keys that rotate", () => {
   it("fail no check while two are pinned", async () => {
     await world.grants();
@@ -394,6 +431,16 @@ describe("a refresh", () => {
     expect((await page.check({ onChange })).code).toBe("SUSPENDED");
     await settle();
     expect(onChange).toHaveBeenCalledOnce();
+  });
+
+  it("tells the page of another code, too, by which the plug-in still works", async () => {
+    await world.grants();
+    await world.visit();
+    await world.grants({ ...CODES.GRACE, iat: seconds(0) });
+    world.pass(DAY);
+    const onChange = vi.fn<(license: License) => void>();
+    expect((await world.visit({ onChange })).code).toBe("VALID");
+    expect(onChange.mock.calls[0]![0]).toMatchObject({ code: "GRACE", usable: true });
   });
 
   it("says nothing to the page that nothing changed for, and survives what the page does", async () => {
@@ -535,6 +582,18 @@ describe("at the same time", () => {
     await settle();
     await (await world.open()).check();
     await settle();
+    expect(world.requests).toHaveLength(2);
+  });
+
+  it("a tab does not refresh while another holds the lock, whatever storage tells of it", async () => {
+    await world.grants();
+    await world.visit();
+    world.pass(DAY);
+    world.locks!.held.add(world.key);
+    await world.visit();
+    expect(world.requests).toHaveLength(1);
+    world.locks!.held.clear();
+    await world.visit();
     expect(world.requests).toHaveLength(2);
   });
 

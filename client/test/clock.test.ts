@@ -238,6 +238,8 @@ describe("where kintone's clock cannot be read", () => {
       world.storage.items.clear();
       await world.grants({ ...ten, iat: seconds(1) });
       expect((await world.visit()).code).toBe("VALID");
+      world.vanishes();
+      expect(await world.visit()).toMatchObject({ code: "VALID", source: "cache" });
     },
   );
 

@@ -1,0 +1,35 @@
+// What is published: small, whole, and of use without a bundler.
+
+import { readFileSync } from "node:fs";
+import { runInNewContext } from "node:vm";
+import { gzipSync } from "node:zlib";
+import { expect, it } from "vitest";
+
+const dist = new URL("../dist/", import.meta.url);
+const read = (name: string) => readFileSync(new URL(name, dist), "utf8");
+
+it("the module weighs no more than 4 KB gzipped, messages included", () => {
+  expect(gzipSync(read("index.js"), { level: 9 }).length).toBeLessThanOrEqual(4096);
+  expect(read("index.js")).toContain("管理者にお問い合わせください。");
+});
+
+it("the module exports the check and the domain's canonical form", async () => {
+  const module = await import(new URL("index.js", dist).href);
+  expect(Object.keys(module).sort()).toEqual(["canonicalDomain", "checkLicense"]);
+});
+
+it("the script defines tegata, with the same in it", () => {
+  const { tegata } = runInNewContext(`${read("tegata-client.js")}; ({ tegata })`) as {
+    tegata: { canonicalDomain(host: string): string; checkLicense: unknown };
+  };
+  expect(tegata.canonicalDomain("A.s.cybozu.com")).toBe("a.cybozu.com");
+  expect(tegata.checkLicense).toBeTypeOf("function");
+});
+
+it("nothing that is published asks, evaluates or brings a dependency along", () => {
+  for (const name of ["index.js", "tegata-client.js"]) {
+    expect(read(name)).not.toMatch(/\balert\(|\bconfirm\(|\beval\(|new Function|\bimport\b|require\(/);
+  }
+  const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  expect(manifest.dependencies).toBeUndefined();
+});
