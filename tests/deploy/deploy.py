@@ -129,12 +129,21 @@ def _():
 
 @step("POST /license, as of the official sample")
 def _():
-    plugin, json_body = "abcdefghijklmnopabcdefghijklmnop", {"Content-Type": "application/json"}
-    for domain, expected in [("tenant1.cybozu.com", "Valid"), ("stranger.cybozu.com", "No item found.")]:
+    def message(domain, plugin):
         body = json.dumps({"domain": domain, "pluginId": plugin}).encode()
-        status, _, answer = api("POST /license", "/license", json_body, body)
-        assert (status, json.loads(answer)["message"]) == (200, expected), (status, answer)
-    assert api("POST /license", "/license", json_body, b"{}")[0] == 400
+        status, _, answer = api("POST /license", "/license", {"Content-Type": "application/json"}, body)
+        return status, json.loads(answer)["message"]
+
+    plugin, next_plugin = "abcdefghijklmnopabcdefghijklmnop", "bcdefghijklmnopabcdefghijklmnopa"
+    assert message("tenant1.cybozu.com", plugin) == (200, "Valid")
+    assert message("stranger.cybozu.com", plugin) == (200, "No item found.")
+    assert message("tenant1.cybozu.com", "")[0] == 400
+    products = work / "products.toml"
+    products.write_text((ROOT / "cli/src/dev/products.toml").read_text().replace(plugin, next_plugin))
+    tegata("product", "apply", products)
+    tegata("license", "update-plugin-ids")
+    assert message("tenant1.cybozu.com", plugin) == (200, "No item found.")
+    assert message("tenant1.cybozu.com", next_plugin) == (200, "Valid")
 
 
 def long_ago(domain, change):
@@ -152,7 +161,8 @@ def _():
     assert license_of("tenant2.cybozu.com")[2]["code"] == "SUSPENDED"
     tegata("license", "resume", "tenant2.cybozu.com", "sheet")
     assert license_of("tenant2.cybozu.com")[2]["code"] == "VALID"
-    assert len(tegata("license", "history", "tenant2.cybozu.com", "sheet")) == 3
+    # Issued, given the plug-in ids, suspended, resumed.
+    assert len(tegata("license", "history", "tenant2.cybozu.com", "sheet")) == 4
     for change in ["--add", "--remove"]:
         tegata("license", "domains", "tenant2.cybozu.com", "sheet", change, "another.cybozu.com")
     contracts = work / "contracts.csv"
