@@ -118,6 +118,8 @@ export interface Options {
     kintone?: Kintone | undefined;
     /** `auto` if not given: the first of plugin-proxy, proxy, fetch that the page has. */
     transport?: Transport | undefined;
+    /** Asks now, whatever is known and however short ago: for a button on the settings screen. */
+    force?: boolean | undefined;
     /** The messages' language; the login user's if not given. */
     language?: "ja" | "en" | undefined;
     /** Called if what happens after the result was given changes its `code`. */

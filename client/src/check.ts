@@ -25,7 +25,7 @@ interface Known {
   fresh?: boolean;
 }
 
-/** The requests of this page that are under way, by memo. */
+/** The requests of this page that are under way, by memo and serial. */
 const flights = new Map<string, Promise<Known>>();
 
 /**
@@ -192,8 +192,9 @@ export async function checkLicense(options: Options): Promise<License> {
 
     /** Asks, or waits for the answer that the page is already waiting for. */
     const refresh = (): Promise<Known> => {
-      const flight = flights.get(key) ?? request().finally(() => flights.delete(key));
-      flights.set(key, flight);
+      const name = key + options.serial;
+      const flight = flights.get(name) ?? request().finally(() => flights.delete(name));
+      flights.set(name, flight);
       return flight;
     };
 
@@ -239,7 +240,7 @@ export async function checkLicense(options: Options): Promise<License> {
       now = await time(lease);
     }
     // What does not work anyway waits for the answer, so that whoever has renewed sees it now.
-    if (isDue(memo, now) && !(lease && stateAt(lease, now)?.usable)) {
+    if (options.force || (isDue(memo, now) && !(lease && stateAt(lease, now)?.usable))) {
       known = await refresh();
       now = await time(known.lease);
     }

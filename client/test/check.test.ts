@@ -551,7 +551,44 @@ describe("a refresh", () => {
   });
 });
 
+describe("a check that is forced", () => {
+  it("asks although a minute has not passed, for who has just typed the serial", async () => {
+    world.service = (_, headers) =>
+      headers["X-License-Serial"] ? [JSON.stringify({ lease: valid }), 200] : ['{"code":"NOT_FOUND"}', 404];
+    const valid = await lease();
+    const page = await world.open();
+    expect((await page.check()).code).toBe("NOT_FOUND");
+    expect((await page.check({ serial: "A" })).code).toBe("NOT_FOUND");
+    expect((await page.check({ serial: "A", force: true })).code).toBe("VALID");
+    expect(world.requests).toHaveLength(2);
+  });
+
+  it("asks although there is a lease, which stays if there is no answer", async () => {
+    await world.grants();
+    await world.visit();
+    await world.grants({ ...CODES.SUSPENDED, iat: seconds(0) });
+    expect(short(await world.visit({ force: true }))).toMatchObject({
+      code: "SUSPENDED",
+      source: "network",
+    });
+    world.vanishes();
+    expect(short(await world.visit({ force: true }))).toEqual({
+      usable: false,
+      code: "SUSPENDED",
+      reason: "offline",
+      source: "cache",
+    });
+  });
+});
+
 describe("at the same time", () => {
+  it("checks with different serials ask for themselves", async () => {
+    await world.grants();
+    const page = await world.open();
+    await Promise.all([page.check({ serial: "A" }), page.check({ serial: "B" })]);
+    expect(world.requests.map(({ headers }) => headers["X-License-Serial"])).toEqual(["A", "B"]);
+  });
+
   it("checks of one page ask once", async () => {
     await world.grants();
     const page = await world.open();
