@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
 use aws_sdk_dynamodb::types::AttributeValue;
+use data_encoding::BASE64;
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use license_lookup::database::ReadFailed;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use tegata_common::table::Item;
 
 const SERIAL: &str = "ABCD-EFGH-IJKL-MNOP";
+const PLUGIN_ID: &str = "abcdefghijklmnopabcdefghijklmnop";
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -37,6 +39,15 @@ enum Event<'a> {
         query: Vec<(&'a str, &'a str)>,
         body: Option<&'a str>,
         source_ip: &'a str,
+    },
+    /// By the official sample's door.
+    Posted {
+        is_options: bool,
+        domain: Option<&'a str>,
+        plugin_id: Option<&'a str>,
+        raw: Option<&'a str>,
+        is_base64: bool,
+        headers: Vec<(Header, &'a str)>,
     },
 }
 
@@ -79,11 +90,7 @@ fn settings(ranges: &str) -> Settings {
     .expect("these settings are right")
 }
 
-fn event(event: &Event<'_>) -> String {
-    let Event::Shaped { is_options, product, domain, headers, query, body, source_ip } = event else {
-        let Event::Raw(text) = event else { unreachable!() };
-        return (*text).to_owned();
-    };
+fn names(headers: &[(Header, &str)]) -> Value {
     let mut names = serde_json::Map::new();
     for (header, value) in headers {
         let name = match header {
@@ -93,10 +100,37 @@ fn event(event: &Event<'_>) -> String {
         };
         names.insert(name.to_owned(), json!(value));
     }
+    names.into()
+}
+
+fn event(event: &Event<'_>) -> String {
+    let (is_options, product, domain, headers, query, body, source_ip) = match event {
+        Event::Raw(text) => return (*text).to_owned(),
+        Event::Posted { is_options, domain, plugin_id, raw, is_base64, headers } => {
+            let shaped = json!({
+                "domain": domain.unwrap_or("example.cybozu.com"),
+                "pluginId": plugin_id.unwrap_or(PLUGIN_ID),
+            });
+            let body = raw.map_or_else(|| shaped.to_string(), str::to_owned);
+            let method = if *is_options { "OPTIONS" } else { "POST" };
+            return json!({
+                "version": "2.0",
+                "routeKey": format!("{method} /license"),
+                "headers": names(headers),
+                "requestContext": { "http": { "method": method, "sourceIp": "103.79.14.21" } },
+                "body": if *is_base64 { BASE64.encode(body.as_bytes()) } else { body },
+                "isBase64Encoded": is_base64,
+            })
+            .to_string();
+        }
+        Event::Shaped { is_options, product, domain, headers, query, body, source_ip } => {
+            (is_options, product, domain, headers, query, body, source_ip)
+        }
+    };
     let query: HashMap<_, _> = query.iter().copied().collect();
     json!({
         "version": "2.0",
-        "headers": names,
+        "headers": names(headers),
         "queryStringParameters": query,
         "pathParameters": {
             "product": product.unwrap_or("sheet"),
@@ -161,6 +195,7 @@ fn item() -> AttributeValue {
                         ("until", text("2027-12-01T00:00:00Z")),
                     ])]),
                 ),
+                ("kintone_plugin_ids", AttributeValue::L(vec![text(PLUGIN_ID)])),
                 // Of SERIAL.
                 ("serial_sha256", text("e7e8b89c2721d290cc5f55425491ecd6831355e91063f20b39c22f9ec6a71f91")),
                 (
@@ -241,9 +276,15 @@ fuzz_target!(|input: Input<'_>| {
     assert_eq!(line["status"], status);
     // Whatever the response holds, the gateway can read it.
     let response = serde_json::to_string(&answered.response).expect("the response is JSON");
-    if status == 200 {
+    let code = line["code"].as_str().expect("a code");
+    let is_posted = line["method"] == "POST";
+    if status == 200 && is_posted && code == "NOT_FOUND" {
+        assert!(response.contains("No item found."));
+    } else if status == 200 {
         assert!(is_found, "a licence came from nowhere");
         assert_eq!(line["domain"], "example.cybozu.com");
-        assert!(response.contains(line["code"].as_str().expect("a code")));
+        let is_valid = matches!(code, "VALID" | "GRACE");
+        assert!(is_posted || response.contains(code));
+        assert_eq!(is_posted && is_valid, response.contains(r#"message\":\"Valid\""#));
     }
 });
