@@ -245,7 +245,8 @@ export async function checkLicense(options: Options): Promise<License> {
       now = await time(known.lease);
     }
     const license = conclude(known, now);
-    void follow(license);
+    // In a task of its own: the page gets its answer first.
+    setTimeout(follow, 0, license);
     return license;
   } catch {
     return result("UNREACHABLE", false, "error", "none");

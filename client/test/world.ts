@@ -271,6 +271,10 @@ const crypto = { subtle: { importKey: counted("importKey"), verify: counted("ver
 /** Waits until nothing goes on behind any more: signatures are checked off the main thread. */
 export async function settle(): Promise<void> {
   for (let idle = 0; idle < 5; idle = underWay ? 0 : idle + 1) {
+    // What was put off until the page has its answer.
+    if (vi.isFakeTimers()) {
+      await vi.advanceTimersByTimeAsync(0);
+    }
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
