@@ -726,7 +726,7 @@ async fn every_answer_has_the_security_headers() {
             ),
             (
                 "content-security-policy",
-                "default-src 'none'; frame-ancestors 'none'",
+                "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
             ),
             ("x-frame-options", "DENY"),
             ("referrer-policy", "no-referrer"),

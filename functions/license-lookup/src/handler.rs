@@ -404,7 +404,7 @@ fn headers(origin: Option<&AllowedOrigin>) -> HeaderMap {
         ),
         (
             CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'",
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         ),
         (X_FRAME_OPTIONS, "DENY"),
         (REFERRER_POLICY, "no-referrer"),
