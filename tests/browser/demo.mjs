@@ -26,7 +26,7 @@ async function shows(page, code, isUsable, what) {
   const chip = page.locator("#outcome .verdict .chip");
   await chip.filter({ hasText: new RegExp(`^${code}$`) }).waitFor({ timeout: 15_000 });
   const kintone = page.frameLocator("#kintone");
-  await kintone.locator(isUsable ? "table.sheet" : "table:not(.sheet)").waitFor({ timeout: 2_000 });
+  await kintone.locator(isUsable ? "table.sheet" : "table:not(.sheet)").waitFor({ timeout: 15_000 });
   assert.equal(await kintone.locator("tbody tr").count(), 5, `${what}: the records are there`);
   assert.equal(await kintone.locator("#notice p").count(), isUsable ? 0 : 1, `${what}: a user is told what concerns users`);
   assert.equal(await kintone.locator("#banner p:not(.wait)").count(), 1, `${what}: an administrator is told`);

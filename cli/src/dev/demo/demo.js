@@ -67,8 +67,17 @@ async function load() {
   showUsage();
 }
 
-// Opens kintone's window anew, with the world as the switches say.
-function open() {
+let turn = 0;
+
+// Opens kintone's window anew, with the world as the switches say, after something was done to what
+// the browser keeps. The old window is closed first: it would write what it knows back.
+async function open(prepare = () => {}) {
+  const mine = ++turn;
+  const closed = new Promise((done) => $("#kintone").addEventListener("load", done, { once: true }));
+  $("#kintone").src = "about:blank";
+  await closed;
+  prepare();
+  if (mine !== turn) return;
   const kintoneDays = Number(form.elements.kintone.value);
   $("#kintone-clock").textContent = words.days(kintoneDays);
   $("#address").textContent = `https://${chosen.domain}/k/12/`;
@@ -76,20 +85,18 @@ function open() {
   sessionStorage.setItem("demo/tenant", keyOf(chosen));
   const { domain, product, serial } = chosen;
   const issuer = state.products.find((of) => of.product === product)?.issuer;
-  const opened = {};
   window.demo = {
     domain, product, serial: serial ?? undefined, issuer, keys: state.jwks.keys, kintoneDays,
     network: form.elements.network.value, pcDays: Number(form.elements.pc.value),
     isBlocked: form.elements.blocked.checked, language: document.documentElement.lang,
     report(license, took) {
       // A window that is no longer there has nothing to say.
-      if (window.demo.opened !== opened) return;
+      if (mine !== turn) return;
       last = { license, took: took ?? last?.took, kintoneDays };
       showOutcome();
       showLease();
       follow();
     },
-    opened,
   };
   $("#kintone").src = `/demo/kintone.html?${Date.now()}`;
 }
@@ -220,11 +227,18 @@ async function change() {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ domain, product, action }),
   });
   if (!response.ok) throw new Error(words.failed + (await response.text()));
-  // The plug-in asks again after some hours; here somebody wants to see it now.
-  const key = `tegata/1/${product}/${domain}`;
+  await load();
+}
+
+// The plug-in asks again after some hours; here somebody wants to see it now.
+function hurry() {
+  const key = `tegata/1/${chosen.product}/${chosen.domain}`;
   const kept = localStorage.getItem(key);
   if (kept) localStorage.setItem(key, JSON.stringify({ ...JSON.parse(kept), refresh: 0, failed: 0 }));
-  await load();
+}
+
+function forget() {
+  for (const key of Object.keys(localStorage)) if (key.startsWith("tegata/")) localStorage.removeItem(key);
 }
 
 form.addEventListener("change", (event) => {
@@ -236,12 +250,9 @@ form.elements.kintone.addEventListener("input", (event) => {
   $("#kintone-clock").textContent = words.days(Number(event.target.value));
 });
 form.addEventListener("submit", (event) => event.preventDefault());
-$("#again").addEventListener("click", open);
-$("#forget").addEventListener("click", () => {
-  for (const key of Object.keys(localStorage)) if (key.startsWith("tegata/")) localStorage.removeItem(key);
-  open();
-});
-$("#suspend").addEventListener("click", () => change().then(open, (error) => window.alert(error.message)));
+$("#again").addEventListener("click", () => open());
+$("#forget").addEventListener("click", () => open(forget));
+$("#suspend").addEventListener("click", () => change().then(() => open(hurry), (error) => window.alert(error.message)));
 for (const button of document.querySelectorAll("[data-language]")) {
   button.addEventListener("click", () => {
     speak(button.dataset.language);
@@ -253,4 +264,4 @@ for (const button of document.querySelectorAll("[data-language]")) {
 }
 
 speak(localStorage.getItem("demo/language") ?? (navigator.language.startsWith("ja") ? "ja" : "en"));
-load().then(open, complain);
+load().then(() => open(), complain);
