@@ -1,3 +1,2 @@
 export { checkLicense } from "./check.js";
-export { canonicalDomain } from "./tenant.js";
 export type { Code, Flaw, Grant, Key, Kintone, License, Missing, Options, ProxyAnswer, Reason, Transport, } from "./types.js";

@@ -58,7 +58,8 @@ export async function checkLicense(options: Options): Promise<License> {
     }
     language = /^ja/.test(language ?? navigator.language) ? "ja" : "en";
     const change = until ? new Date(until) : null;
-    const named = claims ? until : change?.toLocaleString(language);
+    // Swedes write 2026-11-30 09:00:00, as the claims do.
+    const named = claims ? until : change?.toLocaleString("sv");
     return {
       usable,
       code,
@@ -81,6 +82,10 @@ export async function checkLicense(options: Options): Promise<License> {
         const { lease } = await verify(memo.lease, options, domain);
         // Another tab may have written meanwhile.
         if (load(key).lease === memo.lease) {
+          if (!lease && !memo.why) {
+            // It was good once: other keys are pinned now, or the note was changed.
+            memo.refresh = 0;
+          }
           return { memo, lease };
         }
       }
@@ -92,8 +97,16 @@ export async function checkLicense(options: Options): Promise<License> {
     /** kintone's time; if it cannot be read, the latest that anything known suggests. */
     const time = async (lease?: Claims): Promise<number> => {
       const now = await kintoneNow();
-      const memo = { ...load(key), ...reading };
-      save(key, memo);
+      const memo = load(key);
+      if (!now && estimate(memo) < memo.kintone && !memo.failed) {
+        // The PC's clock was set back, and kintone's cannot be read: the service may know more.
+        memo.refresh = 0;
+      }
+      if (now && !memo.kintone && memo.offline) {
+        // The hours began by the PC's clock.
+        memo.offline = now;
+      }
+      save(key, Object.assign(memo, reading));
       return now ?? Math.max((lease?.iat ?? 0) * 1000, memo.kintone, estimate(memo));
     };
 
@@ -110,7 +123,7 @@ export async function checkLicense(options: Options): Promise<License> {
       if (why === "no_license") {
         return result("NOT_FOUND", false, why, source);
       }
-      const end = memo.offline + OFFLINE_GRACE;
+      const end = Math.min(memo.offline, now) + OFFLINE_GRACE;
       // A lease that has ended was already the customer's time without the network.
       const isOpen = !lease && isMissing(why) && now < end;
       const reason = why && !(lease && isMissing(why)) ? why : "lease_ended";
@@ -134,14 +147,14 @@ export async function checkLicense(options: Options): Promise<License> {
         if (status === 200) {
           ({ lease, why = "" } = await verify(answer.lease, options, domain));
         } else {
-          why =
-            status === 404 && answer.code === "NOT_FOUND"
-              ? "no_license"
-              : status === 429
-                ? "throttled"
-                : status < 500
-                  ? "refused"
-                  : "unavailable";
+          // No licence has a malformed serial or tenant.
+          why = /^(NOT_FOUND|MALFORMED)$/.test(answer.code!)
+            ? "no_license"
+            : status === 429
+              ? "throttled"
+              : status < 500
+                ? "refused"
+                : "unavailable";
         }
       } catch (error) {
         why = error === LATE ? "timeout" : "offline";
@@ -159,15 +172,15 @@ export async function checkLicense(options: Options): Promise<License> {
           why = stateAt(lease, now) ? "" : "lease_ended";
         }
       }
-      known.fresh = !why || why === "no_license";
       const held = known.lease && stateAt(known.lease, now);
+      known.fresh = !why || (why === "no_license" && !held);
       if (why) {
         // With a lease to go by, each pause is twice as long as the one before.
         const pause = held && memo.failed ? 2 * (now - memo.failed) : 0;
         memo.refresh = now + Math.min(Math.max(pause, wait, MINUTE), HOUR);
         memo.failed = now;
-        // What an answer closed, a missing answer does not open.
-        if (!isMissing(why) || memo.why !== "no_license") {
+        // What an answer closed, only a lease opens.
+        if (memo.why !== "no_license" && (!isMissing(why) || isMissing(memo.why))) {
           memo.why = why;
         }
         if (isMissing(why)) {

@@ -1,7 +1,6 @@
 // Checks a kintone plug-in's licence, and keeps the customer working when the network does not.
 
 export { checkLicense } from "./check.js";
-export { canonicalDomain } from "./tenant.js";
 export type {
   Code,
   Flaw,

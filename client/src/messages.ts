@@ -6,38 +6,38 @@ import type { Code, Reason } from "./types.js";
 type Texts = readonly [ja: string, en: string];
 
 const ENDED: Texts = [
-  "$valid_untilに終了しました。更新してください。",
-  "ended on $valid_until. Please renew.",
+  "$valid_untilに期限が切れました。契約を更新してください。",
+  " ended on $valid_until. Please renew.",
 ];
 
 /** What is told of a code. `$name` stands for a claim or for a part of the result. */
 const CODES: Record<Code, Texts> = {
-  VALID: ["$valid_untilまで有効です。", "valid until $valid_until."],
+  VALID: ["$valid_untilまで有効です。", " valid until $valid_until."],
   GRACE: ENDED,
   EXPIRED: ENDED,
   SUSPENDED: [
     "$suspended_fromから停止中です。販売元にお問い合わせください。",
-    "suspended since $suspended_from. Please contact the vendor.",
+    " suspended since $suspended_from. Please contact the vendor.",
   ],
-  NOT_STARTED: ["$usable_fromに開始します。", "starts on $usable_from."],
+  NOT_STARTED: ["$usable_fromから利用できます。", " starts on $usable_from."],
   NOT_FOUND: [
-    "$domainには見つかりません。契約とシリアルを確認してください。",
-    "none for $domain. Please check contract and serial.",
+    "$domainの契約が見つかりません。契約とシリアルを確認してください。",
+    " No contract found for $domain. Please check contract and serial.",
   ],
-  UNREACHABLE: ["確認できません。", "not confirmed."],
+  UNREACHABLE: ["確認できません。", " not confirmed."],
 };
 
 /** What is told besides of what works only for a time. */
-const FOR_A_TIME: Texts = ["$untilまで利用できます。", "Works until $until."];
+const FOR_A_TIME: Texts = ["$untilまで利用できます。", " Works until $until."];
 
 const NO_ANSWER: Texts = [
   "サーバーが応答しません。ネットワークを確認してください。",
-  "No answer from the server. Please check the network.",
+  " No answer from the server. Please check the network.",
 ];
 
 const NO_TRUST: Texts = [
   "サーバーの応答が不正です。プラグインを更新してください。",
-  "Bad answer from the server. Please update the plug-in.",
+  " Bad answer from the server. Please update the plug-in.",
 ];
 
 const CLOSED: Texts = [
@@ -61,7 +61,7 @@ export function messages(
   language: string,
 ): { admin: string; user: string } {
   const inLanguage = (texts: Texts) => texts[language === "ja" ? 0 : 1];
-  const told: Texts[] = [["ライセンス:", "Licence:"], CODES[code]];
+  const told: Texts[] = [["ライセンス：", "Licence:"], CODES[code]];
   if (usable && code !== "VALID") {
     told.push(FOR_A_TIME);
   }
@@ -69,11 +69,13 @@ export function messages(
     told.push(NO_ANSWER);
   } else if (reason !== "lease" && reason !== "no_license") {
     told.push(NO_TRUST);
+  } else if (reason !== "lease" && usable) {
+    told.push(CODES.NOT_FOUND);
   }
   return {
     admin: told
       .map(inLanguage)
-      .join(" ")
+      .join("")
       // Instants in the product's zone, as the vendor wrote them, and not in the PC's.
       .replace(/\$(\w+)/g, (_, name: keyof Facts) =>
         String(facts[name]).replace(/T(\d\d:\d\d).*/, " $1"),

@@ -23,9 +23,9 @@ export function ask(
   kintone: Kintone | undefined,
   domain: string,
 ): Promise<Answer> {
-  const url =
-    `${endpoint}/v1/products/${product}/domains/${domain}/license` +
-    (version ? `?version=${encodeURIComponent(version)}` : "");
+  const query = version ? `?version=${encodeURIComponent(version)}` : "";
+  const path = `/v1/products/${product}/domains/${domain}/license${query}`;
+  const url = new URL(path, endpoint).href;
   const headers: Record<string, string> = serial ? { "X-License-Serial": serial } : {};
   const app = kintone?.plugin?.app;
   const is = (name: string, isHere: unknown) =>

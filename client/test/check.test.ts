@@ -77,11 +77,10 @@ describe("no answer, and no lease", () => {
     ["429", (w) => w.fails(429), "throttled"],
     ["500", (w) => w.fails(500), "unavailable"],
     ["503", (w) => w.fails(503), "unavailable"],
-    ["400", (w) => w.fails(400, "MALFORMED"), "refused"],
+    ["400", (w) => w.fails(400, "OTHER"), "refused"],
     ["403", (w) => w.fails(403, "SOURCE_NOT_ALLOWED"), "refused"],
     ["the gateway's own 404", (w) => (w.service = () => ['{"message":"Not Found"}', 404]), "refused"],
     ["another 404", (w) => (w.service = () => ["null", 404]), "refused"],
-    ["NOT_FOUND by another status", (w) => w.fails(500, "NOT_FOUND"), "unavailable"],
     ["an unreadable 503", (w) => (w.service = () => ["<html>", 503]), "unavailable"],
   ];
 
@@ -145,6 +144,12 @@ describe("no answer, and no lease", () => {
     expect(short(await world.visit())).toMatchObject({ usable: false, reason: "lease_ended" });
   });
 
+  it("does not believe a note of an instant that has not been yet", async () => {
+    const note = { why: "offline", offline: 9e15, refresh: START + 47 * HOUR };
+    world.storage.items.set(world.key, JSON.stringify(note));
+    expect((await world.visit()).until?.getTime()).toBe(START + 72 * HOUR);
+  });
+
   it("does not count from an instant that has not been yet", async () => {
     world.vanishes();
     await world.visit();
@@ -163,6 +168,21 @@ describe("an answer that there is no licence", () => {
     expect(short(license)).toEqual({ ...none, source: "network" });
     expect(license.license).toBeUndefined();
     expect(license.until).toBeNull();
+  });
+
+  it("closes, as a malformed serial does", async () => {
+    world.fails(400, "MALFORMED");
+    const license = await world.visit({ serial: "x" });
+    expect(short(license)).toMatchObject({ usable: false, code: "NOT_FOUND", reason: "no_license" });
+  });
+
+  it("is told where a lease is held, and the lease counts", async () => {
+    await world.grants();
+    await world.visit();
+    world.fails(404, "NOT_FOUND");
+    const license = await world.visit({ force: true, serial: "wrong" });
+    expect(short(license)).toEqual({ usable: true, code: "VALID", reason: "no_license", source: "cache" });
+    expect(license.message.admin).toContain("見つかりません");
   });
 
   it("is not opened by silence", async () => {
@@ -221,7 +241,7 @@ describe("an answer without a lease to go by", () => {
     ["another tenant's", async () => answers(await lease({ sub: "paying.cybozu.com" })), "wrong_tenant"],
     ["another product's", async () => answers(await lease({ aud: "grid" })), "wrong_product"],
     ["another vendor's", async () => answers(await lease({ iss: "https://a.example" })), "wrong_issuer"],
-    ["malformed claims", async () => answers(await lease({ valid_until: "2099" })), "malformed"],
+    ["malformed claims", async () => answers(await lease({ valid_until: "2099-13" })), "malformed"],
     ["one that has ended", async () => answers(await lease({ exp: seconds(0) })), "lease_ended"],
   ];
 
@@ -249,15 +269,59 @@ describe("an answer without a lease to go by", () => {
     expect(short(await world.visit())).toMatchObject({ usable: false, code: "UNREACHABLE" });
   });
 
-  it("does not restart the hours of silence, which go on after it", async () => {
+  it("is not opened by silence, nor are the hours of the silence before it", async () => {
     world.vanishes();
     await world.visit();
-    world.pass(70 * HOUR);
+    world.pass(HOUR);
     await ways[0]![1]();
     expect((await world.visit()).usable).toBe(false);
     world.vanishes();
     world.pass(HOUR);
-    expect((await world.visit()).until?.getTime()).toBe(START + 72 * HOUR);
+    expect(await world.visit()).toMatchObject({ usable: false, reason: "forged" });
+    await world.grants();
+    world.pass(HOUR);
+    expect(await world.visit()).toMatchObject({ usable: true, code: "VALID" });
+  });
+
+  it("does not make a NOT_FOUND forgotten", async () => {
+    world.fails(404, "NOT_FOUND");
+    await world.visit();
+    await ways[0]![1]();
+    world.pass(HOUR);
+    await world.visit();
+    world.vanishes();
+    world.pass(HOUR);
+    expect(await world.visit()).toMatchObject({ usable: false, code: "NOT_FOUND" });
+  });
+});
+
+describe("a note whose lease is of no use", () => {
+  const held = { usable: true, code: "VALID", source: "network" };
+
+  it("is asked about at once: another key is pinned now", async () => {
+    await world.grants({}, {}, signers.old);
+    await world.visit({ keys: [signers.old.jwk] });
+    await world.grants({}, {}, signers.next);
+    world.pass(HOUR);
+    expect(await world.visit({ keys: [signers.next.jwk] })).toMatchObject(held);
+    expect(world.requests).toHaveLength(2);
+  });
+
+  it("is asked about at once: it was changed", async () => {
+    await world.grants();
+    await world.visit();
+    for (const lease of ["", "a.b.c", String(world.memo.lease).slice(1)]) {
+      world.storage.items.set(world.key, JSON.stringify({ ...world.memo, lease }));
+      expect(await world.visit(), lease).toMatchObject(held);
+    }
+  });
+
+  it("is not asked about more than once a minute", async () => {
+    await world.grants({}, {}, signers.old);
+    await world.visit({ keys: [signers.old.jwk] });
+    await world.visit({ keys: [signers.next.jwk] });
+    await world.visit({ keys: [signers.next.jwk] });
+    expect(world.requests).toHaveLength(2);
   });
 });
 

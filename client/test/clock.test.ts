@@ -283,3 +283,27 @@ describe("where kintone's clock cannot be read", () => {
     expect((await world.visit()).usable).toBe(false);
   });
 });
+
+describe("a clock that cannot be read", () => {
+  it("and a PC's that was set back: the service is asked, and its denial counts", async () => {
+    await world.grants();
+    await world.visit();
+    world.clock = "down";
+    world.pass(100 * DAY);
+    world.pcOff = -101 * DAY;
+    await world.grants({ iat: seconds(1), suspended_from: hours(-1) });
+    await world.visit();
+    expect((await world.visit()).code).toBe("SUSPENDED");
+  });
+
+  it("does not cost the hours that a PC a year behind had counted", async () => {
+    world.clock = "down";
+    world.pcOff = -365 * DAY;
+    expect((await world.visit()).usable).toBe(true);
+    world.clock = "works";
+    world.pass(HOUR);
+    expect((await world.visit()).usable).toBe(true);
+    world.pass(73 * HOUR);
+    expect((await world.visit()).usable).toBe(false);
+  });
+});

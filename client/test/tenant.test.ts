@@ -1,7 +1,7 @@
 // Which tenant the page belongs to.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { canonicalDomain } from "../src/index.js";
+import { canonicalDomain } from "../src/tenant.js";
 import { World } from "./world.js";
 
 describe("a host name's canonical form", () => {

@@ -85,6 +85,10 @@ describe("the address", () => {
     );
   });
 
+  it("does not mind a slash at the endpoint's end", async () => {
+    expect((await by({ endpoint: "https://api.example.com/" })).url).toMatch(/^https:..api.example.com.v1/);
+  });
+
   it("has no query without a version", async () => {
     expect((await by({})).url).toMatch(/\/license$/);
   });

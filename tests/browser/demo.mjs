@@ -86,8 +86,18 @@ try {
   await shows(page, "VALID", true, "storage is back");
   await page.locator("#suspend").click();
   await shows(page, "SUSPENDED", false, "suspended meanwhile");
-  await page.locator("#lines .chip.SUSPENDED").first().waitFor();
-  await page.locator("#usage .chip.SUSPENDED").first().waitFor({ timeout: 15_000 });
+  for (const table of ["#lines", "#usage"]) {
+    const row = page.locator(`${table} tr`).filter({ hasText: "example.cybozu.com" }).filter({ hasText: "sheet" });
+    await row.locator(".chip.SUSPENDED").first().waitFor();
+  }
+  // The keyboard walks the tenants, and keeps its place when the page learns something new.
+  await page.locator("#tenants input:checked").focus();
+  await page.keyboard.press("ArrowDown");
+  await shows(page, "GRACE", true, "walked to by the keyboard");
+  await page.waitForTimeout(2_000);
+  assert.equal(await page.evaluate(() => document.activeElement.value), "sheet grace.cybozu.com ", "the focus");
+  await page.keyboard.press("ArrowUp");
+  await shows(page, "SUSPENDED", false, "and back");
   await page.locator("#lease .line .suspended").waitFor();
   checks += 3;
   await shot(page, "suspended");

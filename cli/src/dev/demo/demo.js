@@ -41,19 +41,31 @@ function speak(language) {
 
 const keyOf = ({ domain, product, serial }) => `${product} ${domain} ${serial ? "serial" : ""}`;
 
-function showTenants() {
+// The list is made once for a language: whoever walks it with the keyboard keeps the focus.
+function listTenants() {
   const names = Object.fromEntries(state.products.map((of) => [of.product, of[document.documentElement.lang]]));
   $("#tenants").replaceChildren(...state.tenants.map((tenant) => {
-    const input = element("input", { type: "radio", name: "tenant", value: keyOf(tenant), checked: keyOf(tenant) === keyOf(chosen) });
-    const product = element("small", {}, `${names[tenant.product] ?? tenant.product}${tenant.serial ? ", serial" : ""}`);
+    const input = element("input", { type: "radio", name: "tenant", value: keyOf(tenant) });
+    const of = names[tenant.product] ?? tenant.product;
+    const product = element("small", {}, tenant.serial ? words.with_serial(of) : of);
     const [subdomain, ...base] = tenant.domain.split(".");
     const domain = [subdomain, element("wbr"), element("span", { className: "base" }, `.${base.join(".")}`)];
     const name = element("span", { className: "name" }, ...domain, element("br"), product);
     return element("label", {}, input, name, chip(tenant.code));
   }));
+  showTenants();
+}
+
+function showTenants() {
+  for (const tenant of state.tenants) {
+    const input = form.querySelector(`input[value="${keyOf(tenant)}"]`);
+    input.checked = keyOf(tenant) === keyOf(chosen);
+    input.parentElement.querySelector(".chip").replaceWith(chip(tenant.code));
+  }
   const button = $("#suspend");
   button.textContent = chosen.code === "SUSPENDED" ? words.resume : words.suspend;
   button.disabled = chosen.code === "NOT_FOUND";
+  $("#problem").textContent = "";
 }
 
 async function load() {
@@ -62,7 +74,7 @@ async function load() {
   state = await response.json();
   const key = chosen ? keyOf(chosen) : sessionStorage.getItem("demo/tenant");
   chosen = state.tenants.find((tenant) => keyOf(tenant) === key) ?? state.tenants[0];
-  showTenants();
+  $("#tenants").children.length === state.tenants.length ? showTenants() : listTenants();
   showLines();
   showUsage();
 }
@@ -199,7 +211,7 @@ function showLines() {
     const cell = (value, className = "") => element("td", { className }, value ?? "–");
     return element("tr", { className: isNew ? "new" : "" },
       cell(new Date(line.time).toLocaleTimeString("ja-JP", { timeZone: "Asia/Tokyo" })), cell(line.domain), cell(line.product),
-      cell(chip(line.code)), cell(line.status, "number"), cell(line.reason), cell(line.source), cell(line.database_ms?.toFixed(1), "number"));
+      cell(chip(line.code)), cell(line.status, "number"), cell(line.reason, "long"), cell(line.source), cell(line.database_ms?.toFixed(1), "number"));
   });
   seen = new Set(state.lines.map((line) => line.request_id));
   $("#lines").replaceChildren(rows([[words.col_time], [words.col_domain], [words.col_product], [words.col_code], [words.col_status, "number"],
@@ -252,11 +264,11 @@ form.elements.kintone.addEventListener("input", (event) => {
 form.addEventListener("submit", (event) => event.preventDefault());
 $("#again").addEventListener("click", () => open());
 $("#forget").addEventListener("click", () => open(forget));
-$("#suspend").addEventListener("click", () => change().then(() => open(hurry), (error) => window.alert(error.message)));
+$("#suspend").addEventListener("click", () => change().then(() => open(hurry), (error) => ($("#problem").textContent = error.message)));
 for (const button of document.querySelectorAll("[data-language]")) {
   button.addEventListener("click", () => {
     speak(button.dataset.language);
-    showTenants();
+    listTenants();
     showLines();
     showUsage();
     open();

@@ -1,6 +1,7 @@
 // The page's words. A key that one language lacks shows as itself, which the browser check looks for.
 export const WORDS = {
   ja: {
+    with_serial: (product) => `${product}（シリアルあり）`,
     title: "デモ",
     lead: "左のスイッチでテナント・通信・時計を変えると、kintone の利用者と管理者に見えるもの、プラグインが保持するもの、このシステムに残るものが分かります。",
     outbox: "送信箱", news: "お知らせ", keys: "公開鍵",
@@ -23,12 +24,13 @@ export const WORDS = {
     no_lease: "まだ何も保持していません。",
     span_valid: "有効期間", span_grace: "猶予期間", span_suspended: "停止", span_offline: "オフラインで使える期間",
     kept: "保存されている内容", claims: "リースの内容（署名済み）", header: "ヘッダー",
-    col_time: "時刻", col_method: "方法", col_domain: "テナント", col_product: "製品", col_code: "結果", col_status: "状態",
+    col_time: "時刻", col_method: "方法", col_domain: "テナント", col_product: "製品", col_code: "結果", col_status: "ステータス",
     col_reason: "理由", col_network: "発信元", col_ms: "DB ms", col_requests: "回数", col_codes: "内訳",
     no_lines: "まだアクセスがありません。", no_usage: "まだ集計がありません。", failed: "操作できませんでした: ",
     not_reached: "tegata dev につながりません。動いていますか？",
   },
   en: {
+    with_serial: (product) => `${product}, with its serial`,
     title: "demo",
     lead: "Switch tenant, network and clocks on the left, and see what kintone's users and administrators see, what the plug-in keeps, and what it leaves behind here.",
     outbox: "Outbox", news: "News", keys: "Public keys",
