@@ -554,6 +554,18 @@ async fn a_copy_that_cannot_be_read_gives_503_and_never_valid() {
         tried += 1;
     }
     assert!(tried > 50, "{tried}");
+    // A write of the licence mends it, as long as it does not say that it is another product's.
+    for (at, damaged) in ["2026-11-24T01:00:00Z", "2026-11-24T02:00:00Z"]
+        .into_iter()
+        .zip([None, Some(AttributeValue::S("?".to_owned()))])
+    {
+        let mut item = whole.clone();
+        item.remove("license");
+        item.extend(damaged.map(|facts| ("license".to_owned(), facts)));
+        fixture.put_raw(item).await;
+        fixture.write(&valid(), at).await;
+        assert_eq!(fixture.ask(&event(POST)).await.status, 200);
+    }
     // One that says another tenant's licence, or another plug-in's.
     let mut stray = whole.clone();
     stray.extend(

@@ -309,6 +309,18 @@ fn print(plan: &Plan) {
     if added > SHOWN {
         say!("… and {} more to add", added - SHOWN);
     }
+    for missing in &plan.licenses.missing {
+        let style = anstyle::AnsiColor::Yellow.on_default();
+        let licenses::Missing {
+            domain,
+            product,
+            code,
+        } = missing;
+        say!(
+            "{style}not in the file{style:#} {domain} {product}: {code} here; if its row was \
+             deleted: tegata license suspend {domain} {product}"
+        );
+    }
     for refusal in plan.refused() {
         let style = anstyle::AnsiColor::Red.on_default();
         say!("{style}refused{style:#} {refusal}");
@@ -386,6 +398,7 @@ fn conclude(
             "failed": failed,
             "changes": changes.collect::<Vec<Value>>(),
             "refused": refused.collect::<Vec<Value>>(),
+            "missing": licenses.missing,
         }));
     }
     for (what, counts) in [("customers", of_customers), ("contracts", of_licenses)] {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use serde::Serialize;
 use tegata_common::calendar;
 use tegata_common::customer::CustomerId;
 use tegata_common::domain::Domain;
@@ -101,6 +102,16 @@ pub(super) struct Planned {
     pub(super) writes: Vec<LicenseWrite>,
     pub(super) unchanged: usize,
     pub(super) refused: Vec<Refusal>,
+    /// What is there, and is not in a file that should have all.
+    pub(super) missing: Vec<Missing>,
+}
+
+/// A licence that a file does not have.
+#[derive(Debug, Serialize)]
+pub(super) struct Missing {
+    pub(super) domain: Domain,
+    pub(super) product: ProductSlug,
+    pub(super) code: &'static str,
 }
 
 /// A row that could be read.

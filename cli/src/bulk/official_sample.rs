@@ -1,6 +1,6 @@
 //! The table of Cybozu's official licence sample: a tenant, a kintone plug-in id, and a last day.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -8,18 +8,24 @@ use clap::Args;
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tegata_common::calendar;
 use tegata_common::domain::Domain;
-use tegata_common::license::{Kind, LastDay, License};
+use tegata_common::lease::SignedLicense;
+use tegata_common::license::{Code, Kind, LastDay, License};
 use tegata_common::product::{KintonePluginId, Product, ProductSlug};
 use tegata_common::serial::Serial;
+use tegata_common::table::{Revision, Stored};
 
 use super::import::stored;
-use super::licenses::{self, LicenseWrite};
+use super::licenses::{self, LicenseWrite, Missing};
 use super::serials::Serials;
 use super::sheet::{self, Encoding, Refusal, Row, Sheet};
 use crate::change;
 use crate::license::BillingArg;
 use crate::place::Place;
+
+/// The changes after which a contract is as an import made it.
+const BY_ITSELF: [&str; 4] = ["import", "update-plugin-ids", "renew", "resign"];
 
 const DOMAIN: &str = "domain";
 const PLUGIN_ID: &str = "pluginId";
@@ -36,13 +42,14 @@ pub(super) struct SampleArgs {
     /// and product that say the same become one.
     #[arg(long, value_name = "FILE", conflicts_with = "files")]
     pub(super) from_kintone_sample: Option<PathBuf>,
-    /// With --from-kintone-sample: the length of the contracts' terms.
+    /// With --from-kintone-sample: the length of new contracts' terms.
     #[arg(long, value_enum, default_value = "yearly", conflicts_with = "files")]
     billing: BillingArg,
-    /// With --from-kintone-sample: the number of users of each. The default limits nobody.
+    /// With --from-kintone-sample: the number of users of new contracts. The default limits nobody.
     #[arg(
         long,
         value_name = "NUMBER",
+        value_parser = clap::value_parser!(u32).range(1..),
         default_value = "1000000",
         conflicts_with = "files"
     )]
@@ -119,10 +126,11 @@ pub(super) async fn plan(
     }
     let keys = wanted.iter().map(Stated::key);
     let existing = stored(place, keys).await?;
+    planned.missing = missing(place, &wanted).await?;
     for row in wanted {
         let before = existing.get(&row.key());
-        let license = match before.map(|before| &before.value.license) {
-            Some(license) => changed(&sheet, &row, license, args, place),
+        let license = match before {
+            Some(stored) => changed(&sheet, &row, stored, args, place),
             None => issued(&sheet, &row, args, serials, place),
         };
         let license = match license {
@@ -154,6 +162,35 @@ pub(super) async fn plan(
     Ok(planned)
 }
 
+/// The licences that the sample's plug-ins can use, of the file's products, of tenants that the file
+/// does not have. In the sample a licence is taken away by deleting its row.
+async fn missing(place: &Place, wanted: &[Stated<'_>]) -> anyhow::Result<Vec<Missing>> {
+    let stated: HashSet<_> = wanted.iter().map(Stated::key).collect();
+    let products: HashSet<_> = wanted.iter().map(|row| &row.product.slug).collect();
+    let mut missing = Vec::new();
+    for stored in place.licenses.all().await?.licenses {
+        let license = stored.value.license.as_of(place.now)?;
+        let code = license.code_at(place.now);
+        let is_of_use = matches!(code, Code::Valid | Code::Grace);
+        let key = (license.domain.clone(), license.product.clone());
+        if is_of_use
+            && products.contains(&license.product)
+            && !license.open_plugin_ids().is_empty()
+            && !stated.contains(&key)
+        {
+            let (domain, product) = key;
+            let code = code.as_str();
+            missing.push(Missing {
+                domain,
+                product,
+                code,
+            });
+        }
+    }
+    missing.sort_by(|a, b| (&a.domain, &a.product).cmp(&(&b.domain, &b.product)));
+    Ok(missing)
+}
+
 fn read<'s>(
     sheet: &Sheet,
     row: &'s Row,
@@ -162,9 +199,12 @@ fn read<'s>(
 ) -> Result<Stated<'s>, Refusal> {
     sheet.check_width(row)?;
     let text = |column| sheet.cell(row, column).unwrap_or("");
-    let refuse = |column: &str, reason: &dyn std::fmt::Display| sheet.refuse(row, column, reason);
     let domain = place.bases.canonicalize(text(DOMAIN));
-    let domain = domain.map_err(|error| refuse(DOMAIN, &error))?;
+    let domain = domain.map_err(|error| sheet.refuse(row, DOMAIN, error))?;
+    // With the tenant: a scan's JSON may be a single line.
+    let refuse = |column: &str, reason: &dyn std::fmt::Display| {
+        sheet.refuse(row, column, format!("{domain}: {reason}"))
+    };
     let id: KintonePluginId = text(PLUGIN_ID)
         .parse()
         .map_err(|error| refuse(PLUGIN_ID, &error))?;
@@ -181,8 +221,11 @@ fn read<'s>(
         );
         return Err(refuse(PLUGIN_ID, &reason));
     }
-    let last_day = licenses::date(text(EXPIRATION_DATE))
-        .ok_or_else(|| refuse(EXPIRATION_DATE, &"expected a date such as 2026-11-30"))?;
+    let written = text(EXPIRATION_DATE);
+    let last_day = licenses::date(written).ok_or_else(|| {
+        let reason = format!("expected a date such as 2026-11-30, not {written:?}");
+        refuse(EXPIRATION_DATE, &reason)
+    })?;
     Ok(Stated {
         row,
         domain,
@@ -222,12 +265,14 @@ fn issued(
 fn changed(
     sheet: &Sheet,
     row: &Stated<'_>,
-    license: &License,
+    stored: &Stored<SignedLicense>,
     args: &SampleArgs,
     place: &Place,
 ) -> Result<License, Refusal> {
-    let refuse =
-        |column: &str, reason: &dyn std::fmt::Display| Err(sheet.refuse(row.row, column, reason));
+    let license = &stored.value.license;
+    let refuse = |column: &str, reason: &dyn std::fmt::Display| {
+        Err(sheet.refuse(row.row, column, format!("{}: {reason}", row.domain)))
+    };
     if license.name().is_none_or(|name| name.until.is_some()) {
         let reason = "a contract leaves it or has left it; see `tegata license show`";
         return refuse(DOMAIN, &reason);
@@ -236,9 +281,19 @@ fn changed(
         Ok(current) => current,
         Err(error) => return refuse(EXPIRATION_DATE, &error),
     };
+    let today = calendar::date_of(place.now, &current.policy);
+    let goes_on = args.renews && row.last_day >= today;
     let mut changed = match (current.kind, current.ends_on) {
-        (_, Some(last_day)) if last_day == row.last_day => current,
-        (Kind::Paid, None) if args.renews => current,
+        (_, Some(last_day)) if last_day == row.last_day && !goes_on => current,
+        (Kind::Paid, None) if goes_on => current,
+        (Kind::Paid, None) if args.renews => {
+            if !current.may_be_of_last_day(row.last_day) {
+                let reason = "that day has passed, and the contract that the tenant has here \
+                              renews by itself; `tegata license cancel` ends it";
+                return refuse(EXPIRATION_DATE, &reason);
+            }
+            current
+        }
         (Kind::Paid, None) => {
             let reason = "the tenant has a contract that renews by itself; --renews leaves it as \
                           it is, and `tegata license cancel` ends it";
@@ -249,10 +304,19 @@ fn changed(
                           convert`";
             return refuse(EXPIRATION_DATE, &reason);
         }
-        (Kind::Paid, Some(_)) => match current.with_last_day(row.last_day, place.now) {
-            Ok(changed) => changed,
-            Err(error) => return refuse(EXPIRATION_DATE, &error),
-        },
+        (Kind::Paid, Some(_)) => {
+            // What an operator did here since then is not undone by an older table.
+            let Revision { at, by, change, .. } = &stored.revision;
+            if !BY_ITSELF.contains(&change.as_str()) {
+                let at = place.local_time(*at);
+                let reason = format!("the contract was changed here ({change}, {at}, by {by})");
+                return refuse(EXPIRATION_DATE, &reason);
+            }
+            match current.with_last_day(row.last_day, args.renews, place.now) {
+                Ok(changed) => changed,
+                Err(error) => return refuse(EXPIRATION_DATE, &error),
+            }
+        }
     };
     // Without them the sample's plug-ins would not find it.
     changed
@@ -266,7 +330,7 @@ fn read_file(path: &Path, encoding: Option<Encoding>) -> anyhow::Result<Sheet> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let file = path.display().to_string();
     let text = sheet::decode(&bytes, encoding).with_context(|| file.clone())?;
-    let sheet = match text.trim_start().starts_with('{') {
+    let sheet = match text.trim_start().starts_with(['{', '[']) {
         true => read_items(file, &text)?,
         false => Sheet::parse(file, &text)?,
     };
@@ -316,6 +380,10 @@ fn read_items(file: String, text: &str) -> anyhow::Result<Sheet> {
             bail!("{file}: the scan is not whole: it was limited, and says where to go on");
         }
         Ok(scan) => items = scan.items,
+        // The items alone.
+        Err(_) if text.trim_start().starts_with('[') => {
+            items = serde_json::from_str(text).with_context(|| file.clone())?;
+        }
         Err(of_scan) => {
             for line in text.lines().filter(|line| !line.trim().is_empty()) {
                 let exported: Result<Exported<'_>, _> = serde_json::from_str(line);
@@ -327,7 +395,7 @@ fn read_items(file: String, text: &str) -> anyhow::Result<Sheet> {
                         });
                     }
                     Err(error) => {
-                        let number = line_of(text, line);
+                        let number = Lines::of(text).reach(line);
                         return Err(error).with_context(|| format!("{file} line {number}"));
                     }
                 }
@@ -336,8 +404,9 @@ fn read_items(file: String, text: &str) -> anyhow::Result<Sheet> {
     }
     let columns = [DOMAIN, PLUGIN_ID, EXPIRATION_DATE];
     let mut rows = Vec::with_capacity(items.len());
+    let mut lines = Lines::of(text);
     for item in items {
-        let line = line_of(text, item.get());
+        let line = lines.reach(item.get());
         let mut attributes: HashMap<String, Attribute> = serde_json::from_str(item.get())
             .with_context(|| format!("{file} line {line}: not an item of DynamoDB's"))?;
         let cells = columns.map(|column| {
@@ -349,12 +418,28 @@ fn read_items(file: String, text: &str) -> anyhow::Result<Sheet> {
     Ok(Sheet::of_rows(file, &columns, rows))
 }
 
-/// The line of a part of a text.
-fn line_of(text: &str, part: &str) -> u64 {
-    let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-    let before = text.as_bytes().iter().take(offset);
-    let feeds = before.filter(|byte| **byte == b'\n').count();
-    u64::try_from(feeds).unwrap_or(u64::MAX).saturating_add(1)
+/// The lines of a text's parts, which are asked for in their order.
+struct Lines<'a> {
+    text: &'a str,
+    offset: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        let (offset, line) = (0, 1);
+        Self { text, offset, line }
+    }
+
+    /// The line that a part begins in.
+    fn reach(&mut self, part: &str) -> u64 {
+        let offset = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
+        let between = self.text.as_bytes().get(self.offset..offset);
+        let feeds = between.unwrap_or_default().iter().filter(|b| **b == b'\n');
+        self.line += feeds.count() as u64;
+        self.offset = offset;
+        self.line
+    }
 }
 
 #[cfg(test)]
@@ -400,6 +485,11 @@ mod tests {
 "#;
         assert_eq!(cells(export), [(1, one), (3, two)]);
         assert_eq!(cells(r#"{"Items":[]}"#), []);
+        let items = "[\n{\"domain\":{\"S\":\"one.cybozu.com\"}},\n{}\n]";
+        assert_eq!(
+            cells(items),
+            [(2, row("one.cybozu.com", "", "")), (3, row("", "", ""))]
+        );
     }
 
     #[test]

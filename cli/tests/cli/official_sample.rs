@@ -160,6 +160,95 @@ fn contracts_can_be_imported_to_go_on() {
 }
 
 #[test]
+fn a_row_that_was_deleted_is_named() {
+    let tegata = place();
+    let file = tegata.file("table.csv", &table());
+    tegata.json(&["import", "--from-kintone-sample", &file]);
+    let rows: Vec<String> = table()
+        .lines()
+        .filter(|row| !row.contains("yesterday.") && !row.contains("ended."))
+        .map(str::to_owned)
+        .collect();
+    let fewer = tegata.file("fewer.csv", &rows.join("\n"));
+    let again = tegata.text(&["import", "--from-kintone-sample", &fewer, "--dry-run"]);
+    assert!(
+        again.contains(
+            "not in the file yesterday.cybozu.com sheet: GRACE here; if its row was deleted: \
+             tegata license suspend yesterday.cybozu.com sheet\n"
+        ),
+        "{again}"
+    );
+    let again = tegata.json(&["import", "--from-kintone-sample", &fewer]);
+    assert_eq!(
+        again["missing"],
+        json!([{ "domain": "yesterday.cybozu.com", "product": "sheet", "code": "GRACE" }])
+    );
+    tegata.json(&["license", "suspend", "yesterday.cybozu.com", "sheet"]);
+    let again = tegata.json(&["import", "--from-kintone-sample", &fewer]);
+    assert_eq!(again["missing"], json!([]));
+}
+
+#[test]
+fn a_later_table_is_followed_unless_it_contradicts_what_was_done_here() {
+    let tegata = place();
+    let import = |day: &str, renews: bool| {
+        let table = format!("domain,pluginId,expirationDate\none.cybozu.com,{ID},{day}\n");
+        let file = tegata.file("one.csv", &table);
+        let mut import = vec!["import", "--from-kintone-sample", &file];
+        import.extend(renews.then_some("--renews"));
+        tegata.run(&import)
+    };
+    let ends_on = || show(&tegata, "one.cybozu.com")["ends_on"].clone();
+    assert!(import("2026-11-01", true).status.success());
+    assert_eq!(ends_on(), "2026-11-01");
+    // Prolonged, it goes on by itself, as it was wished.
+    assert!(import("2027-10-10", true).status.success());
+    assert_eq!(ends_on(), Value::Null);
+    // An operator's cancellation is not undone by an older table.
+    tegata.json(&["license", "cancel", "one.cybozu.com", "sheet"]);
+    let cancelled = ends_on();
+    assert_eq!(cancelled, "2027-10-31");
+    for renews in [true, false] {
+        let refused = import("2027-10-10", renews);
+        assert_eq!(refused.status.code(), Some(1));
+        let text = String::from_utf8(refused.stdout).unwrap();
+        assert!(
+            text.contains("the contract was changed here (cancel, "),
+            "{text}"
+        );
+    }
+    assert_eq!(ends_on(), cancelled);
+}
+
+#[test]
+fn what_has_ended_in_the_old_table_does_not_go_on_here_without_a_word() {
+    let tegata = place();
+    let table = |day: &str| {
+        let table = format!("domain,pluginId,expirationDate\none.cybozu.com,{ID},{day}\n");
+        tegata.file("one.csv", &table)
+    };
+    tegata.json(&[
+        "import",
+        "--from-kintone-sample",
+        &table("2027-03-15"),
+        "--renews",
+    ]);
+    let again = [
+        "import",
+        "--from-kintone-sample",
+        &table("2026-11-01"),
+        "--renews",
+    ];
+    let refused = tegata.run(&again);
+    assert_eq!(refused.status.code(), Some(1));
+    let text = String::from_utf8(refused.stdout).unwrap();
+    assert!(
+        text.contains("one.cybozu.com: that day has passed"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_is_wrong_is_refused_with_line_and_column_and_nothing_is_written() {
     let tegata = place();
     let rows = format!(
@@ -188,11 +277,11 @@ fn what_is_wrong_is_refused_with_line_and_column_and_nothing_is_written() {
         refused,
         [
             "table.csv line 3, column 1 (domain): the domain is not below cybozu.com, kintone.com, cybozu.cn or a configured development domain",
-            "table.csv line 4, column 2 (pluginId): a kintone plug-in id is 32 letters from a to p",
-            "table.csv line 5, column 2 (pluginId): no product of the catalogue has it: put it into kintone_plugin_ids in products.toml, then `tegata product apply`",
-            "table.csv line 6, column 2 (pluginId): gantt requires a serial, which the sample's plug-ins do not send: they would be told that there is no licence",
-            "table.csv line 7, column 3 (expirationDate): expected a date such as 2026-11-30",
-            "table.csv line 8, column 3 (expirationDate): expected a date such as 2026-11-30",
+            "table.csv line 4, column 2 (pluginId): aaa.cybozu.com: a kintone plug-in id is 32 letters from a to p",
+            "table.csv line 5, column 2 (pluginId): bbb.cybozu.com: no product of the catalogue has it: put it into kintone_plugin_ids in products.toml, then `tegata product apply`",
+            "table.csv line 6, column 2 (pluginId): ccc.cybozu.com: gantt requires a serial, which the sample's plug-ins do not send: they would be told that there is no licence",
+            "table.csv line 7, column 3 (expirationDate): ddd.cybozu.com: expected a date such as 2026-11-30, not \"31.3.2027\"",
+            "table.csv line 8, column 3 (expirationDate): eee.cybozu.com: expected a date such as 2026-11-30, not \"\"",
             "table.csv line 9, column 3 (expirationDate): good.cybozu.com, sheet ends on 2027-03-31 by line 2",
             "table.csv line 10: it has 4 cells, and the header has 3; a comma inside a cell needs quotes",
         ]
@@ -204,7 +293,9 @@ fn what_is_wrong_is_refused_with_line_and_column_and_nothing_is_written() {
     let output = tegata.run(&["import", "--from-kintone-sample", &scan]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
-        text.contains("table.json line 2: pluginId: a kintone plug-in id is 32 letters"),
+        text.contains(
+            "table.json line 2: pluginId: aaa.cybozu.com: a kintone plug-in id is 32 letters"
+        ),
         "{text}"
     );
     for (content, message) in [

@@ -73,8 +73,27 @@ impl License {
         license.as_of(now)?.restated(now)
     }
 
-    /// The contract, which ends on a known day, when that day becomes another.
-    pub fn with_last_day(&self, last_day: Date, now: Timestamp) -> Result<Self, LicenseError> {
+    /// Whether the contract's terms, which renew, reach back to the one that ends with a day's
+    /// month: whether it may have been made of that day.
+    pub fn may_be_of_last_day(&self, last_day: Date) -> bool {
+        let Some(billing) = self.billing else {
+            return false;
+        };
+        let term = term_of(last_day, billing);
+        term.is_ok_and(|term| {
+            self.first_term_on
+                .is_none_or(|first| first <= term.starts_on)
+        })
+    }
+
+    /// The contract, which ends on a known day, when that day becomes another. It goes on after
+    /// that day if it `renews` and the day has not passed.
+    pub fn with_last_day(
+        &self,
+        last_day: Date,
+        renews: bool,
+        now: Timestamp,
+    ) -> Result<Self, LicenseError> {
         let billing = match (self.billing, self.ends_on) {
             (None, _) => return Err(LicenseError::TrialEnds(self.term.ends_on)),
             (Some(_), None) => return Err(LicenseError::NotCancelled),
@@ -84,7 +103,8 @@ impl License {
         license.term = term_of(last_day, billing)?;
         license.first_term_on = self.first_term_on.min(Some(license.term.starts_on));
         license.next_billing = None;
-        license.ends_on = Some(last_day);
+        let today = calendar::date_of(now, &license.policy);
+        license.ends_on = (!renews || last_day < today).then_some(last_day);
         license.as_of(now)?.restated(now)
     }
 }
@@ -197,7 +217,7 @@ mod tests {
     fn the_last_day_can_become_another() {
         let now = at(NOW);
         let license = known("2026-12-31", Billing::Yearly, false);
-        let longer = license.with_last_day("2027-12-15".parse().unwrap(), now);
+        let longer = license.with_last_day("2027-12-15".parse().unwrap(), false, now);
         let longer = longer.unwrap();
         assert_eq!(longer.valid_until, at("2027-12-16T09:00:00+09:00"));
         assert_eq!(longer.term.starts_on.to_string(), "2027-01-01");
@@ -205,11 +225,32 @@ mod tests {
         let day = "2027-12-15".parse().unwrap();
         let renewing = known("2026-12-31", Billing::Yearly, true);
         assert_eq!(
-            renewing.with_last_day(day, now),
+            renewing.with_last_day(day, false, now),
             Err(LicenseError::NotCancelled)
         );
         let trial = super::super::testing::license(Plan::Trial { days: 5 });
-        assert!(trial.with_last_day(day, now).is_err());
+        assert!(trial.with_last_day(day, false, now).is_err());
+        let on = license.with_last_day(day, true, now).unwrap();
+        assert_eq!(
+            (on.ends_on, on.term.ends_on.to_string()),
+            (None, "2027-12-31".to_owned())
+        );
+        let past = "2026-11-01".parse().unwrap();
+        let ended = license.with_last_day(past, true, now).unwrap();
+        assert_eq!(ended.ends_on, Some(past));
+        // Of the day it was made of, however often it has renewed; not of an earlier one.
+        let later = renewing.as_of(at("2029-06-01T00:00:00Z")).unwrap();
+        for (day, may_be) in [
+            ("2026-12-31", true),
+            ("2026-12-01", true),
+            ("2026-11-01", false),
+        ] {
+            assert_eq!(
+                later.may_be_of_last_day(day.parse().unwrap()),
+                may_be,
+                "{day}"
+            );
+        }
         // Taken back, it goes on in whole terms; bought again after its end, from the next month.
         let on = license.continued(now).unwrap();
         assert_eq!(on.valid_until, at("2027-01-01T09:00:00+09:00"));

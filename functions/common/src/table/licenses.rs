@@ -320,7 +320,9 @@ impl Licenses {
 
 /// A copy is never taken from another product's licence, whatever the catalogue says. Which
 /// version of its own licence it repeats is that licence's condition, in the same transaction.
-const OF_THIS_PRODUCT: &str = "attribute_not_exists(#partition) OR #license.#product = :product";
+/// What is there and names no product is damaged, and is anybody's to mend.
+const OF_THIS_PRODUCT: &str = "attribute_not_exists(#partition) OR \
+     attribute_not_exists(#license.#product) OR #license.#product = :product";
 
 fn names_of_product() -> HashMap<String, String> {
     [
