@@ -11,8 +11,8 @@ use http::header::{
     RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tegata_common::access;
 use tegata_common::aws::TrustError;
 use tegata_common::lease::SignedLicense;
@@ -203,21 +203,7 @@ fn answer_in_full(request: &Request, read: Read, now: Timestamp, mut line: Acces
         // The plug-in can use the answer, but keep nothing of it: leases are not being renewed.
         line.reason = Some("lease_ended".to_owned());
     }
-    let Ok(body) = serde_json::to_string(&answer) else {
-        let retry_after = RETRY_ITEM;
-        return fail(
-            Door::Api,
-            Problem::Unavailable { retry_after },
-            origin,
-            line,
-        );
-    };
-    line.code = answer.code.as_str();
-    let mut headers = headers(origin);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let cached = HeaderValue::from_static("private, max-age=300");
-    headers.insert(CACHE_CONTROL, cached);
-    finish(200, headers, Some(body), line)
+    tell(Door::Api, answer.code, &answer, origin, line)
 }
 
 /// The answer in the official sample's form, from a licence's copy under a kintone plug-in id.
@@ -233,19 +219,31 @@ fn answer_as_the_sample(
         Err(problem) => return fail(Door::Sample, problem, origin, line),
     };
     let code = license.code_at(now);
-    let Ok(body) = serde_json::to_string(&sample::Answer::of(&license, now, code)) else {
+    let answer = sample::Answer::of(&license, now, code);
+    tell(Door::Sample, code, &answer, origin, line)
+}
+
+/// The answer about a licence, as a door gives it.
+fn tell(
+    door: Door,
+    code: Code,
+    answer: &impl Serialize,
+    origin: Option<&AllowedOrigin>,
+    mut line: AccessLine,
+) -> Answered {
+    let Ok(body) = serde_json::to_string(answer) else {
         let retry_after = RETRY_ITEM;
-        return fail(
-            Door::Sample,
-            Problem::Unavailable { retry_after },
-            origin,
-            line,
-        );
+        return fail(door, Problem::Unavailable { retry_after }, origin, line);
     };
     line.code = code.as_str();
     let mut headers = headers(origin);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let cached = match door {
+        Door::Api => "private, max-age=300",
+        // Nobody keeps what a POST is answered.
+        Door::Sample => "no-store",
+    };
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cached));
     finish(200, headers, Some(body), line)
 }
 
