@@ -9,7 +9,7 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 /** What dist/index.js may weigh, gzipped, in bytes. */
-const LIMIT = 4096;
+const LIMIT = 4608;
 
 const here = dirname(fileURLToPath(import.meta.url));
 const check = process.argv.includes("--check");

@@ -14,7 +14,10 @@ const HOUR = 60 * MINUTE;
 /** How long a customer of whom nothing is known works while no answer arrives. */
 const OFFLINE_GRACE = 72 * HOUR;
 
-/** The longest time from one refresh to the next, whatever the answer says: it is not signed. */
+/**
+ * The longest time from one refresh to the next, whatever the answer or a note says: neither is
+ * signed. What a lease that is `VALID` does not vouch for is asked about within the hour.
+ */
 const LONGEST = 48 * HOUR;
 
 /** What is known: the memo, and its lease if that is authentic. */
@@ -98,8 +101,10 @@ export async function checkLicense(options: Options): Promise<License> {
     const time = async (lease?: Claims): Promise<number> => {
       const now = await kintoneNow();
       const memo = load(key);
-      if (!now && estimate(memo) < memo.kintone && !memo.failed) {
-        // The PC's clock was set back, and kintone's cannot be read: the service may know more.
+      if (!now && estimate(memo) < memo.kintone) {
+        // The PC's clock was set back, and kintone's cannot be read: time goes on from the last
+        // reading, and the service may know more.
+        memo.pc = Date.now();
         memo.refresh = 0;
       }
       if (now && !memo.kintone && memo.offline) {
@@ -110,8 +115,18 @@ export async function checkLicense(options: Options): Promise<License> {
       return now ?? Math.max((lease?.iat ?? 0) * 1000, memo.kintone, estimate(memo));
     };
 
-    /** Whether to ask again. A memo that says "in a year" is not the work of this library. */
-    const isDue = ({ refresh }: Memo, now: number) => now >= refresh || refresh > now + LONGEST;
+    /** The longest time until the next request. */
+    const longest = (lease: Claims | undefined, now: number) =>
+      lease && stateAt(lease, now)?.code === "VALID" ? LONGEST : HOUR;
+
+    /**
+     * Whether to ask again. A memo that says "in a year", or that something was missing in a year
+     * from now, is not the work of this library. Readings of kintone's clock differ by a second.
+     */
+    const isDue = ({ refresh, offline, failed }: Memo, now: number, lease: Claims | undefined) =>
+      now >= refresh ||
+      refresh > now + longest(lease, now) ||
+      Math.max(offline, failed) > now + MINUTE;
 
     const conclude = ({ memo, lease, fresh }: Known, now: number): License => {
       const { why } = memo;
@@ -183,13 +198,11 @@ export async function checkLicense(options: Options): Promise<License> {
         if (memo.why !== "no_license" && (!isMissing(why) || isMissing(memo.why))) {
           memo.why = why;
         }
-        if (isMissing(why)) {
-          memo.offline = Math.min(memo.offline || now, now);
-        }
+        memo.offline = Math.min(memo.offline || (isMissing(why) ? now : 0), now);
       } else {
         const wish = Date.parse(answer.refresh_after!) || 0;
         const latest = Math.min(
-          now + (held!.code === "VALID" ? LONGEST : HOUR),
+          now + longest(known.lease, now),
           Date.parse(held!.until!) || Infinity,
         );
         memo.refresh = Math.max(Math.min(wish, latest), now + 5 * MINUTE);
@@ -215,9 +228,9 @@ export async function checkLicense(options: Options): Promise<License> {
     const follow = async (shown: License): Promise<void> => {
       try {
         const now = await time();
-        const claim = () => {
-          const memo = load(key);
-          if (isDue(memo, now)) {
+        const claim = async () => {
+          const { memo, lease } = await recall();
+          if (isDue(memo, now, lease)) {
             // Other tabs find this where there are no locks.
             memo.refresh = now + MINUTE;
             save(key, memo);
@@ -243,17 +256,18 @@ export async function checkLicense(options: Options): Promise<License> {
     const { memo, lease } = known;
     let now = estimate(memo);
     // The PC's clock is good enough where it makes no difference: between the last reading and
-    // the next refresh, if there is one code from the one to the other.
+    // the next refresh, if the plug-in works by one code from the one to the other.
+    const then = lease && stateAt(lease, memo.kintone);
     if (
-      !lease ||
+      !then?.usable ||
       now < memo.kintone ||
-      isDue(memo, now) ||
-      stateAt(lease, memo.kintone)?.code !== stateAt(lease, memo.refresh)?.code
+      isDue(memo, now, lease) ||
+      then.code !== stateAt(lease!, memo.refresh)?.code
     ) {
       now = await time(lease);
     }
     // What does not work anyway waits for the answer, so that whoever has renewed sees it now.
-    if (options.force || (isDue(memo, now) && !(lease && stateAt(lease, now)?.usable))) {
+    if (options.force || (isDue(memo, now, lease) && !(lease && stateAt(lease, now)?.usable))) {
       known = await refresh();
       now = await time(known.lease);
     }

@@ -49,9 +49,8 @@ const TIMEOUT = 8_000;
 /** How many versions of a file are kept. */
 const KEPT = 2;
 
-/** What a kept file is found, checked and forgotten by. */
+/** What a kept file is checked and forgotten by. */
 const INTEGRITY = "x-integrity";
-const VERSION = "x-version";
 const KEPT_AT = "x-kept-at";
 
 /** Each plug-in has a copy of this loader in it: what was loaded is noted where all of them see it. */
@@ -93,14 +92,16 @@ async function load(root: string, wanted: PluginFile): Promise<Loaded> {
     if (!(await run(got, url))) {
       return { ok: false, problem: "forbidden" };
     }
-    void keep(store, root, file, { url, bytes: got, integrity, version });
+    void keep(store, root, file, url, got, integrity);
     return { ok: true, version, source: "cdn", stale: false };
   }
   for (const kept of await recall(store, root, file, version)) {
     // This version is checked by what is asked for, another by what was asked for then.
     const stale = kept.version !== version;
-    if (await isIntact(kept.bytes, stale ? kept.integrity : integrity)) {
-      return (await run(kept.bytes, kept.url))
+    const expected = stale ? kept.response.headers.get(INTEGRITY) : integrity;
+    const bytes = await kept.response.arrayBuffer().catch(() => new ArrayBuffer());
+    if (await isIntact(bytes, expected)) {
+      return (await run(bytes, kept.url))
         ? { ok: true, version: kept.version, source: "cache", stale, problem: got }
         : { ok: false, problem: "forbidden" };
     }
@@ -142,7 +143,7 @@ async function download(url: string, integrity: string, ms: number): Promise<Arr
   return problem;
 }
 
-async function isIntact(bytes: ArrayBuffer, integrity: string): Promise<boolean> {
+async function isIntact(bytes: ArrayBuffer, integrity: string | null): Promise<boolean> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-384", bytes));
   return integrity === `sha384-${btoa(String.fromCharCode(...digest))}`;
 }
@@ -170,44 +171,57 @@ async function run(bytes: ArrayBuffer, url: string): Promise<boolean> {
 
 interface Kept {
   url: string;
-  bytes: ArrayBuffer;
-  integrity: string;
+  /** By its address: headers are as easily written as the file. */
   version: string;
+  /** When it was loaded; `NEVER` if it cannot have been then. */
+  at: number;
+  response: Response;
 }
 
+/**
+ * The time of a file that says that it was kept in the future. The loader has not kept it, or a clock
+ * was wrong: it runs for its pinned integrity only, and is forgotten by the next file that is loaded.
+ */
+const NEVER = -1;
+
 /** Keeps a file, and forgets all but the newest of its name. Keeping is a favour: it may fail. */
-async function keep(store: string, root: string, file: string, kept: Kept): Promise<void> {
+async function keep(
+  store: string,
+  root: string,
+  file: string,
+  url: string,
+  bytes: ArrayBuffer,
+  integrity: string,
+): Promise<void> {
   try {
-    const { url, bytes, integrity, version } = kept;
     const cache = await caches.open(store);
-    const [newest] = await list(cache, root, file);
+    const forget = (all: Kept[]) => Promise.all(all.map((kept) => cache.delete(kept.url)));
+    const all = await list(cache, root, file);
+    const others = all.filter((kept) => kept.url !== url);
+    await forget(others.filter(({ at }) => at === NEVER));
+    const [newest] = all;
+    const isKept =
+      newest?.url === url &&
+      newest.at !== NEVER &&
+      (await isIntact(await newest.response.arrayBuffer(), integrity));
     // Mostly nothing has changed since the page before.
-    if (newest?.[0] === url && (await isIntact(await newest[1].arrayBuffer(), integrity))) {
-      return;
+    if (!isKept) {
+      // In place of what is there, which stays if there is no room.
+      const headers = { [INTEGRITY]: integrity, [KEPT_AT]: `${Date.now()}` };
+      await cache.put(url, new Response(bytes, { headers }));
     }
-    // In place of what is there, which stays if there is no room.
-    const headers = { [INTEGRITY]: integrity, [VERSION]: version, [KEPT_AT]: `${Date.now()}` };
-    await cache.put(url, new Response(bytes, { headers }));
-    const others = (await list(cache, root, file)).filter(([other]) => other !== url);
-    await Promise.all(others.slice(KEPT - 1).map(([other]) => cache.delete(other)));
+    await forget(others.slice(KEPT - 1));
   } catch {
     // Blocked or full.
   }
 }
 
-/** What is kept of a file: this version first, then the others, the newest first. */
+/** What may run of what is kept of a file: this version first, then the others, the newest first. */
 async function recall(store: string, root: string, file: string, version: string): Promise<Kept[]> {
   try {
     const all = await list(await caches.open(store), root, file);
-    const found = await Promise.all(
-      all.map(async ([url, response]) => ({
-        url,
-        bytes: await response.arrayBuffer(),
-        integrity: response.headers.get(INTEGRITY) ?? "",
-        version: response.headers.get(VERSION) ?? "",
-      })),
-    );
-    return found.sort((a, b) => Number(b.version === version) - Number(a.version === version));
+    const isWanted = (kept: Kept) => kept.version === version;
+    return [...all.filter(isWanted), ...all.filter((kept) => !isWanted(kept) && kept.at !== NEVER)];
   } catch {
     // Blocked, or none.
     return [];
@@ -215,17 +229,18 @@ async function recall(store: string, root: string, file: string, version: string
 }
 
 /** The kept versions of a file, `ROOT/VERSION/FILE`, the newest first. */
-async function list(cache: Cache, root: string, file: string): Promise<[string, Response][]> {
-  const found: [string, Response][] = [];
+async function list(cache: Cache, root: string, file: string): Promise<Kept[]> {
+  const found: Kept[] = [];
   for (const { url } of await cache.keys()) {
-    const below = url.startsWith(root) && url.slice(root.length);
-    const response =
-      below && below.slice(below.indexOf("/") + 1) === file && (await cache.match(url));
+    const below = url.startsWith(root) ? url.slice(root.length) : "";
+    const end = below.indexOf("/");
+    const response = end > 0 && below.slice(end + 1) === file && (await cache.match(url));
     if (response) {
-      found.push([url, response]);
+      const at = Number(response.headers.get(KEPT_AT));
+      const isPast = at >= 0 && at <= Date.now();
+      found.push({ url, version: below.slice(0, end), at: isPast ? at : NEVER, response });
     }
   }
   // Not the order of keys: not every browser moves what is put again to the end.
-  const at = ([, { headers }]: [string, Response]) => Number(headers.get(KEPT_AT));
-  return found.sort((a, b) => at(b) - at(a));
+  return found.sort((a, b) => b.at - a.at);
 }

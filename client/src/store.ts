@@ -26,14 +26,21 @@ export type Memo = typeof BLANK;
 /** What could not be stored, for this page. */
 const memory = new Map<string, string>();
 
+/** Whether it can be this library's: JSON has 1e999, and a reason is shown to people. */
+const isSound = (name: string, value: unknown) =>
+  typeof value === "number"
+    ? Number.isFinite(value)
+    : name !== "why" || /^[a-z_]{0,13}$/.test(value as string);
+
 /** The memo; a blank one, wholly or in part, for what is absent or corrupt. */
 export function load(key: string): Memo {
   const memo: Memo = { ...BLANK };
   try {
     const stored = JSON.parse(memory.get(key) ?? localStorage.getItem(key)!);
     for (const name in BLANK) {
-      if (typeof stored[name] === typeof memo[name as keyof Memo]) {
-        Object.assign(memo, { [name]: stored[name] });
+      const value = stored[name];
+      if (typeof value === typeof memo[name as keyof Memo] && isSound(name, value)) {
+        Object.assign(memo, { [name]: value });
       }
     }
   } catch {

@@ -8,8 +8,8 @@ import { expect, it } from "vitest";
 const dist = new URL("../dist/", import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, dist), "utf8");
 
-it("the module weighs no more than 4 KB gzipped, messages included", () => {
-  expect(gzipSync(read("index.js"), { level: 9 }).length).toBeLessThanOrEqual(4096);
+it("the module weighs no more than 4.5 KB gzipped, messages included", () => {
+  expect(gzipSync(read("index.js"), { level: 9 }).length).toBeLessThanOrEqual(4608);
   expect(read("index.js")).toContain("管理者にお問い合わせください。");
 });
 

@@ -291,6 +291,74 @@ describe("what is kept", () => {
     expect(ran).toEqual([]);
   });
 
+  describe("and was not by the loader", () => {
+    const AT = "x-kept-at";
+    const soon = () => Date.now() + 5_000;
+    const YEARS = 300_000_000_000;
+    /** A file with its own hash, under a version of its own. */
+    const plant = (version: string, at: unknown, headers: Record<string, string> = {}) => {
+      const all = { [INTEGRITY]: hash("evil"), "x-version": version, [AT]: `${at}`, ...headers };
+      const cache = storage.get("tegata/sheet") ?? new Map<string, Response>();
+      storage.set("tegata/sheet", cache.set(url(version), new Response("evil", { headers: all })));
+    };
+
+    test.each([
+      ["in years", () => Date.now() + YEARS],
+      ["before the next page", soon],
+      ["without end", () => "Infinity"],
+      ["9e99", () => 9e99],
+      ["never", () => "never"],
+      ["an empty text", () => ""],
+      ["before it", () => 0],
+      ["a hexadecimal number", () => "0xffffffffffff"],
+    ])("does not run after a file was loaded: kept %s", async (_, at) => {
+      await load(pinned("1.9.0"));
+      plant("9.9.9", at());
+      expect(await load(pinned("1.9.0"))).toMatchObject({ source: "cdn" });
+      cdn("down");
+      expect(await load(pinned("1.10.0"))).toMatchObject({ version: "1.9.0", stale: true });
+      expect(ran).toEqual([script("1.9.0")]);
+    });
+
+    test("does not run at all, nor stay, if it says that it was kept in the future", async () => {
+      cdn("down");
+      plant("9.9.9", Date.now() + YEARS);
+      expect(await load(pinned("1.9.0"))).toEqual({ ok: false, problem: "unreachable" });
+      expect(ran).toEqual([]);
+      cdn();
+      await load(pinned("1.9.0"));
+      expect(kept()).toEqual([url("1.9.0")]);
+    });
+
+    test("does not stay when two versions were loaded after it, whatever it says", async () => {
+      for (const at of [0, Date.now(), Date.now() + YEARS, "never"]) {
+        plant("9.9.9", at);
+        await load(pinned("1.8.0"));
+        await load(pinned("1.9.0"));
+        expect(kept(), `${at}`).toEqual([url("1.8.0"), url("1.9.0")]);
+      }
+    });
+
+    test("the wanted version runs by its pinned hash, though a clock was wrong when it was kept", async () => {
+      vi.setSystemTime(Date.now() + YEARS);
+      await load(pinned("1.9.0"));
+      vi.setSystemTime(Date.now() - YEARS);
+      cdn("down");
+      expect(await load(pinned("1.9.0"))).toMatchObject({ version: "1.9.0", stale: false });
+      cdn();
+      await load(pinned("1.9.0"));
+      cdn("down");
+      expect(await load(pinned("1.10.0"))).toMatchObject({ version: "1.9.0", stale: true });
+    });
+
+    test("its version is that of its address", async () => {
+      cdn("down");
+      plant("9.9.9", 0, { "x-version": "1.9.0" });
+      expect(await load(pinned("1.9.0"))).toMatchObject({ version: "9.9.9", stale: true });
+      expect(await load(pinned("9.9.9"))).toEqual({ ok: false, problem: "unreachable" });
+    });
+  });
+
   test("the storage is full: the file runs, and what was kept stays", async () => {
     await load(pinned("1.8.0"));
     full = true;

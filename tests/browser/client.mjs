@@ -204,7 +204,7 @@ function expectThat(name, isRight, got) {
   rows.push({ name, got: String(got), isRight, wanted: "" });
 }
 
-const groups = { codes, outages, lies, rotation, clocks, browsers, speed };
+const groups = { codes, outages, lies, notes, rotation, clocks, browsers, speed };
 try {
   for (const [name, group] of Object.entries(groups)) {
     if (!process.argv[3] || process.argv[3] === name) await group();
@@ -363,6 +363,50 @@ async function lies() {
   await customer.view();
   expect("resumed", await customer.check(), { code: "VALID", usable: true });
   await customer.close();
+}
+
+// A note that another script of the page has written: for the tenant's own lease, or with none.
+async function notes() {
+  const now = Date.now();
+  const plant = async (customer, note) => {
+    const page = await customer.open();
+    await page.evaluate(([key, text]) => localStorage.setItem(key, text), [`tegata/1/sheet/${customer.domain}`, JSON.stringify(note)]);
+    await page.close();
+  };
+  const clock = { kintone: now, pc: now };
+  for (const [name, note] of Object.entries({
+    "silent since a day to come": { why: "offline", offline: 8e15, refresh: now + 47 * HOUR },
+    "silent, asked again in two days": { ...clock, why: "offline", offline: now, refresh: now + 47 * HOUR },
+    "no licence": { ...clock, why: "no_license", refresh: now + 47 * HOUR },
+    "forged": { ...clock, why: "forged", failed: now + 10 * YEAR, refresh: now + 47 * HOUR },
+    "in another year": { kintone: now + 10 * YEAR, pc: now, why: "no_license", refresh: now + 10 * YEAR + HOUR / 2 },
+    "a PC in another year": { kintone: now, pc: 8e15, why: "offline", offline: now, refresh: now + HOUR / 2 },
+  })) {
+    for (const domain of ["example.cybozu.com", "stranger.cybozu.com", "expired.cybozu.com"]) {
+      const customer = await Customer.at(domain);
+      // A lease by which the plug-in does not work changes nothing.
+      await plant(customer, { ...note, lease: domain.startsWith("expired") ? (await leaseOf(domain)).lease : "" });
+      await customer.view();
+      customer.pass(HOUR);
+      const [code, usable] = { exa: ["VALID", true], str: ["NOT_FOUND", false], exp: ["EXPIRED", false] }[domain.slice(0, 3)];
+      expect(`a note (${name}): ${domain.split(".")[0]}, an hour later`, await customer.check(), { code, usable });
+      expectThat(`a note (${name}): ${domain.split(".")[0]} was asked about`, customer.asked > 0, `${customer.asked} requests`);
+      await customer.close();
+    }
+    const silent = await Customer.at("stranger.cybozu.com", { network: "down" });
+    await plant(silent, note);
+    for (const hour of [0, 24, 48]) {
+      await silent.view();
+      silent.pass(24 * HOUR + (hour === 48 ? HOUR : 0));
+    }
+    expect(`a note (${name}): silence ends`, await silent.check(), { usable: false });
+    await silent.close();
+  }
+  const { lease } = await leaseOf("example.cybozu.com");
+  const held = await Customer.at("example.cybozu.com", { network: "down" });
+  await plant(held, { lease, kintone: now + 10 * YEAR, pc: now, refresh: now + 10 * YEAR + HOUR / 2 });
+  expect("a note of another year does not stop what a lease allows", await held.check(), { code: "VALID", usable: true });
+  await held.close();
 }
 
 async function rotation() {

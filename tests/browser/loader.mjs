@@ -164,6 +164,31 @@ try {
   const second = await page.evaluate(async (file) => ({ results: [await (await import("/loader.js")).loadPlugin(file)], ran: window.ran }), next);
   expect(`what failed may be tried again on the page${first ? ", but did not fail" : ""}`, second, "1.9.0 cdn", "1.9.0");
   await retried.context.close();
+  // What a script of the page left in the storage, with its own hash and a time of its choice.
+  const plant = async (at) => {
+    const bytes = new TextEncoder().encode('(window.ran ??= []).push("evil")');
+    const hash = btoa(String.fromCharCode(...new Uint8Array(await crypto.subtle.digest("SHA-384", bytes))));
+    const headers = { "x-integrity": `sha384-${hash}`, "x-version": "9.9.9", "x-kept-at": String(at) };
+    const cache = await caches.open("tegata/sheet");
+    await cache.put("https://cdn.vendor.example/sheet/9.9.9/plugin.min.js", new Response(bytes, { headers }));
+  };
+  for (const [when, at] of [["in ten years", Date.now() + 3e11], ["in a minute", Date.now() + 60_000], ["in no year", 9e99], ["now", Date.now()]]) {
+    const planted = await Customer.make();
+    const visit = await planted.context.newPage();
+    await visit.goto("https://example.cybozu.com/k/12/");
+    await visit.evaluate(plant, at);
+    await visit.close();
+    if (when !== "now") {
+      planted.cdn = "down";
+      expect(`a planted file, kept ${when}: not run`, await planted.load([next]), "nothing unreachable", "");
+    }
+    planted.cdn = "up";
+    await planted.load([old]);
+    planted.cdn = "down";
+    expect(`a planted file, kept ${when}: not run after a good load`, await planted.load([next]), "1.8.0 cache stale unreachable", "1.8.0");
+    await planted.context.close();
+  }
+
   // With the browser's own cache, which what is routed above goes past. This CDN says who may
   // read a file only to those who ask as a page's fetch does, as CDNs may.
   const requests = [];
