@@ -303,7 +303,7 @@ impl Place {
 
     /// Makes a signing key where this place keeps its keys.
     pub(crate) async fn create_key(&self) -> anyhow::Result<(Jwk, KeyLocation)> {
-        Ok(self.keeper.create(&self.stack).await?)
+        Ok(self.keeper.create(&self.stack, &self.caller).await?)
     }
 
     /// The register of signing keys, and the revision to change it from.

@@ -8,12 +8,13 @@ usage: cloud.py DECISIONS     a file that gets a line of JSON for each decision;
 import asyncio
 import contextvars
 import json
+import re
 import sys
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import set_request_account_id, set_request_region
-from ministack.services import apigateway, athena, eventbridge, kms
+from ministack.services import apigateway, athena, dynamodb, eventbridge, kms
 from ministack.services.cloudformation import provisioners
 
 DECISIONS = open(sys.argv[1], "a", encoding="utf-8", buffering=1)
@@ -105,6 +106,7 @@ def with_kms_context(service, action, body, parameters):
         call = json.loads(body)
         key = kms._keys.get(call.get("KeyId", "").rpartition("/")[2], call)
         for name, value in [
+            ("kms:CallerAccount", ACCOUNT),
             ("kms:KeySpec", key.get("KeySpec")),
             ("kms:KeyUsage", key.get("KeyUsage")),
             ("kms:SigningAlgorithm", call.get("SigningAlgorithm")),
@@ -115,6 +117,54 @@ def with_kms_context(service, action, body, parameters):
 
 
 app._enforce_ses_v2, iam_actions.request_tag_context = enforce_sending, with_kms_context
+
+
+# ---- Nor what DynamoDB tells, nor who a session's role is ----
+
+dynamodb_service_context = iam_actions.dynamodb_service_context
+
+
+def with_leading_keys(body):
+    """The partition keys that a call is about. AWS asks about each item of a transaction with its own;
+    here each is asked about with those of all, which is stricter."""
+    call = json.loads(body)
+    found = list(leading_keys(call))
+    context = dynamodb_service_context(body)
+    return {**context, "dynamodb:LeadingKeys": found} if found else context
+
+
+def leading_keys(call):
+    for table, of in call.get("RequestItems", {}).items():
+        keys = of["Keys"] if isinstance(of, dict) else [part for write in of for part in write.values()]
+        for key in keys:
+            yield from leading_keys({"TableName": table, "Key": key.get("Item", key.get("Key", key))})
+    for item in call.get("TransactItems", []):
+        for part in item.values():
+            yield from leading_keys(part)
+    name = call.get("TableName", "").rpartition("/")[2]
+    key = call.get("Item", call.get("Key"))
+    if key:
+        [value] = key[dynamodb._tables[name]["pk_name"]].values()
+        yield value
+    if "KeyConditionExpression" in call:
+        # `#partition = :partition AND …`; of an index, its own partition key.
+        value = re.search(r"=\s*(:\w+)", call["KeyConditionExpression"]).group(1)
+        yield call["ExpressionAttributeValues"][value]["S"]
+
+
+resolve_condition_key = iam_evaluator._resolve_condition_key
+
+
+def with_role_as_principal(key, context):
+    """Of a session, `aws:PrincipalArn` is the role's ARN."""
+    value = resolve_condition_key(key, context)
+    if key.lower() == "aws:principalarn" and ":assumed-role/" in value:
+        return re.sub(r":sts::(\d+):assumed-role/([^/]+)/.*", r":iam::\1:role/\2", value)
+    return value
+
+
+iam_actions.dynamodb_service_context = with_leading_keys
+iam_evaluator._resolve_condition_key = with_role_as_principal
 
 
 # ---- Its gateway answers OPTIONS itself, where AWS's asks the route's function, without a CORS configuration ----

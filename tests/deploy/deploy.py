@@ -22,17 +22,20 @@ import bridges
 import jwt
 import permissions
 from stack import (
-    ROOT, STACK, api, as_operator, asked, become_operator, cdn, cloudformation, deliveries, invoke, ledger,
-    license_of, mails, outputs, resources, s3, sam_deploy, ses_event, sqs, step, table, tegata, until,
+    ROLES, ROOT, STACK, api, as_role, asked, become_operators, cdn, cloudformation, deliveries, invoke,
+    ledger, license_of, mails, outputs, resources, s3, sam_deploy, ses_event, session_of, sqs, step, table,
+    tegata, until, with_session,
 )
 
 BUILT, DECISIONS = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
 work = pathlib.Path(tempfile.mkdtemp())
 status_page, KEY = bridges.StatusPage(), "the-status-page's-key"
 secret = boto3.client("secretsmanager").create_secret(Name="status-page", SecretString=KEY)["ARN"]
+ACCOUNT = "arn:aws:iam::000000000000:root"
 PARAMETERS = {
     "Architecture": "x86_64",
-    "OperatorPrincipalArn": "arn:aws:iam::000000000000:root",
+    "OperatorPrincipalArn": ACCOUNT,
+    "KeysPrincipalArn": ACCOUNT,
     "MailFrom": "notice@vendor.example",
     "MailIdentity": "vendor.example",
     "SenderName": "Example",
@@ -58,7 +61,7 @@ def _():
     routes = bridges.routes(STACK)
     assert bridges.object_lock(STACK, s3) == ["ArchiveBucket"]
     bridges.verify_identity(PARAMETERS["MailIdentity"])
-    become_operator()
+    become_operators()
     return f"without {', '.join(left_out)}; {len(routes)} routes"
 
 
@@ -352,7 +355,7 @@ def _():
     # As docs/OPERATIONS.md says.
     jwks = work / "jwks.json"
     tegata("key", "export", "--file", jwks)
-    as_operator("s3").put_object(
+    as_role("OperatorRole", "s3").put_object(
         Bucket=outputs()["CdnBucket"], Key=".well-known/jwks.json", Body=jwks.read_bytes(),
         ContentType="application/json", CacheControl="public, max-age=60",
     )
@@ -385,6 +388,52 @@ def _():
     assert (status, headers["Location"].split(":")[0]) == (301, "https"), (status, headers.items())
 
 
+def take_keys():
+    """Nobody takes a signing key of the account: none is tagged as this stack's, and signed with."""
+    kms, curve = boto3.client("kms"), {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}
+
+    def tags(stack):
+        of = {"tegata:purpose": "lease-signing", "tegata:stack": stack}
+        return [{"TagKey": key, "TagValue": value} for key, value in of.items()]
+
+    def is_out_of_reach(client, key):
+        names = [of["TagKey"] for of in tags(STACK)]
+        is_refused("AccessDeniedException", client.untag_resource, KeyId=key, TagKeys=names)
+        is_refused("AccessDeniedException", client.tag_resource, KeyId=key, Tags=tags(STACK))
+        is_refused("AccessDeniedException", client.sign, KeyId=key, **lease)
+
+    lease = {"Message": bytes(32), "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256"}
+    productions, others, of_before = (
+        kms.create_key(**curve, **made)["KeyMetadata"]["Arn"]
+        for made in [{"Tags": tags("production")}, {}, {"Tags": tags(STACK)}]
+    )
+    for role in ROLES:
+        for key in [productions, others]:
+            is_out_of_reach(as_role(role, "kms"), key)
+    # Keys of before have tags, which stay good for signing.
+    assert as_role("OperatorRole", "kms").sign(KeyId=of_before, **lease)["Signature"]
+    is_refused("AccessDeniedException", as_role("KeysRole", "kms").sign, KeyId=of_before, **lease)
+    # What is made now cannot be taken by a stack of before either, whose operators may tag keys.
+    made_now = next(of["location"]["kms"] for of in tegata("key", "list") if of["state"] == "active")
+    iam, every = boto3.client("iam"), "arn:aws:kms:*:*:key/*"
+    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    may = [
+        {"Effect": "Allow", "Action": ["kms:TagResource", "kms:UntagResource"], "Resource": every},
+        {"Effect": "Allow", "Action": "kms:Sign", "Resource": every,
+         "Condition": {"StringEquals": {"aws:ResourceTag/tegata:stack": STACK}}},
+    ]
+    role = iam.create_role(
+        RoleName="before", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )["Role"]["Arn"]
+    document = json.dumps({"Version": "2012-10-17", "Statement": may})
+    iam.put_role_policy(RoleName="before", PolicyName="sign-leases", PolicyDocument=document)
+    before = with_session(session_of(role), "kms")
+    is_out_of_reach(before, made_now)
+    # It could take the others: that its attempt fails is the key's doing.
+    before.tag_resource(KeyId=others, Tags=tags(STACK))
+    assert before.sign(KeyId=others, **lease)["Signature"]
+
+
 @step("least privilege")
 def _():
     granted, names = permissions.grants(STACK), permissions.logical_names(STACK)
@@ -398,9 +447,10 @@ def _():
     assert not wrong, "\n".join(["", *wrong])
     permissions.prove_check(granted, made, reasons, names)
     # And the policies are in force.
-    is_refused("AccessDeniedException", as_operator("dynamodb").scan, TableName=outputs()["UsageTable"])
+    is_refused("AccessDeniedException", as_role("OperatorRole", "dynamodb").scan, TableName=outputs()["UsageTable"])
     _, denied = permissions.calls(DECISIONS)
     assert [(of.action, times) for of, times in denied.items()] == [("dynamodb:Scan", 1)], denied
+    take_keys()
     return f"{len(rows)} grants, {sum(row[3] > 0 for row in rows)} of them called; no other call"
 
 

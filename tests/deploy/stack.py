@@ -28,7 +28,7 @@ class Unfollowed(urllib.request.HTTPRedirectHandler):
 
 
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Unfollowed())
-done, operator, asked = [], {}, []
+done, sessions, asked = [], {}, []
 
 
 def step(name):
@@ -97,25 +97,40 @@ def resources(kind):
 # ---- Operators ----
 
 
-def become_operator():
-    """The command line gets what the operators' role may do, and nothing else."""
-    session = boto3.client("sts").assume_role(RoleArn=outputs()["OperatorRole"], RoleSessionName="test")
-    operator.update(
-        AWS_ACCESS_KEY_ID=session["Credentials"]["AccessKeyId"],
-        AWS_SECRET_ACCESS_KEY=session["Credentials"]["SecretAccessKey"],
-        AWS_SESSION_TOKEN=session["Credentials"]["SessionToken"],
-    )
+ROLES = ["OperatorRole", "KeysRole"]
 
 
-def as_operator(service):
-    keys = {name.lower(): value for name, value in operator.items()}
+def become_operators():
+    """The command line gets what the operators' roles may do, and nothing else."""
+    for role in ROLES:
+        sessions[role] = session_of(outputs()[role])
+
+
+def session_of(arn):
+    credentials = boto3.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    return {
+        "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": credentials["SessionToken"],
+    }
+
+
+def with_session(session, service):
+    """A client with the rights of a role's session."""
+    keys = {name.lower(): value for name, value in session.items()}
     return boto3.client(service, **keys, config=Config(s3={"addressing_style": "path"}))
 
 
+def as_role(role, service):
+    return with_session(sessions[role], service)
+
+
 def tegata(*arguments, code=0, output="json"):
-    """Runs a command; returns what it says, or of one that has to fail, why."""
+    """Runs a command as the role that has it; returns what it says, or of one that has to fail, why."""
     command = [sys.argv[1], "--stack", STACK, *map(str, arguments), "--output", output]
-    ran = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **operator})
+    changes_keys = arguments[:2] in [("key", "create"), ("key", "rotate"), ("key", "retire")]
+    session = sessions["KeysRole" if changes_keys else "OperatorRole"]
+    ran = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **session})
     assert ran.returncode == code, (command, ran.returncode, ran.stdout, ran.stderr)
     if code:
         return ran.stderr

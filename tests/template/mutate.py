@@ -24,6 +24,13 @@ GONE = object()
 ROLE = ("Properties", "Policies", 0, "PolicyDocument", "Statement", 0)
 LOCK = ("Resources", "ArchiveBucket", "Properties", "ObjectLockConfiguration")
 CDN = ("Resources", "CdnDistribution", "Properties", "DistributionConfig")
+TAG_ANY_KEY = {
+    "Effect": "Allow",
+    "Action": "kms:TagResource",
+    "Resource": {"Fn::Sub": "arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*"},
+    "Condition": {"StringEquals": {"aws:RequestTag/tegata:purpose": "lease-signing",
+                                   "aws:RequestTag/tegata:stack": {"Ref": "AWS::StackName"}}},
+}
 ALLOW_ALL = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
 
 
@@ -48,6 +55,21 @@ def statement_of(name, action):
         raise KeyError(f"{name} has no {action}")
 
     return path
+
+
+def also(action):
+    """A statement that allows an action more."""
+
+    def change(_, statement):
+        actions = statement["Action"]
+        statement["Action"] = [*(actions if isinstance(actions, list) else [actions]), action]
+
+    return change
+
+
+def add(more):
+    """A statement more beside this one."""
+    return lambda statements, _: statements.append(more)
 
 
 def headers(name, *path):
@@ -91,6 +113,10 @@ MUTANTS = [
     ("roles_are_functions_or_the_operators", ("Resources", "OperatorRole", "Condition"), GONE),
     ("roles_are_functions_or_the_operators", ("Parameters", "OperatorPrincipalArn", "Default"),
      "arn:aws:iam::123456789012:root"),
+    ("roles_are_functions_or_the_operators",
+     at("KeysRole", "AssumeRolePolicyDocument", "Statement", 0, "Principal"), {"AWS": {"Ref": "OperatorPrincipalArn"}}),
+    ("roles_are_functions_or_the_operators", ("Resources", "KeysRole", "Condition"), GONE),
+    ("roles_are_functions_or_the_operators", ("Parameters", "KeysPrincipalArn", "AllowedPattern"), ".*"),
     ("nobody_may_undo_evidence", ("Resources", "AccessLogRole", *ROLE, "Action"),
      ["s3:PutObject", "s3:DeleteObject"]),
     ("nobody_may_undo_evidence", ("Resources", "OperatorRole", *ROLE, "Action"),
@@ -106,12 +132,26 @@ MUTANTS = [
      [{"Fn::GetAtt": ["LicensesTable", "Arn"]}, {"Fn::GetAtt": ["CustomersTable", "Arn"]}]),
     ("the_lookup_reads_one_item_of_one_table", at("LookupFunction", "Role"), {"Fn::GetAtt": ["RenewalRole", "Arn"]}),
     ("the_lookup_reads_one_item_of_one_table", at("AccessLogReadsCdnLogs", "Roles", "+"), {"Ref": "LookupRole"}),
-    ("only_lease_signing_keys_sign", statement_of("RenewalRole", "kms:Sign"), lambda _, of: of.pop("Condition")),
-    ("only_lease_signing_keys_sign", statement_of("OperatorRole", "kms:Sign"),
+    ("nobody_takes_a_key_of_the_account", statement_of("RenewalRole", "kms:Sign"), lambda _, of: of.pop("Condition")),
+    ("nobody_takes_a_key_of_the_account", statement_of("OperatorRole", "kms:Sign"),
      lambda _, of: of["Condition"]["StringEquals"].pop("aws:ResourceTag/tegata:stack")),
-    ("only_lease_signing_keys_sign", statement_of("OperatorRole", "kms:TagResource"),
-     lambda _, of: of["Condition"].pop("StringEquals")),
-    ("only_lease_signing_keys_sign", ("Resources", "AnnounceRole", *ROLE, "Action", 0), "kms:Decrypt"),
+    # As it was: who has this tags another's key as its own, whatever the tags are.
+    ("nobody_takes_a_key_of_the_account", statement_of("OperatorRole", "kms:Sign"), add(TAG_ANY_KEY)),
+    ("nobody_takes_a_key_of_the_account", statement_of("KeysRole", "kms:CreateKey"), add(TAG_ANY_KEY)),
+    ("nobody_takes_a_key_of_the_account", statement_of("KeysRole", "kms:GetPublicKey"), also("kms:UntagResource")),
+    ("nobody_takes_a_key_of_the_account", statement_of("KeysRole", "kms:GetPublicKey"), also("kms:PutKeyPolicy")),
+    ("nobody_takes_a_key_of_the_account", statement_of("RenewalRole", "kms:Sign"), also("kms:CreateGrant")),
+    ("nobody_takes_a_key_of_the_account", statement_of("KeysRole", "kms:CreateKey"), lambda _, of: of.pop("Condition")),
+    ("nobody_takes_a_key_of_the_account", statement_of("KeysRole", "kms:GetPublicKey"), also("kms:Sign")),
+    ("nobody_takes_a_key_of_the_account", ("Resources", "AnnounceRole", *ROLE, "Action", 0), "kms:Decrypt"),
+    ("nobody_takes_a_key_of_the_account",
+     at("AccessLogReadsCdnLogs", "PolicyDocument", "Statement", 0, "Action"), ["s3:GetObject", "kms:TagResource"]),
+    ("only_one_role_writes_the_register_of_keys", statement_of("OperatorRole", "dynamodb:PutItem"),
+     lambda _, of: of.pop("Condition")),
+    ("only_one_role_writes_the_register_of_keys", statement_of("OperatorRole", "dynamodb:UpdateItem"),
+     lambda _, of: of.pop("Condition")),
+    ("only_one_role_writes_the_register_of_keys", statement_of("KeysRole", "dynamodb:PutItem"),
+     lambda _, of: of["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"].append("example.cybozu.com")),
     ("mails_come_from_one_address", statement_of("DeliverRole", "ses:SendEmail"), lambda _, of: of.pop("Condition")),
     ("mails_come_from_one_address", at("MailConfigurationSet", "DeliveryOptions", "TlsPolicy"), "OPTIONAL"),
     ("mails_come_from_one_address", at("MailEvents", "EventDestination", "MatchingEventTypes", "+"), "open"),

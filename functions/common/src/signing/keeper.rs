@@ -44,11 +44,15 @@ impl Keeper {
         }
     }
 
-    /// Makes a key, for a stack or for this machine.
-    pub async fn create(&self, stack: &str) -> Result<(Jwk, KeyLocation), SigningError> {
+    /// Makes a key, for a stack and in the account of the caller's ARN, or for this machine.
+    pub async fn create(
+        &self,
+        stack: &str,
+        caller: &str,
+    ) -> Result<(Jwk, KeyLocation), SigningError> {
         match self {
             Self::Files(files) => files.create(),
-            Self::Kms(client) => create_kms_key(client, stack).await,
+            Self::Kms(client) => create_kms_key(client, stack, caller).await,
         }
     }
 

@@ -2,9 +2,10 @@
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
-use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec, Tag};
+use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
 use p256::ecdsa::Signature;
 use p256::pkcs8::DecodePublicKey as _;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::{Jwk, KeyLocation, SigningError};
@@ -34,25 +35,23 @@ fn signature_from_der(der: &[u8]) -> Result<Signature, SigningError> {
         .map_err(|_| SigningError::Kms("its answer is not an ECDSA signature on P-256".into()))
 }
 
-/// Makes a signing key in KMS, tagged so that roles can be limited to it.
+/// Makes a signing key in KMS that the stack's roles may sign with, by its own policy.
+///
+/// `caller` is the ARN of who makes it: the key belongs to the same account.
 pub(super) async fn create_kms_key(
     client: &Client,
     stack: &str,
+    caller: &str,
 ) -> Result<(Jwk, KeyLocation), SigningError> {
-    let tag = |key: &str, value: &str| {
-        Tag::builder()
-            .tag_key(key)
-            .tag_value(value)
-            .build()
-            .map_err(SigningError::kms)
-    };
     let created = client
         .create_key()
         .key_spec(KeySpec::EccNistP256)
         .key_usage(KeyUsageType::SignVerify)
         .description(format!("tegata lease signing, stack {stack}"))
-        .tags(tag("tegata:stack", stack)?)
-        .tags(tag("tegata:purpose", "lease-signing")?)
+        .policy(key_policy(stack, caller)?)
+        // Who makes keys may not change their policies. The account's admins can: nobody is locked
+        // out.
+        .bypass_policy_lockout_safety_check(true)
         .send()
         .await
         .map_err(SigningError::kms)?;
@@ -62,6 +61,68 @@ pub(super) async fn create_kms_key(
         .ok_or_else(|| SigningError::Kms("CreateKey answered without an ARN".into()))?;
     let jwk = kms_public_key(client, &key_id).await?;
     Ok((jwk, KeyLocation::Kms(key_id)))
+}
+
+/// The template's roles that sign leases.
+const SIGNING_ROLES: [&str; 2] = ["RenewalRole", "OperatorRole"];
+
+/// CloudFormation names a role STACK-ROLE-RANDOM, and shortens what is longer than IAM's 64
+/// characters: no pattern would find it.
+const LONGEST_STACK: usize = 36;
+
+/// The policy of a stack's signing key.
+///
+/// The key names who signs, so that no role needs a permission that other keys would fall under. By
+/// tags, who may tag could take any key of the account. Tags of tegata's, which let the roles of
+/// older versions sign, cannot be put on it.
+fn key_policy(stack: &str, caller: &str) -> Result<String, SigningError> {
+    let parts: Vec<&str> = caller.splitn(6, ':').collect();
+    let &["arn", partition, "sts" | "iam", _, account, _] = parts.as_slice() else {
+        return Err(SigningError::NoAccount(caller.to_owned()));
+    };
+    if stack.len() > LONGEST_STACK {
+        return Err(SigningError::StackName {
+            longest: LONGEST_STACK,
+            length: stack.len(),
+        });
+    }
+    let roles =
+        SIGNING_ROLES.map(|role| format!("arn:{partition}:iam::{account}:role/{stack}-{role}-*"));
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "AdminsByTheirOwnPolicies",
+                "Effect": "Allow",
+                "Principal": { "AWS": format!("arn:{partition}:iam::{account}:root") },
+                "Action": "kms:*",
+                "Resource": "*",
+            },
+            {
+                "Sid": "TheStackSignsLeases",
+                "Effect": "Allow",
+                "Principal": { "AWS": "*" },
+                "Action": "kms:Sign",
+                "Resource": "*",
+                "Condition": {
+                    "StringEquals": {
+                        "kms:CallerAccount": account,
+                        "kms:SigningAlgorithm": "ECDSA_SHA_256",
+                    },
+                    "ArnLike": { "aws:PrincipalArn": roles },
+                },
+            },
+            {
+                "Sid": "NobodyTagsItAsAStacks",
+                "Effect": "Deny",
+                "Principal": { "AWS": "*" },
+                "Action": ["kms:TagResource", "kms:UntagResource"],
+                "Resource": "*",
+                "Condition": { "ForAnyValue:StringLike": { "aws:TagKeys": "tegata:*" } },
+            },
+        ],
+    });
+    Ok(policy.to_string())
 }
 
 /// The public half of a KMS key.
@@ -83,6 +144,43 @@ mod tests {
     use p256::ecdsa::signature::Signer as _;
 
     use super::*;
+
+    #[test]
+    fn a_key_names_who_signs_and_is_not_tagged() {
+        let caller = "arn:aws:sts::123456789012:assumed-role/tegata-KeysRole-A1/taro";
+        let policy = key_policy("tegata", caller).unwrap();
+        let policy: serde_json::Value = serde_json::from_str(&policy).unwrap();
+        let [admins, signing, tagging] = policy["Statement"].as_array().unwrap().as_slice() else {
+            panic!("{policy}");
+        };
+        assert_eq!(admins["Principal"]["AWS"], "arn:aws:iam::123456789012:root");
+        assert_eq!(signing["Action"], "kms:Sign");
+        assert_eq!(
+            signing["Condition"]["ArnLike"]["aws:PrincipalArn"],
+            json!([
+                "arn:aws:iam::123456789012:role/tegata-RenewalRole-*",
+                "arn:aws:iam::123456789012:role/tegata-OperatorRole-*",
+            ])
+        );
+        assert_eq!(tagging["Effect"], "Deny");
+    }
+
+    #[test]
+    fn a_key_that_could_not_name_its_roles_is_not_made() {
+        for caller in [
+            "",
+            "local:taro",
+            "arn:aws:s3:::bucket",
+            "arn:aws:sts::123456789012",
+        ] {
+            let refused = key_policy("tegata", caller).unwrap_err().to_string();
+            assert!(refused.contains("names no account"), "{refused}");
+        }
+        let caller = "arn:aws:iam::123456789012:user/taro";
+        assert!(key_policy(&"s".repeat(36), caller).is_ok());
+        let refused = key_policy(&"s".repeat(37), caller).unwrap_err().to_string();
+        assert!(refused.contains("at most 36 characters"), "{refused}");
+    }
 
     #[test]
     fn der_signatures_become_raw_ones() {

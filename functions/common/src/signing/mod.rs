@@ -40,6 +40,20 @@ pub enum SigningError {
     /// KMS's own error, with its causes.
     #[error("KMS: {0}")]
     Kms(String),
+    /// An identity without an account: a key's policy names its account's roles.
+    #[error("the caller's ARN {0:?} names no account")]
+    NoAccount(String),
+    /// A stack whose roles a key's policy cannot name.
+    #[error(
+        "the stack's name has {length} characters; keys can be made for one of at most {longest} \
+         characters, because CloudFormation shortens the names of roles that would be longer than 64"
+    )]
+    StackName {
+        /// How many characters it may have.
+        longest: usize,
+        /// How many it has.
+        length: usize,
+    },
     /// The operating system's generator failed.
     #[error("no random bytes: {0}")]
     Random(#[from] getrandom::Error),
