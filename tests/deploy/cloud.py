@@ -119,7 +119,19 @@ def with_kms_context(service, action, body, parameters):
 app._enforce_ses_v2, iam_actions.request_tag_context = enforce_sending, with_kms_context
 
 
-# ---- Nor what DynamoDB tells, nor who a session's role is ----
+# ---- Nor what S3 and DynamoDB tell, nor who a session's role is ----
+
+s3_service_context = iam_actions.s3_service_context
+
+
+def with_condition_of_write(action, query, path="", headers=None):
+    """S3 takes no other value than `*` for a write, and none for a copy."""
+    context = s3_service_context(action, query, path, headers)
+    of = {name.lower(): value for name, value in (headers or {}).items()}
+    if action == "s3:PutObject" and of.get("if-none-match") == "*" and "x-amz-copy-source" not in of:
+        context = {**context, "s3:if-none-match": "*"}
+    return context
+
 
 dynamodb_service_context = iam_actions.dynamodb_service_context
 
@@ -163,7 +175,7 @@ def with_role_as_principal(key, context):
     return value
 
 
-iam_actions.dynamodb_service_context = with_leading_keys
+iam_actions.s3_service_context, iam_actions.dynamodb_service_context = with_condition_of_write, with_leading_keys
 iam_evaluator._resolve_condition_key = with_role_as_principal
 
 

@@ -388,6 +388,16 @@ def _():
     assert (status, headers["Location"].split(":")[0]) == (301, "https"), (status, headers.items())
 
 
+def role_with(name, statements):
+    """A session of a role of the account that is not the stack's."""
+    iam = boto3.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    trusting, may = ({"Version": "2012-10-17", "Statement": of} for of in [[trust], statements])
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trusting))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=json.dumps(may))
+    return session_of(role)
+
+
 def take_keys():
     """Nobody takes a signing key of the account: none is tagged as this stack's, and signed with."""
     kms, curve = boto3.client("kms"), {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}
@@ -415,23 +425,35 @@ def take_keys():
     is_refused("AccessDeniedException", as_role("KeysRole", "kms").sign, KeyId=of_before, **lease)
     # What is made now cannot be taken by a stack of before either, whose operators may tag keys.
     made_now = next(of["location"]["kms"] for of in tegata("key", "list") if of["state"] == "active")
-    iam, every = boto3.client("iam"), "arn:aws:kms:*:*:key/*"
-    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
-    may = [
+    every = "arn:aws:kms:*:*:key/*"
+    session = role_with("before", [
         {"Effect": "Allow", "Action": ["kms:TagResource", "kms:UntagResource"], "Resource": every},
         {"Effect": "Allow", "Action": "kms:Sign", "Resource": every,
          "Condition": {"StringEquals": {"aws:ResourceTag/tegata:stack": STACK}}},
-    ]
-    role = iam.create_role(
-        RoleName="before", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    )["Role"]["Arn"]
-    document = json.dumps({"Version": "2012-10-17", "Statement": may})
-    iam.put_role_policy(RoleName="before", PolicyName="sign-leases", PolicyDocument=document)
-    before = with_session(session_of(role), "kms")
+    ])
+    before = with_session(session, "kms")
     is_out_of_reach(before, made_now)
     # It could take the others: that its attempt fails is the key's doing.
     before.tag_resource(KeyId=others, Tags=tags(STACK))
     assert before.sign(KeyId=others, **lease)["Signature"]
+
+
+def overwrite_a_version():
+    """What is published stays as it is, whoever writes; what changes stays writable."""
+    admin = role_with("admin", [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}])
+    bucket, script = outputs()["CdnBucket"], "sheet/1.9.0/plugin.min.js"
+    before = s3.get_object(Bucket=bucket, Key=script)["Body"].read()
+    for client in [as_role("OperatorRole", "s3"), with_session(admin, "s3")]:
+        for key in [script, "sheet/1.9.0/new.js", "sheet/1.9.0/latest.json", "sheet/1.9.0/assets/latest.json"]:
+            is_refused("AccessDenied", client.put_object, Bucket=bucket, Key=key, Body=b"another")
+        is_refused("PreconditionFailed", client.put_object, Bucket=bucket, Key=script, Body=b"another", IfNoneMatch="*")
+        is_refused("AccessDenied", client.create_multipart_upload, Bucket=bucket, Key=script)
+        is_refused("AccessDenied", client.copy_object, Bucket=bucket, Key=script,
+                   CopySource={"Bucket": bucket, "Key": "sheet/latest.json"}, IfNoneMatch="*")
+    assert s3.get_object(Bucket=bucket, Key=script)["Body"].read() == before
+    operator = as_role("OperatorRole", "s3")
+    for key in ["sheet/latest.json", ".well-known/jwks.json", "news/index.html", "news/en/index.html"]:
+        operator.put_object(Bucket=bucket, Key=key, Body=s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
 @step("least privilege")
@@ -451,6 +473,7 @@ def _():
     _, denied = permissions.calls(DECISIONS)
     assert [(of.action, times) for of, times in denied.items()] == [("dynamodb:Scan", 1)], denied
     take_keys()
+    overwrite_a_version()
     return f"{len(rows)} grants, {sum(row[3] > 0 for row in rows)} of them called; no other call"
 
 

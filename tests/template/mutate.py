@@ -57,6 +57,10 @@ def statement_of(name, action):
     return path
 
 
+def written_once(*path):
+    return at("CdnBucketPolicy", "PolicyDocument", "Statement", 3, *path)
+
+
 def also(action):
     """A statement that allows an action more."""
 
@@ -232,6 +236,15 @@ MUTANTS = [
      at("CdnBucketPolicy", "PolicyDocument", "Statement", 2, "Condition", "StringEquals", "aws:SourceArn"), "*"),
     ("the_cdn_reads_a_private_bucket",
      at("CdnBucketPolicy", "PolicyDocument", "Statement", 2, "Action"), "s3:PutObject"),
+    ("published_versions_are_written_once", written_once("Condition"), GONE),
+    ("published_versions_are_written_once", written_once("Condition", "Null", "s3:if-none-match"), "false"),
+    ("published_versions_are_written_once", written_once("Principal"), {"AWS": {"Fn::GetAtt": ["OperatorRole", "Arn"]}}),
+    ("published_versions_are_written_once", written_once("Effect"), "Allow"),
+    ("published_versions_are_written_once", written_once("NotResource", "+"), {"Fn::Sub": "${CdnBucket.Arn}/sheet/*"}),
+    ("published_versions_are_written_once", at("CdnBucketPolicy", "PolicyDocument", "Statement", 3), GONE),
+    ("published_versions_are_written_once", at("CdnBucketPolicy", "PolicyDocument", "Statement", 4), GONE),
+    ("published_versions_are_written_once",
+     at("CdnBucketPolicy", "PolicyDocument", "Statement", 4, "Resource"), {"Fn::Sub": "${CdnBucket.Arn}/sheet/*"}),
     ("the_cdn_speaks_tls", (*CDN, "ViewerCertificate", "Fn::If", 1, "MinimumProtocolVersion"), "TLSv1"),
     ("the_cdn_speaks_tls", (*CDN, "DefaultCacheBehavior", "ViewerProtocolPolicy"), "allow-all"),
     ("the_cdn_speaks_tls", (*CDN, "CacheBehaviors", 0, "ViewerProtocolPolicy"), "allow-all"),
