@@ -12,11 +12,12 @@ import urllib.request
 
 import boto3
 import bridges
+import roles
 from botocore.config import Config
 
 ROOT = pathlib.Path(__file__).parents[2]
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
-STACK = "tegata-test"
+STACK, TEGATA = "tegata-test", sys.argv[1]
 
 s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
 cloudformation, sqs = boto3.client("cloudformation"), boto3.client("sqs")
@@ -41,9 +42,9 @@ def step(name):
         except BaseException:
             table()
             print(f"{name:44} FAILED", file=sys.stderr)
-            for line in pathlib.Path(sys.argv[3]).read_text().splitlines():
-                if not json.loads(line)["allowed"]:
-                    print(f"IAM denied {line}", file=sys.stderr)
+            decided = pathlib.Path(sys.argv[3]).read_text().splitlines()
+            for line in [line for line in decided if not json.loads(line)["allowed"]][-20:]:
+                print(f"IAM denied {line}", file=sys.stderr)
             raise
         done.append((name, time.time() - started, said or ""))
 
@@ -97,13 +98,10 @@ def resources(kind):
 # ---- Operators ----
 
 
-ROLES = ["OperatorRole", "KeysRole"]
-
-
 def become_operators():
     """The command line gets what the operators' roles may do, and nothing else."""
-    for role in ROLES:
-        sessions[role] = session_of(outputs()[role])
+    for role, output in roles.ROLES.items():
+        sessions[role] = session_of(outputs()[output])
 
 
 def session_of(arn):
@@ -125,13 +123,16 @@ def as_role(role, service):
     return with_session(sessions[role], service)
 
 
+def run_as(role, *arguments, output="json"):
+    command = [TEGATA, "--stack", STACK, *map(str, arguments), "--output", output]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **sessions[role]})
+
+
 def tegata(*arguments, code=0, output="json"):
-    """Runs a command as the role that has it; returns what it says, or of one that has to fail, why."""
-    command = [sys.argv[1], "--stack", STACK, *map(str, arguments), "--output", output]
-    changes_keys = arguments[:2] in [("key", "create"), ("key", "rotate"), ("key", "retire")]
-    session = sessions["KeysRole" if changes_keys else "OperatorRole"]
-    ran = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **session})
-    assert ran.returncode == code, (command, ran.returncode, ran.stdout, ran.stderr)
+    """Runs a command as a role that may; returns what it says, or of one that has to fail, why."""
+    rows = roles.table()
+    ran = run_as(rows[roles.row_of(arguments, rows)][0], *arguments, output=output)
+    assert ran.returncode == code, (arguments, ran.returncode, ran.stdout, ran.stderr)
     if code:
         return ran.stderr
     return json.loads(ran.stdout or "null") if output == "json" else ran.stdout

@@ -34,6 +34,9 @@ TAG_ANY_KEY = {
 ALLOW_ALL = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
 
 
+PEOPLE = ["SupportRole", "ContractsRole", "PublishingRole", "KeysRole"]
+
+
 def resource(kind, **properties):
     return {"Type": kind, "Properties": properties}
 
@@ -53,6 +56,20 @@ def statement_of(name, action):
                 if action == actions or action in actions and isinstance(actions, list):
                     return at(name, "Policies", number, "PolicyDocument", "Statement", index)
         raise KeyError(f"{name} has no {action}")
+
+    return path
+
+
+def on_notices(name):
+    """Where a role's statement that writes the table of notices is."""
+
+    def path(template):
+        for number, policy in enumerate(template["Resources"][name]["Properties"]["Policies"]):
+            for index, statement in enumerate(policy["PolicyDocument"]["Statement"]):
+                table = {"Fn::GetAtt": ["NoticesTable", "Arn"]}
+                if statement["Resource"] == table and "dynamodb:PutItem" in statement["Action"]:
+                    return at(name, "Policies", number, "PolicyDocument", "Statement", index)
+        raise KeyError(f"{name} writes no notices")
 
     return path
 
@@ -100,7 +117,7 @@ MUTANTS = [
     # Roles.
     ("roles_name_their_actions", ("Resources", "RenewalRole", *ROLE, "Action"), "dynamodb:*"),
     ("roles_name_their_actions", ("Resources", "AnnounceRole", *ROLE, "Action", 0), "dynamodb:Batch*"),
-    ("roles_name_their_actions", ("Resources", "OperatorRole", *ROLE, "Action"), "*"),
+    ("roles_name_their_actions", ("Resources", "SupportRole", *ROLE, "Action"), "*"),
     ("roles_name_their_actions", ("Resources", "FeedbackRole", *ROLE, "NotAction"), ["iam:PassRole"]),
     ("roles_name_their_actions", at("DeliverRole", "ManagedPolicyArns"),
      ["arn:aws:iam::aws:policy/AmazonSESFullAccess"]),
@@ -112,21 +129,30 @@ MUTANTS = [
     ("roles_name_their_resources", ("Resources", "UsageRollUpRole", *ROLE, "Resource"), "*"),
     ("roles_are_functions_or_the_operators",
      at("RenewalRole", "AssumeRolePolicyDocument", "Statement", 0, "Principal"), {"AWS": "*"}),
+    *[("roles_are_functions_or_the_operators",
+       at(role, "AssumeRolePolicyDocument", "Statement", 0, "Principal"), {"AWS": "*"}) for role in PEOPLE],
+    *[("roles_are_functions_or_the_operators", ("Resources", role, "Condition"), GONE) for role in PEOPLE],
     ("roles_are_functions_or_the_operators",
-     at("OperatorRole", "AssumeRolePolicyDocument", "Statement", 0, "Principal"), {"AWS": "*"}),
-    ("roles_are_functions_or_the_operators", ("Resources", "OperatorRole", "Condition"), GONE),
-    ("roles_are_functions_or_the_operators", ("Parameters", "OperatorPrincipalArn", "Default"),
+     at("KeysRole", "AssumeRolePolicyDocument", "Statement", 0, "Principal"), {"AWS": {"Ref": "ContractsPrincipalArn"}}),
+    ("roles_are_functions_or_the_operators", ("Parameters", "ContractsPrincipalArn", "Default"),
      "arn:aws:iam::123456789012:root"),
-    ("roles_are_functions_or_the_operators",
-     at("KeysRole", "AssumeRolePolicyDocument", "Statement", 0, "Principal"), {"AWS": {"Ref": "OperatorPrincipalArn"}}),
-    ("roles_are_functions_or_the_operators", ("Resources", "KeysRole", "Condition"), GONE),
     ("roles_are_functions_or_the_operators", ("Parameters", "KeysPrincipalArn", "AllowedPattern"), ".*"),
+    ("roles_are_apart", statement_of("SupportRole", "dynamodb:Scan"), also("dynamodb:PutItem")),
+    ("roles_are_apart", statement_of("SupportRole", "ses:ListSuppressedDestinations"), also("ses:SendEmail")),
+    ("roles_are_apart", statement_of("ContractsRole", "dynamodb:Query"), also("s3:PutObject")),
+    ("roles_are_apart", on_notices("ContractsRole"), lambda _, of: of.pop("Condition")),
+    ("roles_are_apart", on_notices("PublishingRole"), lambda _, of: of.pop("Condition")),
+    ("roles_are_apart", on_notices("PublishingRole"),
+     lambda _, of: of["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"].append("#sending")),
+    ("roles_are_apart", statement_of("PublishingRole", "dynamodb:GetItem"), also("dynamodb:PutItem")),
+    ("roles_are_apart", statement_of("KeysRole", "dynamodb:Scan"), also("s3:PutObject")),
     ("nobody_may_undo_evidence", ("Resources", "AccessLogRole", *ROLE, "Action"),
      ["s3:PutObject", "s3:DeleteObject"]),
-    ("nobody_may_undo_evidence", ("Resources", "OperatorRole", *ROLE, "Action"),
+    ("nobody_may_undo_evidence", ("Resources", "ContractsRole", *ROLE, "Action"),
      ["cloudformation:DescribeStacks", "kms:ScheduleKeyDeletion"]),
-    ("nobody_may_undo_evidence", statement_of("OperatorRole", "s3:GetObjectRetention"),
-     lambda _, of: of["Action"].append("s3:PutObject")),
+    ("nobody_may_undo_evidence", statement_of("SupportRole", "s3:GetObjectRetention"), also("s3:PutObject")),
+    ("nobody_may_undo_evidence", (lambda template: (*statement_of("PublishingRole", "s3:PutObject")(template), "Resource")),
+     {"Fn::Sub": "${ArchiveBucket.Arn}/source=*"}),
     ("the_lookup_reads_one_item_of_one_table", ("Resources", "LookupRole", *ROLE, "Action"), "dynamodb:Query"),
     ("the_lookup_reads_one_item_of_one_table", ("Resources", "LookupRole", *ROLE, "Action"),
      ["dynamodb:GetItem", "dynamodb:PutItem"]),
@@ -137,10 +163,10 @@ MUTANTS = [
     ("the_lookup_reads_one_item_of_one_table", at("LookupFunction", "Role"), {"Fn::GetAtt": ["RenewalRole", "Arn"]}),
     ("the_lookup_reads_one_item_of_one_table", at("AccessLogReadsCdnLogs", "Roles", "+"), {"Ref": "LookupRole"}),
     ("nobody_takes_a_key_of_the_account", statement_of("RenewalRole", "kms:Sign"), lambda _, of: of.pop("Condition")),
-    ("nobody_takes_a_key_of_the_account", statement_of("OperatorRole", "kms:Sign"),
+    ("nobody_takes_a_key_of_the_account", statement_of("ContractsRole", "kms:Sign"),
      lambda _, of: of["Condition"]["StringEquals"].pop("aws:ResourceTag/tegata:stack")),
     # As it was: who has this tags another's key as its own, whatever the tags are.
-    ("nobody_takes_a_key_of_the_account", statement_of("OperatorRole", "kms:Sign"), add(TAG_ANY_KEY)),
+    ("nobody_takes_a_key_of_the_account", statement_of("ContractsRole", "kms:Sign"), add(TAG_ANY_KEY)),
     ("nobody_takes_a_key_of_the_account", statement_of("KeysRole", "kms:CreateKey"), add(TAG_ANY_KEY)),
     ("nobody_takes_a_key_of_the_account", statement_of("KeysRole", "kms:GetPublicKey"), also("kms:UntagResource")),
     ("nobody_takes_a_key_of_the_account", statement_of("KeysRole", "kms:GetPublicKey"), also("kms:PutKeyPolicy")),
@@ -150,9 +176,9 @@ MUTANTS = [
     ("nobody_takes_a_key_of_the_account", ("Resources", "AnnounceRole", *ROLE, "Action", 0), "kms:Decrypt"),
     ("nobody_takes_a_key_of_the_account",
      at("AccessLogReadsCdnLogs", "PolicyDocument", "Statement", 0, "Action"), ["s3:GetObject", "kms:TagResource"]),
-    ("only_one_role_writes_the_register_of_keys", statement_of("OperatorRole", "dynamodb:PutItem"),
+    ("only_one_role_writes_the_register_of_keys", statement_of("ContractsRole", "dynamodb:PutItem"),
      lambda _, of: of.pop("Condition")),
-    ("only_one_role_writes_the_register_of_keys", statement_of("OperatorRole", "dynamodb:UpdateItem"),
+    ("only_one_role_writes_the_register_of_keys", statement_of("ContractsRole", "dynamodb:UpdateItem"),
      lambda _, of: of.pop("Condition")),
     ("only_one_role_writes_the_register_of_keys", statement_of("KeysRole", "dynamodb:PutItem"),
      lambda _, of: of["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"].append("example.cybozu.com")),
@@ -238,7 +264,7 @@ MUTANTS = [
      at("CdnBucketPolicy", "PolicyDocument", "Statement", 2, "Action"), "s3:PutObject"),
     ("published_versions_are_written_once", written_once("Condition"), GONE),
     ("published_versions_are_written_once", written_once("Condition", "Null", "s3:if-none-match"), "false"),
-    ("published_versions_are_written_once", written_once("Principal"), {"AWS": {"Fn::GetAtt": ["OperatorRole", "Arn"]}}),
+    ("published_versions_are_written_once", written_once("Principal"), {"AWS": {"Fn::GetAtt": ["PublishingRole", "Arn"]}}),
     ("published_versions_are_written_once", written_once("Effect"), "Allow"),
     ("published_versions_are_written_once", written_once("NotResource", "+"), {"Fn::Sub": "${CdnBucket.Arn}/sheet/*"}),
     ("published_versions_are_written_once", at("CdnBucketPolicy", "PolicyDocument", "Statement", 3), GONE),

@@ -64,7 +64,7 @@ pub(super) async fn create_kms_key(
 }
 
 /// The template's roles that sign leases.
-const SIGNING_ROLES: [&str; 2] = ["RenewalRole", "OperatorRole"];
+const SIGNING_ROLES: [&str; 2] = ["RenewalRole", "ContractsRole"];
 
 /// CloudFormation names a role STACK-ROLE-RANDOM, and shortens what is longer than IAM's 64
 /// characters: no pattern would find it.
@@ -159,7 +159,7 @@ mod tests {
             signing["Condition"]["ArnLike"]["aws:PrincipalArn"],
             json!([
                 "arn:aws:iam::123456789012:role/tegata-RenewalRole-*",
-                "arn:aws:iam::123456789012:role/tegata-OperatorRole-*",
+                "arn:aws:iam::123456789012:role/tegata-ContractsRole-*",
             ])
         );
         assert_eq!(tagging["Effect"], "Deny");
