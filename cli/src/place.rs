@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use clap::Args;
+use data_encoding::BASE64;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -63,8 +64,12 @@ const NOTICES_OUTPUT: &str = "NoticesTable";
 const CDN_OUTPUT: &str = "CdnBucket";
 const CDN_URL_OUTPUT: &str = "CdnUrl";
 const MAIL_FROM_OUTPUT: &str = "MailFrom";
-const SENDER_OUTPUT: &str = "SenderName";
+const SENDER_OUTPUT: &str = "SenderNameBase64";
 const SECURITY_OUTPUT: &str = "SecurityContact";
+
+/// The sender's name as stacks of earlier versions have it. CloudFormation gives every character of
+/// an output that is not ASCII back as `?`.
+const LEGACY_SENDER: &str = "SenderName";
 
 /// The stack output with the development base domains that the lookup function accepts.
 const BASE_DOMAINS_OUTPUT: &str = "DevelopmentBaseDomains";
@@ -265,7 +270,7 @@ impl Place {
             cdn: objects(CDN_OUTPUT)?,
             sender: sender(
                 [
-                    output(SENDER_OUTPUT)?,
+                    &sender_name(&outputs).with_context(|| format!("stack {stack}"))?,
                     output(MAIL_FROM_OUTPUT)?,
                     output(SECURITY_OUTPUT)?,
                 ],
@@ -350,6 +355,29 @@ fn sender([name, from, security]: [&str; 3], cdn_url: Option<&str>) -> anyhow::R
     })
 }
 
+/// The sender's name, which may have any characters, from an output, which has ASCII only.
+fn sender_name(outputs: &HashMap<String, String>) -> anyhow::Result<String> {
+    let name = match (outputs.get(SENDER_OUTPUT), outputs.get(LEGACY_SENDER)) {
+        (Some(encoded), _) => {
+            let bytes = BASE64.decode(encoded.as_bytes());
+            let bytes = bytes.with_context(|| format!("output {SENDER_OUTPUT} is not Base64"))?;
+            let name = String::from_utf8(bytes);
+            name.with_context(|| format!("output {SENDER_OUTPUT} is not UTF-8"))?
+        }
+        (None, Some(name)) => name.clone(),
+        (None, None) => {
+            bail!("there is no output {SENDER_OUTPUT}; deploy the stack again with this version")
+        }
+    };
+    if name.contains("??") || name.trim_matches(['?', ' ']).is_empty() {
+        bail!(
+            "its sender's name reads {name:?}: CloudFormation has replaced characters; \
+             deploy the stack again with this version"
+        );
+    }
+    Ok(name)
+}
+
 /// A local AWS, which another endpoint means, has no host names of its own for buckets.
 fn s3(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
     let is_local = std::env::var_os("AWS_ENDPOINT_URL").is_some()
@@ -379,4 +407,58 @@ async fn outputs(
     Ok(outputs
         .filter_map(|output| Some((output.output_key?, output.output_value?)))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An output as DescribeStacks tells it: with `?` for each character that is not ASCII.
+    fn told(name: &str, value: &str) -> HashMap<String, String> {
+        let value = value.chars().map(|c| if c.is_ascii() { c } else { '?' });
+        HashMap::from([(name.to_owned(), value.collect())])
+    }
+
+    #[test]
+    fn a_japanese_sender_survives_describe_stacks() {
+        for name in [
+            "株式会社サンプル",
+            "Sample 株式会社",
+            "Example Inc.",
+            "Who?",
+        ] {
+            let encoded = BASE64.encode(name.as_bytes());
+            let read = sender_name(&told(SENDER_OUTPUT, &encoded)).unwrap();
+            assert_eq!(read, name);
+        }
+    }
+
+    #[test]
+    fn a_sender_that_lost_its_characters_is_refused() {
+        let refused = |name: &str, value: &str| {
+            let error = sender_name(&told(name, value)).unwrap_err();
+            format!("{error:#}")
+        };
+        for (name, value, reason) in [
+            (LEGACY_SENDER, "株式会社サンプル", "has replaced characters"),
+            (LEGACY_SENDER, "Sample 株式会社", "has replaced characters"),
+            (LEGACY_SENDER, "社", "has replaced characters"),
+            (SENDER_OUTPUT, "Pz8/Pw==", "has replaced characters"), // "????"
+            (SENDER_OUTPUT, "Example Inc.", "is not Base64"),
+            (SENDER_OUTPUT, "ilSOrg==", "is not UTF-8"), // CP932
+            (
+                "MailFrom",
+                "notice@example.com",
+                "no output SenderNameBase64",
+            ),
+        ] {
+            assert!(refused(name, value).contains(reason), "{value}");
+        }
+    }
+
+    #[test]
+    fn an_ascii_sender_of_an_earlier_stack_is_read() {
+        let read = sender_name(&told(LEGACY_SENDER, "Example Inc.")).unwrap();
+        assert_eq!(read, "Example Inc.");
+    }
 }

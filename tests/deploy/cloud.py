@@ -15,7 +15,7 @@ from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import set_request_account_id, set_request_region
 from ministack.services import apigateway, athena, dynamodb, eventbridge, kms
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import handlers, provisioners
 
 DECISIONS = open(sys.argv[1], "a", encoding="utf-8", buffering=1)
 ACCOUNT, REGION = "000000000000", "ap-northeast-1"
@@ -204,6 +204,27 @@ apigateway._handle_execute_in_scope = execute_options
 apigateway._match_route = lambda api, method, path: match_route(api, method.upper(), path)
 apigateway._invoke_lambda_proxy = invoke_with_method
 apigateway.new_uuid = lambda: request_id.get() or new_uuid()
+
+
+# ---- Its CloudFormation answers in UTF-8; AWS's puts `?` for every character that is not ASCII ----
+#
+# aws-cloudformation/cloudformation-coverage-roadmap#814 and aws/aws-cdk#10523: outputs, descriptions
+# and templates that are read back. What resources get is whole.
+
+
+def in_ascii(action):
+    answer = handlers._ACTION_HANDLERS[action]
+
+    def answer_in_ascii(parameters):
+        status, headers, body = answer(parameters)
+        text = body if isinstance(body, str) else body.decode()
+        return status, headers, text.encode("ascii", "replace")
+
+    return answer_in_ascii
+
+
+for action in ["DescribeStacks", "GetTemplate"]:
+    handlers._ACTION_HANDLERS[action] = in_ascii(action)
 
 
 # ---- Its CloudFormation knows no saved queries ----

@@ -42,7 +42,7 @@ PARAMETERS = {
     "KeysPrincipalArn": ACCOUNT,
     "MailFrom": "notice@vendor.example",
     "MailIdentity": "vendor.example",
-    "SenderName": "Example",
+    "SenderName": "株式会社サンプル",
     "SecurityContact": "security@vendor.example",
     "StatusPage": "sample",
     "StatusPageServices": "7",
@@ -381,8 +381,12 @@ def _():
     assert "max-age=60" in headers["Cache-Control"], headers.items()
     status, _, keys = cdn("/.well-known/jwks.json")
     assert (status, json.loads(keys)) == (200, json.loads(jwks.read_text())), (status, keys)
-    status, headers, news = cdn("/news/")
-    assert status == 200 and "シート 1.9.0".encode() in news, (status, news)
+    # The page as `announce` writes it, and as an operator does, who has the sender from an output.
+    for write in [lambda: None, lambda: tegata("publish", "news")]:
+        write()
+        status, headers, news = cdn("/news/")
+        assert status == 200 and "シート 1.9.0".encode() in news, (status, news)
+        assert PARAMETERS["SenderName"].encode() in news, news.decode()
     assert "default-src 'none'" in headers["Content-Security-Policy"], headers.items()
     assert cdn("/sheet/1.9.0/none.js")[0] == 403
     # Without TLS files are refused, and people sent on.

@@ -69,7 +69,8 @@ outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outpu
 s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
 sqs, sesv2 = boto3.client("sqs"), boto3.client("sesv2")
 table = boto3.resource("dynamodb").Table(outputs["NoticesTable"])
-queue, bucket, sender = outputs["DeliveryQueueUrl"], outputs["CdnBucket"], outputs["SenderName"]
+queue, bucket = outputs["DeliveryQueueUrl"], outputs["CdnBucket"]
+sender = base64.b64decode(outputs["SenderNameBase64"]).decode()
 
 
 # What stands in for others: Statuspal, and an SES that does not answer.
