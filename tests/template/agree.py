@@ -118,6 +118,36 @@ def columns_that_differ(delivery, columns):
     return [f"the CDN's log and its reader differ in {sorted(columns ^ fields)}"] if columns != fields else []
 
 
+# Which alarm tells that a source of the archive should have records and has none.
+SILENT_SOURCES = {
+    "gateway": "RecordsMissingAlarm",
+    "lookup": "FunctionRecordsMissingAlarm",
+    "cdn": "CdnRecordsMissingAlarm",
+}
+
+
+def sources_without_alarm(template):
+    table = template["Resources"]["ArchiveTable"]["Properties"]["TableInput"]
+    sources = table["Parameters"]["projection.source.values"].split(",")
+    return [
+        f"no alarm tells that records of {source} are missing"
+        for source in sources
+        if SILENT_SOURCES.get(source) not in template["Resources"]
+    ]
+
+
+def cdn_log_goes_elsewhere(template, delivery):
+    """The bucket lets lines in below one path, which has to be a part of the destination's name."""
+    policy = template["Resources"]["CdnLogBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    [let_in] = [of["Resource"]["Fn::Sub"] for of in policy if of["Sid"] == "AWSLogsDeliveryWrite"]
+    path = let_in.removeprefix("${CdnLogBucket.Arn}").removesuffix("*")
+    destination = delivery["Resources"]["CdnLogDestination"]["Properties"]["DestinationResourceArn"]["Fn::Sub"]
+    written = (destination + "/").partition("${LogBucket}")[2]
+    if path == "/" or not written.startswith(path):
+        return [f"the CDN's log goes to {written}, and the bucket lets {path} in"]
+    return []
+
+
 def alarms_that_differ(template, operations):
     """Alarms that are not in the template, on the dashboard, and in OPERATIONS.md."""
     alarms = {name for name, of in template["Resources"].items() if of["Type"] == "AWS::CloudWatch::Alarm"}
@@ -183,6 +213,12 @@ def prove():
     any_address = changed(TEMPLATE, lambda of: of["Parameters"]["MailFrom"].pop("AllowedPattern"))
     must_find("an output of a parameter without a pattern", outputs_with_free_text(any_address))
     must_find("a column that nobody reads", columns_that_differ(DELIVERY, COLUMNS_READ - {"c-ip"}))
+    other = changed(TEMPLATE, lambda of: of["Resources"].pop("CdnRecordsMissingAlarm"))
+    must_find("a source without an alarm", sources_without_alarm(other))
+    for destination in ["arn:aws:s3:::${LogBucket}", "arn:aws:s3:::${LogBucket}/logs"]:
+        properties = {"DestinationResourceArn": {"Fn::Sub": destination}}
+        other = changed(DELIVERY, lambda of: of["Resources"]["CdnLogDestination"]["Properties"].update(properties))
+        must_find("a path that the bucket refuses", cdn_log_goes_elsewhere(TEMPLATE, other))
     must_find("an alarm that is not explained", alarms_that_differ(TEMPLATE, OPERATIONS.replace("`OldestLeaseAlarm`", "")))
     must_find("a parameter that is not explained", unexplained_parameters(TEMPLATE, OPERATIONS.replace("`SendRate`", "")))
     must_find("a check that is not there", checks_that_are_not_there(PROMISES + " `not_a_check`"))
@@ -192,6 +228,8 @@ wrong = [
     *missing_outputs(TEMPLATE, OUTPUTS_READ),
     *outputs_with_free_text(TEMPLATE),
     *columns_that_differ(DELIVERY, COLUMNS_READ),
+    *sources_without_alarm(TEMPLATE),
+    *cdn_log_goes_elsewhere(TEMPLATE, DELIVERY),
     *alarms_that_differ(TEMPLATE, OPERATIONS),
     *unexplained_parameters(TEMPLATE, OPERATIONS),
     *checks_that_are_not_there(PROMISES),

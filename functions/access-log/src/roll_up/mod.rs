@@ -18,7 +18,7 @@ use tegata_common::objects::ObjectsError;
 use tegata_common::table::TableError;
 use tegata_common::table::usage::{DayState, UsageTable};
 use tegata_common::usage::day::Day;
-use tegata_common::usage::{DaySummary, Usage};
+use tegata_common::usage::{DaySummary, Usage, cdn_records_stopped};
 
 use crate::clients;
 use crate::report::counts;
@@ -70,6 +70,8 @@ pub struct RollUpReport {
     pub duplicates: u64,
     /// Objects that are damaged, and so not counted.
     pub damaged: u64,
+    /// Whether records of the CDN should have arrived and none have.
+    pub cdn_records_missing: bool,
 }
 
 impl RollUpReport {
@@ -80,6 +82,7 @@ impl RollUpReport {
             "DaysWaiting",
             "DuplicateRecords",
             "DamagedObjects",
+            "CdnRecordsMissing",
         ]);
         json!({
             "_aws": metadata(now, &["Stack"], &metrics),
@@ -90,6 +93,7 @@ impl RollUpReport {
             "DaysWaiting": self.waiting,
             "DuplicateRecords": self.duplicates,
             "DamagedObjects": self.damaged,
+            "CdnRecordsMissing": u8::from(self.cdn_records_missing),
             "records": self.records,
         })
     }
@@ -142,7 +146,11 @@ impl RollUp {
             due.push(today);
         }
         due.sort_by(|a, b| b.cmp(a));
-        let mut report = RollUpReport::default();
+        let days = known.iter().map(|day| (day.date, &day.summary));
+        let mut report = RollUpReport {
+            cdn_records_missing: cdn_records_stopped(days, today),
+            ..RollUpReport::default()
+        };
         for date in due {
             match self.roll_up(date, now, &time_is_up).await {
                 Ok(AddedUp {

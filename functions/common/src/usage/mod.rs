@@ -136,3 +136,76 @@ pub struct DaySummary {
     /// Lines that could not be read.
     pub unreadable: u64,
 }
+
+/// Whether the CDN's records have stopped: licences were asked for on one of the last three days
+/// that are complete (CloudFront's lines come up to a day late), and since then no record of the
+/// CDN has arrived, though there were some in the two weeks before.
+pub fn cdn_records_stopped<'a>(
+    days: impl IntoIterator<Item = (Date, &'a DaySummary)>,
+    today: Date,
+) -> bool {
+    let (mut asked, mut arrived, mut arrived_before) = (false, false, false);
+    for (date, summary) in days {
+        match (today - date).get_days() {
+            0..=1 => arrived |= summary.files > 0,
+            2..=4 => {
+                asked |= summary.requests > 0;
+                arrived |= summary.files > 0;
+            }
+            5..=18 => arrived_before |= summary.files > 0,
+            _ => {}
+        }
+    }
+    asked && arrived_before && !arrived
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan as _;
+    use jiff::civil::date;
+
+    use super::*;
+
+    /// What is known of a day that was so many days ago.
+    type Known = (i64, u64, u64);
+
+    fn stopped(days: &[Known]) -> bool {
+        let today = date(2026, 11, 27);
+        let days: Vec<(Date, DaySummary)> = days
+            .iter()
+            .map(|&(ago, requests, files)| {
+                let summary = DaySummary {
+                    requests,
+                    files,
+                    ..DaySummary::default()
+                };
+                (today.saturating_sub(ago.days()), summary)
+            })
+            .collect();
+        cdn_records_stopped(days.iter().map(|(date, summary)| (*date, summary)), today)
+    }
+
+    #[test]
+    fn cdn_records_that_stopped_are_noticed() {
+        let before: Known = (6, 10, 100);
+        assert!(stopped(&[before, (4, 10, 0), (3, 10, 0), (2, 10, 0)]));
+        assert!(stopped(&[before, (3, 1, 0)]), "one day with a request");
+        for (days, why) in [
+            (
+                vec![before, (4, 10, 1), (3, 10, 0), (2, 10, 0)],
+                "the last arrived four days ago",
+            ),
+            (vec![before, (4, 0, 0), (3, 0, 0)], "nobody asks: a holiday"),
+            (
+                vec![before, (1, 10, 0), (0, 10, 0)],
+                "they may still be under way",
+            ),
+            (vec![before, (3, 10, 0), (1, 10, 5)], "they come again"),
+            (vec![(4, 10, 0), (3, 10, 0)], "the CDN was never used"),
+            (vec![(40, 10, 100), (3, 10, 0)], "the CDN is no longer used"),
+            (vec![], "a new stack"),
+        ] {
+            assert!(!stopped(&days), "{why}");
+        }
+    }
+}
