@@ -1,13 +1,14 @@
 # The verbs of this repository. `make dev` and `make test` need Rust and nothing else.
-#   make deploy PARAMETERS='MailFrom=notices@example.com …'     or PARAMETERS=file://parameters.yaml
-# gives the stack's parameters; an update needs only those that change.
+#
+# `make deploy` takes the stack's parameters from parameters.yaml, a copy of examples/parameters.yaml,
+# or from another file: `make deploy PARAMETERS=other.yaml`. `make deploy-staging` takes them from
+# parameters-staging.yaml. Without the file a stack keeps the values that it has.
 
 REGION = ap-northeast-1
 STACK = tegata
+PARAMETERS = $(wildcard parameters.yaml)
 TEST_STACK = tegata-staging
-override_parameters = $(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
-output = $$(aws cloudformation describe-stacks --region $(REGION) --stack-name $(1) \
-	--query "Stacks[0].Outputs[?OutputKey=='$(2)'].OutputValue" --output text)
+TEST_PARAMETERS = $(wildcard parameters-staging.yaml)
 
 .PHONY: dev test bench lint build deploy-test deploy-staging deploy
 
@@ -27,26 +28,16 @@ lint:
 	sam validate --lint
 	tests/template/check
 
-# With sam and cargo-lambda on PATH.
+# With sam, cargo-lambda and aws on PATH, as all that follows.
 build:
-	sam build
+	scripts/deploy build $(STACK) $(REGION) '$(PARAMETERS)'
+
+deploy:
+	scripts/deploy stack $(STACK) $(REGION) '$(PARAMETERS)'
+
+deploy-staging:
+	scripts/deploy stack $(TEST_STACK) $(REGION) '$(TEST_PARAMETERS)'
 
 # Into a local AWS, with nothing but this machine.
 deploy-test:
 	tests/deploy/run
-
-deploy-staging: build
-	sam deploy --config-env test $(override_parameters)
-	$(call cdn_logs,$(TEST_STACK))
-
-deploy: build
-	sam deploy $(override_parameters)
-	$(call cdn_logs,$(STACK))
-
-# The log of the CDN is delivered by a stack in us-east-1.
-define cdn_logs
-aws cloudformation deploy --region us-east-1 --stack-name $(1)-cdn-logs \
-	--template-file template-cdn-logs.yaml --no-fail-on-empty-changeset \
-	--parameter-overrides "DistributionId=$(call output,$(1),CdnDistribution)" \
-	"LogBucket=$(call output,$(1),CdnLogBucket)"
-endef

@@ -44,6 +44,10 @@ PARAMETERS = {
     "MailIdentity": "vendor.example",
     "SenderName": "株式会社サンプル",
     "SecurityContact": "security@vendor.example",
+    "DevelopmentBaseDomains": ["kintone.test", "cybozu.test"],
+    "AllowedSourceRanges": [],
+    "CdnDomain": None,
+    "ReserveConcurrency": "reserved",
     "StatusPage": "sample",
     "StatusPageServices": "7",
     "StatusPageSecretArn": secret,
@@ -66,6 +70,13 @@ def _():
     assert bridges.object_lock(STACK, s3) == ["ArchiveBucket"]
     bridges.verify_identity(PARAMETERS["MailIdentity"])
     become_operators()
+    environment = {
+        name: boto3.client("lambda").get_function_configuration(FunctionName=outputs()[name])["Environment"]["Variables"]
+        for name in ["LookupFunction", "DeliverFunction"]
+    }
+    assert environment["DeliverFunction"]["SENDER_NAME"] == PARAMETERS["SenderName"], environment
+    assert environment["LookupFunction"]["DEVELOPMENT_BASE_DOMAINS"] == "kintone.test,cybozu.test", environment
+    assert environment["LookupFunction"]["ALLOWED_SOURCE_RANGES"] == "", environment
     return f"without {', '.join(left_out)}; {len(routes)} routes"
 
 

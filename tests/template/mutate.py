@@ -247,7 +247,7 @@ MUTANTS = [
     ("who_works_alone_is_alone", at("AnnounceFunction", "ReservedConcurrentExecutions"), GONE),
     ("who_works_alone_is_alone", at("DeliverFunction", "ReservedConcurrentExecutions", "Fn::If", 1), 20),
     ("who_works_alone_is_alone", at("UsageRollUpFunction", "ReservedConcurrentExecutions"), GONE),
-    ("who_works_alone_is_alone", ("Parameters", "ReserveConcurrency", "Default"), "false"),
+    ("who_works_alone_is_alone", ("Conditions", "ReservesConcurrency", "Fn::Equals", 1), "shared"),
     # The API's name, and the region.
     ("the_api_speaks_tls", at("ApiName", "DomainNameConfigurations", 0, "SecurityPolicy"), "TLS_1_0"),
     ("the_api_speaks_tls", at("ApiName", "DomainNameConfigurations", 0, "EndpointType"), "EDGE"),
