@@ -518,7 +518,7 @@ def _():
 def _():
     kept = {}
     for name, resource in bridges.processed(STACK)["Resources"].items():
-        if resource.get("DeletionPolicy") == "Retain":
+        if resource.get("DeletionPolicy", "Delete") != "Delete":
             kept.setdefault(resource["Type"], []).append(bridges.physical(STACK)[name])
     queue, before = outputs()["DeliveryQueueUrl"], outputs()
     objects = s3.list_objects_v2(Bucket=before["ArchiveBucket"])["Contents"]
