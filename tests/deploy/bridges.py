@@ -21,8 +21,9 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 # ---- Around a deployment ----
 
 
-def template(source, target, status_page):
-    """Writes the template as the local CloudFormation takes it; returns what it has to do without."""
+def template(source, target, status_page, fails=False):
+    """Writes the template as the local CloudFormation takes it; returns what it has to do without.
+    `fails`: with a resource that waits for all others, and then for what never comes."""
     with open(source, encoding="utf-8") as file:
         built = yaml_parse(file.read())
     resources = built["Resources"]
@@ -40,6 +41,14 @@ def template(source, target, status_page):
     subscription["FilterPattern"] = r'"\"type\":\"access\""'
     # And Statuspal is not here.
     resources["AnnounceFunction"]["Properties"]["Environment"]["Variables"]["STATUS_PAGE_API"] = status_page
+    if fails:
+        others = [name for name, of in resources.items() if "Condition" not in of]
+        resources["NeverCalled"] = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+        resources["NeverReady"] = {
+            "Type": "AWS::CloudFormation::WaitCondition",
+            "DependsOn": others,
+            "Properties": {"Handle": {"Ref": "NeverCalled"}, "Timeout": "1"},
+        }
     with open(target, "w", encoding="utf-8") as file:
         file.write(yaml_dump(built))
     return refused

@@ -63,6 +63,48 @@ def is_refused(code, call, **arguments):
         raise AssertionError(f"{arguments} was not refused: {answer}")
 
 
+@step("a failed first deployment leaves little")
+def _():
+    failed = "tegata-failed"
+
+    def all_there_is():
+        logs, kms = boto3.client("logs"), boto3.client("kms")
+        return {
+            "table": set(boto3.client("dynamodb").list_tables()["TableNames"]),
+            "bucket": {of["Name"] for of in s3.list_buckets()["Buckets"]},
+            "queue": set(sqs.list_queues().get("QueueUrls", [])),
+            "log group": {
+                of["logGroupName"]
+                for page in logs.get_paginator("describe_log_groups").paginate()
+                for of in page["logGroups"]
+                # Lambda's own, of functions that were there.
+                if not of["logGroupName"].startswith("/aws/lambda/")
+            },
+            "key": {
+                of["KeyId"]
+                for of in kms.list_keys()["Keys"]
+                if kms.describe_key(KeyId=of["KeyId"])["KeyMetadata"]["Enabled"]
+            },
+        }
+
+    before = all_there_is()
+    sam_deploy(BUILT, status_page.url, PARAMETERS, failed, fails=True)
+    [stack] = cloudformation.describe_stacks(StackName=failed)["Stacks"]
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE", stack
+    left = {kind: sorted(of - before[kind]) for kind, of in all_there_is().items()}
+    left["bucket"] = [name for name in left["bucket"] if "aws-sam-cli-managed" not in name]
+    assert {kind: len(of) for kind, of in left.items() if of} == {"table": 4, "key": 1}, left
+    # And docs/OPERATIONS.md finds them.
+    listed = cloudformation.describe_stack_resources(StackName=failed)["StackResources"]
+    found = {of["PhysicalResourceId"] for of in listed if of["ResourceStatus"] == "DELETE_SKIPPED"}
+    assert found == {*left["table"], *left["key"]}, (found, left)
+    for name in left["table"]:
+        boto3.client("dynamodb").update_table(TableName=name, DeletionProtectionEnabled=False)
+        boto3.client("dynamodb").delete_table(TableName=name)
+    cloudformation.delete_stack(StackName=failed)
+    return ", ".join(f"{len(of)} {kind}" for kind, of in left.items() if of)
+
+
 @step("sam deploy")
 def _():
     left_out = sam_deploy(BUILT, status_page.url, PARAMETERS)

@@ -50,14 +50,20 @@ if sys.argv[1] == "build":
         program = pathlib.Path(f".aws-sam/build/F{number}/bootstrap")
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_bytes(bytes([127, 69, 76, 70, 2, 1, 1, *[0] * 9, 3, 0, machine, 0]) + bytes(44))
+elif sys.argv[1] == "deploy" and os.environ.get("ANSWER") == "n":
+    stacks[f"{of['region'][0]}/{of['stack-name'][0]}"] = {
+        "StackStatus": "REVIEW_IN_PROGRESS", "Parameters": [], "Outputs": []}
+    keep()
 elif sys.argv[1] == "deploy":
     [name], [region] = of.get("stack-name", ["tegata"]), of.get("region", ["ap-northeast-1"])
-    stack = stacks.setdefault(f"{region}/{name}", {
+    stack = stacks.get(f"{region}/{name}", {"StackStatus": "REVIEW_IN_PROGRESS"})
+    if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+        stack = stacks[f"{region}/{name}"] = {
         "StackName": name, "StackStatus": "CREATE_COMPLETE", "Parameters": [], "EnableTerminationProtection": False,
         "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in [
             ("CdnDistribution", "E1" + region.upper().replace("-", "")), ("CdnLogBucket", name + "-logs"),
             ("AlarmTopic", "arn:aws:sns:" + region + ":123456789012:alarms")]],
-    })
+        }
     # What is not named keeps its value.
     values = {of["ParameterKey"]: of["ParameterValue"] for of in stack["Parameters"]}
     values.update(given)
@@ -244,6 +250,14 @@ def _(machine):
     calls = machine.make("deploy", refused="delete-stack --region ap-northeast-1 --stack-name tegata")
     assert not has(calls, "sam build"), calls
     machine.make("deploy", DENIED="1", refused="cannot look at the stack tegata.*AccessDenied")
+
+
+@check("a change set that is declined ends it")
+def _(machine):
+    machine.file("parameters.yaml", "Stage: dev\n")
+    calls = machine.make("deploy", ANSWER="n", refused="the stack tegata was not deployed")
+    assert not has(calls, "aws cloudformation deploy"), calls
+    machine.make("deploy", "PARAMETERS=", refused="is new and needs parameters")
 
 
 @check("the stack is protected, in two regions side by side")

@@ -69,20 +69,20 @@ def until(holds, seconds=30):
 # ---- Deployment ----
 
 
-def sam_deploy(built, status_page, parameters):
+def sam_deploy(built, status_page, parameters, stack=STACK, fails=False):
     """Deploys with parameters from a file, as scripts/deploy does. Returns which resources the local
-    cloud cannot have."""
+    cloud cannot have. `fails`: the last resource cannot be created."""
     bridged, file = built / "bridged.yaml", built / "parameters.yaml"
-    left_out = bridges.template(built / "template.yaml", bridged, status_page)
+    left_out = bridges.template(built / "template.yaml", bridged, status_page, fails)
     # What is JSON is YAML, too.
     file.write_text(json.dumps(parameters, ensure_ascii=False), encoding="utf-8")
     ran = subprocess.run(
-        ["sam", "deploy", "--template-file", bridged, "--stack-name", STACK, "--resolve-s3",
+        ["sam", "deploy", "--template-file", bridged, "--stack-name", stack, "--resolve-s3",
          "--no-confirm-changeset", "--no-progressbar", "--region", os.environ["AWS_REGION"],
          "--capabilities", "CAPABILITY_IAM", "--parameter-overrides", f"file://{file}"],
         capture_output=True, text=True, cwd=ROOT,
     )
-    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+    assert (ran.returncode != 0) == fails, ran.stdout[-3000:] + ran.stderr[-3000:]
     return left_out
 
 

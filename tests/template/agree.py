@@ -148,6 +148,83 @@ def cdn_log_goes_elsewhere(template, delivery):
     return []
 
 
+# ---- Metrics ----
+
+
+def metrics_of_code(code):
+    """The metrics that functions report: names to whether they are heartbeats; and what is wrong."""
+    defined = re.findall(r'pub const (\w+): Metric = Metric::(heartbeat|fault)\("(\w+)", "\w+"\)', code["metrics.rs"])
+    unused = [name for constant, _, name in defined if not re.search(rf"\b{constant}\b", code["functions"])]
+    return (
+        {name: kind == "heartbeat" for _, kind, name in defined},
+        [f"no function reports the metric {name}" for name in unused],
+    )
+
+
+def metrics_of_alarms(template):
+    """The metrics of `tegata` that alarms look at: names to the alarms, with dimensions and missing data."""
+    found = {}
+    for alarm, of in template["Resources"].items():
+        if of["Type"] != "AWS::CloudWatch::Alarm":
+            continue
+        properties = of["Properties"]
+        stats = [of["MetricStat"]["Metric"] for of in properties.get("Metrics", []) if "MetricStat" in of]
+        for metric in stats or [properties]:
+            if metric["Namespace"] == "tegata":
+                name = metric["MetricName"]
+                name = name["Fn::Sub"] if isinstance(name, dict) else name
+                dimensions = [of["Name"] for of in metric.get("Dimensions", [])]
+                found.setdefault(name, []).append((alarm, dimensions, properties["TreatMissingData"], not stats))
+    return found
+
+
+def metrics_that_differ(template, operations, code):
+    """Between code and metric filters, alarms, the dashboard, and OPERATIONS.md."""
+    reported, wrong = metrics_of_code(code)
+    filters = {
+        transformation["MetricName"]["Fn::Sub"]
+        for of in template["Resources"].values()
+        if of["Type"] == "AWS::Logs::MetricFilter"
+        for transformation in of["Properties"]["MetricTransformations"]
+    }
+    alarms = metrics_of_alarms(template)
+    for name in sorted((set(reported) | filters) ^ set(alarms)):
+        wrong.append(f"the metric {name} is " + ("not sent" if name in alarms else "looked at by no alarm"))
+    for name, looks in alarms.items():
+        for alarm, dimensions, missing, is_direct in looks:
+            if name in reported and "Stack" not in dimensions:
+                wrong.append(f"{alarm} looks at {name} without its dimension Stack")
+            expected = "breaching" if reported.get(name) else "notBreaching"
+            if is_direct and missing != expected:
+                wrong.append(f"{alarm}: without {name} it has to be {expected}")
+    shown = set(re.findall(r'\["tegata", "([^"]+)"', dashboard(template)))
+    wrong += [f"the dashboard shows a metric {name}" for name in sorted(shown - set(reported) - filters)]
+    table = operations.partition("### Metrics")[2].partition("\n## ")[0]
+    rows = re.findall(r"(?m)^\| `([^`]+)` \|.*\| (`\w+Alarm`(?:, `\w+Alarm`)*) \|$", table)
+    explained = {(name.replace("NAME", "${AWS::StackName}"), alarm) for name, of in rows for alarm in re.findall(r"\w+", of)}
+    for name, alarm in sorted(explained ^ {(name, look[0]) for name, looks in alarms.items() for look in looks}):
+        wrong.append(f"OPERATIONS.md and the template differ in the metric {name} of {alarm}")
+    return wrong
+
+
+def figures_that_differ(template, operations, code):
+    """What queries read of reports has to be in them."""
+    figures = set(re.findall(r'\.figure\(\s*"(\w+)"', code["functions"])) | set(metrics_of_code(code)[0]) | {"Source"}
+    queries = re.findall(r"""\| filter type = (.*?)"}""", dashboard(template))
+    queries += re.findall(r'`filter type = "[^`]*`', operations)
+    read = {name for query in queries for name in re.findall(r"\b[A-Z][a-z]+[A-Z]\w+", re.sub(r"\$\{\w+\}", "", query))}
+    return [f"a query reads {name}, which no report has" for name in sorted(read - figures)]
+
+
+def dashboard_that_costs(template):
+    """CloudWatch gives three dashboards of 50 metrics for nothing."""
+    shown = len(re.findall(r'\["(?:tegata|AWS/\w+)", ', dashboard(template)))
+    for of in template["Resources"].values():
+        if of["Type"] == "AWS::CloudWatch::Alarm":
+            shown += sum("MetricStat" in metric for metric in of["Properties"].get("Metrics", [])) or 1
+    return [f"the dashboard and its alarms show {shown} metrics, and 50 are free"] if shown > 50 else []
+
+
 def alarms_that_differ(template, operations):
     """Alarms that are not in the template, on the dashboard, and in OPERATIONS.md."""
     alarms = {name for name, of in template["Resources"].items() if of["Type"] == "AWS::CloudWatch::Alarm"}
@@ -180,6 +257,14 @@ def checks_that_are_not_there(promises):
 
 TEMPLATE, DELIVERY = load("template.yaml"), load("template-cdn-logs.yaml")
 OPERATIONS, PROMISES = read("docs/OPERATIONS.md"), read("docs/PROMISES.md")
+CODE = {
+    "metrics.rs": read("functions/common/src/metrics.rs"),
+    "functions": "\n".join(
+        read(source)
+        for source in subprocess.check_output(["git", "ls-files", "functions/*.rs"], text=True).split()
+        if not source.endswith("metrics.rs")
+    ),
+}
 OUTPUTS_READ = found("cli/src/place.rs", r'_OUTPUT: &str = "(\w+)"')
 COLUMNS_READ = found("functions/common/src/access/cdn.rs", r'"([^"]+)" => Column::')
 
@@ -220,8 +305,50 @@ def prove():
         other = changed(DELIVERY, lambda of: of["Resources"]["CdnLogDestination"]["Properties"].update(properties))
         must_find("a path that the bucket refuses", cdn_log_goes_elsewhere(TEMPLATE, other))
     must_find("an alarm that is not explained", alarms_that_differ(TEMPLATE, OPERATIONS.replace("`OldestLeaseAlarm`", "")))
+    prove_metrics()
     must_find("a parameter that is not explained", unexplained_parameters(TEMPLATE, OPERATIONS.replace("`SendRate`", "")))
     must_find("a check that is not there", checks_that_are_not_there(PROMISES + " `not_a_check`"))
+
+
+def prove_metrics():
+    """Renames each metric in each place in turn."""
+
+    def renamed(text, name):
+        return re.sub(rf'"{re.escape(name)}"', f'"{name}Renamed"', text)
+
+    def body(text):
+        return changed(TEMPLATE, lambda of: of["Resources"]["Dashboard"]["Properties"]["DashboardBody"].update({"Fn::Sub": text}))
+
+    for name in metrics_of_code(CODE)[0]:
+        code = {of: renamed(text, name) for of, text in CODE.items()}
+        must_find(f"{name} renamed in the code", metrics_that_differ(TEMPLATE, OPERATIONS, code))
+        operations = OPERATIONS.replace(f"| `{name}` |", f"| `{name}Renamed` |")
+        must_find(f"{name} renamed in OPERATIONS.md", metrics_that_differ(TEMPLATE, operations, CODE))
+        for alarm, *_ in metrics_of_alarms(TEMPLATE)[name]:
+
+            def rename(template):
+                properties = template["Resources"][alarm]["Properties"]
+                for metric in [of.get("MetricStat", {}).get("Metric", {}) for of in properties.get("Metrics", [])] + [properties]:
+                    if metric.get("MetricName") == name:
+                        metric["MetricName"] = name + "Renamed"
+
+            must_find(f"{name} renamed in {alarm}", metrics_that_differ(changed(TEMPLATE, rename), OPERATIONS, CODE))
+    for name in ["OldestLeaseLeft", "MailsRefused"]:
+        [(alarm, _, missing, _)] = metrics_of_alarms(TEMPLATE)[name]
+        other = {"breaching": "notBreaching", "notBreaching": "breaching"}[missing]
+        template = changed(TEMPLATE, lambda of: of["Resources"][alarm]["Properties"].update(TreatMissingData=other))
+        must_find(f"what {alarm} makes of missing data", metrics_that_differ(template, OPERATIONS, CODE))
+    filters = changed(TEMPLATE, lambda of: of["Resources"].pop("LeaseEndedMetric"))
+    must_find("a metric filter that is gone", metrics_that_differ(filters, OPERATIONS, CODE))
+    unused = {**CODE, "functions": re.sub(r"\bMAILS_REFUSED\b", "OTHER", CODE["functions"])}
+    must_find("a metric that nothing reports", metrics_that_differ(TEMPLATE, OPERATIONS, unused))
+    must_find("a metric on the dashboard", metrics_that_differ(body(renamed(dashboard(TEMPLATE), "OldestLeaseLeft")), OPERATIONS, CODE))
+    for figure in ["MailsAccepted", "LicensesRenewed"]:
+        code = {**CODE, "functions": renamed(CODE["functions"], figure)}
+        must_find(f"a query of {figure}", figures_that_differ(TEMPLATE, "", code))
+    must_find("a query of OPERATIONS.md", figures_that_differ(TEMPLATE, OPERATIONS.replace("LeasesResigned,", "LeasesSigned,"), CODE))
+    many = dashboard(TEMPLATE) + '["tegata", "OldestLeaseLeft", ""]' * 50
+    must_find("a dashboard that costs", dashboard_that_costs(body(many)))
 
 
 wrong = [
@@ -231,6 +358,9 @@ wrong = [
     *sources_without_alarm(TEMPLATE),
     *cdn_log_goes_elsewhere(TEMPLATE, DELIVERY),
     *alarms_that_differ(TEMPLATE, OPERATIONS),
+    *metrics_that_differ(TEMPLATE, OPERATIONS, CODE),
+    *figures_that_differ(TEMPLATE, OPERATIONS, CODE),
+    *dashboard_that_costs(TEMPLATE),
     *unexplained_parameters(TEMPLATE, OPERATIONS),
     *checks_that_are_not_there(PROMISES),
 ]

@@ -1,12 +1,12 @@
-//! What became of a batch: counts for people, and the same as CloudWatch metrics.
+//! What became of a batch.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tegata_common::access::Source;
-use tegata_common::metrics::{metadata, metric};
+use tegata_common::metrics::{self, RECORDS_ARCHIVED, UNREADABLE_LINES};
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -32,35 +32,23 @@ impl Report {
         self.repeated += other.repeated;
     }
 
-    /// The report as lines in CloudWatch's embedded metric format, which become metrics without a
-    /// call or a permission: one for each source, and one of what could not be read.
+    /// The report's lines: one for each source, and one of the whole.
     pub fn lines(&self, now: Timestamp, stack: &str) -> Vec<Value> {
         let sources = self.archived.iter().map(|(source, lines)| {
-            let metadata = metadata(now, &["Stack", "Source"], &counts(["RecordsArchived"]));
-            json!({
-                "_aws": metadata,
-                "type": "archived",
-                "Stack": stack,
-                "Source": source,
-                "RecordsArchived": lines,
-            })
+            let report = metrics::Report::new("archived", now, stack);
+            let report = report.dimension("Source", source.as_str());
+            // Alarms compare these two with what the doors count.
+            match source {
+                Source::Gateway | Source::Lookup => report.metric(RECORDS_ARCHIVED, *lines),
+                _ => report.figure(RECORDS_ARCHIVED.name(), *lines),
+            }
         });
         let unreadable = self.archived.get(&Source::Unreadable).copied();
-        let whole = json!({
-            "_aws": metadata(now, &["Stack"], &counts(["UnreadableLines", "ObjectsRepeated"])),
-            "type": "batch",
-            "time": format!("{now:.3}"),
-            "Stack": stack,
-            "UnreadableLines": unreadable.unwrap_or(0),
-            "ObjectsRepeated": self.repeated,
-            "objects": self.objects,
-            "foreign": self.foreign,
-        });
-        sources.chain([whole]).collect()
+        let whole = metrics::Report::new("batch", now, stack)
+            .metric(UNREADABLE_LINES, unreadable.unwrap_or(0))
+            .figure("ObjectsRepeated", self.repeated)
+            .figure("objects", self.objects)
+            .figure("foreign", self.foreign);
+        sources.chain([whole]).map(metrics::Report::line).collect()
     }
-}
-
-/// Says that members of a line are counts.
-pub(crate) fn counts<const N: usize>(names: [&str; N]) -> [Value; N] {
-    names.map(|name| metric(name, Some("Count")))
 }

@@ -1,9 +1,12 @@
-//! What the functions did: counts for people, and the same as CloudWatch metrics.
+//! What the functions did.
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
-use tegata_common::metrics::{metadata, metric};
+use serde_json::Value;
+use tegata_common::metrics::{
+    CHANNELS_FAILING, DAILY_QUOTA_PERCENT, MAILS_REFUSED, NOTICES_BEHIND, NOTICES_PAUSED, Report,
+    UNKNOWN_OVERDUE,
+};
 
 use crate::deliver::Done;
 
@@ -35,21 +38,20 @@ pub struct AnnounceReport {
 }
 
 impl AnnounceReport {
-    /// The report as one line in CloudWatch's embedded metric format.
+    /// The report's line.
     pub fn line(&self, now: Timestamp, stack: &str) -> Value {
-        let mut metrics = vec![
-            ("Announced", json!(self.announced)),
-            ("DeliveriesOpen", json!(self.open)),
-            ("UnknownResent", json!(self.resent)),
-            ("UnknownOverdue", json!(self.unknown_overdue)),
-            ("NoticesBehind", json!(self.behind + self.failed)),
-            ("NoticesPaused", json!(self.paused)),
-            ("ChannelsFailing", json!(self.channels_failing)),
-        ];
+        let mut report = Report::new("announce", now, stack)
+            .figure("Announced", self.announced)
+            .figure("DeliveriesOpen", self.open)
+            .figure("UnknownResent", self.resent)
+            .metric(UNKNOWN_OVERDUE, self.unknown_overdue)
+            .metric(NOTICES_BEHIND, self.behind + self.failed)
+            .metric(NOTICES_PAUSED, self.paused)
+            .metric(CHANNELS_FAILING, self.channels_failing);
         if let Some(percent) = self.daily_quota_percent {
-            metrics.push(("DailyQuotaPercent", json!(percent)));
+            report = report.metric(DAILY_QUOTA_PERCENT, percent);
         }
-        line("announce", now, stack, metrics)
+        report.line()
     }
 }
 
@@ -89,31 +91,16 @@ impl DeliverReport {
         *count += 1;
     }
 
-    /// The report as one line in CloudWatch's embedded metric format.
+    /// The report's line.
     pub fn line(&self, now: Timestamp, stack: &str) -> Value {
-        let metrics = vec![
-            ("MailsAccepted", json!(self.accepted)),
-            ("MailsRefused", json!(self.refused)),
-            ("MailsLost", json!(self.lost)),
-            ("MailsThrottled", json!(self.throttled)),
-            ("MessagesPaused", json!(self.paused)),
-            ("MessagesRepeated", json!(self.already)),
-            ("MessagesFailed", json!(self.failed + self.no_delivery)),
-        ];
-        line("deliver", now, stack, metrics)
+        Report::new("deliver", now, stack)
+            .figure("MailsAccepted", self.accepted)
+            .metric(MAILS_REFUSED, self.refused)
+            .figure("MailsLost", self.lost)
+            .figure("MailsThrottled", self.throttled)
+            .figure("MessagesPaused", self.paused)
+            .figure("MessagesRepeated", self.already)
+            .figure("MessagesFailed", self.failed + self.no_delivery)
+            .line()
     }
-}
-
-fn line(kind: &str, now: Timestamp, stack: &str, metrics: Vec<(&str, Value)>) -> Value {
-    let definitions: Vec<Value> = metrics.iter().map(|(name, _)| metric(name, None)).collect();
-    let mut line = Map::new();
-    let metadata = metadata(now, &["Stack"], &definitions);
-    line.insert("_aws".to_owned(), metadata);
-    line.insert("type".to_owned(), json!(kind));
-    line.insert("time".to_owned(), json!(format!("{now:.3}")));
-    line.insert("Stack".to_owned(), json!(stack));
-    for (name, value) in metrics {
-        line.insert(name.to_owned(), value);
-    }
-    Value::Object(line)
 }

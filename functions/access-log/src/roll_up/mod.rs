@@ -9,11 +9,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tegata_common::access::{AccessRecord, Source};
 use tegata_common::archive::{self, Archive, KEPT_DAYS, Listed};
 use tegata_common::aws::TrustError;
-use tegata_common::metrics::metadata;
+use tegata_common::metrics::{CDN_RECORDS_MISSING, DAMAGED_OBJECTS, DAYS_WAITING, Report};
 use tegata_common::objects::ObjectsError;
 use tegata_common::table::TableError;
 use tegata_common::table::usage::{DayState, UsageTable};
@@ -21,7 +21,6 @@ use tegata_common::usage::day::Day;
 use tegata_common::usage::{DaySummary, Usage, cdn_records_stopped};
 
 use crate::clients;
-use crate::report::counts;
 use crate::settings::Settings;
 use set_aside::SetAside;
 
@@ -75,27 +74,16 @@ pub struct RollUpReport {
 }
 
 impl RollUpReport {
-    /// The report as one line in CloudWatch's embedded metric format.
+    /// The report's line.
     pub fn line(&self, now: Timestamp, stack: &str) -> Value {
-        let metrics = counts([
-            "DaysRolledUp",
-            "DaysWaiting",
-            "DuplicateRecords",
-            "DamagedObjects",
-            "CdnRecordsMissing",
-        ]);
-        json!({
-            "_aws": metadata(now, &["Stack"], &metrics),
-            "type": "roll_up",
-            "time": format!("{now:.3}"),
-            "Stack": stack,
-            "DaysRolledUp": self.days,
-            "DaysWaiting": self.waiting,
-            "DuplicateRecords": self.duplicates,
-            "DamagedObjects": self.damaged,
-            "CdnRecordsMissing": u8::from(self.cdn_records_missing),
-            "records": self.records,
-        })
+        Report::new("roll_up", now, stack)
+            .figure("DaysRolledUp", self.days)
+            .metric(DAYS_WAITING, self.waiting)
+            .figure("DuplicateRecords", self.duplicates)
+            .metric(DAMAGED_OBJECTS, self.damaged)
+            .metric(CDN_RECORDS_MISSING, u8::from(self.cdn_records_missing))
+            .figure("records", self.records)
+            .line()
     }
 }
 
