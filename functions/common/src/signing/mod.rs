@@ -7,6 +7,7 @@ mod keeper;
 mod key_files;
 mod kms;
 mod register;
+mod verify;
 
 use std::fmt;
 use std::path::Path;
@@ -25,6 +26,7 @@ pub use key_files::KeyFiles;
 pub use register::{
     Jwk, Jwks, KeyLocation, KeyRegister, KeyState, PUBLISHED_KEYS, RegisterError, RegisteredKey,
 };
+pub use verify::VerifyError;
 
 /// Why a key or a signature could not be made.
 #[derive(Debug, thiserror::Error)]

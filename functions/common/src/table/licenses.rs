@@ -15,6 +15,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -137,23 +138,7 @@ impl Licenses {
     /// Reads the whole table and not the index, so that it also finds what the index does not
     /// know: for operators, not for requests.
     pub async fn all(&self) -> Result<Found, TableError> {
-        let mut pages = self
-            .table
-            .client
-            .scan()
-            .table_name(&self.table.name)
-            .consistent_read(true)
-            .filter_expression(
-                "NOT contains(product, :history) AND NOT begins_with(#domain, :ours) \
-                 AND NOT begins_with(product, :copy)",
-            )
-            .expression_attribute_values(":copy", AttributeValue::S(PLUGIN.to_owned()))
-            .expression_attribute_names("#domain", "domain")
-            .expression_attribute_values(":history", AttributeValue::S(HISTORY.to_string()))
-            .expression_attribute_values(":ours", AttributeValue::S("#".to_owned()))
-            .into_paginator()
-            .items()
-            .send();
+        let mut pages = self.current().into_paginator().items().send();
         let mut found = Found::default();
         while let Some(item) = pages.next().await {
             found.extend([read(item.map_err(TableError::database)?)]);
@@ -166,6 +151,39 @@ impl Licenses {
             key(a).cmp(&key(b))
         });
         Ok(found)
+    }
+
+    /// The first current licence that is wanted, in no order; items that cannot be read are left
+    /// out. Reads as much of the table as it takes.
+    pub async fn find(
+        &self,
+        is_wanted: impl Fn(&License) -> bool,
+    ) -> Result<Option<SignedLicense>, TableError> {
+        let mut pages = self.current().into_paginator().items().send();
+        while let Some(item) = pages.next().await {
+            let signed = read::<SignedLicense>(item.map_err(TableError::database)?);
+            if let Some(stored) = signed.ok().filter(|of| is_wanted(&of.value.license)) {
+                return Ok(Some(stored.value));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A scan for the current licences.
+    fn current(&self) -> ScanFluentBuilder {
+        self.table
+            .client
+            .scan()
+            .table_name(&self.table.name)
+            .consistent_read(true)
+            .filter_expression(
+                "NOT contains(product, :history) AND NOT begins_with(#domain, :ours) \
+                 AND NOT begins_with(product, :copy)",
+            )
+            .expression_attribute_values(":copy", AttributeValue::S(PLUGIN.to_owned()))
+            .expression_attribute_names("#domain", "domain")
+            .expression_attribute_values(":history", AttributeValue::S(HISTORY.to_string()))
+            .expression_attribute_values(":ours", AttributeValue::S("#".to_owned()))
     }
 
     /// A page of the licences of a shard that are due at an instant. The index may lag behind the
