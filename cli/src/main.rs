@@ -6,6 +6,7 @@ mod change;
 mod contact;
 mod customer;
 mod dev;
+mod doctor;
 mod embedded;
 mod failure;
 mod key;
@@ -84,6 +85,7 @@ enum Command {
     /// Create, rotate, retire and export the keys that sign leases.
     #[command(subcommand)]
     Key(key::Command),
+    Doctor(doctor::Args),
     /// Run the whole system on this machine, with sample data.
     Dev(dev::Args),
 }
@@ -119,6 +121,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         OutputArg::Json => Output::Json,
         OutputArg::Text | OutputArg::Csv => Output::Text,
     };
+    if let Command::Doctor(args) = command {
+        return doctor::run(&place, output, args).await;
+    }
     let place = place.open().await?;
     let done = match command {
         Command::License(command) => license::run(&place, output, command).await,
@@ -132,7 +137,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Usage(command) => usage::run(&place, output, command).await,
         Command::AccessLog(command) => access_log::run(&place, output, command).await,
         Command::Key(command) => key::run(&place, output, command).await,
-        Command::Dev(_) => Ok(()),
+        Command::Doctor(_) | Command::Dev(_) => Ok(()),
     };
     place.close().await?;
     done

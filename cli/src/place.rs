@@ -170,14 +170,16 @@ impl PlaceArgs {
         )?)
     }
 
+    /// The stack that was named, if any.
+    pub(crate) fn stack_name(&self) -> Option<String> {
+        // Read here and not by clap, which would call it a conflict with --local.
+        let named = self.stack.clone();
+        named.or_else(|| std::env::var("TEGATA_STACK").ok())
+    }
+
     /// Opens the place that was named.
     pub(crate) async fn open(&self) -> anyhow::Result<Place> {
-        // Read here and not by clap, which would call it a conflict with --local.
-        let stack = self
-            .stack
-            .clone()
-            .or_else(|| std::env::var("TEGATA_STACK").ok());
-        match (&self.local, stack) {
+        match (&self.local, self.stack_name()) {
             (Some(directory), _) => {
                 let embedded = Embedded::join(directory).await?;
                 Place::local(self, embedded).await
@@ -233,21 +235,8 @@ impl Place {
     }
 
     async fn stack(args: &PlaceArgs, stack: &str) -> anyhow::Result<Self> {
-        let bundle = std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from);
-        let trust = bundle.as_deref().map_or(Trust::System, Trust::Bundle);
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(aws::https_client(trust)?)
-            .load()
-            .await;
-        if config.region().is_none() {
-            bail!("no AWS region: set AWS_REGION, or a region in your AWS profile");
-        }
-        let identity = aws_sdk_sts::Client::new(&config)
-            .get_caller_identity()
-            .send()
-            .await
-            .map_err(|error| anyhow::anyhow!("who are you? STS: {}", aws::causes(&error)))?;
-        let caller = identity.arn.context("STS did not tell your ARN")?;
+        let config = sdk_config().await?;
+        let caller = caller(&config).await?;
         let outputs = outputs(&config, stack).await?;
         let output = |name: &str| {
             let value = outputs.get(name);
@@ -378,8 +367,32 @@ fn sender_name(outputs: &HashMap<String, String>) -> anyhow::Result<String> {
     Ok(name)
 }
 
+/// The region and the credentials of this shell.
+pub(crate) async fn sdk_config() -> anyhow::Result<aws_config::SdkConfig> {
+    let bundle = std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from);
+    let trust = bundle.as_deref().map_or(Trust::System, Trust::Bundle);
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(aws::https_client(trust)?)
+        .load()
+        .await;
+    if config.region().is_none() {
+        bail!("no AWS region: set AWS_REGION, or a region in your AWS profile");
+    }
+    Ok(config)
+}
+
+/// The ARN of the caller.
+pub(crate) async fn caller(config: &aws_config::SdkConfig) -> anyhow::Result<String> {
+    let identity = aws_sdk_sts::Client::new(config)
+        .get_caller_identity()
+        .send()
+        .await
+        .map_err(|error| anyhow::anyhow!("who are you? STS: {}", aws::causes(&error)))?;
+    identity.arn.context("STS did not tell your ARN")
+}
+
 /// A local AWS, which another endpoint means, has no host names of its own for buckets.
-fn s3(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
+pub(crate) fn s3(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
     let is_local = std::env::var_os("AWS_ENDPOINT_URL").is_some()
         || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
     let config = aws_sdk_s3::config::Builder::from(config).force_path_style(is_local);

@@ -136,6 +136,11 @@ impl StatusPage {
         !matches!(notice.kind, Kind::Release { .. })
     }
 
+    /// Whether the page and its key are accepted: reads the latest incidents.
+    pub async fn probe(&self) -> Result<(), StatusPageError> {
+        self.recent().await.map(drop)
+    }
+
     /// Puts an update onto the page, if it is not there, and returns the page's id of the notice.
     pub async fn post(
         &self,

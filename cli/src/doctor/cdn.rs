@@ -1,0 +1,462 @@
+//! The CDN: published keys, files and their headers, TLS, and its log.
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE64;
+use jiff::SignedDuration;
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest as _, Sha384};
+use tegata_common::access::Source;
+use tegata_common::product::ProductSlug;
+use tegata_common::signing::Jwks;
+
+use super::check::{Check, Finding, Read, Unread};
+use super::http::{Http, Response};
+use super::program::sdk;
+use super::request;
+use super::stack::Stack;
+
+const GROUP: &str = "cdn";
+
+/// CloudFront delivers most of its log within an hour, and some of it within a day.
+const LOG_WITHIN: SignedDuration = SignedDuration::from_hours(48);
+
+const HEADERS_FIX: &str = "make deploy; the headers of files are PluginFileHeaders of the template";
+
+/// What a CDN answers with each file, whatever it is.
+const FILE_HEADERS: [(&str, &str); 4] = [
+    ("access-control-allow-origin", "*"),
+    ("cross-origin-resource-policy", "cross-origin"),
+    ("x-content-type-options", "nosniff"),
+    ("strict-transport-security", "max-age=63072000"),
+];
+
+/// The published keys against the register that signs.
+pub(crate) async fn keys(stack: &Stack<'_>, http: &Http) -> Check {
+    let published = request::published_keys(stack, http).await;
+    let registered = stack.place.key_register().await;
+    let registered = registered.map(|(register, _)| register.jwks());
+    let finding = match registered {
+        Err(error) => Finding::skipped(format!("the register of keys cannot be read: {error:#}")),
+        Ok(registered) => match published {
+            Err(Unread::Failed(why)) => Finding::failed(why, publish(stack)),
+            published => Finding::judge(published, |published| {
+                judge_keys(&published, &registered, &publish(stack))
+            }),
+        },
+    };
+    Check::new(GROUP, "published keys", finding)
+}
+
+fn publish(stack: &Stack<'_>) -> String {
+    let (name, bucket) = (
+        &stack.name,
+        stack
+            .outputs
+            .get("CdnBucket")
+            .map_or("CDN_BUCKET", String::as_str),
+    );
+    format!(
+        "tegata --stack {name} key export --file jwks.json\n\
+         aws s3 cp jwks.json s3://{bucket}/.well-known/jwks.json --content-type application/json \
+         --cache-control max-age=300"
+    )
+}
+
+fn judge_keys(published: &Jwks, registered: &Jwks, fix: &str) -> Finding {
+    let mut problems = Vec::new();
+    for key in &registered.keys {
+        match published.keys.iter().find(|of| of.kid == key.kid) {
+            None => problems.push(format!("{} is not published", key.kid)),
+            Some(of) if of != key => {
+                problems.push(format!("{} is published with another content", key.kid))
+            }
+            Some(_) => {}
+        }
+    }
+    let foreign = published
+        .keys
+        .iter()
+        .filter(|of| registered.keys.iter().all(|key| key.kid != of.kid));
+    problems
+        .extend(foreign.map(|of| format!("{} is published, and is no key of this stack", of.kid)));
+    match registered.keys.is_empty() {
+        true => Finding::failed("there is no key", "tegata key create"),
+        false => Finding::of(
+            &problems,
+            format!("{} keys, as they are registered", registered.keys.len()),
+            fix,
+        ),
+    }
+}
+
+#[derive(Deserialize)]
+struct Latest {
+    base: String,
+    files: BTreeMap<String, LatestFile>,
+}
+
+#[derive(Deserialize)]
+struct LatestFile {
+    integrity: String,
+}
+
+/// A product's current version: its files, their headers, and what plain HTTP gets.
+pub(crate) async fn files(stack: &Stack<'_>, http: &Http) -> Vec<Check> {
+    let (files, plain) = ("files and headers", "plain HTTP");
+    let url = stack
+        .outputs
+        .get("CdnUrl")
+        .map_or("", String::as_str)
+        .to_owned();
+    let products = match stack.place.licenses.products().await {
+        Ok(products) => products,
+        Err(error) => {
+            let skipped = Finding::skipped(format!("the catalogue cannot be read: {error}"));
+            return vec![Check::new(GROUP, files, skipped)];
+        }
+    };
+    for product in products.iter().map(|stored| &stored.value.slug) {
+        let path = format!("{url}/{product}/latest.json");
+        let latest = match http.get(&path).await {
+            // A file that does not exist is answered with 403: the bucket cannot be listed.
+            Ok(response) if response.status == 403 => continue,
+            latest => latest,
+        };
+        let file = match &latest {
+            Ok(latest) => first_file(http, &url, latest).await,
+            Err(unread) => Err(unread.clone()),
+        };
+        let judged = Finding::judge(
+            latest.and_then(|latest| Ok((latest, file?))),
+            |(latest, file)| judge_files(product, &latest, file.as_ref()),
+        );
+        let refused = http.get(&path.replacen("https://", "http://", 1)).await;
+        let refused = Finding::judge(refused, |response| judge_plain_http(response.status));
+        return vec![
+            Check::new(GROUP, files, judged),
+            Check::new(GROUP, plain, refused),
+        ];
+    }
+    let skipped = Finding::skipped(
+        "no version of a product is current: tegata publish current PRODUCT VERSION",
+    );
+    vec![Check::new(GROUP, files, skipped)]
+}
+
+/// The first file of a version, with the integrity that is published for it.
+async fn first_file(http: &Http, url: &str, latest: &Response) -> Read<Option<(String, Response)>> {
+    let Ok(read) = serde_json::from_slice::<Latest>(&latest.body) else {
+        return Ok(None);
+    };
+    let Some((name, file)) = read.files.into_iter().next() else {
+        return Ok(None);
+    };
+    let response = http.get(&format!("{url}{}{name}", read.base)).await?;
+    Ok(Some((file.integrity, response)))
+}
+
+fn judge_files(
+    product: &ProductSlug,
+    latest: &Response,
+    file: Option<&(String, Response)>,
+) -> Finding {
+    let mut problems = Vec::new();
+    if latest.status != 200 {
+        problems.push(format!("/{product}/latest.json answers {}", latest.status));
+    }
+    let cached = latest.header("cache-control");
+    if !cached.contains("max-age=60") {
+        problems.push(format!(
+            "/{product}/latest.json has the Cache-Control '{cached}' instead of max-age=60"
+        ));
+    }
+    let Some((integrity, file)) = file else {
+        problems.push(format!("/{product}/latest.json names no file"));
+        return Finding::of(&problems, "", HEADERS_FIX);
+    };
+    if file.status != 200 {
+        problems.push(format!("a file that it names answers {}", file.status));
+    } else {
+        let hash = Sha384::digest(&file.body);
+        if *integrity != format!("sha384-{}", BASE64.encode(&hash)) {
+            problems.push("a file does not have the hash that latest.json gives".to_owned());
+        }
+        if !file.header("cache-control").contains("immutable") {
+            problems.push("a file is not cached as immutable".to_owned());
+        }
+        for (name, value) in FILE_HEADERS {
+            let is = file.header(name);
+            if !is.starts_with(value) {
+                problems.push(format!(
+                    "a file has the header {name} '{is}' instead of '{value}'"
+                ));
+            }
+        }
+    }
+    Finding::of(
+        &problems,
+        format!("{product}: latest.json and a file of it, with their headers"),
+        HEADERS_FIX,
+    )
+}
+
+fn judge_plain_http(status: u16) -> Finding {
+    match status {
+        403 | 301 | 308 => Finding::passed(format!("is answered with {status}")),
+        _ => Finding::failed(
+            format!("is answered with {status}: files can be read without TLS"),
+            "make deploy; the distribution's ViewerProtocolPolicy has to be https-only",
+        ),
+    }
+}
+
+/// The lowest version of TLS.
+pub(crate) async fn tls(stack: &Stack<'_>, http: &Http) -> Check {
+    let read = async {
+        let id = stack.physical("CdnDistribution")?;
+        let call = ["cloudfront", "get-distribution-config", "--id", id];
+        stack.clients.cli.call_in("us-east-1", &call).await
+    };
+    let domain = stack.parameter("CdnDomain");
+    let is_local = http.is_local();
+    let finding = Finding::judge(read.await, |read| {
+        judge_tls(&read["DistributionConfig"], domain, is_local)
+    });
+    Check::new(GROUP, "TLS", finding)
+}
+
+fn judge_tls(config: &Value, domain: &str, is_local: bool) -> Finding {
+    let certificate = &config["ViewerCertificate"];
+    let lowest = certificate["MinimumProtocolVersion"]
+        .as_str()
+        .unwrap_or("unknown");
+    if domain.is_empty() {
+        return Finding::skipped(
+            "without CdnDomain CloudFront's own name serves, whose lowest version of TLS cannot be chosen",
+        );
+    }
+    let aliases = config["Aliases"]["Items"].as_array().into_iter().flatten();
+    if !aliases
+        .into_iter()
+        .any(|alias| alias.as_str() == Some(domain))
+    {
+        return Finding::failed(
+            format!("the distribution does not serve {domain}"),
+            "make deploy",
+        );
+    }
+    let seen = format!("{lowest} at least, for {domain}");
+    match lowest.starts_with("TLSv1.2") || lowest.starts_with("TLSv1.3") {
+        true if is_local => Finding::passed(format!(
+            "{seen} (by its configuration: this AWS is a local one)"
+        )),
+        true => Finding::passed(seen),
+        false => Finding::failed(
+            seen,
+            "make deploy; the distribution's MinimumProtocolVersion has to be TLSv1.2_2021",
+        ),
+    }
+}
+
+/// The delivery of the CDN's log: its stack, and what has arrived.
+pub(crate) async fn log(stack: &Stack<'_>) -> Vec<Check> {
+    let name = format!("{}-{}-cdn-logs", stack.name, stack.clients.cli.region);
+    let distribution = stack.physical("CdnDistribution");
+    let list = ["logs", "describe-delivery-sources"];
+    let read = stack.clients.cli.call_in("us-east-1", &list).await;
+    let read = read.and_then(|read| Ok((read, distribution?)));
+    let delivery = Finding::judge(read, |(read, distribution)| {
+        judge_delivery(&read, distribution, &name)
+    });
+    let arrived = async {
+        let bucket = stack.physical("CdnLogBucket")?;
+        let listed = stack
+            .clients
+            .s3
+            .list_objects_v2()
+            .bucket(bucket)
+            .max_keys(1)
+            .send()
+            .await;
+        let listed = listed.map_err(|error| sdk("s3:ListBucket", error))?;
+        let today = stack.place.today();
+        let mut archived = 0;
+        for day in [Ok(today), today.yesterday()].into_iter().flatten() {
+            let listed = stack.place.archive.list(Source::Cdn, day).await;
+            archived += listed
+                .map_err(|error| Unread::Failed(error.to_string()))?
+                .len();
+        }
+        Ok((!listed.contents().is_empty(), archived))
+    };
+    let age = stack
+        .created()
+        .map(|created| stack.place.now.duration_since(created));
+    let is_young = age.is_some_and(|age| age < LOG_WITHIN);
+    let arrived = Finding::judge(arrived.await, |(has_raw, archived)| {
+        judge_arrived(has_raw, archived, is_young)
+    });
+    vec![
+        Check::new(GROUP, "delivery of its log", delivery),
+        Check::new(GROUP, "arrival of its log", arrived),
+    ]
+}
+
+fn judge_delivery(read: &Value, distribution: &str, stack: &str) -> Finding {
+    let sources = read["deliverySources"].as_array().into_iter().flatten();
+    let ends = format!("distribution/{distribution}");
+    let ours = sources.into_iter().find(|of| {
+        let resources = of["resourceArns"].as_array().into_iter().flatten();
+        resources
+            .into_iter()
+            .any(|arn| arn.as_str().is_some_and(|arn| arn.ends_with(&ends)))
+    });
+    match ours.and_then(|of| of["name"].as_str()) {
+        Some(name) => Finding::passed(format!("from us-east-1, by {name}")),
+        None => Finding::failed(
+            format!("no delivery source in us-east-1 is for {distribution}"),
+            format!("make deploy      (it deploys {} in us-east-1)", stack),
+        ),
+    }
+}
+
+fn judge_arrived(has_raw: bool, archived: usize, is_young: bool) -> Finding {
+    match (archived, has_raw, is_young) {
+        (1.., _, _) => Finding::passed(format!(
+            "{archived} objects of yesterday and today are in the archive"
+        )),
+        (0, true, _) => Finding::skipped(
+            "files of the last 30 days are in CdnLogBucket; none of yesterday and today is in the archive, \
+             which is right if nobody loaded a file",
+        ),
+        (0, false, true) => Finding::skipped(
+            "nothing yet: CloudFront delivers within an hour, and some of it within a day. Run this again tomorrow",
+        ),
+        (0, false, false) => Finding::failed(
+            "nothing has arrived in 30 days, though this command loads files",
+            "aws logs describe-deliveries --region us-east-1      (then deploy template-cdn-logs.yaml again: make deploy)",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+    use serde_json::json;
+    use tegata_common::signing::Jwk;
+
+    use super::super::check::Outcome::{Failed, Passed, Skipped};
+    use super::*;
+
+    fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
+        let headers = headers.iter().map(|(name, value)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            (name, HeaderValue::from_str(value).unwrap())
+        });
+        Response {
+            status,
+            headers: HeaderMap::from_iter(headers),
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn published_keys_are_the_registered_ones() {
+        let key = |kid: &str, x: &str| Jwk {
+            kty: "EC".into(),
+            crv: "P-256".into(),
+            x: x.into(),
+            y: "y".into(),
+            kid: kid.into(),
+            alg: "ES256".into(),
+            usage: "sig".into(),
+        };
+        let keys = |keys: &[Jwk]| Jwks {
+            keys: keys.to_vec(),
+        };
+        let both = keys(&[key("a", "1"), key("b", "2")]);
+        for (published, registered, outcome) in [
+            (both.clone(), both.clone(), Passed),
+            (keys(&[key("b", "2"), key("a", "1")]), both.clone(), Passed),
+            (keys(&[key("a", "1")]), both.clone(), Failed),
+            (both.clone(), keys(&[key("a", "1")]), Failed),
+            (keys(&[key("a", "1"), key("b", "3")]), both.clone(), Failed),
+            (keys(&[]), keys(&[]), Failed),
+        ] {
+            assert_eq!(judge_keys(&published, &registered, "fix").outcome, outcome);
+        }
+    }
+
+    #[test]
+    fn files_have_their_hash_and_their_headers() {
+        let product: ProductSlug = "sheet".parse().unwrap();
+        let body = "console.log(1)\n";
+        let integrity = format!("sha384-{}", BASE64.encode(&Sha384::digest(body)));
+        let latest = response(200, &[("cache-control", "public, max-age=60")], "{}");
+        let mut headers = vec![("cache-control", "public, max-age=31536000, immutable")];
+        headers.extend(FILE_HEADERS);
+        let file = |headers: &[(&str, &str)], body: &str| {
+            Some((integrity.clone(), response(200, headers, body)))
+        };
+        let judge = |latest: &Response, file: Option<(String, Response)>| {
+            judge_files(&product, latest, file.as_ref()).outcome
+        };
+        assert_eq!(judge(&latest, file(&headers, body)), Passed);
+        assert_eq!(judge(&latest, file(&headers, "other")), Failed);
+        for missing in 0..headers.len() {
+            let mut fewer = headers.clone();
+            fewer.remove(missing);
+            assert_eq!(
+                judge(&latest, file(&fewer, body)),
+                Failed,
+                "{:?}",
+                headers[missing]
+            );
+        }
+        assert_eq!(
+            judge(&latest, Some((integrity.clone(), response(403, &[], "")))),
+            Failed
+        );
+        assert_eq!(judge(&latest, None), Failed);
+        let unfit = response(200, &[("cache-control", "max-age=31536000")], "{}");
+        assert_eq!(judge(&unfit, file(&headers, body)), Failed);
+    }
+
+    #[test]
+    fn the_cdn_speaks_tls_only() {
+        for (status, outcome) in [(403, Passed), (301, Passed), (200, Failed)] {
+            assert_eq!(judge_plain_http(status).outcome, outcome);
+        }
+        let config = |lowest: &str| json!({"Aliases": {"Items": ["cdn.example.com"]}, "ViewerCertificate": {"MinimumProtocolVersion": lowest}});
+        for (config, domain, outcome) in [
+            (config("TLSv1.2_2021"), "cdn.example.com", Passed),
+            (config("TLSv1.1_2016"), "cdn.example.com", Failed),
+            (config("TLSv1.2_2021"), "other.example.com", Failed),
+            (json!({}), "cdn.example.com", Failed),
+            (config("TLSv1"), "", Skipped),
+        ] {
+            assert_eq!(
+                judge_tls(&config, domain, false).outcome,
+                outcome,
+                "{config} {domain}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_log_is_delivered_and_arrives() {
+        let source = |id: &str| {
+            let arn = format!("arn:aws:cloudfront::123456789012:distribution/{id}");
+            json!({"deliverySources": [{"name": "tegata", "resourceArns": [arn]}]})
+        };
+        assert_eq!(judge_delivery(&source("E1"), "E1", "n").outcome, Passed);
+        assert_eq!(judge_delivery(&source("E2"), "E1", "n").outcome, Failed);
+        assert_eq!(judge_delivery(&json!({}), "E1", "n").outcome, Failed);
+        assert_eq!(judge_arrived(true, 2, false).outcome, Passed);
+        assert_eq!(judge_arrived(true, 0, false).outcome, Skipped);
+        assert_eq!(judge_arrived(false, 0, true).outcome, Skipped);
+        assert_eq!(judge_arrived(false, 0, false).outcome, Failed);
+    }
+}

@@ -1,0 +1,87 @@
+//! Requests to the public addresses, as a plug-in and a browser make them.
+
+use std::time::Duration;
+
+use reqwest::header::{HOST, HeaderMap};
+use reqwest::redirect::Policy;
+
+use super::check::{Read, Unread};
+
+const TIME_OUT: Duration = Duration::from_secs(20);
+
+/// Asks the public addresses, and follows no redirect.
+#[derive(Clone, Debug)]
+pub(crate) struct Http {
+    client: reqwest::Client,
+    /// Where a local AWS answers for all host names, if there is one.
+    local: Option<String>,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    /// A header's value, empty if it is missing.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+}
+
+impl Http {
+    pub(crate) fn new() -> Read<Self> {
+        // The SDK brings its own; a second call changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .redirect(Policy::none())
+            .timeout(TIME_OUT)
+            .user_agent(concat!("tegata-doctor/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Unread::Failed(format!("no HTTP client: {error}")))?;
+        let local = std::env::var("AWS_ENDPOINT_URL").ok();
+        let local = local.filter(|url| !url.trim().is_empty());
+        let local = local.map(|url| url.trim_end_matches('/').to_owned());
+        Ok(Self { client, local })
+    }
+
+    /// Whether a local AWS answers, which has no certificates.
+    pub(crate) fn is_local(&self) -> bool {
+        self.local.is_some()
+    }
+
+    /// `GET` an address.
+    pub(crate) async fn get(&self, url: &str) -> Read<Response> {
+        let failed = |error: reqwest::Error| {
+            let causes = tegata_common::aws::causes(&error.without_url());
+            Unread::Failed(format!("{url}: {causes}"))
+        };
+        let request = match &self.local {
+            None => self.client.get(url),
+            Some(local) => {
+                let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
+                let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+                let request = self.client.get(format!("{local}/{path}"));
+                let request = request.header(HOST, host);
+                match scheme {
+                    "http" => request.header("x-forwarded-proto", "http"),
+                    _ => request,
+                }
+            }
+        };
+        let response = request.send().await.map_err(failed)?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.bytes().await.map_err(failed)?.to_vec();
+        Ok(Response {
+            status,
+            headers,
+            body,
+        })
+    }
+}
