@@ -15,7 +15,7 @@ ROLES = {
 }
 
 # What calls nothing of a stack, or is an admin's to run.
-OF_NO_ROLE = {"dev"}
+OF_NO_ROLE = {"dev", "doctor"}
 
 
 def table():
