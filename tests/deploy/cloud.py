@@ -32,6 +32,9 @@ def evaluate_and_keep(context, *policies):
     return evaluate(context, *policies)
 
 
+# Of a call that makes a key with a policy, which whoever makes it has to be able to change.
+KEPT_POLICY = "bridge:KeptPolicy"
+
 # Calls that AWS asks policies about under another name.
 NAMES = {"sqs:SendMessageBatch": "sqs:SendMessage", "sqs:DeleteMessageBatch": "sqs:DeleteMessage"}
 
@@ -40,10 +43,13 @@ def enforce_and_note(key, action, *arguments, **named):
     """Of calls with a role's credentials. The test's own, as the account's root, ask no policy."""
     asked.set([])
     denied = enforce(key, NAMES.get(action, action), *arguments, **named)
-    if action == "kms:CreateKey" and not denied and named["service_context"].get("aws:TagKeys"):
-        # A key with tags takes the permission to tag it, too.
-        of_key = {**named, "resource_arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/new"}
-        denied = enforce(key, "kms:TagResource", *arguments, **of_key)
+    if action == "kms:CreateKey":
+        # A key with tags takes the permission to tag it, too; one with a policy the permission to
+        # change that later, unless the call says that this is not wanted.
+        for given, needed in [("aws:TagKeys", "kms:TagResource"), (KEPT_POLICY, "kms:PutKeyPolicy")]:
+            if not denied and named["service_context"].get(given):
+                of_key = {**named, "resource_arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/new"}
+                denied = enforce(key, needed, *arguments, **of_key)
     for context in asked.get():
         note(context.principal_arn.split("/")[1], context.action, context.resource_arn, denied is None)
     return denied
@@ -110,6 +116,7 @@ def with_kms_context(service, action, body, parameters):
             ("kms:KeySpec", key.get("KeySpec")),
             ("kms:KeyUsage", key.get("KeyUsage")),
             ("kms:SigningAlgorithm", call.get("SigningAlgorithm")),
+            (KEPT_POLICY, "Policy" in call and not call.get("BypassPolicyLockoutSafetyCheck")),
         ]:
             if value:
                 context[name] = value
