@@ -78,7 +78,7 @@ async fn main() {
             customers: database.customers.clone(),
             notices: database.notices.clone(),
         },
-        queue: queue.clone(),
+        queue,
         cdn: Objects::Directory(directory.path().join("cdn")),
         status_page: None,
         ses: None,
@@ -100,7 +100,6 @@ async fn main() {
     let senders = (0..SENDERS).map(async |_| {
         let deliver = Deliver::new(
             database.notices.clone(),
-            queue.clone(),
             Mailer::Outbox(directory.path().join("outbox")),
             sender.clone(),
             Pace::per_second(f64::from(rate) / f64::from(SENDERS)),
@@ -155,11 +154,11 @@ async fn main() {
     );
 }
 
-async fn batch(messages: &Mutex<UnboundedReceiver<(Message, Duration)>>) -> Option<SqsEvent> {
+async fn batch(messages: &Mutex<UnboundedReceiver<Message>>) -> Option<SqsEvent> {
     let mut messages = messages.lock().await;
     let mut event = SqsEvent::default();
     while event.records.len() < 10 {
-        let Ok((message, _)) = messages.try_recv() else {
+        let Ok(message) = messages.try_recv() else {
             break;
         };
         let mut record = SqsMessage::default();

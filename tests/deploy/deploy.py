@@ -391,12 +391,12 @@ body = { ja = "調査しています。", en = "We are investigating." }
     bridges.cloud("throttle")
     tegata("notice", "send", file, "--yes")
     invoke("AnnounceFunction")
-    until(lambda: set(deliveries("incident-1")) == {"SENT"}, 40)
+    until(lambda: set(deliveries("incident-1")) == {"SENT"}, 75)
     assert mails("Incident") | mails("障害") == {"one@customer.example": 1, "two@customer.example": 1}
     until(lambda: status_page.incidents, 75)
     assert [of["title"] for of in status_page.incidents] == ["障害 / Incident"], status_page.incidents
     assert status_page.keys == {KEY}, status_page.keys
-    return "one put back by SES, and sent later"
+    return "one throttled by SES, and queued again by the schedule"
 
 
 @step("files through the CDN's address")

@@ -159,7 +159,30 @@ class SilentSes:
             self.requests.append((line.decode(), json.loads(request.read(length))))
 
 
-page, silent = StatusPage(), SilentSes()
+class ThrottlingSes:
+    """Says to every request that there are too many."""
+
+    def __init__(self):
+        class Api(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                body = json.dumps({"message": "Maximum sending rate exceeded."}).encode()
+                self.send_response(429)
+                self.send_header("x-amzn-ErrorType", "TooManyRequestsException")
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{server.server_port}"
+
+
+page, silent, throttling = StatusPage(), SilentSes(), ThrottlingSes()
 secret = boto3.client("secretsmanager").create_secret(Name="status-page", SecretString=f"{KEY}\n")
 sesv2.create_email_identity(EmailIdentity=outputs["MailFrom"].split("@")[1])
 sesv2.create_configuration_set(ConfigurationSetName=outputs["MailConfigurationSet"])
@@ -174,7 +197,6 @@ def role(name):
 
 common = {
     "NOTICES_TABLE": outputs["NoticesTable"],
-    "DELIVERY_QUEUE_URL": queue,
     "CDN_URL": outputs["CdnUrl"],
     "SEND_RATE": outputs["SendRate"],
     "SENDER_NAME": sender,
@@ -186,6 +208,7 @@ of_announce = {
     "CUSTOMERS_TABLE": outputs["CustomersTable"],
     "LICENSES_TABLE": outputs["LicensesTable"],
     "CDN_BUCKET": bucket,
+    "DELIVERY_QUEUE_URL": queue,
     "EVIDENCE_WINDOW_MINUTES": "30",
     "STATUS_PAGE": "sample",
     "STATUS_PAGE_SERVICES": "7,8",
@@ -245,9 +268,10 @@ def sqs_event(messages):
     ]}).encode()
 
 
-def deliver(messages):
+def deliver(messages, **environment):
     """Gives messages to `deliver`; returns those that come again, and what it counted."""
-    answer, lines = invoke(DELIVER, sqs_event(messages), of_deliver, name="deliver")
+    environment = {**of_deliver, **environment}
+    answer, lines = invoke(DELIVER, sqs_event(messages), environment, name="deliver")
     again = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
     return again, lines[-1]
 
@@ -664,6 +688,30 @@ stages = [of["type"] for of in page.incidents[1]["updates"]]
 check(stages == ["investigating", "resolved"] and len(page.posts) == 5, "on the same entry", page.posts)
 check(not any(of["notify"] for of in page.incidents[1]["updates"]), "it tells nobody", page.incidents)
 
+# SES is asked too fast: the mails wait in the table, and the queue is empty until their time has
+# come. No attempt is used up.
+file = incident("incident-9", 9)
+tegata("notice", "send", file, "--yes")
+check(announce()["queued"] == 3, "queued")
+messages = received(3)
+for _ in range(2):
+    again, counted = deliver(messages, AWS_ENDPOINT_URL_SESV2=throttling.url)
+    check(not again and counted["MailsAccepted"] == 0, "throttled", counted)
+delete(messages)
+received(0)
+check(counts("incident-9") == {"PENDING": 3}, "to be sent", counts("incident-9"))
+check(announce()["queued"] == 0, "its time has not come")
+time.sleep(5)
+check(announce()["queued"] == 3, "queued again")
+messages = received(3)
+_, counted = deliver(messages)
+delete(messages)
+check(counted["MailsAccepted"] == 3, "delivered", counted)
+of_throttled = expected("障害 9", "Incident 9", primary, additional)
+check(inbox("障害 9") + inbox("Incident 9") == of_throttled, "each mail once", mails())
+check(all(row["attempts"] == "1" for row in ledger("incident-9").values()), "one attempt", ledger("incident-9"))
+check(announce()["queued"] == 0, "once")
+
 # A message that is none comes again, five times, and is then put aside.
 sqs.send_message(QueueUrl=queue, MessageBody="{}")
 for attempt in range(5):
@@ -690,7 +738,7 @@ report = announce()
 check((report["announced"], report["queued"], report["open"], report["behind"]) == (0, 0, 0, 0), "done", report)
 # (The first incident happened again, under its own title.)
 twice = [of for of, times in inbox("").items() if times > (2 if of in first else 1)]
-check(not twice and len(mails()) == 4 + 2 + 3 + 3 + 3 + 3 + 3, "no mail twice", inbox(""))
+check(not twice and len(mails()) == 4 + 2 + 3 + 3 + 3 + 3 + 3 + 3, "no mail twice", inbox(""))
 check(len(silent.requests) == 1, "nor to the SES that did not answer", silent.requests)
 check(not any(to == "gantt@three.example" for to, _ in inbox("")), "nobody else", inbox(""))
 print(f"{passed} passed, 0 failed")

@@ -49,6 +49,61 @@ async fn too_fast_burns_no_attempt() {
     );
 }
 
+/// Lambda stops a function that feeds the queue it is triggered by after about 16 hops.
+#[tokio::test]
+async fn a_throttled_mail_waits_in_the_table_and_is_queued_once_when_its_time_has_come() {
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut world = World::new(RELEASE, 3).await;
+    world.answer_mails_with(Some(Answer {
+        status: 429,
+        kind: "TooManyRequestsException",
+        message: "Maximum sending rate exceeded.",
+    }));
+    for minute in 0..18 {
+        let queued = world.minute(&mut calm(&mut random)).await;
+        assert_eq!(queued, 3, "minute {minute}");
+    }
+    let calls = world.calls();
+    let sends = |call: &str| call.starts_with("SQS");
+    assert!(
+        !calls
+            .iter()
+            .any(|(step, call)| *step == "deliver" && sends(call)),
+        "deliver feeds the queue that triggers it"
+    );
+    assert!(world.dead_letters.is_empty(), "{:?}", world.dead_letters);
+    assert_eq!(states(&world.outcomes().await), [State::Pending].into());
+
+    // A day's quota that is used up: a quarter of an hour until the next try, not a minute.
+    world.answer_mails_with(Some(Answer {
+        status: 429,
+        kind: "TooManyRequestsException",
+        message: "Daily message quota exceeded.",
+    }));
+    let mut queued = Vec::new();
+    for _ in 0..31 {
+        queued.push(world.minute(&mut calm(&mut random)).await);
+    }
+    let expected = (0..31).map(|minute| if minute % 15 == 0 { 3 } else { 0 });
+    assert_eq!(queued, expected.collect::<Vec<_>>());
+
+    world.answer_mails_with(None);
+    for _ in 0..16 {
+        world.minute(&mut calm(&mut random)).await;
+    }
+    let outcomes = world.outcomes().await;
+    assert!(
+        outcomes.values().all(|(_, taken, _)| *taken == 1),
+        "{outcomes:?}"
+    );
+    let deliveries = world.deliveries().await;
+    assert!(
+        deliveries
+            .iter()
+            .all(|of| of.facts.attempts.len() == 1 && of.facts.again.is_empty())
+    );
+}
+
 #[tokio::test]
 async fn a_stopped_account_stops_all_sending_and_loses_nothing() {
     for (status, kind) in [

@@ -284,6 +284,10 @@ async fn serve(
         None if uri.path() == "/v2/email/outbound-emails" => Service::Ses,
         None => return error_response(404, "NotFoundException", ""),
     };
+    // As the roles have it: `announce` fills the queue that wakes `deliver`, and nobody else.
+    if matches!(service, Service::Sqs(_)) && cloud.seen.lock().unwrap().step != "announce" {
+        return error_response(403, "AccessDenied", "");
+    }
     let fault = cloud.begin(&service.operation());
     let answer = match fault {
         Some(fault) if !fault.is_carried_out() => None,

@@ -5,11 +5,9 @@ use jiff::Timestamp;
 use release_notification::deliver::Deliver;
 use release_notification::mailer::Mailer;
 use release_notification::pace::Pace;
-use release_notification::queue::Queue;
 use tegata_common::table::Act;
 use tegata_common::table::notices::Work;
 use tegata_tests::Database;
-use tokio::sync::mpsc::unbounded_channel;
 
 use crate::evidence::{delivery, document};
 use crate::world::{INCIDENT, RELEASE, START, Weather, World, notice, sender};
@@ -39,10 +37,8 @@ impl Office {
             .unwrap();
         notices.create_delivery(&delivery()).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let (queue, _) = unbounded_channel();
         let deliver = Deliver::new(
             notices.clone(),
-            Queue::Local(queue),
             Mailer::Outbox(directory.path().to_owned()),
             sender(),
             Pace::per_second(1000.0),

@@ -193,6 +193,15 @@ impl World {
         self.now += SignedDuration::from_mins(10);
     }
 
+    /// A minute as the schedule has it: announce, and deliver what that queued.
+    pub(crate) async fn minute(&mut self, weather: &mut Weather<'_>) -> usize {
+        self.run_announce().await;
+        let queued = self.messages.len();
+        self.run_deliver(weather).await;
+        self.now += SignedDuration::from_mins(1);
+        queued
+    }
+
     pub(crate) async fn run_announce(&mut self) {
         self.cloud.step("announce");
         let run = self.announce.run(self.now, || false);
@@ -263,9 +272,6 @@ impl World {
                 self.messages.push((body.clone(), receives + 1));
             }
         }
-        let mut seen = self.cloud.seen.lock().unwrap();
-        let queued = seen.queue.drain(..).map(|body| (body, 0));
-        self.messages.extend(queued);
     }
 
     pub(crate) async fn run_feedback(&mut self, weather: &mut Weather<'_>) {
@@ -507,10 +513,6 @@ impl World {
 fn deliver(clients: &Clients, notices: &Notices, sender: &Sender) -> Deliver {
     Deliver::new(
         notices.clone(),
-        Queue::Sqs {
-            client: clients.sqs.clone(),
-            url: "http://queue".to_owned(),
-        },
         Mailer::Ses {
             client: clients.ses.clone(),
             configuration_set: "test".to_owned(),

@@ -41,7 +41,7 @@ pub(super) struct PostOffice {
     deliver: Deliver,
     feedback: Feedback,
     notices: Notices,
-    messages: UnboundedReceiver<(Message, Duration)>,
+    messages: UnboundedReceiver<Message>,
     /// What is to be delivered, and when.
     waiting: Vec<(Instant, Message)>,
 }
@@ -59,7 +59,7 @@ impl PostOffice {
                     customers: place.customers.clone(),
                     notices: notices.clone(),
                 },
-                queue: queue.clone(),
+                queue,
                 cdn: place.cdn.clone(),
                 status_page: None,
                 ses: None,
@@ -70,7 +70,6 @@ impl PostOffice {
             },
             deliver: Deliver::new(
                 notices.clone(),
-                queue,
                 Mailer::Outbox(outbox),
                 sender,
                 Pace::per_second(RATE),
@@ -104,8 +103,8 @@ impl PostOffice {
 
     async fn empty_queue(&mut self) {
         let now = Instant::now();
-        while let Ok((message, delay)) = self.messages.try_recv() {
-            self.waiting.push((now + delay, message));
+        while let Ok(message) = self.messages.try_recv() {
+            self.waiting.push((now, message));
         }
         let (due, waiting) = std::mem::take(&mut self.waiting)
             .into_iter()

@@ -4,7 +4,6 @@
 //! may be repeated, and each run takes up where the one before ended, wherever that was.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use aws_sdk_sesv2::Client as Ses;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -31,6 +30,10 @@ const AT_A_TIME: usize = 16;
 /// How long messages may be in the queue, beyond the time that sending takes, before what is
 /// still to be sent is queued again.
 const QUEUED_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(15);
+
+/// How far before the last look for throttled deliveries the next one begins: longer than
+/// `deliver` takes to record that a delivery was throttled.
+const OVERLAP: SignedDuration = SignedDuration::from_secs(30);
 
 /// How long after its time a notice counts as behind.
 const BEHIND_AFTER: SignedDuration = SignedDuration::from_mins(5);
@@ -315,11 +318,11 @@ impl Announce {
             messages.push(message(&stored.delivery));
         }
         report.resent += messages.len();
-        Ok(self.queue.send(&messages, Duration::ZERO).await?)
+        Ok(self.queue.send(&messages).await?)
     }
 
-    /// Queues what is to be sent: once, and again if the queue has had time enough and it is still
-    /// to be sent.
+    /// Queues what is to be sent: once, again when the time of a throttled delivery has come, and
+    /// again if the queue has had time enough and it is still to be sent.
     async fn enqueue(
         &self,
         open: &mut Open,
@@ -334,29 +337,40 @@ impl Announce {
             }
             // What was queued before all sending went on may have been passed over.
             let is_valid = |queued: &Queued| resumed_at.is_none_or(|at| queued.at > at);
-            if let Some(queued) = update.queued.filter(is_valid) {
+            let queued = update.queued.filter(is_valid);
+            let is_queued = queued.filter(|queued| {
                 let sending = queued.messages as f64 / self.rate.max(0.01) * 1.5;
                 let sending = SignedDuration::try_from_secs_f64(sending).unwrap_or_default();
-                if now < queued.at + QUEUED_AGAIN_AFTER + sending {
-                    continue;
-                }
-            }
-            let pending = deliveries.iter().filter(|stored| {
-                let facts = &stored.delivery.facts;
-                stored.delivery.delivery.update == update.number
-                    && facts.state(now) == State::Pending
-                    // One message of it is waiting already.
-                    && facts.not_before.is_none_or(|at| at <= now)
+                now < queued.at + QUEUED_AGAIN_AFTER + sending
             });
-            let messages: Vec<Message> = pending.map(|stored| message(&stored.delivery)).collect();
-            if messages.is_empty() && update.queued.is_some_and(|queued| is_valid(&queued)) {
+            let is_wanted = |facts: &Facts| {
+                let is_due = facts.not_before.is_none_or(|at| at <= now);
+                let has_come = |queued: Queued| {
+                    let since = queued.throttled_at.unwrap_or(queued.at) - OVERLAP;
+                    facts.not_before.is_some_and(|at| at > since)
+                };
+                is_due && facts.state(now) == State::Pending && is_queued.is_none_or(has_come)
+            };
+            let wanted = deliveries.iter().filter(|stored| {
+                stored.delivery.delivery.update == update.number
+                    && is_wanted(&stored.delivery.facts)
+            });
+            let messages: Vec<Message> = wanted.map(|stored| message(&stored.delivery)).collect();
+            if messages.is_empty() && queued.is_some() {
                 continue;
             }
-            self.queue.send(&messages, Duration::ZERO).await?;
+            self.queue.send(&messages).await?;
             report.queued += messages.len();
-            update.queued = Some(Queued {
-                at: now,
-                messages: messages.len(),
+            update.queued = Some(match is_queued {
+                Some(queued) => Queued {
+                    throttled_at: Some(now),
+                    ..queued
+                },
+                None => Queued {
+                    at: now,
+                    messages: messages.len(),
+                    throttled_at: None,
+                },
             });
         }
         Ok(())

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 
 use crate::mailer::{Mailer, Sent, Tags};
 use crate::pace::Pace;
-use crate::queue::{Message, Queue, QueueError};
+use crate::queue::Message;
 use crate::render::{RenderError, Sender, mail};
 use crate::report::DeliverReport;
 
@@ -33,11 +33,10 @@ const REFUSED: u32 = 10;
 /// How long the other mails wait when SES says that they come too fast.
 const HOLD: Duration = Duration::from_secs(1);
 
-/// The function: the table, the queue that messages go back to, and what sends.
+/// The function: the table, and what sends.
 #[derive(Debug)]
 pub struct Deliver {
     notices: Notices,
-    queue: Queue,
     mailer: Mailer,
     sender: Sender,
     pace: Pace,
@@ -75,7 +74,7 @@ pub enum Done {
     Refused,
     /// Nobody knows whether SES has it.
     Lost,
-    /// Not sent, and back in the queue.
+    /// Not sent: SES was asked too fast. Announcing queues it again when its time has come.
     Throttled,
     /// Not sent: sending is stopped. Announcing queues it again when it goes on.
     Paused,
@@ -94,9 +93,6 @@ pub enum DeliverError {
     /// The table failed before anything was sent.
     #[error("the delivery: {0}")]
     Table(#[from] TableError),
-    /// The queue took it neither.
-    #[error("back into the queue: {0}")]
-    Queue(#[from] QueueError),
     /// The mail cannot be made.
     #[error("the mail: {0}")]
     Render(#[from] RenderError),
@@ -115,7 +111,6 @@ impl Deliver {
     /// The function on given stores, at a pace.
     pub fn new(
         notices: Notices,
-        queue: Queue,
         mailer: Mailer,
         sender: Sender,
         pace: Pace,
@@ -123,7 +118,6 @@ impl Deliver {
     ) -> Self {
         Self {
             notices,
-            queue,
             mailer,
             sender,
             pace,
@@ -192,7 +186,7 @@ impl Deliver {
             tracing::error!(%notice_id, %delivery, "a message of a delivery that is not there");
             return Ok(Done::NoDelivery);
         };
-        // Copies take no turn, and those that come too early leave it to the one that waits.
+        // Copies take no turn. What comes too early is queued again when its time has come.
         let facts = &stored.delivery.facts;
         let now = clock();
         if facts.state(now) != State::Pending || facts.not_before.is_some_and(|at| now < at) {
@@ -363,15 +357,8 @@ impl Deliver {
             Sent::Throttled { wait, reason } => {
                 tracing::warn!("SES: {reason}");
                 self.pace.hold(HOLD);
-                let message = Message {
-                    notice_id,
-                    delivery: claimed.delivery.delivery.clone(),
-                };
-                let waits = SignedDuration::try_from(*wait).unwrap_or_default();
-                self.record(claimed, give_back(Some(now + waits))).await;
-                // Some at other times than the others.
-                let jitter = Duration::from_millis(fastrand::u64(..10_000));
-                self.queue.send(&[message], *wait + jitter).await?;
+                let wait = SignedDuration::try_from(*wait).unwrap_or_default();
+                self.record(claimed, give_back(Some(now + wait))).await;
                 Done::Throttled
             }
             Sent::Stopped { reason } => {

@@ -15,7 +15,7 @@ use tegata_common::notice::{DeliveryId, NoticeId};
 /// How long to wait after SES said that mails came too fast.
 const TOO_FAST: Duration = Duration::from_secs(5);
 
-/// And after the day's quota was used up: the longest that a message can wait.
+/// And after the day's quota was used up.
 const QUOTA_USED: Duration = Duration::from_secs(900);
 
 /// Which delivery a mail belongs to: SES gives it back with every event.

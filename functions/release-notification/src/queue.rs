@@ -1,6 +1,7 @@
-//! The queue between `announce` and `deliver`: one message a delivery.
-
-use std::time::Duration;
+//! The queue that `announce` fills and `deliver` empties: one message a delivery.
+//!
+//! `deliver` sends nothing to it. Lambda stops a function that feeds the queue it is triggered by
+//! after about 16 rounds.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
@@ -46,24 +47,24 @@ pub enum Queue {
         /// Its URL.
         url: String,
     },
-    /// In this process, on one machine: what is to be delivered after how long.
-    Local(UnboundedSender<(Message, Duration)>),
+    /// In this process, on one machine.
+    Local(UnboundedSender<Message>),
 }
 
 impl Queue {
-    /// Puts messages into the queue, to be delivered after a while. If it fails, some of them may
-    /// be in it: whoever repeats it may put them in twice, which delivers nothing twice.
-    pub async fn send(&self, messages: &[Message], delay: Duration) -> Result<(), QueueError> {
+    /// Puts messages into the queue. If it fails, some of them may be in it: repeating it may put
+    /// them in twice, which delivers nothing twice.
+    pub async fn send(&self, messages: &[Message]) -> Result<(), QueueError> {
         match self {
             Self::Local(sender) => {
                 for message in messages {
-                    let sent = sender.send((message.clone(), delay));
+                    let sent = sender.send(message.clone());
                     sent.map_err(|_| QueueError::Closed)?;
                 }
             }
             Self::Sqs { client, url } => {
                 for batch in messages.chunks(BATCH) {
-                    send_batch(client, url, batch, delay).await?;
+                    send_batch(client, url, batch).await?;
                 }
             }
         }
@@ -71,21 +72,14 @@ impl Queue {
     }
 }
 
-async fn send_batch(
-    client: &Client,
-    url: &str,
-    batch: &[Message],
-    delay: Duration,
-) -> Result<(), QueueError> {
+async fn send_batch(client: &Client, url: &str, batch: &[Message]) -> Result<(), QueueError> {
     let failed = |reason: String| QueueError::Sqs(reason);
-    let delay = i32::try_from(delay.as_secs().min(900)).unwrap_or(900);
     let mut entries = Vec::new();
     for (index, message) in batch.iter().enumerate() {
         let body = serde_json::to_string(message).map_err(|error| failed(error.to_string()))?;
         let entry = SendMessageBatchRequestEntry::builder()
             .id(index.to_string())
             .message_body(body)
-            .delay_seconds(delay)
             .build();
         entries.push(entry.map_err(|error| failed(error.to_string()))?);
     }

@@ -64,7 +64,7 @@ pub struct DeliverReport {
     pub refused: u32,
     /// Mails of which nobody knows.
     pub lost: u32,
-    /// Messages that went back into the queue because SES was asked too fast.
+    /// Mails that wait because SES was asked too fast.
     pub throttled: u32,
     /// Messages that were passed over because sending is stopped.
     pub paused: u32,

@@ -188,8 +188,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             .collect()
     }
 
-    /// `deliver`: beside the above `NOTICES_TABLE`, `DELIVERY_QUEUE_URL`, `CONFIGURATION_SET`,
-    /// `SENDERS` (how many of this function run at a time, which share the rate), `ROLE_ARN`.
+    /// `deliver`: beside the above `NOTICES_TABLE`, `CONFIGURATION_SET`, `SENDERS` (how many of this function run at a time, which share the rate), `ROLE_ARN`.
     pub fn deliver(&self) -> Result<Deliver, SettingsError> {
         let aws = self.aws()?;
         let http = aws.https_client()?;
@@ -198,10 +197,6 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         let senders: NonZeroU32 = self.number("SENDERS", "a number from 1")?;
         Ok(Deliver::new(
             Notices::new(dynamodb, self.required("NOTICES_TABLE")?),
-            Queue::Sqs {
-                client: aws_sdk_sqs::Client::new(&config("SQS", BRIEF)),
-                url: self.required("DELIVERY_QUEUE_URL")?,
-            },
             Mailer::Ses {
                 client: aws_sdk_sesv2::Client::new(&config("SESV2", ONCE)),
                 configuration_set: self.required("CONFIGURATION_SET")?,

@@ -193,6 +193,9 @@ pub struct Queued {
     pub at: Timestamp,
     /// How many.
     pub messages: usize,
+    /// When messages of throttled deliveries were last put into it again.
+    #[serde(default)]
+    pub throttled_at: Option<Timestamp>,
 }
 
 /// Why, since when and by whom sending is stopped.
