@@ -1,6 +1,7 @@
 //! Customers and contacts in the table.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use tegata_common::customer::{Contact, Customer, CustomerId, Language, Role, Wishes};
 use tegata_common::table::{Act, TableError};
@@ -34,6 +35,56 @@ fn contact(email: &str) -> Contact {
         email: email.parse().unwrap(),
         wishes: WISHES,
     }
+}
+
+/// An earlier version took `<…>` with blanks around it for an address, and no mail to it could be
+/// rendered.
+#[tokio::test]
+async fn a_contact_with_a_malformed_spelling_is_read_in_its_one_form_and_can_be_removed() {
+    let database = Database::start().await;
+    let customers = &database.customers;
+    let (customer, contact) = (customer(), contact("user@customer.example"));
+    let id: &CustomerId = &customer.customer_id;
+    let contacts = [(id, &contact, None)];
+    customers
+        .write(Some((&customer, None)), &contacts, &act(0, "add"))
+        .await
+        .unwrap();
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let scan = database.client.scan().table_name("Customers");
+    let items = scan.send().await.unwrap().items.unwrap();
+    let mut item = items
+        .into_iter()
+        .find(|item| item["item"] == text("contact#user@customer.example"))
+        .unwrap();
+    let current = customers.contact_revision(id, &contact.email).await;
+    let current = current.unwrap().unwrap();
+    customers
+        .remove_contact(id, &contact.email, &current, &act(1, "remove"))
+        .await
+        .unwrap();
+    item.insert(
+        "item".to_owned(),
+        text("contact#\r\n <user@customer.example>"),
+    );
+    item.insert("email".to_owned(), text("\r\n <User@Customer.example>"));
+    let put = database.client.put_item().table_name("Customers");
+    put.set_item(Some(item)).send().await.unwrap();
+
+    let found = customers.file(id).await.unwrap();
+    assert_eq!(found.unreadable.len(), 0);
+    let [stored] = &found.customers[0].contacts[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!(stored.value.email.as_str(), "User@customer.example");
+    let revision = customers.contact_revision(id, &contact.email).await;
+    let revision = revision.unwrap().unwrap();
+    customers
+        .remove_contact(id, &contact.email, &revision, &act(2, "remove"))
+        .await
+        .unwrap();
+    let found = customers.file(id).await.unwrap();
+    assert_eq!(found.customers[0].contacts.len(), 0);
 }
 
 #[tokio::test]

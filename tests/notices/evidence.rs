@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use release_notification::feedback::{Feedback, Seen};
-use tegata_common::customer::Language;
+use tegata_common::customer::{EmailAddress, Language};
 use tegata_common::notice::{Delivery, DeliveryId, Facts, NoticeId, State, Why};
 use tegata_common::table::notices::Notices;
 use tegata_tests::Database;
@@ -18,7 +18,7 @@ pub(crate) fn delivery() -> Delivery {
     Delivery {
         notice_id: ID.parse().unwrap(),
         delivery: DELIVERY.parse().unwrap(),
-        email: "it@sample.example".parse().unwrap(),
+        email: "it@sample.example".parse::<EmailAddress>().unwrap().into(),
         language: Language::En,
         why: Why::Primary,
         customers: Vec::new(),

@@ -7,6 +7,7 @@ mod evidence;
 mod files;
 mod mails;
 mod messages;
+mod states;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

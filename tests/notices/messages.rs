@@ -12,16 +12,16 @@ use tegata_tests::Database;
 use crate::evidence::{delivery, document};
 use crate::world::{INCIDENT, RELEASE, START, Weather, World, notice, sender};
 
-struct Office {
-    database: Database,
+pub(crate) struct Office {
+    pub(crate) database: Database,
     deliver: Deliver,
     directory: tempfile::TempDir,
-    now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 impl Office {
     /// With one delivery of one notice, announced.
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let database = Database::start().await;
         let now: Timestamp = START.parse().unwrap();
         let act = Act {
@@ -53,7 +53,7 @@ impl Office {
     }
 
     /// The messages that come again.
-    async fn hand(&self, event: &str, is_time_up: bool) -> Vec<String> {
+    pub(crate) async fn hand(&self, event: &str, is_time_up: bool) -> Vec<String> {
         let event: SqsEvent = serde_json::from_str(event).unwrap();
         let now = self.now;
         let (response, _) = self.deliver.handle(event, || now, || is_time_up).await;
@@ -61,7 +61,7 @@ impl Office {
         failures.map(|failure| failure.item_identifier).collect()
     }
 
-    fn mails(&self) -> usize {
+    pub(crate) fn mails(&self) -> usize {
         std::fs::read_dir(self.directory.path()).unwrap().count()
     }
 }

@@ -100,7 +100,12 @@ pub(crate) enum Command {
         #[command(flatten)]
         write: DryRun,
     },
-    /// Settle mails of which nobody knows whether they were sent (UNKNOWN).
+    /// Settle mails of which nobody knows whether they were sent (UNKNOWN), or whose contacts have
+    /// been told otherwise.
+    ///
+    /// `--as sent` ends a delivery that is PENDING, SENDING, UNKNOWN or FAILED: no mail of it is sent
+    /// any more, and `publish current` no longer waits for it. `--as resend` is for UNKNOWN; for
+    /// FAILED there is `notice retry-failed`.
     Resolve {
         /// The notice.
         id: NoticeId,
@@ -116,7 +121,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         write: DryRun,
     },
-    /// Try once more what SES refused, or what bounced for a time.
+    /// Try once more what SES refused, what could not be rendered, or what bounced for a time.
     RetryFailed {
         /// The notice.
         id: NoticeId,
@@ -148,7 +153,7 @@ pub(crate) struct SendArgs {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum VerdictArg {
-    /// It was sent; or the contact, whom SES refused, was told otherwise.
+    /// It was sent; or the contact was told otherwise.
     Sent,
     /// It is to be sent once more.
     Resend,

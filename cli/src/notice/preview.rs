@@ -128,7 +128,7 @@ fn sample(
     Ok(Delivery {
         notice_id: notice.notice_id.clone(),
         delivery: DeliveryId::of(update.number, email),
-        email: email.clone(),
+        email: email.clone().into(),
         language,
         why: Why::Primary,
         customers: vec![CustomerName {

@@ -120,8 +120,9 @@ impl<'de> Deserialize<'de> for CustomerName {
     }
 }
 
-/// A mail address that SES can send to: a local part of ASCII, which SES requires, and a host
-/// name in ASCII (an international one in its `xn--` form).
+/// A mail address that SES can send to, in one canonical form: `local@host` and nothing around it,
+/// the local part in ASCII, which SES requires, and the host name in lower case and in ASCII (an
+/// international one in its `xn--` form).
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct EmailAddress(String);
@@ -140,7 +141,7 @@ pub enum EmailAddressError {
 }
 
 impl EmailAddress {
-    /// The address as typed.
+    /// The address: the local part as typed, the host name in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -148,6 +149,16 @@ impl EmailAddress {
     /// The address by which two spellings are the same contact: in lower case.
     pub fn canonical(&self) -> String {
         self.0.to_ascii_lowercase()
+    }
+
+    /// The address of a stored text. An earlier version stored some with blanks and angle brackets
+    /// around them, which no mail can be rendered with; they are taken off.
+    pub fn of_stored(text: &str) -> Result<Self, EmailAddressError> {
+        text.parse().or_else(|error| {
+            let inner = text.trim().strip_prefix('<');
+            let inner = inner.and_then(|inner| inner.strip_suffix('>'));
+            inner.ok_or(error)?.parse()
+        })
     }
 }
 
@@ -164,11 +175,14 @@ impl FromStr for EmailAddress {
             .without_display_text();
         let parsed = email_address::EmailAddress::parse_with_options(text, options)
             .map_err(|_| EmailAddressError::Form)?;
+        // The parser also takes `<name@example.com>` with blanks and line feeds around it.
+        let (local, host) = (parsed.local_part(), parsed.domain().to_ascii_lowercase());
+        let is_bare = text.len() == local.len() + 1 + host.len();
         // A quoted local part may hold blanks and signs that a mail's header must not.
-        if parsed.local_part().starts_with('"') {
+        if !is_bare || local.starts_with('"') {
             return Err(EmailAddressError::Form);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(format!("{local}@{host}")))
     }
 }
 
@@ -181,9 +195,8 @@ impl fmt::Debug for EmailAddress {
 
 impl<'de> Deserialize<'de> for EmailAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        let text = String::deserialize(deserializer)?;
+        Self::of_stored(&text).map_err(de::Error::custom)
     }
 }
 
@@ -311,6 +324,7 @@ mod tests {
             assert_eq!(text.parse::<EmailAddress>().unwrap().as_str(), text);
         }
         let address: EmailAddress = "User@Example.COM".parse().unwrap();
+        assert_eq!(address.as_str(), "User@example.com");
         assert_eq!(address.canonical(), "user@example.com");
         assert_eq!(format!("{address:?}"), "EmailAddress(…)");
     }
@@ -328,6 +342,16 @@ mod tests {
             ("a b@example.com", Form),
             ("\"a b\"@example.com", Form),
             ("User <user@example.com>", Form),
+            ("<user@example.com>", Form),
+            (" <user@example.com>", Form),
+            ("\r\n <user@example.com>", Form),
+            (" <user@example.com>\r\n", Form),
+            (" user@example.com", Form),
+            ("user@example.com ", Form),
+            ("user@example.com\n", Form),
+            ("\tuser@example.com", Form),
+            ("user@exam ple.com", Form),
+            ("user@example.com>", Form),
             ("user@example.com\r\nBcc: x@example.com", Form),
             ("user@example.com,other@example.com", Form),
             (".user@example.com", Form),
@@ -337,6 +361,31 @@ mod tests {
             ("user@例え.jp", NotAscii),
         ] {
             assert_eq!(text.parse::<EmailAddress>(), Err(reason), "{text}");
+        }
+    }
+
+    #[test]
+    fn stored_addresses_are_read_in_the_canonical_form() {
+        for text in [
+            "user@example.com",
+            "user@Example.COM",
+            " <user@example.com>",
+            "\r\n <user@example.com>",
+            "  <user@example.com>\r\n",
+        ] {
+            let read: EmailAddress = serde_json::from_value(text.into()).unwrap();
+            assert_eq!(read.as_str(), "user@example.com", "{text:?}");
+        }
+        for text in [
+            "",
+            "user",
+            "A <user@example.com>",
+            "<user@example.com",
+            "<<a@b.example>>",
+        ] {
+            let read = serde_json::from_value::<EmailAddress>(text.into());
+            let error = read.unwrap_err().to_string();
+            assert_eq!(error, EmailAddressError::Form.to_string(), "{text:?}");
         }
     }
 

@@ -247,7 +247,7 @@ impl Announce {
             let deliveries = audience.recipients.into_iter().map(|recipient| Delivery {
                 notice_id: id.clone(),
                 delivery: DeliveryId::of(number, &recipient.email),
-                email: recipient.email,
+                email: recipient.email.into(),
                 language: recipient.language,
                 why: recipient.why,
                 customers: recipient.customers,

@@ -8,14 +8,15 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use tegata_common::customer::EmailAddress;
 use tegata_common::notice::{
-    Claim, Delivery, Facts, Notice, NoticeId, Outcome, Pause, Sending, State,
+    Claim, Delivery, Facts, Notice, NoticeId, Outcome, Pause, Sending, State, Update,
 };
 use tegata_common::table::notices::{Notices, StoredDelivery};
 use tegata_common::table::{Act, TableError};
 use tokio::sync::Mutex;
 
-use crate::mailer::{Mailer, Sent, Tags};
+use crate::mailer::{self, Mailer, Sent, Tags};
 use crate::pace::Pace;
 use crate::queue::Message;
 use crate::render::{RenderError, Sender, mail};
@@ -70,7 +71,7 @@ impl Streak {
 pub enum Done {
     /// SES has the mail.
     Accepted,
-    /// SES refused the mail.
+    /// SES refused the mail, or it could not be rendered.
     Refused,
     /// Nobody knows whether SES has it.
     Lost,
@@ -93,9 +94,6 @@ pub enum DeliverError {
     /// The table failed before anything was sent.
     #[error("the delivery: {0}")]
     Table(#[from] TableError),
-    /// The mail cannot be made.
-    #[error("the mail: {0}")]
-    Render(#[from] RenderError),
     /// There was no time left.
     #[error("out of time")]
     OutOfTime,
@@ -207,8 +205,10 @@ impl Deliver {
             return Ok(Done::NoDelivery);
         };
         let now = clock();
-        let parts = mail::mail(&notice, update, &stored.delivery, &self.sender)?;
-        let raw = mail::message(parts, &notice, &stored.delivery, &self.sender, now)?;
+        let (to, raw) = match self.render(&notice, update, &stored.delivery, now) {
+            Ok(rendered) => rendered,
+            Err(error) => return Ok(self.fail(stored, &error, batch, now).await),
+        };
         // The last moment: what is claimed from here on is sent and recorded, in the time that is
         // reserved for that.
         if time_is_up() {
@@ -223,9 +223,60 @@ impl Deliver {
             delivery: delivery.clone(),
             attempt,
         };
-        let (from, to) = (&self.sender.from, &claimed.delivery.email);
-        let sent = self.mailer.send(from, to, raw, &tags).await;
+        let from = &self.sender.from;
+        let sent = self.mailer.send(from, &to, raw, &tags).await;
         self.settle(claimed, attempt, sent, batch, clock()).await
+    }
+
+    /// The mail of a delivery, and where it goes.
+    fn render(
+        &self,
+        notice: &Notice,
+        update: &Update,
+        delivery: &Delivery,
+        now: Timestamp,
+    ) -> Result<(EmailAddress, Vec<u8>), RenderError> {
+        let to = delivery.email.valid().ok_or(RenderError::Recipient)?;
+        let parts = mail::mail(notice, update, delivery, &self.sender)?;
+        let raw = mail::message(parts, notice, delivery, &self.sender, now)?;
+        Ok((to.clone(), raw))
+    }
+
+    /// Records that a mail cannot be rendered: it would not be at the next attempt either.
+    async fn fail(
+        &self,
+        stored: StoredDelivery,
+        error: &RenderError,
+        batch: &Batch,
+        now: Timestamp,
+    ) -> Done {
+        let notice_id = stored.delivery.notice_id.clone();
+        let attempt = stored.delivery.facts.allowed();
+        let error = mailer::without_addresses(&error.to_string());
+        let reason = format!("the mail could not be rendered: {error}");
+        tracing::error!(%notice_id, delivery = %stored.delivery.delivery, "{reason}");
+        let refused = Outcome::Refused {
+            at: now,
+            reason: reason.clone(),
+        };
+        let fail = |facts: &mut Facts| {
+            let attempt = facts.attempt_mut(attempt);
+            // Another may have rendered and claimed it: a newer version of this function.
+            if attempt.claim.is_none() {
+                attempt.outcome.get_or_insert_with(|| refused.clone());
+            }
+        };
+        self.record(stored, fail).await;
+        self.count_refused(&notice_id, &reason, batch, now).await;
+        Done::Refused
+    }
+
+    /// Counts a mail that was refused. Many in a row stop the notice.
+    async fn count_refused(&self, id: &NoticeId, reason: &str, batch: &Batch, now: Timestamp) {
+        if let Some(in_a_row) = self.refused.count_to(REFUSED) {
+            let why = format!("{in_a_row} mails in a row were refused; the last: {reason}");
+            self.pause_notice(id, &why, batch, now).await;
+        }
     }
 
     async fn is_paused(&self, id: &NoticeId, batch: &Batch) -> Result<bool, TableError> {
@@ -334,10 +385,7 @@ impl Deliver {
                     reason: reason.clone(),
                 };
                 self.record(claimed, set(refused)).await;
-                if let Some(in_a_row) = self.refused.count_to(REFUSED) {
-                    let why = format!("{in_a_row} mails in a row were refused; the last: {reason}");
-                    self.pause_notice(&notice_id, &why, batch, now).await;
-                }
+                self.count_refused(&notice_id, reason, batch, now).await;
                 Done::Refused
             }
             Sent::Lost { reason } => {

@@ -190,7 +190,7 @@ fn classify(error: &SdkError<SendEmailError>) -> Sent {
 }
 
 /// SES names the addresses that it does not like; records must not.
-fn without_addresses(text: &str) -> String {
+pub(crate) fn without_addresses(text: &str) -> String {
     let words = text.split(' ');
     let words = words.map(|word| if word.contains('@') { "…" } else { word });
     words.collect::<Vec<_>>().join(" ")

@@ -29,20 +29,20 @@ pub enum OperateError {
     /// Everything of it has been announced.
     #[error("nothing of {0} is still to be announced")]
     NothingToCancel(NoticeId),
-    /// It is not in the state that the decision is for.
-    #[error("the delivery is {}, not {}: there is nothing to settle", .is.as_str(), .wanted.as_str())]
+    /// It is in a state in which there is nothing to settle this way.
+    #[error("cannot settle: the delivery is {}, expected {wanted}", .is.as_str())]
     State {
         /// What it is.
         is: State,
         /// What it would have to be.
-        wanted: State,
+        wanted: &'static str,
     },
 }
 
-/// What an operator knows of a mail whose outcome is unknown.
+/// What an operator knows of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It was sent.
+    /// It was sent, or the contact has been told otherwise.
     Sent,
     /// It was not, or shall be sent once more all the same.
     Resend,
@@ -154,7 +154,8 @@ pub async fn set_sending(
     Ok(notices.change_sending(act, change).await?)
 }
 
-/// Settles a delivery whose outcome is unknown.
+/// Settles a delivery: as sent whatever is still open of it, because the contact has been told; or
+/// as to be sent once more if its outcome is unknown.
 pub async fn resolve(
     notices: &Notices,
     id: &NoticeId,
@@ -165,10 +166,14 @@ pub async fn resolve(
     let found = notices.delivery(id, delivery).await?;
     let found = found.ok_or_else(|| OperateError::NoDelivery(delivery.clone()))?;
     let is = found.delivery.facts.state(act.at);
-    // A contact whom SES refused may have been told otherwise.
-    let may_be_settled = is == State::Unknown || is == State::Failed && verdict == Verdict::Sent;
+    let (may_be_settled, wanted) = match verdict {
+        Verdict::Sent => (
+            is.is_open() || is == State::Failed,
+            "PENDING, SENDING, UNKNOWN or FAILED",
+        ),
+        Verdict::Resend => (is == State::Unknown, "UNKNOWN"),
+    };
     if !may_be_settled {
-        let wanted = State::Unknown;
         return Err(OperateError::State { is, wanted });
     }
     let since = found.delivery.facts.unknown_since(act.at);

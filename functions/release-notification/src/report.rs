@@ -60,7 +60,7 @@ impl AnnounceReport {
 pub struct DeliverReport {
     /// Mails that SES has.
     pub accepted: u32,
-    /// Mails that SES refused.
+    /// Mails that SES refused, or that could not be rendered.
     pub refused: u32,
     /// Mails of which nobody knows.
     pub lost: u32,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::audience::Why;
 use super::id::{DeliveryId, NoticeId};
@@ -30,7 +30,7 @@ pub enum State {
     Bounced,
     /// Reported as unwanted by the contact.
     Complained,
-    /// Refused by SES: not sent.
+    /// Not sent: SES refused it, or it could not be rendered.
     Failed,
     /// Sent or not: nobody knows yet.
     Unknown,
@@ -86,7 +86,7 @@ pub struct Delivery {
     /// Which one.
     pub delivery: DeliveryId,
     /// Where to.
-    pub email: EmailAddress,
+    pub email: RecipientAddress,
     /// In which language.
     pub language: Language,
     /// As what the contact is told.
@@ -95,6 +95,61 @@ pub struct Delivery {
     pub customers: Vec<CustomerName>,
     /// What is known of it.
     pub facts: Facts,
+}
+
+/// The address of a delivery as the table has it. One that is malformed is kept, so that it fails
+/// its own delivery and no other.
+#[derive(Clone, PartialEq, Eq)]
+pub enum RecipientAddress {
+    /// One that SES can send to.
+    Valid(EmailAddress),
+    /// One that no mail can be rendered with.
+    Malformed(String),
+}
+
+impl RecipientAddress {
+    /// The address as text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Valid(address) => address.as_str(),
+            Self::Malformed(text) => text,
+        }
+    }
+
+    /// The address, if SES can send to it.
+    pub fn valid(&self) -> Option<&EmailAddress> {
+        match self {
+            Self::Valid(address) => Some(address),
+            Self::Malformed(_) => None,
+        }
+    }
+}
+
+impl From<EmailAddress> for RecipientAddress {
+    fn from(address: EmailAddress) -> Self {
+        Self::Valid(address)
+    }
+}
+
+/// Hidden: an address must not reach a log.
+impl fmt::Debug for RecipientAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecipientAddress(…)")
+    }
+}
+
+impl Serialize for RecipientAddress {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for RecipientAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let read = EmailAddress::of_stored(&text);
+        Ok(read.map_or(Self::Malformed(text), Self::Valid))
+    }
 }
 
 /// What is known of a delivery.
@@ -172,7 +227,7 @@ pub enum Outcome {
         /// SES's name of it.
         message_id: String,
     },
-    /// SES does not take it.
+    /// SES does not take it, or there is no mail to give it.
     Refused {
         /// When.
         at: Timestamp,

@@ -20,7 +20,7 @@ pub use audience::{
 };
 pub use delivery::{
     Again, Attempt, Bounce, BounceKind, Claim, CustomerName, Delivery, Evidence, Facts, Outcome,
-    Rejected, State, Tally, Vouched,
+    RecipientAddress, Rejected, State, Tally, Vouched,
 };
 pub use id::{ContactHash, DeliveryId, DeliveryIdError, NoticeId, NoticeIdError};
 

@@ -78,7 +78,28 @@ impl Customers {
         id: &CustomerId,
         email: &EmailAddress,
     ) -> Result<Option<Revision>, TableError> {
-        self.table.revision(&Key::contact(id, email)).await
+        let key = self.contact_key(id, email).await?;
+        self.table.revision(&key).await
+    }
+
+    /// The key of a contact, also of one that an earlier version stored with something around its
+    /// address.
+    async fn contact_key(&self, id: &CustomerId, email: &EmailAddress) -> Result<Key, TableError> {
+        let key = Key::contact(id, email);
+        if self.table.revision(&key).await?.is_some() {
+            return Ok(key);
+        }
+        let first = Key::of(&CUSTOMERS, id.as_str(), CONTACT);
+        let items = self.table.partition(&first).await?;
+        let stored = items.iter().find_map(|item| {
+            let Some(AttributeValue::S(sort)) = item.get(CUSTOMERS.sort) else {
+                return None;
+            };
+            let address = sort.strip_prefix(CONTACT)?;
+            let stored = EmailAddress::of_stored(address).ok()?;
+            (stored.canonical() == email.canonical()).then(|| Key::spelled_contact(id, address))
+        });
+        Ok(stored.unwrap_or(key))
     }
 
     /// A customer with its contacts, if it is there.
@@ -149,7 +170,7 @@ impl Customers {
         before: &Revision,
         act: &Act<'_>,
     ) -> Result<(), TableError> {
-        let key = Key::contact(id, email);
+        let key = self.contact_key(id, email).await?;
         let delete = Write::delete(&key, before.clone());
         self.table.transact(vec![delete], act).await?;
         Ok(())

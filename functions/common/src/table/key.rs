@@ -93,7 +93,11 @@ impl Key {
     /// A contact's key. Its history is kept under a hash: when the contact is removed, the
     /// address is gone.
     pub fn contact(customer: &CustomerId, email: &EmailAddress) -> Self {
-        let address = email.canonical();
+        Self::spelled_contact(customer, &email.canonical())
+    }
+
+    /// A contact's key by the address as it is stored.
+    pub(super) fn spelled_contact(customer: &CustomerId, address: &str) -> Self {
         let digest = HEXLOWER.encode(&Sha256::digest(address.as_bytes()));
         Self {
             history: Some(format!("past-contact#{}", &digest[..16])),

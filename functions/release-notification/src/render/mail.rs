@@ -113,8 +113,9 @@ pub fn message(
     let wrong = |error: String| RenderError::Mail(error);
     let address = |email: &EmailAddress| {
         let parsed = email.as_str().parse::<lettre::Address>();
-        parsed.map_err(|_| wrong("an address that is none".to_owned()))
+        parsed.map_err(|_| wrong("the address is malformed".to_owned()))
     };
+    let to = delivery.email.valid().ok_or(RenderError::Recipient)?;
     let (_, host) = sender.from.as_str().rsplit_once('@').unwrap_or_default();
     let id = format!("<{}.{}@{host}>", notice.notice_id, delivery.delivery);
     let since_epoch = Duration::from_secs(u64::try_from(now.as_second()).unwrap_or_default());
@@ -123,7 +124,7 @@ pub fn message(
             Some(sender.name.clone()),
             address(&sender.from)?,
         ))
-        .to(Mailbox::new(None, address(&delivery.email)?))
+        .to(Mailbox::new(None, address(to)?))
         .subject(mail.subject)
         .date(SystemTime::UNIX_EPOCH + since_epoch)
         .message_id(Some(id))

@@ -48,6 +48,9 @@ pub enum RenderError {
     /// The template does not take what it was given.
     #[error("template: {0}")]
     Template(#[from] minijinja::Error),
+    /// The delivery's address is malformed.
+    #[error("the recipient's address is malformed: correct the contact")]
+    Recipient,
     /// What was made is no mail.
     #[error("mail: {0}")]
     Mail(String),
