@@ -29,3 +29,4 @@ pub mod serial;
 pub mod signing;
 pub mod table;
 pub mod usage;
+pub mod xml;

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::customer::Language;
+use crate::xml;
 
 /// A product's name in keys, paths and claims: `sheet`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -354,6 +355,9 @@ pub enum CatalogueError {
     /// A display name that is blank.
     #[error("products.{0}: name.ja and name.en must not be empty")]
     Name(ProductSlug),
+    /// A display name with a character with which no feed reader could read the news.
+    #[error("products.{0}: name has U+{number:04X}, which XML 1.0 forbids", number = u32::from(*.1))]
+    NameCharacter(ProductSlug, char),
 }
 
 impl TryFrom<CatalogueFile> for Catalogue {
@@ -378,6 +382,13 @@ impl TryFrom<CatalogueFile> for Catalogue {
                 .map_err(|error| CatalogueError::Policy(slug.clone(), error))?;
             if entry.name.ja.trim().is_empty() || entry.name.en.trim().is_empty() {
                 return Err(CatalogueError::Name(slug));
+            }
+            let names = [&entry.name.ja, &entry.name.en];
+            if let Some(character) = names
+                .into_iter()
+                .find_map(|name| xml::first_forbidden(name))
+            {
+                return Err(CatalogueError::NameCharacter(slug, character));
             }
             if entry.notice_days > 90 {
                 return Err(CatalogueError::NoticeDays(slug));

@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer, de};
 use tegata_common::customer::Severity;
 use tegata_common::notice::{Kind, Stage};
 use tegata_common::product::{Bilingual, ProductSlug};
+use tegata_common::xml;
+use toml::de::{DeTable, DeValue};
 
 /// The file. What belongs to its kind and what does not is checked by [`crate::check`].
 #[derive(Clone, Debug, Deserialize)]
@@ -34,6 +36,25 @@ pub struct NoticeFile {
     /// What is said of an incident, the first at first; or what is added to another notice.
     #[serde(default)]
     pub updates: Vec<UpdateEntry>,
+}
+
+/// Why a file cannot be read: what is wrong and where.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// Not TOML, or not the fields of a notice.
+    #[error(transparent)]
+    Toml(#[from] toml::de::Error),
+    /// A character with which no feed reader could read the news.
+    #[error(
+        "line {line}: U+{:04X}, which XML 1.0 forbids: no feed reader could read the news; remove it",
+        u32::from(*.character)
+    )]
+    Character {
+        /// The line that it stands in, or is written in as an escape.
+        line: usize,
+        /// Which.
+        character: char,
+    },
 }
 
 /// The kinds of notices.
@@ -74,9 +95,12 @@ pub struct UpdateEntry {
 }
 
 impl NoticeFile {
-    /// Reads a file's text. The error says what is wrong and where.
-    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        toml::from_str(text)
+    /// Reads a file's text.
+    pub fn parse(text: &str) -> Result<Self, FileError> {
+        for (_, value) in DeTable::parse(text)?.get_ref() {
+            check_characters(text, value)?;
+        }
+        Ok(toml::from_str(text)?)
     }
 
     /// All its updates: the body first, if there is one.
@@ -106,6 +130,57 @@ impl NoticeFile {
             KindName::Incident => Kind::Incident,
         })
     }
+}
+
+/// Refuses a value with a character in it that must not get into a feed.
+fn check_characters(text: &str, value: &toml::Spanned<DeValue<'_>>) -> Result<(), FileError> {
+    match value.get_ref() {
+        DeValue::String(string) => {
+            let Some(character) = xml::first_forbidden(string) else {
+                return Ok(());
+            };
+            let span = value.span();
+            let written = text.get(span.clone()).unwrap_or_default();
+            let at = span.start + position(written, character);
+            let before = text.get(..at).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            Err(FileError::Character { line, character })
+        }
+        DeValue::Array(array) => array.iter().try_for_each(|of| check_characters(text, of)),
+        DeValue::Table(table) => table
+            .iter()
+            .try_for_each(|(_, of)| check_characters(text, of)),
+        _ => Ok(()),
+    }
+}
+
+/// Where a character stands in a string as it is written: itself or as an escape.
+fn position(written: &str, character: char) -> usize {
+    let number = u32::from(character);
+    let escaped = [
+        format!("\\u{number:04x}"),
+        format!("\\u{number:08x}"),
+        format!("\\x{number:02x}"),
+    ];
+    let short = match character {
+        '\u{8}' => Some("\\b"),
+        '\u{c}' => Some("\\f"),
+        '\u{1b}' => Some("\\e"),
+        _ => None,
+    };
+    // Lower case has the same length as `\uFFFE` and `\U0000FFFE`.
+    let lower = written.to_ascii_lowercase();
+    let places = [
+        written.find(character),
+        short.and_then(|short| written.find(short)),
+    ];
+    let escapes = escaped.iter().map(|escape| lower.find(escape.as_str()));
+    places
+        .into_iter()
+        .chain(escapes)
+        .flatten()
+        .min()
+        .unwrap_or(0)
 }
 
 /// An instant with offset, written as TOML's own date-time or as a text.
@@ -162,6 +237,34 @@ mod tests {
             let error = file(wrong).unwrap_err().to_string();
             assert!(error.contains("line 2"), "{error}");
             assert!(error.contains("an instant with offset"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_xml_forbids_is_refused_with_line_and_character() {
+        let file = |title: &str, body: &str| {
+            format!(
+                "kind = 'incident'\ntitle = {{ ja = 'a', en = {title} }}\n[[updates]]\n\
+                 stage = 'resolved'\nseverity = 'major'\n\
+                 [updates.body]\nja = 'a'\nen = {body}\n"
+            )
+        };
+        assert!(NoticeFile::parse(&file("'b'", "'c\u{fffd}'")).is_ok());
+        for (title, body, expected) in [
+            ("'b\u{fffe}'", "'c'", "line 2: U+FFFE"),
+            ("'b'", "'c\u{ffff}'", "line 8: U+FFFF"),
+            ("'b'", "'''\nc\n\nd\u{ffff}\n'''", "line 11: U+FFFF"),
+            ("'b'", "\"\"\"\nc\n\\uFFFE\"\"\"", "line 10: U+FFFE"),
+            ("'b'", "\"\"\"\nc\n\\U0000ffff\"\"\"", "line 10: U+FFFF"),
+            ("\"\\u0000\"", "'c'", "line 2: U+0000"),
+            ("\"\\u001B\"", "'c'", "line 2: U+001B"),
+            ("'b'", "\"\"\"\n\\b\"\"\"", "line 9: U+0008"),
+        ] {
+            let error = NoticeFile::parse(&file(title, body))
+                .unwrap_err()
+                .to_string();
+            let expected = format!("{expected}, which XML 1.0 forbids");
+            assert!(error.starts_with(&expected), "{expected}: {error}");
         }
     }
 

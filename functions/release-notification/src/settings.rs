@@ -11,6 +11,7 @@ use tegata_common::objects::Objects;
 use tegata_common::table::customers::Customers;
 use tegata_common::table::licenses::Licenses;
 use tegata_common::table::notices::Notices;
+use tegata_common::xml;
 
 use crate::announce::Announce;
 use crate::audience::Stores;
@@ -55,6 +56,9 @@ pub enum SettingsError {
     /// No mail address.
     #[error("environment variable {0}: {1}")]
     Address(&'static str, EmailAddressError),
+    /// A character that no feed may have.
+    #[error("environment variable {0} has a character that XML 1.0 forbids")]
+    Character(&'static str),
     /// No number, or one out of range.
     #[error("environment variable {name} must be {accepted}")]
     Number {
@@ -110,8 +114,12 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     /// `SENDER_NAME`, `MAIL_FROM`, `SECURITY_CONTACT`, `CDN_URL` (may be empty).
     fn sender(&self, from: EmailAddress) -> Result<Sender, SettingsError> {
         let cdn_url = self.optional("CDN_URL");
+        let name = self.required("SENDER_NAME")?;
+        if xml::first_forbidden(&name).is_some() {
+            return Err(SettingsError::Character("SENDER_NAME"));
+        }
         Ok(Sender {
-            name: self.required("SENDER_NAME")?,
+            name,
             from,
             security_contact: self.address("SECURITY_CONTACT")?,
             cdn_url: cdn_url.map(|url| url.trim_end_matches('/').to_owned()),
@@ -188,7 +196,8 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             .collect()
     }
 
-    /// `deliver`: beside the above `NOTICES_TABLE`, `CONFIGURATION_SET`, `SENDERS` (how many of this function run at a time, which share the rate), `ROLE_ARN`.
+    /// `deliver`: beside the above `NOTICES_TABLE`, `CONFIGURATION_SET`, `SENDERS` (how many of this
+    /// function run at a time, which share the rate), `ROLE_ARN`.
     pub fn deliver(&self) -> Result<Deliver, SettingsError> {
         let aws = self.aws()?;
         let http = aws.https_client()?;
