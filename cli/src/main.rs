@@ -17,6 +17,7 @@ mod period;
 mod place;
 mod product;
 mod publish;
+mod text_file;
 mod usage;
 mod when;
 

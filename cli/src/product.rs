@@ -11,6 +11,7 @@ use tegata_common::table::{Key, Stored};
 use crate::change::{self, DryRun};
 use crate::output::{self, Output, say};
 use crate::place::Place;
+use crate::text_file;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -32,8 +33,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Apply { file, write } => {
-            let text = std::fs::read_to_string(&file)
-                .with_context(|| format!("cannot read {}", file.display()))?;
+            let text = text_file::read_utf8(&file)?;
             let catalogue = parse(&text).with_context(|| file.display().to_string())?;
             apply(place, output, &catalogue, write).await
         }

@@ -169,7 +169,7 @@ fn compare(
 }
 
 fn read(sheet: &Sheet, row: &Row) -> Result<Stated, Refusal> {
-    sheet.check_width(row)?;
+    sheet.check_cells(row)?;
     let text = |column| sheet.cell(row, column).unwrap_or("");
     let refuse = |column, reason: &dyn std::fmt::Display| sheet.refuse(row, column, reason);
     let id: CustomerId = text("customer_id")

@@ -43,8 +43,12 @@ const SHOWN: usize = 20;
 /// usable_from; and where they apply billing (monthly, yearly), customer_id, edition, quotas
 /// (NAME=NUMBER …), next_billing, first_term_on, term_starts_on, ends_on, suspended_from,
 /// other_domains, development_domains, serial or serial_sha256. A column that is not there leaves
-/// what it is about as it is; an empty cell says that there is none. A column note is for the
-/// reader of the file, and is not kept.
+/// what it is about as it is; an empty cell says that there is none. A day of ends_on from 2099 on,
+/// such as 9999-12-31, means none too: the contract renews by itself. A column note is for the reader
+/// of the file, and is not kept.
+///
+/// Files are UTF-8, UTF-16 (Excel's Unicode Text, PowerShell's `>`) or CP932, with commas or tabs, and
+/// may be compressed (gzip).
 #[derive(Args)]
 pub(crate) struct Import {
     /// The files, in any order: one of customers, one of contracts, or one of either.
@@ -56,7 +60,8 @@ pub(crate) struct Import {
     files: Vec<PathBuf>,
     #[command(flatten)]
     sample: SampleArgs,
-    /// How letters are written [default: UTF-8 if the file is that, CP932 if not].
+    /// How letters are written [default: UTF-16 by its byte order mark, UTF-8 if the file is that,
+    /// CP932 if not].
     #[arg(long, value_enum)]
     encoding: Option<Encoding>,
     /// Generate serials for new contracts that state none, and write them to FILE first.
@@ -387,6 +392,7 @@ fn conclude(
                 "line": refusal.line,
                 "column": refusal.column.as_ref().map(|(number, _)| number),
                 "name": refusal.column.as_ref().map(|(_, name)| name),
+                "subject": refusal.subject,
                 "reason": refusal.reason,
             })
         });

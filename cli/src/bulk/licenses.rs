@@ -293,7 +293,7 @@ fn read<'s>(
     place: &Place,
     products: &BTreeMap<ProductSlug, Product>,
 ) -> Result<Stated<'s>, Refusal> {
-    sheet.check_width(row)?;
+    sheet.check_cells(row)?;
     let text = |column| sheet.cell(row, column).unwrap_or("");
     let refuse = |column: &str, reason: &dyn std::fmt::Display| sheet.refuse(row, column, reason);
     let domain = |column: &str, text: &str| {
@@ -367,7 +367,14 @@ fn read<'s>(
         },
         first_term_on: optional_date(sheet, row, "first_term_on")?,
         term_starts_on: optional_date(sheet, row, "term_starts_on")?,
-        ends_on: optional_date(sheet, row, "ends_on")?,
+        ends_on: match optional_date(sheet, row, "ends_on")? {
+            Cell::Stated(Some(last_day)) if is_no_end(last_day) && kind == Kind::Trial => {
+                let reason = format!("a trial has a last day, and {last_day} means no end");
+                return Err(refuse("ends_on", &reason));
+            }
+            Cell::Stated(Some(last_day)) if is_no_end(last_day) => Cell::Stated(None),
+            ends_on => ends_on,
+        },
         suspended_from: match sheet.cell(row, "suspended_from") {
             None => Cell::Unstated,
             Some("") => Cell::Stated(None),
@@ -426,6 +433,15 @@ fn optional_date(sheet: &Sheet, row: &Row, column: &str) -> Result<Cell<Option<D
             None => Err(sheet.refuse(row, column, "expected a date such as 2026-11-30")),
         },
     }
+}
+
+/// The year from which on a last day means "no end": systems that must have a date write
+/// `9999-12-31`, `2999-12-31` or `2099-12-31`. A contract without an end is one that renews by itself.
+const NO_END: i16 = 2099;
+
+/// Whether a last day means that there is none.
+pub(super) fn is_no_end(last_day: Date) -> bool {
+    last_day.year() >= NO_END
 }
 
 /// A date, also as spreadsheets in Japan turn it out: 2026/11/30, 2026/1/5.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tegata_common::calendar;
+use tegata_common::calendar::{self, Billing, OutOfRange};
 use tegata_common::domain::Domain;
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::{Code, Kind, LastDay, License};
@@ -23,6 +24,7 @@ use super::sheet::{self, Encoding, Refusal, Row, Sheet};
 use crate::change;
 use crate::license::BillingArg;
 use crate::place::Place;
+use crate::text_file::line_ends;
 
 /// The changes after which a contract is as an import made it.
 const BY_ITSELF: [&str; 4] = ["import", "update-plugin-ids", "renew", "resign"];
@@ -35,11 +37,13 @@ const EXPIRATION_DATE: &str = "expirationDate";
 #[derive(Args)]
 pub(super) struct SampleArgs {
     /// Import the table of Cybozu's official licence sample (domain, pluginId, expirationDate):
-    /// as CSV, as `aws dynamodb scan --output json` prints it, or as an export to S3 has it.
+    /// as CSV, as `aws dynamodb scan --output json` prints it, or as an export to S3 has it,
+    /// compressed or not.
     ///
     /// Each row becomes a paid contract of the product whose kintone_plugin_ids has its pluginId,
-    /// and ends on its expirationDate; one that has passed stays ended. Rows of the same tenant
-    /// and product that say the same become one.
+    /// and ends on its expirationDate; one that has passed stays ended. A date from 2099 on, such
+    /// as 9999-12-31, means no end: the contract renews by itself. Rows of the same tenant and
+    /// product that say the same become one.
     #[arg(long, value_name = "FILE", conflicts_with = "files")]
     pub(super) from_kintone_sample: Option<PathBuf>,
     /// With --from-kintone-sample: the length of new contracts' terms.
@@ -65,7 +69,8 @@ struct Stated<'s> {
     row: &'s Row,
     domain: Domain,
     product: &'s Product,
-    last_day: Date,
+    /// `None` if the row has no end.
+    last_day: Option<Date>,
 }
 
 impl Stated<'_> {
@@ -118,8 +123,14 @@ pub(super) async fn plan(
                 row.row,
                 EXPIRATION_DATE,
                 format!(
-                    "{}, {} ends on {} by line {}",
-                    row.domain, row.product.slug, before.last_day, before.row.line
+                    "{}, {} {} by line {}",
+                    row.domain,
+                    row.product.slug,
+                    match before.last_day {
+                        Some(last_day) => format!("ends on {last_day}"),
+                        None => "has no end".to_owned(),
+                    },
+                    before.row.line
                 ),
             )),
         }
@@ -197,14 +208,11 @@ fn read<'s>(
     place: &Place,
     products: &BTreeMap<&KintonePluginId, &'s Product>,
 ) -> Result<Stated<'s>, Refusal> {
-    sheet.check_width(row)?;
+    sheet.check_cells(row)?;
     let text = |column| sheet.cell(row, column).unwrap_or("");
     let domain = place.bases.canonicalize(text(DOMAIN));
     let domain = domain.map_err(|error| sheet.refuse(row, DOMAIN, error))?;
-    // With the tenant: a scan's JSON may be a single line.
-    let refuse = |column: &str, reason: &dyn std::fmt::Display| {
-        sheet.refuse(row, column, format!("{domain}: {reason}"))
-    };
+    let refuse = |column: &str, reason: &dyn std::fmt::Display| sheet.refuse(row, column, reason);
     let id: KintonePluginId = text(PLUGIN_ID)
         .parse()
         .map_err(|error| refuse(PLUGIN_ID, &error))?;
@@ -230,8 +238,15 @@ fn read<'s>(
         row,
         domain,
         product,
-        last_day,
+        last_day: (!licenses::is_no_end(last_day)).then_some(last_day),
     })
+}
+
+/// The end of the term that begins with this month.
+fn end_of_term(product: &Product, billing: Billing, now: Timestamp) -> Result<Date, OutOfRange> {
+    let today = calendar::date_of(now, &product.policy);
+    let term = calendar::term_from(today.first_of_month(), billing)?;
+    Ok(term.ends_on)
 }
 
 /// The contract of a row whose tenant has none.
@@ -250,12 +265,17 @@ fn issued(
             .map(|serial| serial.hash())
             .map_err(Into::into),
     };
+    let billing = args.billing.into();
+    let last_day = match row.last_day {
+        Some(last_day) => last_day,
+        None => end_of_term(row.product, billing, place.now).map_err(|error| refuse(&error))?,
+    };
     let known = LastDay {
         domain: row.domain.clone(),
-        last_day: row.last_day,
-        billing: args.billing.into(),
+        last_day,
+        billing,
         users: args.users,
-        renews: args.renews,
+        renews: args.renews || row.last_day.is_none(),
     };
     let serial = serial.map_err(|error: anyhow::Error| refuse(&error))?;
     License::of_last_day(known, row.product, serial, place.now).map_err(|error| refuse(&error))
@@ -270,9 +290,8 @@ fn changed(
     place: &Place,
 ) -> Result<License, Refusal> {
     let license = &stored.value.license;
-    let refuse = |column: &str, reason: &dyn std::fmt::Display| {
-        Err(sheet.refuse(row.row, column, format!("{}: {reason}", row.domain)))
-    };
+    let refuse =
+        |column: &str, reason: &dyn std::fmt::Display| Err(sheet.refuse(row.row, column, reason));
     if license.name().is_none_or(|name| name.until.is_some()) {
         let reason = "a contract leaves it or has left it; see `tegata license show`";
         return refuse(DOMAIN, &reason);
@@ -282,12 +301,21 @@ fn changed(
         Err(error) => return refuse(EXPIRATION_DATE, &error),
     };
     let today = calendar::date_of(place.now, &current.policy);
-    let goes_on = args.renews && row.last_day >= today;
+    let renews = args.renews || row.last_day.is_none();
+    let billing = current.billing.unwrap_or_else(|| args.billing.into());
+    let stated_day = match row.last_day {
+        Some(last_day) => last_day,
+        None => match end_of_term(row.product, billing, place.now) {
+            Ok(last_day) => last_day,
+            Err(error) => return refuse(EXPIRATION_DATE, &error),
+        },
+    };
+    let goes_on = renews && stated_day >= today;
     let mut changed = match (current.kind, current.ends_on) {
-        (_, Some(last_day)) if last_day == row.last_day && !goes_on => current,
+        (_, Some(last_day)) if last_day == stated_day && !goes_on => current,
         (Kind::Paid, None) if goes_on => current,
-        (Kind::Paid, None) if args.renews => {
-            if !current.may_be_of_last_day(row.last_day) {
+        (Kind::Paid, None) if renews => {
+            if !current.may_be_of_last_day(stated_day) {
                 let reason = "that day has passed, and the contract that the tenant has here \
                               renews by itself; `tegata license cancel` ends it";
                 return refuse(EXPIRATION_DATE, &reason);
@@ -312,7 +340,7 @@ fn changed(
                 let reason = format!("the contract was changed here ({change}, {at}, by {by})");
                 return refuse(EXPIRATION_DATE, &reason);
             }
-            match current.with_last_day(row.last_day, args.renews, place.now) {
+            match current.with_last_day(stated_day, renews, place.now) {
                 Ok(changed) => changed,
                 Err(error) => return refuse(EXPIRATION_DATE, &error),
             }
@@ -329,7 +357,7 @@ fn changed(
 fn read_file(path: &Path, encoding: Option<Encoding>) -> anyhow::Result<Sheet> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let file = path.display().to_string();
-    let text = sheet::decode(&bytes, encoding).with_context(|| file.clone())?;
+    let text = sheet::decode(bytes, encoding).with_context(|| file.clone())?;
     let sheet = match text.trim_start().starts_with(['{', '[']) {
         true => read_items(file, &text)?,
         false => Sheet::parse(file, &text)?,
@@ -385,7 +413,8 @@ fn read_items(file: String, text: &str) -> anyhow::Result<Sheet> {
             items = serde_json::from_str(text).with_context(|| file.clone())?;
         }
         Err(of_scan) => {
-            for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let lines = text.split(['\r', '\n']);
+            for line in lines.filter(|line| !line.trim().is_empty()) {
                 let exported: Result<Exported<'_>, _> = serde_json::from_str(line);
                 match exported {
                     Ok(exported) => items.push(exported.item),
@@ -435,8 +464,7 @@ impl<'a> Lines<'a> {
     fn reach(&mut self, part: &str) -> u64 {
         let offset = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
         let between = self.text.as_bytes().get(self.offset..offset);
-        let feeds = between.unwrap_or_default().iter().filter(|b| **b == b'\n');
-        self.line += feeds.count() as u64;
+        self.line += line_ends(between.unwrap_or_default()) as u64;
         self.offset = offset;
         self.line
     }
@@ -508,6 +536,7 @@ mod tests {
             (r#"{"Items":[1]}"#, "f line 1: not an item"),
             (r#"{"Items":[{"domain":"a"}]}"#, "f line 1: not an item"),
             ("{\"Item\":{}}\n{\"Item\":\n", "f line 2"),
+            ("{\"Item\":{}}\r{\"Item\":{}}\r{\"Item\":\r", "f line 3"),
         ] {
             let error = read_items("f".to_owned(), text).unwrap_err();
             assert!(error.to_string().starts_with(message), "{error}");

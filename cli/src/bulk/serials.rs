@@ -12,6 +12,8 @@ use tegata_common::domain::Domain;
 use tegata_common::product::ProductSlug;
 use tegata_common::serial::{Serial, SerialHash};
 
+use super::sheet::{self, Encoding, Refusal, Sheet};
+
 const HEADER: &str = "domain,product,serial";
 
 /// The file of generated serials: those that are in it, and those that are to be added.
@@ -33,26 +35,33 @@ impl Serials {
         let Some(path) = &serials.file else {
             return Ok(serials);
         };
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(serials),
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot read {}", path.display()));
             }
         };
-        let mut lines = text.lines();
-        if lines.next() != Some(HEADER) {
-            bail!(
-                "{} is no file of serials: it does not start with {HEADER}",
-                path.display()
-            );
+        // As it was written here, or as Excel saved it: with a byte order mark and CRLF.
+        let shown = path.display().to_string();
+        let text = sheet::decode(bytes, Some(Encoding::Utf8)).with_context(|| shown.clone())?;
+        let first = text.split(['\r', '\n']).next().unwrap_or_default();
+        if first.trim() != HEADER {
+            bail!("{shown} is no file of serials: it does not start with {HEADER}");
         }
-        for line in lines {
-            let [domain, product, serial] = line.split(',').collect::<Vec<_>>()[..] else {
-                bail!("{} has a line that is no serial's", path.display());
+        let sheet = Sheet::parse(shown, &text)?;
+        for row in &sheet.rows {
+            let read = || -> Result<_, Refusal> {
+                sheet.check_cells(row)?;
+                let cell = |column| sheet.cell(row, column).unwrap_or_default();
+                let serial = Serial::parse(cell("serial"));
+                let serial = serial.map_err(|error| sheet.refuse(row, "serial", error))?;
+                Ok((
+                    (cell("domain").to_owned(), cell("product").to_owned()),
+                    serial,
+                ))
             };
-            let serial = Serial::parse(serial)?;
-            let key = (domain.to_owned(), product.to_owned());
+            let (key, serial) = read().map_err(|refusal| anyhow::anyhow!("{refusal}"))?;
             serials.known.insert(key, serial);
         }
         Ok(serials)
@@ -100,11 +109,10 @@ impl Serials {
         let Some(path) = self.file.as_ref().filter(|_| !added.is_empty()) else {
             return Ok(());
         };
-        let is_new = !path.exists();
-        let mut text = if is_new {
-            format!("{HEADER}\n")
-        } else {
-            String::new()
+        let mut text = match std::fs::read(path).as_deref() {
+            Err(_) | Ok([]) => format!("{HEADER}\n"),
+            Ok([.., b'\n']) => String::new(),
+            Ok(_) => "\n".to_owned(),
         };
         for line in added {
             text += &line;

@@ -1,4 +1,5 @@
-//! CSV files as spreadsheets write them: UTF-8 with or without a byte order mark, or CP932.
+//! CSV files as spreadsheets write them: UTF-8 with or without a byte order mark, UTF-16 or CP932,
+//! with commas or tabs, compressed or not.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,6 +10,7 @@ use encoding_rs::SHIFT_JIS;
 use serde::Serialize;
 
 use crate::failure::Usage;
+use crate::text_file::{self, BOM, line_ends, line_of};
 
 /// How a file's letters are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -24,7 +26,28 @@ pub(crate) enum Encoding {
     Cp932,
 }
 
-const BOM: &[u8] = b"\xef\xbb\xbf";
+/// The columns that say whose row it is.
+const SUBJECTS: [&str; 2] = ["domain", "customer_id"];
+
+/// What a spreadsheet writes into a cell that it could not calculate, or that was too narrow.
+const SPREADSHEET_ERRORS: [&str; 16] = [
+    "#N/A",
+    "#REF!",
+    "#NAME?",
+    "#VALUE!",
+    "#DIV/0!",
+    "#NUM!",
+    "#NULL!",
+    "#SPILL!",
+    "#CALC!",
+    "#FIELD!",
+    "#BLOCKED!",
+    "#CONNECT!",
+    "#UNKNOWN!",
+    "#BUSY!",
+    "#PYTHON!",
+    "#GETTING_DATA",
+];
 
 /// A CSV file with a header.
 #[derive(Debug)]
@@ -54,6 +77,8 @@ pub(super) struct Refusal {
     pub(super) line: u64,
     /// The column's number from 1, and its name.
     pub(super) column: Option<(usize, String)>,
+    /// The tenant or customer that the row is about, as it is written there.
+    pub(super) subject: Option<String>,
     pub(super) reason: String,
 }
 
@@ -63,7 +88,11 @@ impl std::fmt::Display for Refusal {
         if let Some((number, name)) = &self.column {
             write!(f, ", column {number} ({name})")?;
         }
-        write!(f, ": {}", self.reason)
+        write!(f, ": {}", self.reason)?;
+        match &self.subject {
+            Some(subject) if !self.reason.contains(subject) => write!(f, " ({subject})"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -73,13 +102,19 @@ impl Sheet {
         let bytes =
             std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let file = path.display().to_string();
-        let text = decode(&bytes, encoding).with_context(|| file.clone())?;
+        let text = decode(bytes, encoding).with_context(|| file.clone())?;
         Self::parse(file, &text)
     }
 
     pub(super) fn parse(file: String, text: &str) -> anyhow::Result<Self> {
+        // Excel's "Unicode Text" has tabs.
+        let header = text
+            .split(['\r', '\n'])
+            .find(|line| !line.trim().is_empty());
+        let has_tabs = header.is_some_and(|line| line.contains('\t') && !line.contains(','));
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
+            .delimiter(if has_tabs { b'\t' } else { b',' })
             .flexible(true)
             .trim(csv::Trim::All)
             .from_reader(text.as_bytes());
@@ -100,7 +135,7 @@ impl Sheet {
             }
             // A quote that is never closed makes one cell of everything that follows.
             if let Some(cell) = record.iter().find(|cell| cell.contains(['\n', '\r'])) {
-                let lines = cell.lines().count();
+                let lines = line_ends(cell.as_bytes()) + 1;
                 bail!(
                     "{file} line {line}: a cell goes on over {lines} lines; is a quote not closed?"
                 );
@@ -195,8 +230,23 @@ impl Sheet {
         Some(row.cells.get(index).map_or("", String::as_str))
     }
 
-    /// Refuses a row that has not one cell for each column.
-    pub(super) fn check_width(&self, row: &Row) -> Result<(), Refusal> {
+    /// Refuses a row that has not one cell for each column, or one with an error of the
+    /// spreadsheet's in it.
+    pub(super) fn check_cells(&self, row: &Row) -> Result<(), Refusal> {
+        let is_error = |cell: &str| {
+            let is_too_narrow = cell.len() >= 3 && cell.bytes().all(|byte| byte == b'#');
+            is_too_narrow || SPREADSHEET_ERRORS.contains(&cell.to_ascii_uppercase().as_str())
+        };
+        let mut columns: Vec<&String> = self.columns.keys().collect();
+        columns.sort_by_key(|column| self.columns.get(*column));
+        // A note is not kept.
+        let mut kept = columns.into_iter().filter(|column| *column != "note");
+        let wrong = kept.find(|column| self.cell(row, column).is_some_and(is_error));
+        if let Some(column) = wrong {
+            let cell = self.cell(row, column).unwrap_or_default();
+            let reason = format!("{cell} is an error of the spreadsheet's, not a value");
+            return Err(self.refuse(row, column, reason));
+        }
         // Spreadsheets leave out empty cells at the end, and add some.
         let extra = row
             .cells
@@ -208,6 +258,7 @@ impl Sheet {
                 file: self.file.clone(),
                 line: row.line,
                 column: None,
+                subject: self.subject(row),
                 reason: format!(
                     "it has {} cells, and the header has {}; a comma inside a cell needs quotes",
                     row.cells.len(),
@@ -216,6 +267,13 @@ impl Sheet {
             });
         }
         Ok(())
+    }
+
+    /// Whom or what a row is about: enough of it to be found.
+    fn subject(&self, row: &Row) -> Option<String> {
+        let mut cells = SUBJECTS.iter().filter_map(|column| self.cell(row, column));
+        let cell = cells.next().filter(|cell| !cell.is_empty())?;
+        Some(cell.chars().take(80).collect())
     }
 
     /// A refusal of a row, because of a column.
@@ -235,14 +293,34 @@ impl Sheet {
             file: self.file.clone(),
             line: row.line,
             column: index.map(|index| (index + 1, column.to_owned())),
+            subject: self.subject(row),
             reason,
         }
     }
 }
 
-/// A file's text. Without a word from the caller, what is UTF-8 is UTF-8, and what is not is
-/// CP932.
-pub(super) fn decode(bytes: &[u8], encoding: Option<Encoding>) -> anyhow::Result<String> {
+/// A file's text, unpacked if it is compressed. Without a word from the caller, what has the byte
+/// order mark of UTF-16 is that, what is UTF-8 is UTF-8, and what is neither is CP932.
+pub(super) fn decode(bytes: Vec<u8>, encoding: Option<Encoding>) -> anyhow::Result<String> {
+    let bytes = text_file::unpacked(bytes)?;
+    if encoding.is_none()
+        && let Some(text) = text_file::utf16(&bytes)?
+    {
+        return Ok(text);
+    }
+    let text = decode_bytes(&bytes, encoding)?;
+    if let Some(position) = text.find('\0') {
+        let line = line_of(text.as_bytes(), position);
+        return Err(Usage(format!(
+            "line {line}: it has NUL characters, as UTF-16 without a byte order mark has; save it \
+             as UTF-8"
+        ))
+        .into());
+    }
+    Ok(text)
+}
+
+fn decode_bytes(bytes: &[u8], encoding: Option<Encoding>) -> anyhow::Result<String> {
     let (without_bom, has_bom) = match bytes.strip_prefix(BOM) {
         Some(rest) => (rest, true),
         None => (bytes, false),
@@ -265,11 +343,15 @@ pub(super) fn decode(bytes: &[u8], encoding: Option<Encoding>) -> anyhow::Result
     }
     let (text, had_errors) = SHIFT_JIS.decode_without_bom_handling(bytes);
     if had_errors {
-        // No second byte of CP932 is a line feed: lines can be told apart before decoding.
-        let broken = bytes
-            .split(|byte| *byte == b'\n')
-            .position(|line| SHIFT_JIS.decode_without_bom_handling(line).1);
-        let line = broken.map_or(0, |index| index + 1);
+        // No second byte of CP932 ends a line: lines can be told apart before decoding.
+        let mut start = 0;
+        for line in bytes.split_inclusive(|byte| matches!(byte, b'\r' | b'\n')) {
+            if SHIFT_JIS.decode_without_bom_handling(line).1 {
+                break;
+            }
+            start += line.len();
+        }
+        let line = line_of(bytes, start);
         return Err(Usage(format!("line {line}: neither UTF-8 nor CP932")).into());
     }
     Ok(text.into_owned())
@@ -289,16 +371,12 @@ impl Lines<'_> {
             if self.position >= position && !matches!(byte, b'\r' | b'\n') {
                 break;
             }
-            self.line += u64::from(*byte == b'\n');
+            let is_crlf = *byte == b'\r' && self.text.get(self.position + 1) == Some(&b'\n');
+            self.line += u64::from(matches!(byte, b'\r' | b'\n') && !is_crlf);
             self.position += 1;
         }
         self.line
     }
-}
-
-fn line_of(bytes: &[u8], position: usize) -> usize {
-    let before = bytes.iter().take(position);
-    before.filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// A text as bytes of an encoding, or the first line that cannot be written in it.
@@ -329,21 +407,17 @@ mod tests {
         let text = "customer_id,name\r\nC-1,株式会社髙島屋・ＡＢＣ㈱～－①\r\n";
         for encoding in [Encoding::Utf8, Encoding::Utf8Bom, Encoding::Cp932] {
             let bytes = encode(text, encoding).unwrap();
-            assert_eq!(decode(&bytes, None).unwrap(), text, "{encoding:?}");
-            assert_eq!(
-                decode(&bytes, Some(encoding)).unwrap(),
-                text,
-                "{encoding:?}"
-            );
+            assert_eq!(decode(bytes.clone(), None).unwrap(), text, "{encoding:?}");
+            assert_eq!(decode(bytes, Some(encoding)).unwrap(), text, "{encoding:?}");
         }
         assert_eq!(encode("a\nb😀\n", Encoding::Cp932), Err(2));
     }
 
     #[test]
     fn what_is_neither_is_refused_with_its_line() {
-        let error = decode(b"a,b\nc,\xff\n", None).unwrap_err();
+        let error = decode(b"a,b\nc,\xff\n".to_vec(), None).unwrap_err();
         assert_eq!(error.to_string(), "line 2: neither UTF-8 nor CP932");
-        let error = decode(b"a,b\nc,d\n\x82\xa0\n", Some(Encoding::Utf8)).unwrap_err();
+        let error = decode(b"a,b\nc,d\n\x82\xa0\n".to_vec(), Some(Encoding::Utf8)).unwrap_err();
         assert!(
             error.to_string().starts_with("line 3: not UTF-8"),
             "{error}"
@@ -351,7 +425,7 @@ mod tests {
         let mut broken = BOM.to_vec();
         broken.extend_from_slice(b"a\n\x82\xa0");
         assert!(
-            decode(&broken, None).is_err(),
+            decode(broken, None).is_err(),
             "a byte order mark is a promise"
         );
     }
@@ -378,17 +452,78 @@ mod tests {
         assert_eq!(sheet.cell(one, "name"), Some("A, B"));
         assert_eq!((one.line, two.line), (3, 4));
         assert_eq!(sheet.cell(two, "no"), None);
-        assert!(sheet.check_width(two).is_ok());
-        let refusal = sheet.check_width(three).unwrap_err();
+        assert!(sheet.check_cells(two).is_ok());
+        let refusal = sheet.check_cells(three).unwrap_err();
         assert!(
-            refusal.to_string().starts_with("f line 5: it has 4 cells"),
+            refusal.to_string().starts_with("f line 5: it has 4 cells")
+                && refusal.to_string().ends_with(" (C-3)"),
             "{refusal}"
         );
         assert_eq!(
             sheet.refuse(one, "name", "no").to_string(),
-            "f line 3, column 2 (name): no"
+            "f line 3, column 2 (name): no (C-1)"
         );
         assert!(Sheet::parse("f".to_owned(), "\n").is_err());
         assert!(Sheet::parse("f".to_owned(), "a,A\n").is_err());
+    }
+
+    #[test]
+    fn files_arrive_compressed_in_utf16_and_with_lone_carriage_returns() {
+        use std::io::Write as _;
+
+        let text = "customer_id\tname\r\nC-1\t株式会社髙島屋\r\n";
+        let units = |order: fn(u16) -> [u8; 2]| {
+            let units = "\u{feff}".encode_utf16().chain(text.encode_utf16());
+            units.flat_map(order).collect::<Vec<u8>>()
+        };
+        for bytes in [units(u16::to_le_bytes), units(u16::to_be_bytes)] {
+            let decoded = decode(bytes.clone(), None).unwrap();
+            assert_eq!(decoded, text);
+            let sheet = Sheet::parse("f".to_owned(), &decoded).unwrap();
+            assert_eq!(sheet.cell(&sheet.rows[0], "name"), Some("株式会社髙島屋"));
+            let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            packed.write_all(&bytes).unwrap();
+            let packed = packed.finish().unwrap();
+            assert_eq!(decode(packed.clone(), None).unwrap(), text);
+            let error = decode(packed[..packed.len() / 2].to_vec(), None).unwrap_err();
+            assert!(error.to_string().contains("damaged"), "{error}");
+            // Without its mark it is named.
+            let error = decode(bytes[2..].to_vec(), None).unwrap_err().to_string();
+            assert!(
+                error.contains("UTF-16") || error.contains("neither"),
+                "{error}"
+            );
+        }
+        let error = decode(b"PK\x03\x04".to_vec(), None).unwrap_err();
+        assert!(error.to_string().contains("Excel workbook"), "{error}");
+
+        let sheet = Sheet::parse("f".to_owned(), "a,b\r\r1,2\r3,4\r").unwrap();
+        assert_eq!(
+            sheet.rows.iter().map(|row| row.line).collect::<Vec<_>>(),
+            [3, 4]
+        );
+        let error = decode(b"a,b\rc,d\re,\xff\r".to_vec(), None).unwrap_err();
+        assert_eq!(error.to_string(), "line 3: neither UTF-8 nor CP932");
+    }
+
+    #[test]
+    fn errors_of_a_spreadsheet_are_no_values() {
+        let text = "customer_id,name,note\nC-1,#N/A,\nC-2,#ref!,\nC-3,####,\nC-4,##,#N/A\n";
+        let sheet = Sheet::parse("f".to_owned(), text).unwrap();
+        let checked: Vec<_> = sheet
+            .rows
+            .iter()
+            .map(|row| sheet.check_cells(row))
+            .collect();
+        let refused = checked.iter().filter_map(|checked| checked.as_ref().err());
+        let refused: Vec<String> = refused.map(ToString::to_string).collect();
+        assert_eq!(
+            refused,
+            [
+                "f line 2, column 2 (name): #N/A is an error of the spreadsheet's, not a value (C-1)",
+                "f line 3, column 2 (name): #ref! is an error of the spreadsheet's, not a value (C-2)",
+                "f line 4, column 2 (name): #### is an error of the spreadsheet's, not a value (C-3)",
+            ]
+        );
     }
 }

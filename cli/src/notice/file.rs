@@ -17,6 +17,7 @@ use super::TermsArgs;
 use crate::failure::Usage;
 use crate::output::say;
 use crate::place::{Place, Post};
+use crate::text_file;
 
 /// A file that is in order.
 pub(super) struct Checked {
@@ -52,7 +53,7 @@ pub(super) async fn read(
         return Err(Usage("--short-notice: say why".to_owned()).into());
     }
     let shown = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| shown.to_string())?;
+    let text = text_file::read_utf8(path)?;
     let id = check::notice_id(path).map_err(|problem| Usage(format!("{shown}: {problem}")))?;
     let file = NoticeFile::parse(&text).map_err(|error| anyhow::anyhow!("{shown}: {error}"))?;
     let products = place.licenses.products().await?;

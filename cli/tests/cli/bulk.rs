@@ -445,3 +445,214 @@ fn serials_are_made_for_rows_that_are_written_and_no_others() {
     let listed = tegata.json(&["license", "list"]);
     assert_eq!(listed.as_array().unwrap().len(), 1);
 }
+
+/// A spreadsheet as Excel saves it as "Unicode Text", and as PowerShell's `>` writes it.
+fn utf16(text: &str) -> Vec<u8> {
+    let units = "\u{feff}".encode_utf16().chain(text.encode_utf16());
+    units.flat_map(u16::to_le_bytes).collect()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+#[test]
+fn files_are_read_as_excel_and_powershell_write_them() {
+    let tegata = place();
+    let tabs = CUSTOMERS
+        .replace("\"Example, Ltd.\"", "Example Ltd.")
+        .replace(',', "\t");
+    let customers = bytes(&tegata, "customers.txt", &utf16(&tabs));
+    let licenses = bytes(&tegata, "licenses.csv.gz", &gzip(&utf16(LICENSES)));
+    let done = tegata.json(&["import", &customers, &licenses]);
+    assert_eq!((&done["written"], &done["failed"]), (&json!(5), &json!(0)));
+    let customer = tegata.json(&["customer", "show", "C-0001"]);
+    assert_eq!(customer["name"], "株式会社髙橋商事㈱");
+    // Lines are counted where they end with a carriage return alone.
+    let cr = LICENSES
+        .replace("\r\n", "\r")
+        .replace("trial,5,", "trial,many,");
+    let licenses = bytes(&tegata, "cr.csv", cr.as_bytes());
+    let refused = tegata.run(&["import", &licenses]);
+    let text = String::from_utf8(refused.stdout).unwrap();
+    assert!(
+        text.contains("cr.csv line 4, column 4 (users): expected a number"),
+        "{text}"
+    );
+    let workbook = bytes(&tegata, "licenses.xlsx", b"PK\x03\x04rest");
+    let (code, error) = tegata.failure(&["import", &workbook]);
+    assert_eq!(code, 2);
+    assert!(error.contains("save the sheet as CSV (UTF-8)"), "{error}");
+}
+
+#[test]
+fn far_dates_mean_no_end_and_what_is_no_value_is_refused_with_its_tenant() {
+    let tegata = place();
+    let header = "domain,product,kind,users,usable_from,billing,ends_on,serial\n";
+    let rows = ["9999-12-31", "9999/12/31", "2999-12-31", "2099-12-31"];
+    let rows = rows.iter().enumerate().map(|(number, day)| {
+        format!("far-{number}.cybozu.com,sheet,paid,5,2026-11-01,monthly,{day},AAAA-BBBB-CCCC-DD0{number}\n")
+    });
+    let file = format!("{header}{}", rows.collect::<String>());
+    let file = bytes(&tegata, "far.csv", file.as_bytes());
+    assert_eq!(tegata.json(&["import", &file])["written"], 4);
+    for number in 0..4 {
+        let domain = format!("far-{number}.cybozu.com");
+        let shown = tegata.json(&["license", "show", &domain, "sheet"]);
+        assert_eq!(
+            (&shown["ends_on"], &shown["code"]),
+            (&Value::Null, &json!("VALID"))
+        );
+    }
+    assert_eq!(tegata.json(&["import", &file])["licenses"]["unchanged"], 4);
+    for (row, refusal) in [
+        (
+            "abc.cybozu.com,sheet,trial,5,2026-11-01,,9999-12-31,AAAA-BBBB-CCCC-DDDD",
+            "(ends_on): a trial has a last day, and 9999-12-31 means no end (abc.cybozu.com)",
+        ),
+        (
+            "https://abc.cybozu.com/k/,sheet,paid,5,2026-11-01,monthly,,AAAA-BBBB-CCCC-DDDD",
+            "column 1 (domain): the domain is a URL; expected its host name alone, such as example.cybozu.com (https://abc.cybozu.com/k/)",
+        ),
+        (
+            "abc.cybozu.com,sheet,paid,#REF!,2026-11-01,monthly,,AAAA-BBBB-CCCC-DDDD",
+            "column 4 (users): #REF! is an error of the spreadsheet's, not a value (abc.cybozu.com)",
+        ),
+        (
+            "abc.cybozu.com,sheet,paid,many,2026-11-01,monthly,,AAAA-BBBB-CCCC-DDDD",
+            "(users): expected a number such as 50 (abc.cybozu.com)",
+        ),
+        (
+            "abc.cybozu.com,sheet,paid,5,2026-11-01,monthly,,",
+            "generated and written to FILE (abc.cybozu.com)",
+        ),
+        (
+            "abc.cybozu.com,gone,paid,5,2026-11-01,monthly,,",
+            "see `tegata product apply` (abc.cybozu.com)",
+        ),
+    ] {
+        let file = bytes(&tegata, "l.csv", format!("{header}{row}\n").as_bytes());
+        let refused = tegata.run(&["import", &file, "--dry-run"]);
+        let text = String::from_utf8(refused.stdout).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{row}: {text}");
+        assert!(text.contains(refusal), "{refusal}\n{text}");
+    }
+    let customers = bytes(&tegata, "c.csv", b"customer_id,name\nC-1,#N/A\n");
+    let refused = tegata.run(&["import", &customers]);
+    let text = String::from_utf8(refused.stdout).unwrap();
+    assert!(
+        text.contains("(name): #N/A is an error of the spreadsheet's"),
+        "{text}"
+    );
+    assert_eq!(tegata.json(&["customer", "list"]), json!([]));
+}
+
+#[test]
+fn a_file_of_serials_that_excel_has_saved_goes_on_being_one() {
+    let tegata = place();
+    let serials = tegata.directory.path().join("serials.csv");
+    let shown = serials.display().to_string();
+    let import = |tenants: &[&str]| {
+        let rows = tenants
+            .iter()
+            .map(|tenant| format!("{tenant}.cybozu.com,sheet,paid,5,2026-11-01,monthly\n"));
+        let rows = format!(
+            "domain,product,kind,users,usable_from,billing\n{}",
+            rows.collect::<String>()
+        );
+        let licenses = bytes(&tegata, "licenses.csv", rows.as_bytes());
+        tegata.json(&["import", &licenses, "--serials", &shown])
+    };
+    import(&["one"]);
+    let text = std::fs::read_to_string(&serials).unwrap();
+    // Without a line end at its end, as an editor may leave it.
+    let saved = format!("\u{feff}{}", text.trim_end().replace('\n', "\r\n"));
+    std::fs::write(&serials, saved).unwrap();
+    assert_eq!(import(&["one", "two"])["written"], 1);
+    let text = std::fs::read_to_string(&serials).unwrap();
+    assert_eq!(text.lines().count(), 3, "{text}");
+    for tenant in ["one", "two"] {
+        let domain = format!("{tenant}.cybozu.com");
+        let line = text.lines().find(|line| line.starts_with(&domain)).unwrap();
+        let serial = line.rsplit(',').next().unwrap();
+        let explain = ["license", "explain", &domain, "sheet", "--serial", serial];
+        assert_eq!(tegata.json(&explain)["code"], "VALID");
+    }
+    assert_eq!(import(&["one", "two", "three"])["licenses"]["unchanged"], 2);
+    let line = text.lines().nth(1).unwrap();
+    let broken = text.replace(line, "one.cybozu.com,sheet,short");
+    std::fs::write(&serials, broken).unwrap();
+    let licenses = tegata
+        .directory
+        .path()
+        .join("licenses.csv")
+        .display()
+        .to_string();
+    let (_, error) = tegata.failure(&["import", &licenses, "--serials", &shown]);
+    assert!(
+        error.contains("serials.csv line 2, column 3 (serial): a serial is")
+            && error.contains("(one.cybozu.com)"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_catalogue_or_notice_in_cp932_is_told_what_it_is() {
+    let tegata = place();
+    let products = bytes(&tegata, "products.toml", &cp932("issuer = 'x'\n# 製品\n"));
+    let (_, error) = tegata.failure(&["product", "apply", &products]);
+    assert!(
+        error.contains(
+            "products.toml line 2: not UTF-8; it looks like CP932 (Shift_JIS): save it as UTF-8"
+        ),
+        "{error}"
+    );
+    let notice = bytes(
+        &tegata,
+        "maintenance.toml",
+        &cp932("kind = 'maintenance'\ntitle = 'メンテナンス'\n"),
+    );
+    let (_, error) = tegata.failure(&["notice", "check", &notice]);
+    assert!(
+        error.contains(
+            "maintenance.toml line 2: not UTF-8; it looks like CP932 (Shift_JIS): save it as UTF-8"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_contact_has_one_form_or_is_refused() {
+    let tegata = place();
+    tegata.json(&["customer", "add", "C-1", "--name", "A"]);
+    for address in [
+        " <user@customer.example>",
+        "\r\n <user@customer.example>",
+        " user@customer.example",
+        "user@customer.example\n",
+        "User <user@customer.example>",
+    ] {
+        let (code, error) = tegata.failure(&["contact", "add", "C-1", address]);
+        assert_eq!(code, 2, "{address:?}");
+        assert!(
+            error.contains("not of the form name@example.com"),
+            "{error}"
+        );
+    }
+    let row = "customer_id,name,email\nC-1,A,<user@customer.example>\n";
+    let file = bytes(&tegata, "c.csv", row.as_bytes());
+    let refused = tegata.run(&["import", &file]);
+    let text = String::from_utf8(refused.stdout).unwrap();
+    assert!(
+        text.contains("(email): the mail address is not of the form name@example.com (C-1)"),
+        "{text}"
+    );
+    tegata.json(&["contact", "add", "C-1", "User@Customer.Example"]);
+    let contacts = tegata.json(&["contact", "list"]);
+    assert_eq!(contacts[0]["email"], "User@customer.example");
+    assert_eq!(contacts[1], Value::Null);
+    let (_, error) = tegata.failure(&["contact", "add", "C-1", "user@customer.example"]);
+    assert!(error.contains("C-1"), "{error}");
+}

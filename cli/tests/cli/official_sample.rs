@@ -57,7 +57,7 @@ fn the_samples_table_is_imported_once() {
          add today.cybozu.com sheet (line 3): VALID, last day 2026-11-24\n\
          add yesterday.cybozu.com sheet (line 4): GRACE, last day 2026-11-23\n\
          add ended.cybozu.com sheet (line 5): EXPIRED, last day 2025-01-31\n\
-         add forever.cybozu.com sheet (line 6): VALID, last day 2099-12-31\n\
+         add forever.cybozu.com sheet (line 6): VALID, renews after 2027-10-31\n\
          customers: 0 to add, 0 to change, 0 unchanged; rows refused: 0\n\
          contracts: 5 to add, 0 to change, 1 unchanged; rows refused: 0\n\
          dry run: nothing was written\n"
@@ -150,7 +150,7 @@ fn contracts_can_be_imported_to_go_on() {
     let (code, error) = tegata.failure(&["import", "--from-kintone-sample", &file]);
     assert_eq!(code, 1);
     assert!(
-        error.contains("rows refused: 3; nothing was written"),
+        error.contains("rows refused: 2; nothing was written"),
         "{error}"
     );
     // Months later they have gone on, and the file still says the same.
@@ -243,7 +243,7 @@ fn what_has_ended_in_the_old_table_does_not_go_on_here_without_a_word() {
     assert_eq!(refused.status.code(), Some(1));
     let text = String::from_utf8(refused.stdout).unwrap();
     assert!(
-        text.contains("one.cybozu.com: that day has passed"),
+        text.contains("that day has passed") && text.contains("(one.cybozu.com)"),
         "{text}"
     );
 }
@@ -276,14 +276,14 @@ fn what_is_wrong_is_refused_with_line_and_column_and_nothing_is_written() {
     assert_eq!(
         refused,
         [
-            "table.csv line 3, column 1 (domain): the domain is not below cybozu.com, kintone.com, cybozu.cn or a configured development domain",
-            "table.csv line 4, column 2 (pluginId): aaa.cybozu.com: a kintone plug-in id is 32 letters from a to p",
-            "table.csv line 5, column 2 (pluginId): bbb.cybozu.com: no product of the catalogue has it: put it into kintone_plugin_ids in products.toml, then `tegata product apply`",
-            "table.csv line 6, column 2 (pluginId): ccc.cybozu.com: gantt requires a serial, which the sample's plug-ins do not send: they would be told that there is no licence",
-            "table.csv line 7, column 3 (expirationDate): ddd.cybozu.com: expected a date such as 2026-11-30, not \"31.3.2027\"",
-            "table.csv line 8, column 3 (expirationDate): eee.cybozu.com: expected a date such as 2026-11-30, not \"\"",
+            "table.csv line 3, column 1 (domain): the domain is not below cybozu.com, kintone.com, cybozu.cn or a configured development domain (bad.example.com)",
+            "table.csv line 4, column 2 (pluginId): a kintone plug-in id is 32 letters from a to p (aaa.cybozu.com)",
+            "table.csv line 5, column 2 (pluginId): no product of the catalogue has it: put it into kintone_plugin_ids in products.toml, then `tegata product apply` (bbb.cybozu.com)",
+            "table.csv line 6, column 2 (pluginId): gantt requires a serial, which the sample's plug-ins do not send: they would be told that there is no licence (ccc.cybozu.com)",
+            "table.csv line 7, column 3 (expirationDate): expected a date such as 2026-11-30, not \"31.3.2027\" (ddd.cybozu.com)",
+            "table.csv line 8, column 3 (expirationDate): expected a date such as 2026-11-30, not \"\" (eee.cybozu.com)",
             "table.csv line 9, column 3 (expirationDate): good.cybozu.com, sheet ends on 2027-03-31 by line 2",
-            "table.csv line 10: it has 4 cells, and the header has 3; a comma inside a cell needs quotes",
+            "table.csv line 10: it has 4 cells, and the header has 3; a comma inside a cell needs quotes (fff.cybozu.com)",
         ]
     );
     assert_eq!(tegata.json(&["license", "list"]), json!([]));
@@ -294,7 +294,7 @@ fn what_is_wrong_is_refused_with_line_and_column_and_nothing_is_written() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
         text.contains(
-            "table.json line 2: pluginId: aaa.cybozu.com: a kintone plug-in id is 32 letters"
+            "table.json line 2: pluginId: a kintone plug-in id is 32 letters from a to p (aaa.cybozu.com)"
         ),
         "{text}"
     );
@@ -472,5 +472,54 @@ fn a_product_has_four_plug_in_ids_at_most() {
     assert!(
         error.contains("products.sheet: kintone_plugin_ids must be at most 4"),
         "{error}"
+    );
+}
+
+#[test]
+fn a_date_that_never_comes_is_a_contract_without_an_end() {
+    let tegata = place();
+    let row = |domain: &str, day: &str| format!("{domain},{ID},{day}\n");
+    let table = |rows: &[String]| {
+        let table = format!("domain,pluginId,expirationDate\n{}", rows.concat());
+        tegata.file("far.csv", &table)
+    };
+    let far = [
+        row("one.cybozu.com", "9999-12-31"),
+        row("two.cybozu.com", "2099-12-31"),
+        row("one.cybozu.com", "2999/12/31"),
+        row("end.cybozu.com", "2027-03-15"),
+    ];
+    let import = |file: &str| tegata.json(&["import", "--from-kintone-sample", file]);
+    assert_eq!(import(&table(&far))["written"], 3);
+    for domain in ["one.cybozu.com", "two.cybozu.com"] {
+        let shown = show(&tegata, domain);
+        assert_eq!(
+            (&shown["ends_on"], &shown["code"]),
+            (&Value::Null, &json!("VALID"))
+        );
+    }
+    // The same again changes nothing, with or without --renews.
+    for more in [&[][..], &["--renews"]] {
+        let file = table(&far[..3]);
+        let import = [&["import", "--from-kintone-sample", &file], more].concat();
+        let again = tegata.json(&import);
+        assert_eq!(
+            (&again["written"], &again["licenses"]["refused"]),
+            (&json!(0), &json!(0))
+        );
+    }
+    // An end that is taken back.
+    import(&table(&[row("end.cybozu.com", "9999-12-31")]));
+    assert_eq!(show(&tegata, "end.cybozu.com")["ends_on"], Value::Null);
+    // Two rows that say otherwise.
+    let file = table(&[
+        row("one.cybozu.com", "9999-12-31"),
+        row("one.cybozu.com", "2027-03-15"),
+    ]);
+    let output = tegata.run(&["import", "--from-kintone-sample", &file]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("one.cybozu.com, sheet has no end by line 2"),
+        "{text}"
     );
 }

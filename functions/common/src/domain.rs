@@ -43,6 +43,9 @@ pub enum DomainError {
     /// Nothing, or nothing before the port or dot.
     #[error("the domain is empty; expected a kintone host name such as example.cybozu.com")]
     Empty,
+    /// An address of a page.
+    #[error("the domain is a URL; expected its host name alone, such as example.cybozu.com")]
+    Url,
     /// Longer than any host name.
     #[error("the domain is longer than 253 characters")]
     TooLong,
@@ -99,6 +102,9 @@ impl BaseDomains {
     /// Accepts any case, a port, one trailing dot, and the secure-access spelling
     /// `sub.s.cybozu.com`. Everything else is refused with the reason.
     pub fn canonicalize(&self, host: &str) -> Result<Domain, DomainError> {
+        if host.contains('/') {
+            return Err(DomainError::Url);
+        }
         let (host, port) = match host.split_once(':') {
             Some((host, port)) => (host, Some(port)),
             None => (host, None),
@@ -203,7 +209,9 @@ mod tests {
             ("exa mple.cybozu.com", DomainError::Character),
             ("例え.cybozu.com", DomainError::Character),
             ("example%2ecybozu.com", DomainError::Character),
-            ("example.cybozu.com/x", DomainError::Character),
+            ("example.cybozu.com/x", DomainError::Url),
+            ("https://example.cybozu.com/k/", DomainError::Url),
+            ("//example.cybozu.com", DomainError::Url),
             ("user@example.cybozu.com", DomainError::Character),
             ("exam_ple.cybozu.com", DomainError::Character),
             ("example.cybozu.com:0", DomainError::Port),

@@ -230,6 +230,7 @@ impl Request {
 fn reason(error: DomainError) -> &'static str {
     match error {
         DomainError::Empty => "domain: expected a kintone host name such as example.cybozu.com",
+        DomainError::Url => "domain: expected a host name, not a URL",
         DomainError::TooLong => "domain: longer than 253 characters",
         DomainError::Character => "domain: expected a-z, 0-9, '-' and '.' only",
         DomainError::Port => "domain: its port is not a number from 1 to 65535",
