@@ -11,6 +11,7 @@ mod embedded;
 mod failure;
 mod key;
 mod license;
+mod loopback;
 mod notice;
 mod output;
 mod period;

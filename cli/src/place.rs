@@ -203,7 +203,13 @@ impl Place {
                 .http_client(aws::http_client())
                 .endpoint_url(&embedded.endpoint)
                 .region(Region::new("local"))
-                .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+                .credentials_provider(Credentials::new(
+                    embedded.access_key.as_str(),
+                    "local",
+                    None,
+                    None,
+                    "local",
+                ))
                 .build(),
         );
         let licenses = Licenses::new(client.clone(), LOCAL_TABLE);
@@ -319,11 +325,9 @@ impl Place {
         }
     }
 
-    /// The address of the embedded database, on one machine.
-    pub(crate) fn endpoint(&self) -> Option<&str> {
-        self.embedded
-            .as_ref()
-            .map(|embedded| embedded.endpoint.as_str())
+    /// The embedded database, on one machine.
+    pub(crate) fn embedded(&self) -> Option<&Embedded> {
+        self.embedded.as_ref()
     }
 
     /// Closes what was opened for it.

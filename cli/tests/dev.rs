@@ -266,12 +266,14 @@ fn the_printed_requests_answer_as_labelled_and_changes_show() {
 /// Removes the number of users from a licence's item, past every check.
 async fn break_item(directory: &Path, domain: &str) {
     let endpoint = std::fs::read_to_string(directory.join("endpoint")).unwrap();
+    let (endpoint, access_key) = endpoint.split_once('\n').unwrap();
+    let access_key = access_key.trim_end();
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(tegata_common::aws::http_client())
         .endpoint_url(endpoint)
         .region(Region::new("local"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "test"));
+        .credentials_provider(Credentials::new(access_key, "local", None, None, "test"));
     aws_sdk_dynamodb::Client::from_conf(config.build())
         .update_item()
         .table_name("Licenses")

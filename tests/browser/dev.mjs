@@ -29,8 +29,8 @@ export async function until(what, holds) {
   assert.fail(`not within 30 s: ${what}`);
 }
 
-// Starts both. `end` stops them and removes the directory.
-export async function start(...args) {
+// Starts both, Chromium with some more arguments. `end` stops them and removes the directory.
+export async function start({ args = [], browser: chromiumArgs = [] } = {}) {
   const dev = spawn(tegata, [local, "dev", "--port", "0", ...args], {
     env: environment,
     stdio: ["ignore", "pipe", "inherit"],
@@ -54,7 +54,7 @@ export async function start(...args) {
     browser = await chromium.launch({
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
       args: ["--no-sandbox", "--disable-quic", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", "--no-first-run"],
+        "--disable-component-update", "--disable-sync", "--no-first-run", ...chromiumArgs],
     });
     return { address, browser, end };
   } catch (error) {

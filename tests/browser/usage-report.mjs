@@ -21,7 +21,7 @@ const VIEWS = [
 ];
 let checks = 0;
 
-const { address, browser, end } = await start("--sample-traffic");
+const { address, browser, end } = await start({ args: ["--sample-traffic"] });
 try {
   // What was just asked is in the report.
   const path = "/v1/products/sheet/domains/example.cybozu.com/license?version=9.8.7";

@@ -24,6 +24,7 @@ use tegata_common::objects::Objects;
 use super::demo;
 use super::doors::{CdnLine, Door, Doors, GatewayLine};
 use super::outbox;
+use crate::loopback::{Loopback, Refusal};
 use crate::place::Place;
 use crate::publish::content_type;
 
@@ -41,6 +42,8 @@ const LOOKUP_ROUTES: [(&[Method], &str); 2] = [
 
 /// What the port serves.
 pub(super) struct Gateway {
+    /// Which requests are answered.
+    pub(super) loopback: Loopback,
     pub(super) lookup: Lookup,
     pub(super) place: Place,
     pub(super) guide: String,
@@ -72,6 +75,9 @@ async fn serve(
         at: Timestamp::now(),
         since: Instant::now(),
     };
+    if let Err(refusal) = gateway.check(&method, uri.path(), &headers) {
+        return gateway.loopback.refuse(refusal);
+    }
     if let Some(route) = Route::of(&method, uri.path()) {
         let event = event(&route, &method, &uri, &headers, &body, peer.ip(), &arrived);
         let answered = gateway
@@ -107,7 +113,7 @@ async fn serve(
                 .and_then(|host| host.to_str().ok());
             outbox::answer(&gateway.outbox, path, host.unwrap_or_default())
         }
-        (Method::GET, path) if is_file(path) => {
+        (Method::GET, path) if is_cdn_file(path) => {
             let response = file(&gateway.place.cdn, path).await;
             gateway.log_file(&arrived, path, &response, peer.ip(), &headers);
             response
@@ -133,6 +139,32 @@ impl Arrived {
 }
 
 impl Gateway {
+    /// Which pages may ask for a path. The licence API is asked by pages of other origins: the
+    /// function decides, as it does behind the real gateway. Files of the CDN are for kintone's
+    /// pages too, and everything else is for this origin's own.
+    fn check(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+        self.loopback.check_host(headers)?;
+        let is_lookup = Route::of(method, path).is_some();
+        let is_local = demo::has(path) || path.starts_with(outbox::PATH);
+        let is_cdn = !is_local && (path == JWKS_PATH || is_cdn_file(path));
+        if is_lookup || (is_cdn && self.is_asked_by_kintone(headers)) {
+            return Ok(());
+        }
+        self.loopback.check_origin(headers)
+    }
+
+    /// Whether a request is a kintone page's, or does not say whose it is: a plain `<script>` has
+    /// no `Origin`.
+    fn is_asked_by_kintone(&self, headers: &HeaderMap) -> bool {
+        headers.get(header::ORIGIN).is_none_or(|origin| {
+            let host = origin
+                .to_str()
+                .ok()
+                .and_then(|origin| origin.strip_prefix("https://"));
+            host.is_some_and(|host| self.place.bases.canonicalize(host).is_ok())
+        })
+    }
+
     /// What the demo asks for, which is in no log.
     async fn demo(
         &self,
@@ -344,7 +376,7 @@ fn response(answer: aws_lambda_events::apigw::ApiGatewayV2httpResponse) -> Respo
 }
 
 /// Whether a path is the CDN's: everything but the API's.
-fn is_file(path: &str) -> bool {
+fn is_cdn_file(path: &str) -> bool {
     let path = path.trim_start_matches('/');
     let mut parts = path.split('/');
     path.contains('/')

@@ -36,6 +36,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::embedded::Embedded;
+use crate::loopback::Loopback;
 use crate::place::{DEFAULT_DIRECTORY, LOCAL_TABLE, Place, PlaceArgs};
 use doors::{Doors, Handlers};
 use gateway::Gateway;
@@ -97,6 +98,7 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
     let post = PostOffice::open(&place, sender, outbox.clone());
     let notice = samples::write_notice(&directory, Timestamp::now())?;
     let gateway = Gateway {
+        loopback: Loopback::new(address),
         lookup: Lookup::new(&settings)?,
         guide: guide(&place, &local_option(arguments), &notice, address).await?,
         place,
@@ -195,13 +197,14 @@ async fn renew_hourly(renewal: Renewal) {
     }
 }
 
-/// The function's settings as Lambda would give them, with the embedded database's address.
+/// The function's settings as Lambda would give them, with the embedded database's address and access key.
 fn settings(place: &Place, development_base_domains: &str) -> anyhow::Result<Settings> {
-    let endpoint = place.endpoint().unwrap_or_default().to_owned();
+    let embedded = place.embedded().context("dev works on this machine")?;
     Ok(Settings::read(|name| match name {
         "LICENSES_TABLE" => Some(LOCAL_TABLE.to_owned()),
-        "AWS_REGION" | "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("local".to_owned()),
-        "AWS_ENDPOINT_URL_DYNAMODB" => Some(endpoint.clone()),
+        "AWS_REGION" | "AWS_SECRET_ACCESS_KEY" => Some("local".to_owned()),
+        "AWS_ACCESS_KEY_ID" => Some(embedded.access_key.as_str().to_owned()),
+        "AWS_ENDPOINT_URL_DYNAMODB" => Some(embedded.endpoint.clone()),
         "DEVELOPMENT_BASE_DOMAINS" => Some(development_base_domains.to_owned()),
         "ALLOWED_SOURCE_RANGES" => std::env::var(name).ok(),
         _ => None,

@@ -31,7 +31,11 @@ pub(super) fn answer(directory: &Path, path: &str, address: &str) -> Response {
 }
 
 fn html(page: String) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page)
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ];
+    (headers, page)
 }
 
 fn mails(directory: &Path) -> anyhow::Result<Vec<(SystemTime, PathBuf)>> {
@@ -105,7 +109,7 @@ fn part(directory: &Path, file: &str) -> anyhow::Result<Response> {
         // What a mail holds does nothing and loads nothing here.
         (
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'".to_owned(),
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'".to_owned(),
         ),
     ];
     Ok((headers, part.get_body()?).into_response())

@@ -1,10 +1,16 @@
 //! The database of one machine: DynamoDB embedded in a process, kept in a file.
 //!
-//! One process at a time opens the file, guarded by a lock. `tegata dev` writes where it serves
-//! into the `endpoint` file, so that commands beside it join it; a command on its own waits for
-//! the lock and serves itself.
+//! One process at a time opens the file, guarded by a lock. `tegata dev` writes where it serves,
+//! and the access key that it wants, into the `endpoint` file, so that commands beside it join it;
+//! a command on its own waits for the lock and serves itself. The directory and what is secret in
+//! it are for their owner only.
 
-use std::fs::{self, File, TryLockError};
+mod api;
+
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::future::IntoFuture as _;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +18,12 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use crate::failure::Usage;
+use api::AccessKey;
+
+/// The SQLite file.
+const DATABASE: &str = "dynamodb.sqlite";
 
 /// How long a command waits for another one to finish with the file.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,13 +33,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Embedded {
     /// Where the AWS SDK reaches it.
     pub(crate) endpoint: String,
+    /// What it wants to be sent as the access key id.
+    pub(crate) access_key: AccessKey,
     serving: Option<Serving>,
 }
 
 #[derive(Debug)]
 struct Serving {
     stop: oneshot::Sender<()>,
-    server: JoinHandle<Result<(), String>>,
+    server: JoinHandle<io::Result<()>>,
     endpoint_file: Option<PathBuf>,
     _lock: File,
 }
@@ -45,9 +59,10 @@ impl Embedded {
             if let Some(lock) = lock(directory)? {
                 return Self::serve_with(directory, lock, None).await;
             }
-            if let Ok(endpoint) = fs::read_to_string(endpoint_file(directory)) {
+            if let Some((endpoint, access_key)) = read_endpoint(directory) {
                 return Ok(Self {
                     endpoint,
+                    access_key,
                     serving: None,
                 });
             }
@@ -73,27 +88,35 @@ impl Embedded {
     ) -> anyhow::Result<Self> {
         // Left behind by a process that was killed.
         let _ = fs::remove_file(self::endpoint_file(directory));
-        let path = directory.join("dynamodb.sqlite");
+        let path = directory.join(DATABASE);
         if !path.exists() {
             eprintln!("note: a new place is made in {}", directory.display());
         }
         let shown = path.display().to_string();
+        close_files(directory).with_context(|| format!("cannot close {shown} to other users"))?;
         let database = dynoxide::Database::new(&shown).map_err(anyhow::Error::msg);
         let database = database.with_context(|| format!("cannot open {shown}"))?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let endpoint = format!("http://{}", listener.local_addr()?);
+        let address = listener.local_addr()?;
+        let endpoint = format!("http://{address}");
+        let access_key = AccessKey::create()?;
+        let router = api::router(database, access_key.clone(), address);
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(dynoxide::server::serve_with_shutdown(
-            listener,
-            database,
-            async {
-                let _ = stopped.await;
-            },
-        ));
+        let serving = axum::serve(listener, router).with_graceful_shutdown(async {
+            let _ = stopped.await;
+        });
+        let server = tokio::spawn(serving.into_future());
         if let Some(file) = &endpoint_file {
-            // Renamed into place: a reader never sees half an address.
+            // Renamed into place: a reader never sees half of it.
             let draft = directory.join("endpoint.new");
-            fs::write(&draft, &endpoint)?;
+            let _ = fs::remove_file(&draft);
+            let mut options = File::options();
+            let mut written = options
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&draft)?;
+            writeln!(written, "{endpoint}\n{}", access_key.as_str())?;
             fs::rename(&draft, file)?;
         }
         let serving = Serving {
@@ -104,6 +127,7 @@ impl Embedded {
         };
         Ok(Self {
             endpoint,
+            access_key,
             serving: Some(serving),
         })
     }
@@ -119,7 +143,7 @@ impl Embedded {
         let _ = serving.stop.send(());
         // Idle keep-alive connections of our own clients may outlast the signal.
         match tokio::time::timeout(Duration::from_secs(2), serving.server).await {
-            Ok(served) => served?.map_err(anyhow::Error::msg),
+            Ok(served) => Ok(served??),
             Err(_) => Ok(()),
         }
     }
@@ -129,10 +153,16 @@ fn endpoint_file(directory: &Path) -> PathBuf {
     directory.join("endpoint")
 }
 
+/// Where the process serves that has the lock, and its access key. `None` if it does not say so.
+fn read_endpoint(directory: &Path) -> Option<(String, AccessKey)> {
+    let text = fs::read_to_string(endpoint_file(directory)).ok()?;
+    let (endpoint, access_key) = text.split_once('\n')?;
+    Some((endpoint.to_owned(), AccessKey::read(access_key.trim_end())?))
+}
+
 /// The directory's lock, or `None` while another process holds it.
 fn lock(directory: &Path) -> anyhow::Result<Option<File>> {
-    fs::create_dir_all(directory)
-        .with_context(|| format!("cannot make {}", directory.display()))?;
+    make_private(directory)?;
     let file = File::options()
         .create(true)
         .truncate(false)
@@ -142,5 +172,129 @@ fn lock(directory: &Path) -> anyhow::Result<Option<File>> {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// Makes the directory if it is missing, and closes it to other users if it is open to them.
+fn make_private(directory: &Path) -> anyhow::Result<()> {
+    let shown = directory.display();
+    let metadata = match fs::metadata(directory) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut made = parent(directory).map_or(Ok(()), fs::create_dir_all);
+            made = made.and_then(|()| DirBuilder::new().mode(0o700).create(directory));
+            return match made {
+                // Another command was faster.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                made => made.with_context(|| format!("cannot make {shown}")),
+            };
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
+    };
+    if metadata.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    // Closing a directory that is used for something else would do harm.
+    let is_place = directory.join(DATABASE).exists() || directory.join("lock").exists();
+    let mut entries = fs::read_dir(directory).with_context(|| format!("cannot read {shown}"))?;
+    if !is_place && entries.next().is_some() {
+        return Err(Usage(format!(
+            "{shown} holds files that are not tegata's: name a new or an empty directory, such as \
+             --local={}",
+            directory.join("tegata").display()
+        ))
+        .into());
+    }
+    fs::set_permissions(directory, Permissions::from_mode(0o700))
+        .with_context(|| format!("cannot close {shown} to other users of this machine"))?;
+    eprintln!("note: {shown} is now closed to other users of this machine (mode 0700)");
+    Ok(())
+}
+
+/// The directory that a path is in. `None` if that is the current one.
+fn parent(path: &Path) -> Option<&Path> {
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+}
+
+/// Makes the database's file if it is missing, and lets only its owner read it. SQLite gives the
+/// files that it makes beside it the same mode.
+fn close_files(directory: &Path) -> io::Result<()> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    options.open(directory.join(DATABASE))?;
+    for suffix in ["", "-wal", "-shm"] {
+        let path = directory.join(format!("{DATABASE}{suffix}"));
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
+                fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[tokio::test]
+    async fn a_new_place_is_for_its_owner_only() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = temporary.path().join("a").join("place");
+        let embedded = Embedded::serve(&directory).await.unwrap();
+        assert_eq!(mode(&directory), 0o700);
+        assert_eq!(mode(&directory.join(DATABASE)), 0o600);
+        assert_eq!(mode(&endpoint_file(&directory)), 0o600);
+        let joined = Embedded::join(&directory).await.unwrap();
+        assert_eq!(joined.endpoint, embedded.endpoint);
+        assert!(joined.access_key == embedded.access_key);
+        assert!(!format!("{embedded:?}").contains(embedded.access_key.as_str()));
+        embedded.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_place_of_an_older_version_is_closed() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = temporary.path().join("place");
+        Embedded::serve(&directory)
+            .await
+            .unwrap()
+            .stop()
+            .await
+            .unwrap();
+        let database = directory.join(DATABASE);
+        let log = directory.join(format!("{DATABASE}-wal"));
+        fs::write(&log, "").unwrap();
+        for (path, mode) in [(&directory, 0o755), (&database, 0o644), (&log, 0o644)] {
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        }
+        let embedded = Embedded::join(&directory).await.unwrap();
+        assert_eq!(
+            [&directory, &database].map(|path| mode(path)),
+            [0o700, 0o600]
+        );
+        assert!(!log.exists() || mode(&log) == 0o600);
+        embedded.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_directory_with_other_files_is_left_as_it_is() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = temporary.path().join("home");
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join("letter.txt"), "").unwrap();
+        fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
+        let error = Embedded::join(&directory).await.unwrap_err();
+        assert!(error.is::<Usage>(), "{error:#}");
+        assert_eq!(mode(&directory), 0o755);
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
     }
 }

@@ -37,7 +37,14 @@ const SHOWN: usize = 50;
 
 /// Scripts and styles of this process, and kintone's window in a frame; nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-                      frame-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'";
+                      frame-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'self'";
+
+/// Whether a path is the demo's.
+pub(super) fn has(path: &str) -> bool {
+    let is_page = path.starts_with(PATH) && page(path).is_some();
+    is_page || [STATE, LICENSE, KINTONE].contains(&path)
+}
 
 /// Answers the page, or a file of it.
 pub(super) fn page(path: &str) -> Option<Response> {
