@@ -24,7 +24,8 @@ export function ask(
   domain: string,
 ): Promise<Answer> {
   const query = version ? `?version=${encodeURIComponent(version)}` : "";
-  const path = `/v1/products/${product}/domains/${domain}/license${query}`;
+  const [of, by] = [product, domain].map(encodeURIComponent);
+  const path = `/v1/products/${of}/domains/${by}/license${query}`;
   const url = new URL(path, endpoint).href;
   const headers: Record<string, string> = serial ? { "X-License-Serial": serial } : {};
   const app = kintone?.plugin?.app;

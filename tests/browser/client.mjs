@@ -204,7 +204,7 @@ function expectThat(name, isRight, got) {
   rows.push({ name, got: String(got), isRight, wanted: "" });
 }
 
-const groups = { codes, outages, lies, notes, rotation, clocks, browsers, speed };
+const groups = { codes, outages, lies, vectors, notes, rotation, clocks, browsers, speed };
 try {
   for (const [name, group] of Object.entries(groups)) {
     if (!process.argv[3] || process.argv[3] === name) await group();
@@ -362,6 +362,40 @@ async function lies() {
   customer.pass(2 * HOUR);
   await customer.view();
   expect("resumed", await customer.check(), { code: "VALID", usable: true });
+  await customer.close();
+}
+
+// Project Wycheproof's signatures, by this browser's WebCrypto. What is signed is the vector's
+// message: a lease cannot be it.
+async function vectors() {
+  const { groups } = JSON.parse(readFileSync(new URL("../../client/test/vectors/ecdsa_p256_sha256_p1363.json", import.meta.url), "utf8"));
+  const url = (digits) => Buffer.from(digits, "hex").toString("base64url");
+  const claims = decode((await leaseOf("example.cybozu.com")).lease.split(".")[1]);
+  const cases = groups.flatMap(({ x, y, tests }) => tests.map(([id, comment, message, signature, result]) => ({
+    name: `${id}: ${comment}`,
+    product: `vector-${id}`,
+    key: { kty: "EC", crv: "P-256", x: url(x), y: url(y), kid: "vector" },
+    message,
+    lease: `${[{ alg: "ES256", kid: "vector", typ: "license+jwt" }, { ...claims, aud: `vector-${id}` }].map((part) => encode(JSON.stringify(part))).join(".")}.${url(signature)}`,
+    code: result === "valid" ? "VALID" : "UNREACHABLE",
+  })));
+  const customer = await Customer.at("example.cybozu.com");
+  const page = await customer.open();
+  const wrong = await page.evaluate(async ({ cases, endpoint }) => {
+    const { verify } = SubtleCrypto.prototype;
+    const wrong = [];
+    for (const { name, product, key, message, lease, code } of cases) {
+      const bytes = Uint8Array.from(message.match(/../g) ?? [], (digits) => parseInt(digits, 16));
+      SubtleCrypto.prototype.verify = function (algorithm, key, signature) {
+        return verify.call(this, algorithm, key, signature, bytes);
+      };
+      const kintone = { proxy: async () => [JSON.stringify({ code: "VALID", lease }), 200, {}] };
+      const license = await window.client.checkLicense({ product, endpoint, keys: [key], kintone });
+      if (license.code !== code || license.reason !== (code === "VALID" ? "lease" : "forged")) wrong.push(`${name}: ${license.code} ${license.reason}`);
+    }
+    return wrong;
+  }, { cases, endpoint: API });
+  expectThat(`Wycheproof's ${cases.length} vectors of ECDSA by P-256`, cases.length === 262 && !wrong.length, wrong.join("; ") || "as they are to be");
   await customer.close();
 }
 
