@@ -4,7 +4,7 @@
 //! `cargo bench -p tegata-tests --bench notices [CONTACTS [RATE]]`
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, missing_docs)]
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use jiff::{SignedDuration, Timestamp};
