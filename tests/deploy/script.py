@@ -232,6 +232,7 @@ def _(machine):
         calls = machine.make("deploy", f"PARAMETERS={value}", refused=reason)
         assert not has(calls, "sam build") and not has(calls, "sam deploy"), calls
     machine.make("deploy", refused="is new and needs parameters")
+    machine.make("build", "STACK=" + "x" * 37, refused="36 characters are accepted")
 
 
 @check("the oldest version of SAM is known")
