@@ -9,7 +9,7 @@ use release_notification::channels::status_page::{API, ApiKey, StatusPage, Statu
 use release_notification::mailer::{self, Sent, Tags};
 use tegata_common::customer::{EmailAddress, Language};
 use tegata_common::notice::{
-    Delivery, DeliveryId, Facts, NoticeId, Outcome as MailOutcome, State, Why,
+    Delivery, DeliveryId, Facts, NoticeId, Outcome as MailOutcome, RecipientAddress, State, Why,
 };
 
 use super::check::{Check, Finding, Read, Unread};
@@ -140,7 +140,7 @@ async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
         let delivery = Delivery {
             notice_id: notice.clone(),
             delivery: DeliveryId::of(1, &email),
-            email: email.clone(),
+            email: RecipientAddress::Valid(email.clone()),
             language: Language::En,
             why: Why::Additional,
             customers: Vec::new(),
