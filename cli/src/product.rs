@@ -97,12 +97,13 @@ async fn apply(
         if output == Output::Text {
             say!("{}: {state}", product.slug);
             change::print(&differences, None);
-            let has_other_ids = |before: &Stored<Product>| {
+            let is_other = |before: &Stored<Product>| {
                 before.value.kintone_plugin_ids != product.kintone_plugin_ids
+                    || before.value.policy.without_serial != product.policy.without_serial
             };
-            if before.as_ref().is_some_and(has_other_ids) {
+            if before.as_ref().is_some_and(is_other) {
                 say!(
-                    "  licences keep the ids they have until `tegata license update-plugin-ids --product {}`",
+                    "  licences keep the ids and without_serial they have until `tegata license update-plugin-ids --product {}`",
                     product.slug
                 );
             }

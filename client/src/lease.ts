@@ -5,7 +5,7 @@
 import type { Code, Flaw, Grant, Options } from "./types.js";
 
 /** The payload. Instants in seconds since 1970, or in RFC 3339 with the product's offset. */
-export interface Claims extends Grant {
+export interface Claims extends Partial<Grant> {
   iss: string;
   aud: string;
   sub: string;
@@ -91,7 +91,7 @@ export interface State {
   code: Code;
   /** `VALID` or `GRACE`. */
   usable: boolean;
-  /** When the code changes by itself, in RFC 3339 with the product's offset. */
+  /** When the code changes by itself, in RFC 3339 with the product's offset, if that is known. */
   until: string | undefined;
 }
 
@@ -124,5 +124,9 @@ export function stateAt(claims: Claims, now: number): State | undefined {
     until = suspended_from;
   }
   const usable = code === "VALID" || code === "GRACE";
+  if (usable && !claims.term && Date.parse(until!) > exp * 1000) {
+    // Without a serial, an end after the lease's own is not told.
+    until = undefined;
+  }
   return usable && now >= exp * 1000 ? undefined : { code, usable, until };
 }

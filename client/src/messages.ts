@@ -27,6 +27,9 @@ const CODES: Record<Code, Texts> = {
   UNREACHABLE: ["確認できません。", " not confirmed."],
 };
 
+/** What is told of a licence whose end is not told. */
+const VALID: Texts = ["有効です。", " valid."];
+
 /** What is told besides of what works only for a time. */
 const FOR_A_TIME: Texts = ["$untilまで利用できます。", " Works until $until."];
 
@@ -61,8 +64,12 @@ export function messages(
   language: string,
 ): { admin: string; user: string } {
   const inLanguage = (texts: Texts) => texts[language === "ja" ? 0 : 1];
-  const told: Texts[] = [["ライセンス：", "Licence:"], CODES[code]];
-  if (usable && code !== "VALID") {
+  const { until } = facts;
+  const told: Texts[] = [
+    ["ライセンス：", "Licence:"],
+    code === "VALID" && !until ? VALID : CODES[code],
+  ];
+  if (until && usable && code !== "VALID") {
     told.push(FOR_A_TIME);
   }
   if (isMissing(reason) || reason === "lease_ended") {

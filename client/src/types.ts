@@ -74,15 +74,16 @@ export interface License {
   reason: Reason;
   /**
    * When the code, or for `UNREACHABLE` `usable`, changes by itself. `null` if it waits for
-   * somebody. A lease may end earlier than this if it cannot be refreshed.
+   * somebody, or if the service does not tell it without the serial. A lease may end earlier than
+   * this if it cannot be refreshed.
    */
   until: Date | null;
   /** Where what counted came from. */
   source: "network" | "cache" | "none";
   /** For the administrator: reason and remedy. For the user: empty while the plug-in works. */
   message: { admin: string; user: string };
-  /** Present if a lease says it. */
-  license?: Grant;
+  /** Present if a lease says it. Without the serial, a product may tell nothing of the grant. */
+  license?: Partial<Grant>;
 }
 
 /** A public key of the vendor, as in `/.well-known/jwks.json`. */

@@ -759,3 +759,54 @@ describe("what the world does never rejects", () => {
     expect(world.requests).toEqual([]);
   });
 });
+
+describe("a lease for a request without a serial", () => {
+  /** What the service tells: of an end after the lease's own nothing, and no grant. */
+  const end = "9999-12-30T09:00:00+09:00";
+  const told = {
+    ...{ kind: undefined, edition: undefined, users: undefined, quotas: undefined, term: undefined },
+    valid_until: end,
+    grace_until: end,
+  };
+
+  it("works, and says nothing of what it does not know", async () => {
+    const world = new World();
+    await world.grants(told);
+    const license = await world.visit();
+    expect(license).toMatchObject({ code: "VALID", usable: true, reason: "lease", until: null });
+    expect(license.message.admin).toBe("ライセンス：有効です。");
+    expect(license.license).not.toHaveProperty("users");
+    expect(license.license).not.toHaveProperty("term");
+  });
+
+  it("ends without a word of expiry when it cannot be refreshed", async () => {
+    const world = new World();
+    await world.grants(told);
+    await world.visit();
+    world.vanishes();
+    world.pass(13 * DAY - HOUR);
+    expect(await world.visit()).toMatchObject({ code: "VALID", usable: true });
+    for (const later of [HOUR, 30 * DAY]) {
+      world.pass(later);
+      const ended = await world.visit();
+      expect(ended).toMatchObject({ code: "UNREACHABLE", usable: false });
+      expect(ended.message.admin).not.toContain("期限");
+    }
+  });
+
+  it("names an end that comes while it lives", async () => {
+    const world = new World();
+    const last = japan(START + 2 * DAY);
+    await world.grants({ ...told, valid_until: last });
+    expect(await world.visit()).toMatchObject({ code: "VALID", until: new Date(last) });
+    world.pass(3 * DAY);
+    const grace = await world.visit();
+    expect(grace).toMatchObject({ code: "GRACE", usable: true, until: null });
+    expect(grace.message.admin).toContain("期限が切れました");
+    expect(grace.message.admin).not.toMatch(/undefined|null/);
+    const suspended_from = japan(START + 4 * DAY);
+    await world.grants({ ...told, iat: START / 1000 + 1, suspended_from });
+    world.pass(2 * DAY);
+    expect(await world.visit({ force: true })).toMatchObject({ code: "SUSPENDED", usable: false });
+  });
+});

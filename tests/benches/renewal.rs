@@ -178,6 +178,7 @@ fn sign(license: License, at: Timestamp) -> SignedLicense {
             kid: "x".repeat(43),
             issued_at: at,
             expires_at: expiry(&license, at).unwrap(),
+            without_serial: None,
         },
         license,
     }

@@ -148,11 +148,14 @@ impl SigningKey {
     }
 }
 
-/// The product `sheet`, which does not require the serial.
+/// The product `sheet`, which does not require the serial, and tells the same without it.
 pub fn product() -> Product {
     let catalogue = serde_json::json!({
         "issuer": "https://license.example.com",
-        "products": { "sheet": { "name": { "ja": "シート", "en": "Sheet" } } },
+        "products": { "sheet": {
+            "name": { "ja": "シート", "en": "Sheet" },
+            "without_serial": "all",
+        } },
     });
     let mut catalogue: Catalogue = serde_json::from_value(catalogue).unwrap();
     catalogue.products.remove(0)

@@ -119,11 +119,12 @@ pub(crate) enum Command {
     /// lease is signed with the key that --signed-with names. `license-renewal` does this every
     /// hour for leases that near their end.
     Resign(Resign),
-    /// Give licences the kintone plug-in ids that the catalogue has now.
+    /// Give licences the kintone plug-in ids and the `without_serial` that the catalogue has now.
     ///
-    /// A licence has the ids that its product had when it was issued; by them the plug-ins of
-    /// Cybozu's official sample find it at POST /license. What else the catalogue fixes for a
-    /// licence stays as it was.
+    /// A licence has those that its product had when it was issued. By its ids the plug-ins of
+    /// Cybozu's official sample find it at POST /license; by `without_serial` a request without a
+    /// serial is told more or less of it. What else the catalogue fixes for a licence stays as it
+    /// was.
     UpdatePluginIds(UpdatePluginIds),
     /// Bring back a licence as it was at an earlier version, signed anew.
     ///

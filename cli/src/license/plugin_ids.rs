@@ -1,4 +1,5 @@
-//! The kintone plug-in ids that the catalogue has now, brought to the licences there are.
+//! The kintone plug-in ids that the catalogue has now, and what it says is told without a serial,
+//! brought to the licences there are.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,8 @@ use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 use tegata_common::lease::SignedLicense;
-use tegata_common::product::{KintonePluginId, ProductSlug};
+use tegata_common::license::License;
+use tegata_common::product::{KintonePluginId, ProductSlug, WithoutSerial};
 use tegata_common::signing::Signer;
 use tegata_common::table::Stored;
 use tegata_common::table::licenses::Found;
@@ -26,7 +28,17 @@ pub(crate) struct UpdatePluginIds {
     write: DryRun,
 }
 
-type Ids = BTreeMap<ProductSlug, Vec<KintonePluginId>>;
+/// What is brought.
+type Update = (Vec<KintonePluginId>, WithoutSerial);
+type Updates = BTreeMap<ProductSlug, Update>;
+
+/// What a licence has of it now.
+fn current(license: &License) -> Update {
+    (
+        license.kintone_plugin_ids.clone(),
+        license.policy.without_serial,
+    )
+}
 
 /// Writes the contracts whose ids are others than the catalogue's. One that somebody changes
 /// meanwhile is counted apart: the next run finds it again.
@@ -37,8 +49,11 @@ pub(super) async fn update(
 ) -> anyhow::Result<()> {
     let products = place.licenses.products().await?;
     let products = products.into_iter().map(|stored| stored.value);
-    let ids: Ids = products
-        .map(|product| (product.slug, product.kintone_plugin_ids))
+    let updates: Updates = products
+        .map(|product| {
+            let told = product.policy.without_serial;
+            (product.slug, (product.kintone_plugin_ids, told))
+        })
         .collect();
     let Found {
         mut licenses,
@@ -47,8 +62,8 @@ pub(super) async fn update(
     licenses.retain(|stored| {
         let license = &stored.value.license;
         let is_asked = args.product.as_ref().is_none_or(|p| *p == license.product);
-        let current = ids.get(&license.product);
-        is_asked && current.is_some_and(|ids| *ids != license.kintone_plugin_ids)
+        let update = updates.get(&license.product);
+        is_asked && update.is_some_and(|update| *update != current(license))
     });
     let total = licenses.len();
     let (mut written, mut changed_meanwhile, mut failed) = (0, 0, 0);
@@ -60,7 +75,7 @@ pub(super) async fn update(
             output,
         );
         for stored in licenses {
-            match update_one(place, &signer, &stored, &ids).await {
+            match update_one(place, &signer, &stored, &updates).await {
                 Ok(()) => written += 1,
                 Err(error) if failure::is_conflict(&error) => changed_meanwhile += 1,
                 // One licence's trouble must not keep the others from being written.
@@ -89,7 +104,7 @@ pub(super) async fn update(
         }
         (Output::Text, is_dry) => {
             if is_dry {
-                say!("{total} licences would get the ids that the catalogue has now");
+                say!("{total} licences would get what the catalogue has now");
             }
             let done = format!("{written} licences written, {changed_meanwhile} changed meanwhile");
             args.write.conclude(&done);
@@ -105,22 +120,22 @@ async fn update_one(
     place: &Place,
     signer: &Signer,
     stored: &Stored<SignedLicense>,
-    ids: &Ids,
+    updates: &Updates,
 ) -> anyhow::Result<()> {
     let SignedLicense { license, .. } = &stored.value;
     let contract = place
         .licenses
         .contract(&license.domain, &license.product)
         .await?;
-    let (Some(contract), Some(ids)) = (contract, ids.get(&license.product)) else {
+    let (Some(contract), Some(update)) = (contract, updates.get(&license.product)) else {
         return Ok(()); // It has been deleted meanwhile.
     };
     // Another domain of the same contract has brought it here already.
-    if contract.license.kintone_plugin_ids == *ids {
+    if current(&contract.license) == *update {
         return Ok(());
     }
     let mut license = contract.license.clone();
-    license.kintone_plugin_ids.clone_from(ids);
+    (license.kintone_plugin_ids, license.policy.without_serial) = update.clone();
     let act = place.act("update-plugin-ids");
     let licenses = &place.licenses;
     licenses

@@ -30,6 +30,11 @@ pub struct Lease {
     pub issued_at: Timestamp,
     /// Its `exp`.
     pub expires_at: Timestamp,
+    /// The JWS for requests without a serial, if those are told less: the same licence, signed
+    /// with the other, saying [`StateClaims`]. A lease of an earlier version has none until it is
+    /// signed again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_serial: Option<String>,
 }
 
 /// A licence and the lease that says the same under signature.
@@ -77,6 +82,80 @@ pub struct Claims {
     pub valid_until: String,
     /// When `GRACE` ends.
     pub grace_until: String,
+}
+
+/// The payload of a lease for a request without a serial: what the code follows from while the
+/// lease lives, and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateClaims {
+    /// Who signed.
+    pub iss: String,
+    /// The product.
+    pub aud: ProductSlug,
+    /// The tenant.
+    pub sub: Domain,
+    /// When it was signed, in seconds since 1970.
+    pub iat: i64,
+    /// When the licence becomes usable, in seconds since 1970.
+    pub nbf: i64,
+    /// The hard stop offline, in seconds since 1970.
+    pub exp: i64,
+    /// The lease's id.
+    pub jti: String,
+    /// The instants by which the code is decided.
+    #[serde(flatten)]
+    pub state: StateInstants,
+}
+
+/// What stands for an instant after the lease's end: which one it is, is not told. A plug-in that goes
+/// by it is stopped by the lease's end, and is not told that the licence has expired.
+const UNTOLD: Timestamp = Timestamp::constant(253_402_128_000, 0);
+
+/// The instants at which the code changes, as far as they matter while a lease lives. Each is RFC
+/// 3339 with the product's offset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateInstants {
+    /// When the licence becomes usable.
+    pub usable_from: String,
+    /// Present if the licence is suspended by the lease's end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended_from: Option<String>,
+    /// When `VALID` ends: an instant of the year 9999 if that is after the lease's end.
+    pub valid_until: String,
+    /// When `GRACE` ends, in the same way.
+    pub grace_until: String,
+}
+
+impl StateInstants {
+    /// The instants of a licence that matter until a lease's end.
+    pub fn of(license: &License, lease_end: Timestamp) -> Self {
+        let local = |instant| calendar::rfc3339(instant, &license.policy);
+        let told = |end: Timestamp| local(if end > lease_end { UNTOLD } else { end });
+        let bounds = license.bounds();
+        let suspended_from = license.suspended_from.filter(|from| *from <= lease_end);
+        Self {
+            usable_from: local(bounds.usable_from),
+            suspended_from: suspended_from.map(local),
+            valid_until: told(bounds.valid_until),
+            grace_until: told(bounds.grace_until),
+        }
+    }
+}
+
+impl StateClaims {
+    /// What the lease for requests without a serial says beside a lease that says all.
+    pub fn of(license: &License, claims: &Claims, lease_end: Timestamp) -> Self {
+        Self {
+            iss: claims.iss.clone(),
+            aud: claims.aud.clone(),
+            sub: claims.sub.clone(),
+            iat: claims.iat,
+            nbf: claims.nbf,
+            exp: claims.exp,
+            jti: claims.jti.clone(),
+            state: StateInstants::of(license, lease_end),
+        }
+    }
 }
 
 /// The end of a lease signed at an instant: the earlier of the end of grace, under this domain,
@@ -178,6 +257,7 @@ mod tests {
                     kid: String::new(),
                     issued_at,
                     expires_at: expiry(&license, issued_at).unwrap(),
+                    without_serial: None,
                 },
                 license,
             }
@@ -222,5 +302,46 @@ mod tests {
                 "grace_until": "2017-11-09T09:00:00+09:00",
             })
         );
+    }
+
+    #[test]
+    fn without_a_serial_a_lease_says_what_the_code_follows_from_while_it_lives() {
+        let at = |instant: &str| instant.parse::<Timestamp>().unwrap();
+        let license = license(Plan::Paid {
+            billing: Billing::Monthly,
+        });
+        let said = |license: &License, issued_at: &str| {
+            let end = expiry(license, at(issued_at)).unwrap();
+            let claims = Claims::of(license, at(issued_at), "id".into()).unwrap();
+            let said = StateClaims::of(license, &claims, end);
+            serde_json::to_value(said).unwrap()
+        };
+        // Neither the end of the term nor a suspension after the lease's end.
+        let suspended = license
+            .clone()
+            .suspended(at("2017-10-20T00:00:00Z"))
+            .unwrap();
+        let early = said(&suspended, "2017-10-03T10:00:00+09:00");
+        assert_eq!(
+            early,
+            serde_json::json!({
+                "iss": "https://license.example.com",
+                "aud": "sheet",
+                "sub": "example.cybozu.com",
+                "iat": 1506992400,
+                "nbf": 1506992400,
+                "exp": 1506992400 + 14 * 86400,
+                "jti": "id",
+                "usable_from": "2017-10-03T10:00:00+09:00",
+                "valid_until": "9999-12-30T09:00:00+09:00",
+                "grace_until": "9999-12-30T09:00:00+09:00",
+            })
+        );
+        let later = said(&suspended, "2017-10-10T10:00:00+09:00");
+        assert_eq!(later["suspended_from"], "2017-10-20T09:00:00+09:00");
+        // What ends while the lease lives ends at its own instant.
+        let last = said(&license, "2017-11-30T10:00:00+09:00");
+        assert_eq!(last["valid_until"], "2017-12-01T09:00:00+09:00");
+        assert_eq!(last["grace_until"], "2017-12-08T09:00:00+09:00");
     }
 }

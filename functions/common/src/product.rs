@@ -165,11 +165,24 @@ impl<'de> Deserialize<'de> for Zone {
     }
 }
 
+/// What a request without a serial is told of a licence of a product that does not require one.
+/// Its sender may have guessed the tenant's name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WithoutSerial {
+    /// What the plug-in needs to decide: the code, and the instants at which it changes while the
+    /// lease lives.
+    #[default]
+    State,
+    /// Everything that a request with the serial is told.
+    All,
+}
+
 /// What a product's catalogue entry fixes for its licences.
 ///
 /// It is copied into each licence when that is issued, so that a lookup needs one item and a
-/// changed catalogue changes no running contract by surprise. Read back, no field has a default:
-/// an item that lost one is unreadable, not open.
+/// changed catalogue changes no running contract by surprise. Read back, no field has a default
+/// that opens anything: an item that lost one is unreadable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// Who signs: the `iss` of the leases.
@@ -190,6 +203,10 @@ pub struct Policy {
     pub cancel_by_day: i8,
     /// Whether a request must carry the serial.
     pub requires_serial: bool,
+    /// What a request is told that carries none. The one field with a default, which tells less:
+    /// licences of earlier versions have none.
+    #[serde(default)]
+    pub without_serial: WithoutSerial,
 }
 
 fn default_zone() -> Zone {
@@ -230,6 +247,11 @@ pub struct PolicyError {
 }
 
 impl Policy {
+    /// Whether a request without a serial is answered, and told less than one with it.
+    pub fn tells_less_without_serial(&self) -> bool {
+        !self.requires_serial && self.without_serial == WithoutSerial::State
+    }
+
     /// Checks the ranges of all fields.
     pub fn check(&self) -> Result<(), PolicyError> {
         let rules = [
@@ -333,6 +355,8 @@ struct CatalogueEntry {
     cancel_by_day: i8,
     #[serde(default)]
     requires_serial: bool,
+    #[serde(default)]
+    without_serial: WithoutSerial,
     #[serde(default = "default_notice_days")]
     notice_days: u16,
 }
@@ -376,6 +400,7 @@ impl TryFrom<CatalogueFile> for Catalogue {
                 refresh_hours: entry.refresh_hours,
                 cancel_by_day: entry.cancel_by_day,
                 requires_serial: entry.requires_serial,
+                without_serial: entry.without_serial,
             };
             policy
                 .check()

@@ -65,6 +65,7 @@ mod tests {
                 kid: String::new(),
                 issued_at,
                 expires_at: expiry(&license, issued_at).unwrap(),
+                without_serial: None,
             },
             license,
         }

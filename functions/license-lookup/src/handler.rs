@@ -197,7 +197,10 @@ fn answer_in_full(request: &Request, read: Read, now: Timestamp, mut line: Acces
         Ok(signed) => signed,
         Err(problem) => return fail(Door::Api, problem, origin, line),
     };
-    let answer = Answer::of(&signed, now);
+    let answer = match line.serial {
+        Some(SerialCheck::Match) => Answer::of(&signed, now),
+        _ => Answer::without_serial(&signed, now),
+    };
     let is_of_use = matches!(answer.code, Code::Valid | Code::Grace);
     if is_of_use && signed.lease.expires_at <= now {
         // The plug-in can use the answer, but keep nothing of it: leases are not being renewed.

@@ -18,7 +18,9 @@ use p256::ecdsa::signature::Signer as _;
 
 use crate::aws;
 use crate::calendar::{OutOfRange, whole_second};
-use crate::lease::{ALG, Claims, Lease, SignedLicense, TYP, expiry};
+use serde::Serialize;
+
+use crate::lease::{ALG, Claims, Lease, SignedLicense, StateClaims, TYP, expiry};
 use crate::license::License;
 
 pub use keeper::{Keeper, KeeperError, read_register};
@@ -137,16 +139,25 @@ impl Signer {
         let mut jti = [0; 16];
         getrandom::fill(&mut jti)?;
         let claims = Claims::of(&license, issued_at, BASE64URL_NOPAD.encode(&jti))?;
+        let expires_at = expiry(&license, issued_at)?;
+        let without_serial = match license.policy.tells_less_without_serial() {
+            true => {
+                let state = StateClaims::of(&license, &claims, expires_at);
+                Some(self.jws(&state).await?)
+            }
+            false => None,
+        };
         let lease = Lease {
             jws: self.jws(&claims).await?,
             kid: self.kid.clone(),
             issued_at,
-            expires_at: expiry(&license, issued_at)?,
+            expires_at,
+            without_serial,
         };
         Ok(SignedLicense { license, lease })
     }
 
-    async fn jws(&self, claims: &Claims) -> Result<String, SigningError> {
+    async fn jws(&self, claims: &impl Serialize) -> Result<String, SigningError> {
         let header = serde_json::json!({ "alg": ALG, "kid": self.kid, "typ": TYP });
         let input = format!(
             "{}.{}",
