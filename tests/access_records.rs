@@ -3,9 +3,15 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
 use serde_json::json;
 use tegata_common::access::{Item, read_cdn, read_lines};
 use tegata_common::domain::BaseDomains;
+
+/// When the lines were logged and the files were stored: at the last of their requests.
+fn delivered_at() -> Timestamp {
+    "2026-11-22T01:03:20Z".parse().unwrap()
+}
 
 /// Items as lines of JSON, the records as they are archived.
 #[derive(Default)]
@@ -24,13 +30,15 @@ impl Shown {
 
 fn lines(log: &[u8]) -> String {
     let mut shown = Shown::default();
-    read_lines(log, &BaseDomains::default(), |item| shown.show(&item)).unwrap();
+    let bases = BaseDomains::default();
+    read_lines(log, delivered_at(), &bases, |item| shown.show(&item)).unwrap();
     shown.0
 }
 
 fn cdn(file: &[u8]) -> String {
     let mut shown = Shown::default();
-    read_cdn(file, &BaseDomains::default(), |item| shown.show(&item));
+    let bases = BaseDomains::default();
+    read_cdn(file, delivered_at(), &bases, |item| shown.show(&item));
     shown.0
 }
 

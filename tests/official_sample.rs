@@ -363,7 +363,11 @@ async fn malformed_requests_are_told_what_is_wrong_in_the_samples_form() {
         assert_eq!(seen.line["requested_at"], "2026-11-22T01:03:11.000Z");
         // The archive keeps the reason as it is.
         let line = seen.line.to_string();
-        let item = access::read_line(line.as_bytes(), &BaseDomains::default());
+        let item = access::read_line(
+            line.as_bytes(),
+            NOW.parse().unwrap(),
+            &BaseDomains::default(),
+        );
         let access::Item::Record(Source::Lookup, record) = item else {
             panic!("{item:?}");
         };

@@ -131,7 +131,7 @@ fn gateway_line(event: &Value, status: i64) -> String {
     };
     let mut line = format.join(" ");
     for (variable, value) in [
-        ("$context.requestTimeEpoch", text(&context["timeEpoch"])),
+        ("$context.requestTime", context_time(context)),
         ("$context.requestId", text(&context["requestId"])),
         ("$context.routeKey", text(&event["routeKey"])),
         ("$context.status", status.to_string()),
@@ -152,6 +152,13 @@ fn gateway_line(event: &Value, status: i64) -> String {
     }
     assert!(!line.contains('$'), "{line}");
     line
+}
+
+/// `$context.requestTime`: the common log format's, to the second.
+fn context_time(context: &Value) -> String {
+    let epoch = context["timeEpoch"].as_i64().unwrap();
+    let time = Timestamp::from_millisecond(epoch).unwrap();
+    time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()
 }
 
 fn cdn_lines() -> (String, String) {
@@ -260,10 +267,9 @@ async fn nothing_that_is_planted_comes_out() {
 
     let (json_lines, w3c) = cdn_lines();
     let mut reports = Vec::new();
-    for event in [
-        delivery::subscription("gateway", &gateway_lines),
-        delivery::subscription("lookup", &lookup_lines),
-    ] {
+    for (group, lines) in [("gateway", gateway_lines), ("lookup", lookup_lines)] {
+        let lines = lines.into_iter().map(|text| delivery::Line { at, text });
+        let event = delivery::subscription(group, &lines.collect::<Vec<_>>());
         reports.push(system.access_log.handle(&event, now()).await.unwrap());
     }
     for file in [json_lines, w3c] {

@@ -6,9 +6,24 @@ use std::io::Write as _;
 use data_encoding::BASE64;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::truth::{Outcome, Request, World};
+
+/// A line of a log group, and when it was logged.
+#[derive(Clone)]
+pub(crate) struct Line {
+    pub(crate) at: Timestamp,
+    pub(crate) text: String,
+}
+
+/// A file of the CDN's log, and when it was stored.
+pub(crate) struct File {
+    pub(crate) key: String,
+    pub(crate) at: Timestamp,
+    pub(crate) content: Vec<u8>,
+}
 
 /// What wakes the function, one event after the other.
 pub(crate) struct Deliveries {
@@ -61,24 +76,32 @@ pub(crate) fn of(world: &World, random: &mut fastrand::Rng) -> Deliveries {
     }
 }
 
-/// The CDN's files of a world's requests, in JSON, some of them compressed.
-pub(crate) fn cdn_files(world: &World, random: &mut fastrand::Rng) -> Vec<(String, Vec<u8>)> {
-    let lines: Vec<String> = world
+/// The CDN's files of a world's requests, in JSON, some of them compressed. Each has requests of
+/// one day, and comes up to a day late.
+pub(crate) fn cdn_files(world: &World, random: &mut fastrand::Rng) -> Vec<File> {
+    let mut requests: Vec<&Request> = world
         .requests
         .iter()
         .filter(|request| matches!(request.outcome, Outcome::Cdn(_)))
-        .map(cdn_line)
         .collect();
+    requests.sort_by_key(|request| request.at);
     let mut files = Vec::new();
-    for (number, lines) in lines.chunks(700).enumerate() {
-        let text = lines.concat().into_bytes();
-        let file = if random.bool() { gzip(&text) } else { text };
-        files.push((format!("AWSLogs/1/CloudFront/E1.{number}.gz"), file));
+    for day in requests.chunk_by(|a, b| a.date() == b.date()) {
+        for requests in day.chunks(700) {
+            let lines: Vec<String> = requests.iter().copied().map(cdn_line).collect();
+            let text = lines.concat().into_bytes();
+            let late = SignedDuration::from_secs(random.i64(0..24 * 3600));
+            files.push(File {
+                key: format!("AWSLogs/1/CloudFront/E1.{}.gz", files.len()),
+                at: requests[requests.len() - 1].at + late,
+                content: if random.bool() { gzip(&text) } else { text },
+            });
+        }
     }
     files
 }
 
-fn split(group: &str, lines: &[String], random: &mut fastrand::Rng) -> Vec<String> {
+fn split(group: &str, lines: &[Line], random: &mut fastrand::Rng) -> Vec<String> {
     let mut events = Vec::new();
     let mut rest = lines;
     while !rest.is_empty() {
@@ -90,15 +113,15 @@ fn split(group: &str, lines: &[String], random: &mut fastrand::Rng) -> Vec<Strin
 }
 
 /// A subscription's batch as CloudWatch Logs delivers it.
-pub(crate) fn subscription(group: &str, lines: &[impl AsRef<str>]) -> String {
+pub(crate) fn subscription(group: &str, lines: &[Line]) -> String {
     let events: Vec<_> = lines
         .iter()
         .enumerate()
         .map(|(number, line)| {
             json!({
                 "id": format!("{number:056}"),
-                "timestamp": 1_795_309_391_000_i64,
-                "message": line.as_ref(),
+                "timestamp": line.at.as_millisecond(),
+                "message": line.text,
             })
         })
         .collect();
@@ -131,20 +154,25 @@ pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn gateway_line(request: &Request, status: u16, integration: &str) -> String {
-    format!(
+fn gateway_line(request: &Request, status: u16, integration: &str) -> Line {
+    let text = format!(
         r#"{{"type":"gateway","requestId":"{}","time":"{}", "routeKey":"GET /v1/products/{{product}}/domains/{{domain}}/license","status":"{status}", "responseLatency":"{}", "integrationStatus":"{integration}"}}"#,
         request.id,
-        request.at.as_millisecond(),
+        request.at.strftime("%d/%b/%Y:%H:%M:%S +0000"),
         request.latency,
-    )
+    );
+    Line {
+        at: request.at + SignedDuration::from_millis(request.latency.into()),
+        text,
+    }
 }
 
-fn lookup_line(request: &Request, code: &str, status: u16) -> String {
-    json!({
+fn lookup_line(request: &Request, code: &str, status: u16) -> Line {
+    // Answered a little later: around midnight, on another day.
+    let at = request.at + SignedDuration::from_millis(40);
+    let text = json!({
         "type": "access",
-        // Answered a little later: around midnight, on another day.
-        "time": format!("{:.3}", request.at + jiff::SignedDuration::from_millis(40)),
+        "time": format!("{at:.3}"),
         "requested_at": request.time(),
         "request_id": request.id,
         "method": "GET",
@@ -159,7 +187,8 @@ fn lookup_line(request: &Request, code: &str, status: u16) -> String {
         "browser": false,
         "database_ms": 4.5,
     })
-    .to_string()
+    .to_string();
+    Line { at, text }
 }
 
 fn cdn_line(request: &Request) -> String {

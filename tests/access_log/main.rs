@@ -7,6 +7,7 @@ mod delivery;
 mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Instant;
 
 use access_log::handler::AccessLog;
@@ -30,7 +31,7 @@ pub(crate) struct System {
     pub(crate) archive: Archive,
     pub(crate) access_log: AccessLog,
     pub(crate) roll_up: RollUp,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl System {
@@ -45,7 +46,7 @@ impl System {
             roll_up: RollUp::new(archive.clone(), usage, tokyo()),
             archive,
             database,
-            _directory: directory,
+            directory,
         }
     }
 
@@ -63,11 +64,13 @@ impl System {
     }
 
     /// Delivers a file of the CDN's log, twice, and broken off before.
-    async fn deliver_file(&self, key: &str, file: &[u8], random: &mut fastrand::Rng) {
+    async fn deliver_file(&self, file: &delivery::File, random: &mut fastrand::Rng) {
+        let (key, content) = (file.key.as_str(), file.content.as_slice());
         let polls = random.u32(0..12);
-        let _ = after_polls(polls, self.access_log.file(key, file, now())).await;
+        let _ = after_polls(polls, self.access_log.file(key, content, file.at)).await;
         for _ in 0..2 {
-            self.access_log.file(key, file, now()).await.unwrap();
+            let archived = self.access_log.file(key, content, file.at).await;
+            archived.unwrap();
         }
     }
 
@@ -131,8 +134,8 @@ async fn the_archive_and_the_usage_are_the_truth() {
     for event in &deliveries.events {
         crashes += system.deliver(event, &mut random).await;
         // Files of the CDN's log come in between.
-        if let Some((key, file)) = files.pop() {
-            system.deliver_file(&key, &file, &mut random).await;
+        if let Some(file) = files.pop() {
+            system.deliver_file(&file, &mut random).await;
         }
         // The schedule does not wait for anything, and may be broken off too.
         if random.u8(..) < 2 {
@@ -197,8 +200,8 @@ async fn a_day_delivered_late_corrects_that_day_only() {
     for event in delivery::of(&world_there, &mut random).events {
         system.access_log.handle(&event, now()).await.unwrap();
     }
-    for (key, file) in delivery::cdn_files(&world_there, &mut random) {
-        system.access_log.file(&key, &file, now()).await.unwrap();
+    for file in delivery::cdn_files(&world_there, &mut random) {
+        system.deliver_file(&file, &mut random).await;
     }
     system.roll_up.run(now(), || false).await.unwrap();
     let before = system.database.usage.days().await.unwrap();
@@ -212,8 +215,8 @@ async fn a_day_delivered_late_corrects_that_day_only() {
     for event in delivery::of(&world_missing, &mut random).events {
         system.access_log.handle(&event, later).await.unwrap();
     }
-    for (key, file) in delivery::cdn_files(&world_missing, &mut random) {
-        system.access_log.file(&key, &file, later).await.unwrap();
+    for file in delivery::cdn_files(&world_missing, &mut random) {
+        system.deliver_file(&file, &mut random).await;
     }
     let report = system.roll_up.run(later, || false).await.unwrap();
     // That day, and today, of which nothing is known.
@@ -230,6 +233,100 @@ async fn a_day_delivered_late_corrects_that_day_only() {
             days.iter().find(|day| day.date == *date).cloned().unwrap()
         };
         assert_eq!(of(&before), of(&after));
+    }
+}
+
+/// Delivers a line that was logged at an instant, and returns where it is archived: source, day.
+async fn archived_under(line: &str, logged_at: &str) -> (Source, String) {
+    let system = System::start().await;
+    let line = delivery::Line {
+        at: logged_at.parse().unwrap(),
+        text: line.to_owned(),
+    };
+    let event = delivery::subscription("group", &[line]);
+    system.access_log.handle(&event, now()).await.unwrap();
+    only_object(&system)
+}
+
+/// The same for a file of the CDN's log that was stored at an instant.
+async fn file_archived_under(file: &str, stored_at: &str) -> (Source, String) {
+    let system = System::start().await;
+    let stored_at = stored_at.parse().unwrap();
+    let archived = system.access_log.file("key", file.as_bytes(), stored_at);
+    archived.await.unwrap();
+    only_object(&system)
+}
+
+fn only_object(system: &System) -> (Source, String) {
+    let entries = |path: &Path| std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
+    let root = system.directory.path();
+    let mut keys = Vec::new();
+    for source in entries(root) {
+        for day in entries(&source.path()) {
+            keys.extend(entries(&day.path()).map(|object| object.path()));
+        }
+    }
+    let [object] = &keys[..] else {
+        panic!("{keys:?}");
+    };
+    let key = object.strip_prefix(root).unwrap().to_str().unwrap();
+    let name: archive::ObjectName = key.parse().unwrap();
+    (name.source, name.date.to_string())
+}
+
+#[tokio::test]
+async fn a_record_is_archived_under_the_day_of_its_request_or_as_evidence() {
+    use Source::{Cdn, Gateway, Lookup, Unreadable};
+
+    // 2025-05-18T21:08:50Z, as the gateway of an HTTP API and of a REST API tells it.
+    let request = "2025-05-18T21:08:50Z";
+    let gateway = [
+        r#"{"type":"gateway","requestId":"a","time":"18/May/2025:21:08:50 +0000"}"#,
+        r#"{"type":"gateway","requestId":"a","time":"1747602530"}"#,
+        r#"{"type":"gateway","requestId":"a","time":1747602530}"#,
+        r#"{"type":"gateway","requestId":"a","time":"1747602530123"}"#,
+    ];
+    let lookup = [
+        r#"{"type":"access","request_id":"a","code":"VALID","status":200,
+            "time":"2025-05-18T21:08:50.140Z","requested_at":"2025-05-18T21:08:50.123Z"}"#,
+        r#"{"type":"access","request_id":"a","code":"VALID","status":200,
+            "time":"2025-05-18T21:08:50.140Z"}"#,
+    ];
+    for (source, line) in gateway
+        .map(|line| (Gateway, line))
+        .into_iter()
+        .chain(lookup.map(|line| (Lookup, line)))
+    {
+        for (logged_at, expected) in [
+            (request, (source, "2025-05-19")),
+            ("2025-05-19T21:08:49Z", (source, "2025-05-19")),
+            ("2025-05-17T21:08:51Z", (source, "2025-05-19")),
+            ("2025-05-19T21:09:00Z", (Unreadable, "2025-05-20")),
+            ("2025-05-17T21:08:40Z", (Unreadable, "2025-05-18")),
+            ("2026-05-18T21:08:50Z", (Unreadable, "2026-05-19")),
+        ] {
+            let (source, date) = archived_under(line, logged_at).await;
+            assert_eq!((source, date.as_str()), expected, "{line} at {logged_at}");
+        }
+    }
+    let cdn = [
+        r#"{"timestamp(ms)":"1747602530123","x-edge-request-id":"a"}"#,
+        r#"{"timestamp(ms)":"1747602530","x-edge-request-id":"a"}"#,
+        r#"{"date":"2025-05-18","time":"21:08:50","x-edge-request-id":"a"}"#,
+        "#Fields: date time x-edge-request-id\n2025-05-18\t21:08:50\ta",
+    ];
+    for file in cdn {
+        for (stored_at, expected) in [
+            ("2025-05-18T21:30:00Z", (Cdn, "2025-05-19")),
+            // A day late, and more.
+            ("2025-05-20T21:08:00Z", (Cdn, "2025-05-19")),
+            ("2025-05-20T21:09:00Z", (Unreadable, "2025-05-21")),
+            ("2025-05-17T21:08:40Z", (Unreadable, "2025-05-18")),
+            ("2026-05-18T21:08:50Z", (Unreadable, "2026-05-19")),
+        ] {
+            let (source, date) = file_archived_under(file, stored_at).await;
+            assert_eq!((source, date.as_str()), expected, "{file} at {stored_at}");
+        }
     }
 }
 

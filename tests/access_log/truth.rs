@@ -72,6 +72,11 @@ impl Request {
         format!("{:.3}", self.at)
     }
 
+    /// As the gateway tells it: to the second.
+    fn gateway_time(&self) -> Timestamp {
+        Timestamp::from_second(self.at.as_second()).unwrap()
+    }
+
     fn random(number: usize, random: &mut fastrand::Rng) -> Self {
         // Three days in Tokyo, which are not three days of UTC.
         let start: Timestamp = "2026-11-19T15:00:00Z".parse().unwrap();
@@ -187,7 +192,10 @@ impl Truth {
         };
         let rows = self.rows.entry(date).or_default();
         let row = rows.entry((row.0.to_owned(), row.1)).or_default();
-        row.times.push(request.at);
+        row.times.push(match request.outcome {
+            Cdn(_) => request.at,
+            Function(..) | Gateway(..) => request.gateway_time(),
+        });
         let mut count = |code: &str| *row.codes.entry(code.to_owned()).or_default() += 1;
         let version = request.version.map(str::to_owned);
         match request.outcome {
@@ -254,7 +262,7 @@ impl Row {
 fn gateway_record(request: &Request, status: u16, is_asked: bool) -> Value {
     let mut record = json!({
         "request_id": request.id,
-        "time": request.time(),
+        "time": format!("{:.3}", request.gateway_time()),
         "method": "GET",
         "status": status,
         "latency_ms": request.latency,

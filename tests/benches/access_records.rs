@@ -9,6 +9,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tegata_common::access::{Item, read_cdn, read_lines};
 use tegata_common::domain::BaseDomains;
@@ -23,13 +24,14 @@ fn main() {
         .sample_size(20)
         .configure_from_args();
     let bases = BaseDomains::default();
+    let at: Timestamp = "2026-11-22T01:03:11Z".parse().unwrap_or_default();
     for (name, log) in [("gateway", gateway()), ("lookup", lookup())] {
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Bytes(log.len() as u64));
         group.bench_function("records", |bencher| {
             bencher.iter(|| {
                 let mut records = 0;
-                let read = read_lines(log.as_bytes(), &bases, |item| {
+                let read = read_lines(log.as_bytes(), at, &bases, |item| {
                     records += u32::from(matches!(black_box(item), Item::Record(..)));
                 });
                 assert!(read.is_ok() && records == LINES);
@@ -39,7 +41,7 @@ fn main() {
         group.bench_function("records, written", |bencher| {
             bencher.iter(|| {
                 let mut out = Vec::with_capacity(log.len());
-                let read = read_lines(log.as_bytes(), &bases, |item| {
+                let read = read_lines(log.as_bytes(), at, &bases, |item| {
                     if let Item::Record(_, record) = item {
                         let _ = serde_json::to_writer(&mut out, &record);
                     }
@@ -58,7 +60,7 @@ fn main() {
         group.bench_function("records", |bencher| {
             bencher.iter(|| {
                 let mut records = 0;
-                read_cdn(log.as_bytes(), &bases, |item| {
+                read_cdn(log.as_bytes(), at, &bases, |item| {
                     records += u32::from(matches!(black_box(item), Item::Record(..)));
                 });
                 assert_eq!(records, LINES);
@@ -87,8 +89,8 @@ fn gateway() -> String {
     for number in 0..LINES {
         let _ = writeln!(
             log,
-            r#"{{"type":"gateway","requestId":"JKJ{number:08}HcESHA=","time":"{}", "routeKey":"GET /v1/products/{{product}}/domains/{{domain}}/license","status":"200", "responseLatency":"14", "integrationStatus":"200"}}"#,
-            1_795_309_391_000_u64 + u64::from(number),
+            r#"{{"type":"gateway","requestId":"JKJ{number:08}HcESHA=","time":"22/Nov/2026:01:03:{:02} +0000", "routeKey":"GET /v1/products/{{product}}/domains/{{domain}}/license","status":"200", "responseLatency":"14", "integrationStatus":"200"}}"#,
+            number % 60,
         );
     }
     log

@@ -159,7 +159,7 @@ async fn write_day(archive: &Archive, date: Date, from: u32, to: u32) -> u32 {
                 let _ = writeln!(log, "{line}");
             }
             let mut lines = Vec::new();
-            read_lines(log.as_bytes(), &bases, |item| {
+            read_lines(log.as_bytes(), start, &bases, |item| {
                 let Item::Record(_, record) = item else {
                     unreachable!("{item:?}");
                 };
@@ -198,7 +198,7 @@ fn gateway_line(number: u32, at: Timestamp) -> String {
     format!(
         r#"{{"type":"gateway","requestId":"{}","time":"{}","routeKey":"GET /v1/products/{{product}}/domains/{{domain}}/license","status":"200","responseLatency":"{}","integrationStatus":"200"}}"#,
         request_id(number),
-        at.as_millisecond(),
+        at.strftime("%d/%b/%Y:%H:%M:%S +0000"),
         8 + number % 40,
     )
 }

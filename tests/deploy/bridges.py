@@ -121,7 +121,7 @@ def gateway_line(stack, api, route, answer):
     line = stage["AccessLogSettings"]["Format"]
     for name, value in {
         "requestId": headers["apigw-requestid"],
-        "requestTimeEpoch": int(time.time() * 1000),
+        "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime()),
         "routeKey": route,
         "status": status,
         "responseLatency": 14,

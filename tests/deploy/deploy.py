@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import json
 import pathlib
+import re
 import sys
 import tempfile
 import time
@@ -264,7 +265,9 @@ def _():
     archive, logs = outputs()["ArchiveBucket"], outputs()["CdnLogBucket"]
     bridges.log(resources("AWS::Logs::LogGroup")["ApiLogGroup"], "not a line of the gateway's")
     file = f"AWSLogs/000000000000/CloudFront/{outputs()['CdnDistribution']}.2026-11-22-01.1.gz"
-    s3.put_object(Bucket=logs, Key=file, Body=(ROOT / "tests/data/access/cdn-json.log.gz").read_bytes())
+    lines = gzip.decompress((ROOT / "tests/data/access/cdn-json.log.gz").read_bytes())
+    lines = re.sub(rb'("timestamp\(ms\)": )"\d+"', rb'\1"%d"' % (time.time() * 1000), lines)
+    s3.put_object(Bucket=logs, Key=file, Body=gzip.compress(lines))
 
     def archived():
         found = s3.list_objects_v2(Bucket=archive, Prefix="source=").get("Contents", [])

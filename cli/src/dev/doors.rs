@@ -130,13 +130,15 @@ impl Handlers {
             }
         }
         let mut file = String::new();
+        let mut stored_at = Timestamp::MIN;
         for line in lines.iter().filter(|line| line.door == Door::Cdn) {
             file.push_str(&line.text);
             file.push('\n');
+            stored_at = stored_at.max(line.at);
         }
         if !file.is_empty() {
-            let key = "cdn.json";
-            self.access_log.file(key, file.as_bytes(), now).await?;
+            let file = file.as_bytes();
+            self.access_log.file("cdn.json", file, stored_at).await?;
         }
         Ok(())
     }
@@ -171,6 +173,11 @@ fn subscription(group: &str, lines: &[&Line]) -> io::Result<String> {
     Ok(json!({ "awslogs": { "data": data } }).to_string())
 }
 
+/// A time in the common log format, as `$context.requestTime` has it.
+pub(super) fn common_log_time(at: Timestamp) -> String {
+    at.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()
+}
+
 /// What the gateway knows of a request.
 pub(super) struct GatewayLine<'a> {
     pub(super) request_id: &'a str,
@@ -189,7 +196,7 @@ impl GatewayLine<'_> {
         format!(
             r#"{{"type":"gateway","requestId":{},"time":"{}","routeKey":{},"status":"{}","responseLatency":"{}","integrationStatus":"{integration}"}}"#,
             json!(self.request_id),
-            self.at.as_millisecond(),
+            common_log_time(self.at),
             json!(self.route_key),
             self.status,
             self.latency_ms,

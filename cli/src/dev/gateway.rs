@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use tegata_common::objects::Objects;
 
 use super::demo;
-use super::doors::{CdnLine, Door, Doors, GatewayLine};
+use super::doors::{CdnLine, Door, Doors, GatewayLine, common_log_time};
 use super::outbox;
 use crate::loopback::{Loopback, Refusal};
 use crate::place::Place;
@@ -315,7 +315,7 @@ fn event(
             "requestId": arrived.request_id(),
             "routeKey": route.key,
             "stage": "$default",
-            "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
+            "time": common_log_time(now),
             "timeEpoch": now.as_millisecond(),
         },
         "isBase64Encoded": false,

@@ -99,14 +99,14 @@ impl AccessLog {
             return Err(BatchError::Unknown);
         };
         let event: S3Event = serde_json::from_str(event).map_err(|_| BatchError::Unknown)?;
-        self.notification(event).await
+        self.notification(event, now).await
     }
 
     /// A batch of a log group's lines.
     async fn subscription(&self, event: &str, now: Timestamp) -> Result<Report, BatchError> {
         let mut batch = Batch::new(&self.zone);
         match serde_json::from_str::<LogsEvent>(event) {
-            Ok(event) => self.read_log_data(&event.aws_logs.data, &mut batch)?,
+            Ok(event) => self.read_log_data(&event.aws_logs.data, now, &mut batch)?,
             // Not to be read now nor when it is delivered again. The lines are in the log group.
             Err(_) => {
                 let reason = "a subscription's batch that cannot be decoded";
@@ -117,14 +117,25 @@ impl AccessLog {
         self.store(batch, now).await
     }
 
-    fn read_log_data(&self, data: &LogData, batch: &mut Batch<'_>) -> io::Result<()> {
+    fn read_log_data(
+        &self,
+        data: &LogData,
+        now: Timestamp,
+        batch: &mut Batch<'_>,
+    ) -> io::Result<()> {
         // Else CloudWatch only wants to know whether somebody is there.
         if data.message_type != "DATA_MESSAGE" {
             return Ok(());
         }
         for event in &data.log_events {
-            let item = access::read_line(event.message.as_bytes(), &self.bases);
-            let at = Timestamp::from_millisecond(event.timestamp).unwrap_or_default();
+            let line = event.message.as_bytes();
+            let (item, at) = match Timestamp::from_millisecond(event.timestamp) {
+                Ok(at) => (access::read_line(line, at, &self.bases), at),
+                Err(_) => {
+                    let reason = "the timestamp of its log event is no instant";
+                    (Item::Unreadable(Unreadable::new(line, reason)), now)
+                }
+            };
             batch.add(&item, at, || {
                 format!("{} {} {}", data.log_group, data.log_stream, event.id)
             })?;
@@ -133,7 +144,7 @@ impl AccessLog {
     }
 
     /// Files of the CDN's log. One that fails keeps no other from being archived.
-    async fn notification(&self, event: S3Event) -> Result<Report, BatchError> {
+    async fn notification(&self, event: S3Event, now: Timestamp) -> Result<Report, BatchError> {
         let mut report = Report::default();
         let mut failed = None;
         for record in event.records {
@@ -141,7 +152,7 @@ impl AccessLog {
             let bucket = record.s3.bucket.name.unwrap_or_default();
             let key = decoded(&record.s3.object.key.unwrap_or_default());
             let archived = match self.fetch(&bucket, &key).await {
-                Ok(file) => self.file(&key, &file, at.unwrap_or_default()).await,
+                Ok(file) => self.file(&key, &file, at.unwrap_or(now)).await,
                 Err(error) => Err(error),
             };
             match archived {
@@ -155,12 +166,12 @@ impl AccessLog {
         failed.map_or(Ok(report), Err)
     }
 
-    /// Archives a file of the CDN's log, as delivered at an instant.
+    /// Archives a file of the CDN's log that was stored at an instant.
     pub async fn file(&self, key: &str, file: &[u8], at: Timestamp) -> Result<Report, BatchError> {
         let mut batch = Batch::new(&self.zone);
         let mut added = Ok(());
         let mut line = 0;
-        access::read_cdn(file, &self.bases, |item| {
+        access::read_cdn(file, at, &self.bases, |item| {
             line += 1;
             if added.is_ok() {
                 added = batch.add(&item, at, || format!("{key} record {line}"));

@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use tegata_common::access::{AccessRecord, Item, read_cdn, read_lines};
 use tegata_common::domain::BaseDomains;
@@ -14,8 +15,9 @@ use tegata_common::serial::Serial;
 static BASES: LazyLock<BaseDomains> = LazyLock::new(BaseDomains::default);
 
 fuzz_target!(|data: &[u8]| {
+    let at: Timestamp = "2026-11-22T01:03:11Z".parse().expect("an instant");
     let mut items = 0;
-    let read = read_lines(data, &BASES, |item| {
+    let read = read_lines(data, at, &BASES, |item| {
         items += 1;
         check(&item);
     });
@@ -23,13 +25,13 @@ fuzz_target!(|data: &[u8]| {
     let lines = data.split(|byte| *byte == b'\n');
     let lines = lines.filter(|line| !line.trim_ascii().is_empty()).count();
     assert_eq!(items, lines);
-    read_cdn(data, &BASES, |item| check(&item));
+    read_cdn(data, at, &BASES, |item| check(&item));
     // Of the CDN's log, the same behind a header that names every column that is read.
     let mut w3c = b"#Fields: timestamp(ms) x-edge-request-id cs-uri-stem sc-status cs(Referer) \
         cs(User-Agent) c-ip time-taken\n1795309391000\tabc=\t"
         .to_vec();
     w3c.extend(data);
-    read_cdn(&w3c, &BASES, |item| check(&item));
+    read_cdn(&w3c, at, &BASES, |item| check(&item));
 });
 
 fn check(item: &Item<'_>) {

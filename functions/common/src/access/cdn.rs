@@ -1,10 +1,10 @@
 //! CloudFront's standard log, v2: JSON lines, or W3C with a header that names the columns.
 
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::gateway::{Wrong, is_request_id};
 use super::kept;
+use super::moment::{Moment, Window};
 use super::record::AccessRecord;
 use super::text::Text;
 use crate::domain::BaseDomains;
@@ -128,24 +128,22 @@ pub(super) fn read(line: &[u8]) -> Result<Line<'_>, serde_json::Error> {
 /// What may be kept of a line.
 pub(super) fn normalise<'a>(
     line: Line<'a>,
+    window: Window,
     bases: &BaseDomains,
 ) -> Result<AccessRecord<'a>, Wrong> {
     let request_id = present(line.request_id).ok_or("no x-edge-request-id")?;
     if !is_request_id(&request_id) {
         return Err("x-edge-request-id is not one of CloudFront's");
     }
-    let time = match present(line.timestamp_ms) {
-        Some(timestamp) => {
-            let milliseconds = timestamp.parse().ok();
-            milliseconds.and_then(|ms| Timestamp::from_millisecond(ms).ok())
-        }
+    let moment = match present(line.timestamp_ms) {
+        Some(timestamp) => Moment::read(&timestamp),
         None => {
             let (date, time) = (present(line.date), present(line.time));
             date.zip(time)
-                .and_then(|(date, time)| format!("{date}T{time}Z").parse().ok())
+                .and_then(|(date, time)| Moment::read(&format!("{date}T{time}Z")))
         }
     };
-    let time = time.ok_or("no instant in timestamp(ms), or date and time")?;
+    let time = window.instant(moment.ok_or("no instant in timestamp(ms), or date and time")?)?;
     let status: Option<u16> = present(line.status).and_then(|status| status.parse().ok());
     // What is not there was asked for by the caller's own words.
     let is_served = matches!(status, Some(200 | 206 | 304));

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::kept;
+use super::moment::{Moment, Window};
 use super::record::AccessRecord;
 use super::text::Text;
 use crate::domain::BaseDomains;
@@ -21,8 +21,9 @@ use crate::network::network;
 struct Line<'a> {
     #[serde(borrow)]
     request_id: Text<'a>,
-    /// `$context.requestTimeEpoch`, milliseconds.
-    time: Figure,
+    /// `$context.requestTime`, to the second: it names its units, as `$context.requestTimeEpoch`
+    /// does not. Older lines have that one.
+    time: Moment,
     #[serde(default)]
     status: Figure,
     #[serde(default)]
@@ -45,19 +46,22 @@ pub(super) type Wrong = &'static str;
 /// Reads a line.
 pub(super) fn read<'a>(
     line: &'a [u8],
+    window: Window,
     bases: &BaseDomains,
 ) -> Result<Result<AccessRecord<'a>, Wrong>, serde_json::Error> {
     let line: Line<'a> = serde_json::from_slice(line)?;
-    Ok(normalise(line, bases))
+    Ok(normalise(line, window, bases))
 }
 
-fn normalise<'a>(line: Line<'a>, bases: &BaseDomains) -> Result<AccessRecord<'a>, Wrong> {
+fn normalise<'a>(
+    line: Line<'a>,
+    window: Window,
+    bases: &BaseDomains,
+) -> Result<AccessRecord<'a>, Wrong> {
     if !is_request_id(&line.request_id) {
         return Err("requestId is not one of the gateway's");
     }
-    let time = line.time.0.and_then(|time| i64::try_from(time).ok());
-    let time = time.and_then(|time| Timestamp::from_millisecond(time).ok());
-    let time = time.ok_or("time is no instant in milliseconds")?;
+    let time = window.instant(line.time)?;
     let small = |figure: Figure| figure.0.and_then(|value| u16::try_from(value).ok());
     let method = line.route_key.as_deref().and_then(|route| {
         let (method, _) = route.split_once(' ')?;

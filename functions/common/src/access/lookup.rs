@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::gateway::{Wrong, is_request_id};
 use super::kept;
+use super::moment::{Moment, Window};
 use super::record::AccessRecord;
 use super::text::Text;
 use crate::network::is_network;
@@ -45,14 +46,22 @@ struct Line<'a> {
 }
 
 /// Reads a line.
-pub(super) fn read(line: &[u8]) -> Result<Result<AccessRecord<'_>, Wrong>, serde_json::Error> {
+pub(super) fn read(
+    line: &[u8],
+    window: Window,
+) -> Result<Result<AccessRecord<'_>, Wrong>, serde_json::Error> {
     let parsed: Line<'_> = serde_json::from_slice(line)?;
-    Ok(normalise(parsed, line))
+    Ok(normalise(parsed, window, line))
 }
 
-fn normalise<'a>(line: Line<'a>, whole: &'a [u8]) -> Result<AccessRecord<'a>, Wrong> {
+fn normalise<'a>(
+    line: Line<'a>,
+    window: Window,
+    whole: &'a [u8],
+) -> Result<AccessRecord<'a>, Wrong> {
     let time = line.requested_at.as_ref().unwrap_or(&line.time);
     let time: Timestamp = time.parse().map_err(|_| "time is no instant")?;
+    let time = window.instant(Moment::Named(time))?;
     let request_id = match line.request_id {
         Some(id) if is_request_id(&id) => id,
         Some(_) => return Err("request_id is not one of the gateway's"),

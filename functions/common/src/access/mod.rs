@@ -9,6 +9,7 @@ mod cdn;
 mod gateway;
 mod kept;
 mod lookup;
+mod moment;
 mod read;
 mod record;
 mod text;

@@ -3,12 +3,14 @@
 use std::io::{self, BufRead, Read as _};
 
 use flate2::bufread::MultiGzDecoder;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::cdn::{self, Columns};
 use super::gateway::{self, Wrong};
 use super::lookup;
+use super::moment::Window;
 use super::record::{AccessRecord, Source};
 use super::text::Text;
 use super::unreadable::Unreadable;
@@ -30,26 +32,31 @@ pub enum Item<'a> {
 }
 
 /// Reads a line of the gateway's access log, or of the lookup function's log.
-pub fn read_line<'a>(line: &'a [u8], bases: &BaseDomains) -> Item<'a> {
+///
+/// `logged_at` is its log event's timestamp. A line that tells a time more than a day from it is
+/// unreadable.
+pub fn read_line<'a>(line: &'a [u8], logged_at: Timestamp, bases: &BaseDomains) -> Item<'a> {
     let line = line.trim_ascii();
+    let window = Window::of_log_event(logged_at);
     match kind(line) {
-        Kind::Gateway => finish(line, Source::Gateway, gateway::read(line, bases)),
-        Kind::Lookup => finish(line, Source::Lookup, lookup::read(line)),
+        Kind::Gateway => finish(line, Source::Gateway, gateway::read(line, window, bases)),
+        Kind::Lookup => finish(line, Source::Lookup, lookup::read(line, window)),
         Kind::Foreign => Item::Foreign,
         Kind::Unknown(reason) => Item::Unreadable(reason),
     }
 }
 
-/// Reads such lines from a reader. An error is the reader's own; what came before it has been
-/// handed over.
+/// Reads such lines, all logged at one instant, from a reader. An error is the reader's own; what
+/// came before it has been handed over.
 pub fn read_lines(
     reader: impl BufRead,
+    logged_at: Timestamp,
     bases: &BaseDomains,
     mut sink: impl FnMut(Item<'_>),
 ) -> io::Result<()> {
     each_line(reader, |line| match line {
         Ok(line) if line.trim_ascii().is_empty() => {}
-        Ok(line) => sink(read_line(line, bases)),
+        Ok(line) => sink(read_line(line, logged_at, bases)),
         Err(unreadable) => sink(Item::Unreadable(unreadable)),
     })
 }
@@ -57,12 +64,19 @@ pub fn read_lines(
 /// Reads a file of CloudFront's standard log: JSON or W3C, compressed or not.
 ///
 /// A file that breaks off, or cannot be decompressed from some point on, is one unreadable line
-/// at that point.
-pub fn read_cdn(file: &[u8], bases: &BaseDomains, mut sink: impl FnMut(Item<'_>)) {
+/// at that point. A line that tells a time more than two days before, or a day after, `stored_at`
+/// is unreadable: CloudFront delivers up to a day late.
+pub fn read_cdn(
+    file: &[u8],
+    stored_at: Timestamp,
+    bases: &BaseDomains,
+    mut sink: impl FnMut(Item<'_>),
+) {
+    let window = Window::of_file(stored_at);
     const GZIP: [u8; 2] = [0x1f, 0x8b];
     let lines = &mut |line: Result<&[u8], Unreadable>, columns: &mut Columns| match line {
         Ok(line) => {
-            if let Some(item) = cdn_line(line, columns, bases) {
+            if let Some(item) = cdn_line(line, columns, window, bases) {
                 sink(item);
             }
         }
@@ -81,7 +95,12 @@ pub fn read_cdn(file: &[u8], bases: &BaseDomains, mut sink: impl FnMut(Item<'_>)
     }
 }
 
-fn cdn_line<'a>(line: &'a [u8], columns: &mut Columns, bases: &BaseDomains) -> Option<Item<'a>> {
+fn cdn_line<'a>(
+    line: &'a [u8],
+    columns: &mut Columns,
+    window: Window,
+    bases: &BaseDomains,
+) -> Option<Item<'a>> {
     let line = line.trim_ascii_end();
     let parsed = match line.first()? {
         b'#' => {
@@ -95,7 +114,7 @@ fn cdn_line<'a>(line: &'a [u8], columns: &mut Columns, bases: &BaseDomains) -> O
             .map_err(|_| "not UTF-8")
             .and_then(|line| columns.line(line))),
     };
-    let record = parsed.map(|line| line.and_then(|line| cdn::normalise(line, bases)));
+    let record = parsed.map(|line| line.and_then(|line| cdn::normalise(line, window, bases)));
     Some(finish(line, Source::Cdn, record))
 }
 
