@@ -1,5 +1,5 @@
 //! Real lines of the doors' logs, and the records they become.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::fmt::Write as _;
 
@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tegata_common::access::{Item, read_cdn, read_lines};
 use tegata_common::domain::BaseDomains;
+use tegata_common::version::PluginVersion;
 
 /// When the lines were logged and the files were stored: at the last of their requests.
 fn delivered_at() -> Timestamp {
@@ -86,6 +87,71 @@ fn a_line_that_is_too_long_hides_no_other() {
     assert!(read.contains("longer than 256 KiB"), "{read}");
     let rest = lines(include_bytes!("data/access/gateway.log"));
     assert_eq!(read.split_once('\n').unwrap().1, rest);
+}
+
+#[test]
+fn a_version_that_can_be_published_is_recorded_at_every_door() {
+    let recorded = |version: &str| {
+        let file = json!({
+            "timestamp(ms)": "1795309391000",
+            "x-edge-request-id": "a",
+            "cs-uri-stem": format!("/sheet/{version}/sheet.min.js"),
+            "sc-status": "200",
+        });
+        let line = json!({
+            "type": "access",
+            "time": "2026-11-22T01:03:11.000Z",
+            "request_id": "a",
+            "version": version,
+            "code": "VALID",
+            "status": 200,
+        });
+        let mut records = Vec::new();
+        let bases = BaseDomains::default();
+        read_cdn(
+            file.to_string().as_bytes(),
+            delivered_at(),
+            &bases,
+            |item| {
+                if let Item::Record(_, record) = item {
+                    records.push(record.into_owned());
+                }
+            },
+        );
+        read_lines(
+            line.to_string().as_bytes(),
+            delivered_at(),
+            &bases,
+            |item| {
+                if let Item::Record(_, record) = item {
+                    records.push(record.into_owned());
+                }
+            },
+        )
+        .unwrap();
+        let [file, lookup] = &records[..] else {
+            panic!("{version}: {records:?}");
+        };
+        assert_eq!(file.product.as_deref(), Some("sheet"), "{version}");
+        assert_eq!(file.file.as_deref(), Some("sheet.min.js"), "{version}");
+        assert_eq!(file.version, lookup.version, "{version}");
+        lookup.version.clone().unwrap().to_string()
+    };
+    for version in [
+        "1.9.0",
+        "2026.11.27.1",
+        "1.9.0-rc1",
+        "1.9.0-rc.1",
+        "2.0.0-beta",
+    ] {
+        assert!(version.parse::<PluginVersion>().is_ok(), "{version}");
+        assert_eq!(recorded(version), version);
+    }
+    // On the CDN since before they were refused: served, and of that product.
+    for version in ["v2.1.0", "2.0.1+build.5", "203.0.113.77"] {
+        assert!(version.parse::<PluginVersion>().is_err(), "{version}");
+        assert_eq!(recorded(version), "other", "{version}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use release_notification::check::{self, Problem, Terms};
 use release_notification::file::NoticeFile;
 use tegata_common::notice::{Announced, Notice};
+use tegata_common::version::PluginVersionError;
 use tegata_tests::product;
 
 use crate::world::{INCIDENT, RELEASE, START};
@@ -38,6 +39,7 @@ body = { ja = "停止します。", en = "It stops." }
 
 #[test]
 fn each_mistake_is_named_with_its_place() {
+    let version = format!("version: {PluginVersionError}");
     for (file, from, to, expected) in [
         (
             RELEASE,
@@ -64,12 +66,9 @@ fn each_mistake_is_named_with_its_place() {
             "",
             "version: is missing: which version is released?",
         ),
-        (
-            RELEASE,
-            "\"1.9.0\"",
-            "\"../1\"",
-            "version: is 1 to 32 letters, digits, '.', '-' and '+', such as 1.9.0",
-        ),
+        (RELEASE, "\"1.9.0\"", "\"../1\"", version.as_str()),
+        (RELEASE, "\"1.9.0\"", "\"v1.9.0\"", version.as_str()),
+        (RELEASE, "\"1.9.0\"", "\"1.9.0+5\"", version.as_str()),
         (
             RELEASE,
             "2026-12-05",

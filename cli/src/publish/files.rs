@@ -6,16 +6,15 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use data_encoding::BASE64;
 use release_notification::channels::never_changes;
-use release_notification::check::is_version;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha384};
 use tegata_common::objects::Put;
 use tegata_common::product::ProductSlug;
+use tegata_common::version::PluginVersion;
 
 use super::manifest_path;
 use crate::change::DryRun;
-use crate::failure::Usage;
 use crate::output::{self, Output, say};
 use crate::place::Place;
 
@@ -48,14 +47,10 @@ pub(super) async fn put(
     place: &Place,
     output: Output,
     product: &ProductSlug,
-    version: &str,
+    version: &PluginVersion,
     directory: &Path,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    if !is_version(version) {
-        let form = "a version is 1 to 32 letters, digits, '.', '-' and '+', such as 1.9.0";
-        return Err(Usage(form.to_owned()).into());
-    }
     known(place, product).await?;
     let mut files = Vec::new();
     read(directory, "", &mut files)?;
@@ -64,7 +59,7 @@ pub(super) async fn put(
     }
     let manifest = Manifest {
         product: product.clone(),
-        version: version.to_owned(),
+        version: version.to_string(),
         files: files
             .iter()
             .map(|file| {
@@ -74,7 +69,7 @@ pub(super) async fn put(
             })
             .collect(),
     };
-    if let Some(published) = manifest_of(place, product, version).await?
+    if let Some(published) = manifest_of(place, product, version.as_str()).await?
         && published != manifest
     {
         bail!(
@@ -104,7 +99,7 @@ pub(super) async fn put(
         }
         bar.finish_and_clear();
         // The last: what it names is there.
-        let path = manifest_path(product, version);
+        let path = manifest_path(product, version.as_str());
         let content = serde_json::to_vec_pretty(&manifest)?;
         let headers = never_changes("application/json");
         place.cdn.put_new(&path, content, headers).await?;

@@ -10,6 +10,7 @@ use release_notification::channels::news::publish;
 use release_notification::render::news::pages;
 use serde_json::json;
 use tegata_common::product::ProductSlug;
+use tegata_common::version::PluginVersion;
 
 use crate::change::DryRun;
 use crate::output::{self, Output, say};
@@ -26,8 +27,8 @@ pub(crate) enum Command {
     Files {
         /// The product.
         product: ProductSlug,
-        /// The version, such as 1.9.0.
-        version: String,
+        /// The version, such as 1.9.0 or 2.0.0-rc.1.
+        version: PluginVersion,
         /// The directory with the files.
         directory: PathBuf,
         #[command(flatten)]

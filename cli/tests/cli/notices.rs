@@ -182,6 +182,11 @@ fn a_version_that_was_not_announced_does_not_become_current() {
     let directory = files.display().to_string();
     let missing = tegata.failure(&["publish", "current", "sheet", "1.9.0"]);
     assert_eq!(missing.0, 3);
+    for version in ["v1.9.0", "1.9.0+5", "203.0.113.7", "../1.9.0"] {
+        let (code, message) = tegata.failure(&["publish", "files", "sheet", version, &directory]);
+        assert_eq!(code, 2, "{version}");
+        assert!(message.contains("such as 1.9.0, 2.0.0-rc.1"), "{message}");
+    }
     let published = tegata.json(&["publish", "files", "sheet", "1.9.0", &directory]);
     // As `openssl dgst -sha384 -binary | base64` says.
     assert_eq!(

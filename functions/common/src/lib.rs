@@ -29,4 +29,5 @@ pub mod serial;
 pub mod signing;
 pub mod table;
 pub mod usage;
+pub mod version;
 pub mod xml;

@@ -19,6 +19,7 @@ use tegata_common::lease::SignedLicense;
 use tegata_common::license::{Code, License};
 use tegata_common::network;
 use tegata_common::table::{Item, Key};
+use tegata_common::version::PluginVersion;
 
 use crate::access_line::{AccessLine, SerialCheck};
 use crate::answer::Answer;
@@ -176,7 +177,7 @@ fn note_request(line: &mut AccessLine, context: &UnreadContext<'_>) {
 /// The answer to a request, from what the database said.
 fn respond(request: &Request, read: Read, now: Timestamp, mut line: AccessLine) -> Answered {
     line.domain = Some(request.domain.to_string());
-    let version = request.version.as_deref().map(access::version);
+    let version = request.version.as_deref().map(PluginVersion::recorded);
     line.version = version.map(str::to_owned);
     line.serial = Some(match request.serial {
         Some(_) => SerialCheck::Unchecked,

@@ -54,7 +54,10 @@ pub struct Request {
     pub subject: Subject,
     /// Of which tenant.
     pub domain: Domain,
-    /// The plug-in's version, if it tells.
+    /// The plug-in's version, if it tells. What is no [`PluginVersion`] is answered too, because
+    /// plug-ins that are out there have such ones, and recorded as `other`.
+    ///
+    /// [`PluginVersion`]: tegata_common::version::PluginVersion
     pub version: Option<String>,
     /// The serial, if it has one.
     pub serial: Option<Serial>,

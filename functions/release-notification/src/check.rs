@@ -7,6 +7,7 @@ use tegata_common::notice::{
     Channel, Forgiven, Kind, Notice, NoticeId, NoticeProduct, Stage, Update, announce_by,
 };
 use tegata_common::product::{Bilingual, Product, Zone};
+use tegata_common::version::PluginVersion;
 
 use crate::file::{KindName, NoticeFile, UpdateEntry};
 use crate::render::body;
@@ -305,11 +306,15 @@ fn kind_fields(
     match &file.version {
         Some(_) if !is_release => problems.add("version", "belongs to a release only"),
         None if is_release => problems.add("version", "is missing: which version is released?"),
-        Some(version) if !is_version(version) => problems.add(
-            "version",
-            "is 1 to 32 letters, digits, '.', '-' and '+', such as 1.9.0",
-        ),
-        _ => {}
+        // What was announced cannot be changed, in whatever form.
+        Some(version)
+            if announced.is_some_and(|of| of.kind.version() == Some(version.as_str())) => {}
+        Some(version) => {
+            if let Err(error) = version.parse::<PluginVersion>() {
+                problems.add("version", error.to_string());
+            }
+        }
+        None => {}
     }
     match file.planned_at {
         Some(_) if is_incident => problems.add("planned_at", "an incident is not planned"),
@@ -339,16 +344,6 @@ fn kind_fields(
         None if !is_incident => problems.add("body", "is missing"),
         _ => {}
     }
-}
-
-/// A version in paths and manifests.
-pub fn is_version(text: &str) -> bool {
-    (1..=32).contains(&text.len())
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+'))
-        && !text.contains("..")
 }
 
 fn stages(file: &NoticeFile, problems: &mut Problems) {

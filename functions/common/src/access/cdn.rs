@@ -9,6 +9,7 @@ use super::record::AccessRecord;
 use super::text::Text;
 use crate::domain::BaseDomains;
 use crate::network::network;
+use crate::version::PluginVersion;
 
 /// The fields that are read; which a distribution logs can be chosen. All are texts, and `-`
 /// where there is none.
@@ -214,12 +215,18 @@ impl Served<'_> {
     fn of(path: &str) -> Self {
         let parts: Vec<&str> = path.trim_start_matches('/').splitn(3, '/').collect();
         let (product, version, file) = match parts[..] {
-            [product, version, file] if kept::is_version(version) => {
-                (kept::product(product), Some(version), file)
+            // Of all products.
+            [".well-known" | "news", ..] => (None, None, path.trim_start_matches('/')),
+            // Published before versions had one form, it may be another.
+            [product, version, file] => {
+                let product = kept::product(product);
+                (
+                    product,
+                    product.and(Some(PluginVersion::recorded(version))),
+                    file,
+                )
             }
             [product, "latest.json"] => (kept::product(product), None, "latest.json"),
-            // Of all products. Everything else is none of ours.
-            [".well-known" | "news", ..] => (None, None, path.trim_start_matches('/')),
             _ => (None, None, ""),
         };
         let owned = |text: &str| Text::from(text.to_owned());

@@ -8,35 +8,7 @@ use super::text::Text;
 use crate::network::address;
 use crate::product::ProductSlug;
 use crate::serial::Serial;
-
-/// Stands for what is there, but must not be kept.
-pub(super) const OTHER: &str = "other";
-
-/// A plug-in's version, if it is written like one: up to three numbers, and a stage (`1.9.0`,
-/// `2.0.0-beta.3`). Everything else a caller could have put there (a serial, an address) is
-/// `other`.
-pub fn version(text: &str) -> &str {
-    if is_version(text) { text } else { OTHER }
-}
-
-pub(super) fn is_version(text: &str) -> bool {
-    let is_number = |part: &str| {
-        (1..=5).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    let (numbers, stage) = match text.split_once('-') {
-        Some((numbers, stage)) => (numbers, Some(stage)),
-        None => (text, None),
-    };
-    let has_numbers = numbers.split('.').count() <= 3 && numbers.split('.').all(is_number);
-    let is_stage = |stage: &str| {
-        let (word, number) = match stage.split_once('.') {
-            Some((word, number)) => (word, Some(number)),
-            None => (stage, None),
-        };
-        matches!(word, "alpha" | "beta" | "rc" | "pre" | "dev") && number.is_none_or(is_number)
-    };
-    has_numbers && stage.is_none_or(is_stage)
-}
+use crate::version::OTHER;
 
 /// The program in a user agent and its major version, such as `Chrome/131`; `other` for all that
 /// are not known. A name that a caller makes up is not kept.
@@ -123,8 +95,9 @@ pub(super) fn is_our_sentence(text: &str) -> bool {
 
 /// A file's path below product and version, if it is written as ours are.
 pub(super) fn file(path: &str) -> Option<Text<'_>> {
-    const KINDS: [&str; 12] = [
-        "js", "mjs", "css", "json", "html", "xml", "map", "svg", "png", "ico", "woff2", "txt",
+    const KINDS: [&str; 17] = [
+        "js", "mjs", "css", "json", "html", "xml", "map", "svg", "png", "jpg", "jpeg", "webp",
+        "ico", "woff2", "wasm", "txt", "md",
     ];
     let (_, kind) = path.rsplit_once('.')?;
     let is_ours = path.len() <= 128
@@ -140,7 +113,7 @@ pub(super) fn file(path: &str) -> Option<Text<'_>> {
     is_ours.then(|| Text::from(path))
 }
 
-/// Four numbers with dots, wherever in it. Our own names have a version at most, of three.
+/// Four numbers with dots, anywhere in it.
 fn resembles_an_address(part: &str) -> bool {
     let mut runs = part.split(|c: char| !c.is_ascii_digit() && c != '.');
     runs.any(|run| run.split('.').filter(|number| !number.is_empty()).count() > 3)
@@ -149,26 +122,6 @@ fn resembles_an_address(part: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_are_written_like_versions() {
-        for good in ["1", "1.9", "1.9.0", "10.20.30", "2.0.0-beta", "2.0.0-rc.3"] {
-            assert_eq!(version(good), good);
-        }
-        for bad in [
-            "",
-            "203.0.113.77",
-            "ABCD-EFGH-IJKL-MNOP",
-            "1.9.0-somebody",
-            "1.9.0+build",
-            "v1",
-            "1..2",
-            "123456",
-            "1.9.0-beta.x",
-        ] {
-            assert_eq!(version(bad), "other", "{bad}");
-        }
-    }
 
     #[test]
     fn agents_are_known_or_other() {

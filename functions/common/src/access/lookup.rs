@@ -11,6 +11,7 @@ use super::moment::{Moment, Window};
 use super::record::AccessRecord;
 use super::text::Text;
 use crate::network::is_network;
+use crate::version::{OTHER, PluginVersion};
 
 #[derive(Deserialize)]
 struct Line<'a> {
@@ -85,13 +86,12 @@ fn normalise<'a>(
     let product = line
         .product
         .filter(|product| kept::product(product).is_some());
-    let version = line.version.map(|version| {
-        if kept::is_version(&version) {
-            version
-        } else {
-            Text::from(kept::OTHER)
-        }
-    });
+    let version = line
+        .version
+        .map(|version| match PluginVersion::recorded(&version) {
+            OTHER => Text::from(OTHER),
+            _ => version,
+        });
     Ok(AccessRecord {
         product,
         domain,

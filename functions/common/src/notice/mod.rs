@@ -30,7 +30,8 @@ pub use id::{ContactHash, DeliveryId, DeliveryIdError, NoticeId, NoticeIdError};
 pub enum Kind {
     /// A version of a product.
     Release {
-        /// Which version: `1.9.0`.
+        /// Which version: `1.9.0`. A notice that was announced before versions had one form may
+        /// have one that is no [`PluginVersion`](crate::version::PluginVersion).
         version: String,
         /// When it becomes current.
         planned_at: Timestamp,
