@@ -15,7 +15,7 @@ use access_log::roll_up::RollUp;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tegata_common::access::Source;
 use tegata_common::archive::{self, Archive};
 use tegata_common::domain::BaseDomains;
@@ -234,6 +234,55 @@ async fn a_day_delivered_late_corrects_that_day_only() {
         };
         assert_eq!(of(&before), of(&after));
     }
+}
+
+#[tokio::test]
+async fn what_a_stranger_says_in_a_tenants_name_is_counted_apart() {
+    let system = System::start().await;
+    let at = "2026-11-22T01:03:11Z".parse().unwrap();
+    let lookup = |number: usize, source: &str, serial: &str, version: String| {
+        let line = json!({
+            "type": "access",
+            "time": "2026-11-22T01:03:11.000Z",
+            "request_id": format!("a{number}"),
+            "method": "GET",
+            "product": "sheet",
+            "domain": "example.cybozu.com",
+            "version": version,
+            "code": "VALID",
+            "status": 200,
+            "serial": serial,
+            "source": source,
+        });
+        delivery::Line {
+            at,
+            text: line.to_string(),
+        }
+    };
+    let mut lines = vec![
+        lookup(0, "103.79.14.0/24", "absent", "1.9.0".to_owned()),
+        lookup(1, "198.51.100.0/24", "match", "1.9.1".to_owned()),
+        lookup(2, "203.0.113.0/24", "mismatch", "1.0.0".to_owned()),
+    ];
+    // Made up: an old version that holds up a rotation of keys, and many that never were.
+    for number in 3..2000 {
+        let version = format!("0.0.{number}");
+        lines.push(lookup(number, "203.0.113.0/24", "absent", version));
+    }
+    let event = delivery::subscription("lookup", &lines);
+    system.access_log.handle(&event, now()).await.unwrap();
+    system.roll_up.run(now(), || false).await.unwrap();
+    let usage = system.usage("2026-11-22".parse().unwrap()).await;
+    let [row] = &usage.into_values().collect::<Vec<_>>()[..] else {
+        panic!("one row");
+    };
+    let row = json!(row);
+    assert_eq!(row["versions"], json!({ "1.9.0": 1, "1.9.1": 1 }));
+    assert_eq!(row["requests"], 2);
+    assert_eq!(row["codes"], json!({ "VALID": 2 }));
+    assert_eq!(row["unconfirmed"]["requests"], 1998);
+    assert_eq!(row["unconfirmed"]["codes"], json!({ "VALID": 1998 }));
+    assert!(row.to_string().len() < 1000, "{row}");
 }
 
 /// Delivers a line that was logged at an instant, and returns where it is archived: source, day.

@@ -41,6 +41,8 @@ PARAMETERS = {
     "ContractsPrincipalArn": ACCOUNT,
     "PublishingPrincipalArn": ACCOUNT,
     "KeysPrincipalArn": ACCOUNT,
+    # Here everybody asks from this machine.
+    "KintoneRanges": ["127.0.0.0/8"],
     "MailFrom": "notice@vendor.example",
     "MailIdentity": "vendor.example",
     "SenderName": "株式会社サンプル",

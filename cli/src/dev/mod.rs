@@ -26,6 +26,7 @@ use license_renewal::handler::Renewal;
 use license_renewal::report::Report;
 use release_notification::channels::news;
 use release_notification::render::Sender;
+use tegata_common::network::{KINTONE, Networks};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -159,8 +160,13 @@ fn handlers(place: &Place) -> Handlers {
     let bases = place.bases.clone();
     Handlers {
         access_log: AccessLog::new(archive.clone(), usage.clone(), zone.clone(), bases),
-        roll_up: RollUp::new(archive, usage, zone),
+        roll_up: RollUp::new(archive, usage, zone).with_kintone(here()),
     }
+}
+
+/// From where kintone asks on one machine: its proxy, and this machine itself.
+fn here() -> Networks {
+    Networks::parse(&format!("{KINTONE},127.0.0.0/8,::1/128")).unwrap_or_default()
 }
 
 /// The news page with the address that this process has.

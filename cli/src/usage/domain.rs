@@ -50,6 +50,10 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
                     "requests": counts.requests,
                     "codes": counts.codes,
                     "versions": counts.versions,
+                    "unconfirmed": {
+                        "requests": counts.unconfirmed.requests,
+                        "codes": counts.unconfirmed.codes,
+                    },
                     "refused": counts.refused,
                     "errors": counts.errors,
                     "files": counts.files,
@@ -73,6 +77,7 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
             in_words(by_number(&counts.codes)),
             in_words(by_number(&counts.versions)),
             counts.files.to_string(),
+            counts.unconfirmed.requests.to_string(),
             place.local_time(counts.last_seen),
         ]
     });
@@ -83,6 +88,7 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
         "codes",
         "versions",
         "files",
+        "unconfirmed",
         "last seen",
     ];
     output::table(&header, rows.collect());

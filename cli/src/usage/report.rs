@@ -10,7 +10,7 @@ use serde::Serialize;
 use tegata_common::product::{Product, ProductSlug};
 use tegata_common::table::usage::DayState;
 use tegata_common::table::{Key, Stored};
-use tegata_common::usage::{Counts, OTHERS, UNKNOWN, Usage};
+use tegata_common::usage::{Counts, OTHERS, UNKNOWN, Unconfirmed, Usage};
 
 use super::{by_number, html, in_words};
 use crate::failure::NotFound;
@@ -59,6 +59,7 @@ pub(super) struct Report {
     versions: Vec<Version>,
     domains: Vec<Tenant>,
     without_license: Vec<Stranger>,
+    unconfirmed: Vec<Claimed>,
     gateway: Gateway,
     /// Days with records that are not in the usage yet.
     waiting: Vec<Date>,
@@ -73,6 +74,8 @@ pub(super) struct Named {
 #[derive(Debug, Serialize)]
 struct Totals {
     requests: u64,
+    /// Requests in a domain's name that need not be the domain's: in no other figure.
+    unconfirmed: u64,
     active_domains: usize,
     refused: u64,
     errors: u64,
@@ -87,6 +90,7 @@ struct Totals {
 struct Day {
     date: Date,
     requests: u64,
+    unconfirmed: u64,
     licensed: u64,
     not_found: u64,
     refused: u64,
@@ -128,6 +132,15 @@ struct Stranger {
     domain: String,
     requests: u64,
     first_seen: String,
+    last_seen: String,
+}
+
+/// Requests in a domain's name that neither came from kintone's addresses nor carried the serial.
+#[derive(Debug, Serialize)]
+struct Claimed {
+    domain: String,
+    requests: u64,
+    codes: Vec<String>,
     last_seen: String,
 }
 
@@ -248,6 +261,7 @@ impl Report {
             time_zone: place.zone.iana_name().unwrap_or("UTC").to_owned(),
             totals: Totals {
                 requests: all.requests,
+                unconfirmed: all.unconfirmed.requests,
                 active_domains: active.count(),
                 refused: all.refused,
                 errors: all.errors,
@@ -298,6 +312,16 @@ impl Report {
                     requests: counts.not_found(),
                     first_seen: instant(counts.first_seen),
                     last_seen: instant(counts.last_seen),
+                })
+                .collect(),
+            unconfirmed: most_claimed(&tenants)
+                .into_iter()
+                .take(MOST_DOMAINS)
+                .map(|(domain, unconfirmed)| Claimed {
+                    domain: domain.to_owned(),
+                    requests: unconfirmed.requests,
+                    codes: names(by_number(&unconfirmed.codes)),
+                    last_seen: instant(unconfirmed.last_seen),
                 })
                 .collect(),
             gateway: Gateway::of(gateway),
@@ -395,6 +419,22 @@ impl Report {
             ]
         });
         output::table(&["domain", "requests", "last seen"], rows.collect());
+        if !self.unconfirmed.is_empty() {
+            say!(
+                "\nIn a domain's name, but neither from kintone's addresses nor with its serial: {}, \
+                 in no figure above",
+                self.totals.unconfirmed
+            );
+            let rows = self.unconfirmed.iter().map(|claimed| {
+                vec![
+                    claimed.domain.clone(),
+                    claimed.requests.to_string(),
+                    claimed.codes.join(", "),
+                    claimed.last_seen.clone(),
+                ]
+            });
+            output::table(&["domain", "requests", "codes", "last seen"], rows.collect());
+        }
         if self.gateway.requests > 0 {
             say!(
                 "\nAnswered by the gateway itself, for all products: {}",
@@ -432,6 +472,7 @@ impl Day {
         Self {
             date: read.date,
             requests: all.requests,
+            unconfirmed: all.unconfirmed.requests,
             licensed: all.licensed(),
             not_found: all.not_found(),
             refused: all.refused,
@@ -449,6 +490,13 @@ fn busiest<'a>(tenants: impl Iterator<Item = (&'a str, &'a Counts)>) -> Vec<(&'a
     let mut tenants: Vec<_> = tenants.filter(|(_, counts)| counts.requests > 0).collect();
     tenants.sort_by(|a, b| b.1.requests.cmp(&a.1.requests).then(a.0.cmp(b.0)));
     tenants
+}
+
+fn most_claimed<'a>(tenants: &'a BTreeMap<&str, Counts>) -> Vec<(&'a str, &'a Unconfirmed)> {
+    let claimed = tenants.iter().map(|(name, counts)| (*name, &counts.unconfirmed));
+    let mut claimed: Vec<_> = claimed.filter(|(_, of_it)| !of_it.is_empty()).collect();
+    claimed.sort_by(|a, b| b.1.requests.cmp(&a.1.requests).then(a.0.cmp(b.0)));
+    claimed
 }
 
 fn names(numbers: Vec<(&str, u64)>) -> Vec<String> {

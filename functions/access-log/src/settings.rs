@@ -2,6 +2,7 @@
 
 use tegata_common::aws::{Environment, MissingVariable};
 use tegata_common::domain::{BaseDomainError, BaseDomains};
+use tegata_common::network::{KINTONE, Networks, NetworksError};
 use tegata_common::product::{Zone, ZoneError};
 
 /// The settings of both binaries.
@@ -15,6 +16,8 @@ pub struct Settings {
     pub stack: String,
     /// `TIME_ZONE`: the zone of the archive's and the usage's days.
     pub time_zone: Zone,
+    /// `KINTONE_RANGES`: from where kintone asks.
+    pub kintone: Networks,
     /// `DEVELOPMENT_BASE_DOMAINS`: accepted beside kintone's own.
     pub bases: BaseDomains,
     /// How to reach AWS.
@@ -30,6 +33,9 @@ pub enum SettingsError {
     /// No time zone.
     #[error("environment variable TIME_ZONE: {0}")]
     TimeZone(#[from] ZoneError),
+    /// A range that cannot be read.
+    #[error("environment variable KINTONE_RANGES: {0}")]
+    Kintone(#[from] NetworksError),
     /// A base domain that cannot be read.
     #[error("environment variable DEVELOPMENT_BASE_DOMAINS: {0}")]
     BaseDomain(#[from] BaseDomainError),
@@ -47,6 +53,7 @@ impl Settings {
             usage_table: required("USAGE_TABLE")?,
             stack: required("STACK")?,
             time_zone: Zone::named(&required("TIME_ZONE")?)?,
+            kintone: Networks::parse(optional("KINTONE_RANGES").as_deref().unwrap_or(KINTONE))?,
             bases: BaseDomains::with_development(development.filter(|name| !name.is_empty()))?,
             aws: Environment::read(&variable)?,
         })
@@ -63,6 +70,7 @@ mod tests {
                 name if name == changed => value,
                 "TIME_ZONE" => "Asia/Tokyo",
                 "DEVELOPMENT_BASE_DOMAINS" => "kintone.test",
+                "KINTONE_RANGES" => " ",
                 _ => "x",
             };
             Some(value.to_owned())
@@ -80,6 +88,12 @@ mod tests {
             read("TIME_ZONE", "Tokyo").unwrap_err().to_string(),
             "environment variable TIME_ZONE: \"Tokyo\" is not a time zone; expected an IANA name \
              such as Asia/Tokyo"
+        );
+        assert_eq!(read("", "").unwrap().kintone, Networks::default());
+        assert_eq!(
+            read("KINTONE_RANGES", "103.79.14.0").unwrap_err().to_string(),
+            "environment variable KINTONE_RANGES: \"103.79.14.0\" is not a CIDR range such as \
+             103.79.14.0/24 or 2001:db8::/32"
         );
         let error = read("DEVELOPMENT_BASE_DOMAINS", "x").unwrap_err();
         assert!(matches!(error, SettingsError::BaseDomain(_)));

@@ -24,6 +24,48 @@ pub fn is_network(text: &str) -> bool {
     })
 }
 
+/// From where kintone asks: the addresses of Cybozu's servers that `kintone.proxy` runs on, as
+/// Cybozu's own licence sample names them. They may change.
+pub const KINTONE: &str = "103.79.14.0/24";
+
+/// Ranges that networks of records are compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Networks(Vec<IpNet>);
+
+/// A range that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a CIDR range such as 103.79.14.0/24 or 2001:db8::/32")]
+pub struct NetworksError(String);
+
+impl Networks {
+    /// Reads ranges in CIDR notation, separated by commas.
+    pub fn parse(list: &str) -> Result<Self, NetworksError> {
+        let ranges = list.split(',').map(str::trim).map(|range| {
+            let parsed: Result<IpNet, _> = range.parse();
+            parsed.map_err(|_| NetworksError(range.to_owned()))
+        });
+        Ok(Self(ranges.collect::<Result<_, _>>()?))
+    }
+
+    /// Whether a network, as [`network`] writes it, is in one of the ranges. A range that is
+    /// narrower than a network counts as the whole of it: a record does not tell more.
+    pub fn include(&self, network: &str) -> bool {
+        let Ok(network) = network.parse::<IpNet>() else {
+            return false;
+        };
+        let mut ranges = self.0.iter();
+        ranges.any(|range| range.contains(&network) || network.contains(range))
+    }
+}
+
+impl Default for Networks {
+    /// [`KINTONE`].
+    fn default() -> Self {
+        let range = IpNet::new(IpAddr::from([103, 79, 14, 0]), 24);
+        Self(range.into_iter().collect())
+    }
+}
+
 fn bits(address: IpAddr) -> u8 {
     if address.is_ipv4() { 24 } else { 48 }
 }
@@ -31,6 +73,26 @@ fn bits(address: IpAddr) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_is_in_a_range_that_it_overlaps() {
+        assert_eq!(Networks::parse(KINTONE), Ok(Networks::default()));
+        let networks = Networks::parse("103.79.14.128/25, 198.51.0.0/16,2001:db8::/32").unwrap();
+        for (network, expected) in [
+            ("103.79.14.0/24", true),
+            ("198.51.100.0/24", true),
+            ("2001:db8:1::/48", true),
+            ("103.79.15.0/24", false),
+            ("2001:db9:1::/48", false),
+            ("somebody", false),
+            ("", false),
+        ] {
+            assert_eq!(networks.include(network), expected, "{network}");
+        }
+        for wrong in ["", "103.79.14.0", "103.79.14.0/24,", "x"] {
+            assert!(Networks::parse(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn only_the_network_is_kept() {

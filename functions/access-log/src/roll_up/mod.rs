@@ -14,6 +14,7 @@ use tegata_common::access::{AccessRecord, Source};
 use tegata_common::archive::{self, Archive, KEPT_DAYS, Listed};
 use tegata_common::aws::TrustError;
 use tegata_common::metrics::{CDN_RECORDS_MISSING, DAMAGED_OBJECTS, DAYS_WAITING, Report};
+use tegata_common::network::Networks;
 use tegata_common::objects::ObjectsError;
 use tegata_common::table::TableError;
 use tegata_common::table::usage::{DayState, UsageTable};
@@ -37,6 +38,7 @@ pub struct RollUp {
     archive: Archive,
     usage: UsageTable,
     zone: TimeZone,
+    kintone: Networks,
 }
 
 /// Why a day, or a run, came to nothing. What has changed is still to be rolled up at the next.
@@ -102,7 +104,8 @@ impl RollUp {
     /// The function with clients of its own.
     pub fn open(settings: &Settings) -> Result<Self, TrustError> {
         let (archive, usage) = clients::open(settings)?;
-        Ok(Self::new(archive, usage, settings.time_zone.tz().clone()))
+        let roll_up = Self::new(archive, usage, settings.time_zone.tz().clone());
+        Ok(roll_up.with_kintone(settings.kintone.clone()))
     }
 
     /// The function on given stores.
@@ -111,7 +114,13 @@ impl RollUp {
             archive,
             usage,
             zone,
+            kintone: Networks::default(),
         }
+    }
+
+    /// The same with other networks that kintone asks from.
+    pub fn with_kintone(self, kintone: Networks) -> Self {
+        Self { kintone, ..self }
     }
 
     /// Rolls up today and the days that have changed, the newest first, until the time is up.
@@ -176,7 +185,7 @@ impl RollUp {
             products: Default::default(),
             summary: DaySummary::default(),
         });
-        let added = add_up(&self.archive, date, time_is_up).await?;
+        let added = add_up(&self.archive, date, &self.kintone, time_is_up).await?;
         if is_known || added.summary != DaySummary::default() {
             let AddedUp { usage, summary, .. } = &added;
             self.usage.replace(&state, usage, summary, now).await?;
@@ -190,6 +199,7 @@ impl RollUp {
 pub async fn add_up(
     archive: &Archive,
     date: Date,
+    kintone: &Networks,
     time_is_up: impl Fn() -> bool,
 ) -> Result<AddedUp, RollUpError> {
     let mut objects = Vec::new();
@@ -206,7 +216,7 @@ pub async fn add_up(
     let bytes: u64 = objects.iter().map(|(_, listed)| listed.bytes).sum();
     let parts = usize::try_from(bytes.div_ceil(PART)).unwrap_or(1);
     let mut aside = SetAside::new(parts.max(1))?;
-    let mut day = Day::new(date);
+    let mut day = Day::new(date, kintone.clone());
     let mut damaged = 0;
 
     let fetched = stream::iter(objects)

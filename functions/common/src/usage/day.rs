@@ -6,19 +6,25 @@
 //! many parts as it likes, by [`Sighting::part`], and hands them back part by part. All sightings
 //! of a request are in one part, so a part is joined and counted by itself.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Counts, DaySummary, OTHERS, UNKNOWN, Usage, is_licensed};
+use super::{Counts, DaySummary, OTHERS, UNKNOWN, Unconfirmed, Usage, is_licensed};
 use crate::access::{AccessRecord, Source};
+use crate::network::Networks;
+use crate::version::PluginVersion;
 
 /// Tenants without a licence that get a row of their own, for all products of a day together.
 /// Anybody can ask for names that do not exist; tenants with a licence are never left out.
 pub const MOST_STRANGERS: usize = 100_000;
+
+/// The same for tenants that are named by requests which need not be theirs, and by the pages that
+/// load files. They are fewer, and leave the room of the others alone.
+pub const MOST_UNCONFIRMED_STRANGERS: usize = 10_000;
 
 /// Products of a day that nobody has a licence of, and that are told apart. Beyond them the product
 /// is [`OTHERS`] too.
@@ -27,6 +33,9 @@ pub const MOST_STRANGE_PRODUCTS: usize = 100;
 /// Versions of one day that are told apart: those that only strangers tell, and all.
 const MOST_STRANGE_VERSIONS: usize = 1000;
 const MOST_VERSIONS: usize = 10_000;
+
+/// The number of the version that a record does not tell.
+const NOT_TOLD: u32 = 0;
 
 /// What is remembered of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +53,8 @@ pub struct Sighting {
     latency: Option<u32>,
     bytes: u64,
     is_file: bool,
+    /// Whether the request is the tenant's, as far as it names one.
+    is_confirmed: bool,
     /// Whether the gateway says that the function answered.
     was_answered: bool,
 }
@@ -64,27 +75,36 @@ pub struct Day {
     codes: Names,
     versions: Names,
     counts: Vec<Counts>,
-    strangers: usize,
-    strange_products: HashSet<String>,
+    kintone: Networks,
+    confirmed: Strangers,
+    unconfirmed: Strangers,
     strange_versions: usize,
     summary: DaySummary,
 }
 
+/// What has a row, or a part in one, without a licence.
+#[derive(Debug, Default)]
+struct Strangers {
+    tenants: usize,
+    products: HashSet<String>,
+}
+
 impl Day {
-    /// A day without records.
-    pub fn new(date: Date) -> Self {
+    /// A day without records. A request from one of `kintone`'s networks is its tenant's.
+    pub fn new(date: Date, kintone: Networks) -> Self {
         let mut day = Self {
             date,
             rows: Names::default(),
             codes: Names::default(),
             versions: Names::default(),
             counts: Vec::new(),
-            strangers: 0,
-            strange_products: HashSet::new(),
+            kintone,
+            confirmed: Strangers::default(),
+            unconfirmed: Strangers::default(),
             strange_versions: 0,
             summary: DaySummary::default(),
         };
-        day.versions.number(""); // 0: not told
+        day.versions.number(""); // NOT_TOLD
         day.codes.number("");
         day
     }
@@ -95,21 +115,27 @@ impl Day {
         let code = record.code.as_deref().unwrap_or_default();
         let product = record.product.as_deref().unwrap_or(UNKNOWN);
         let domain = record.domain.as_deref().unwrap_or(UNKNOWN);
-        // The page that loads a file only says who it is, as does whoever asks for a licence.
+        // The page that loads a file only says who it is.
         let is_licensed = is_licensed(code);
-        let version = record.version.as_deref().unwrap_or_default();
-        let version = self.version(version, is_licensed);
+        let is_confirmed = domain == UNKNOWN || source == Source::Lookup && self.confirms(record);
+        let version = match record.version.as_deref() {
+            Some(version) if is_confirmed || source == Source::Cdn => {
+                self.version(PluginVersion::recorded(version), is_licensed)
+            }
+            _ => NOT_TOLD,
+        };
         Sighting {
             request: request(&record.request_id),
             source,
             time: record.time.as_millisecond(),
-            row: self.row(product, domain, is_licensed),
+            row: self.row(product, domain, is_licensed, is_confirmed),
             code: self.codes.number(code),
             version,
             status: record.status.unwrap_or_default(),
             latency: record.latency_ms,
             bytes: record.bytes.unwrap_or_default(),
             is_file: record.file.is_some(),
+            is_confirmed,
             was_answered: matches!(record.integration_status, Some(200..300)),
         }
     }
@@ -151,6 +177,13 @@ impl Day {
         let mut rows: Vec<Usage> = names
             .zip(self.counts)
             .filter(|(_, counts)| !counts.is_empty())
+            .map(|(name, mut counts)| {
+                if !counts.has_own() {
+                    let Unconfirmed { first_seen, last_seen, .. } = counts.unconfirmed;
+                    (counts.first_seen, counts.last_seen) = (first_seen, last_seen);
+                }
+                (name, counts)
+            })
             .map(|(name, counts)| {
                 let (product, domain) = name.split_once(' ').unwrap_or((&name, UNKNOWN));
                 Usage {
@@ -165,6 +198,14 @@ impl Day {
         (rows, self.summary)
     }
 
+    /// Whether a request that names a tenant is the tenant's: it came from kintone's addresses, or
+    /// knew the serial.
+    fn confirms(&self, record: &AccessRecord<'_>) -> bool {
+        let is_kintones = |network| self.kintone.include(network);
+        record.serial.as_deref() == Some("match")
+            || record.network.as_deref().is_some_and(is_kintones)
+    }
+
     fn version(&mut self, version: &str, is_licensed: bool) -> u32 {
         if let Some(number) = self.versions.known(version) {
             return number;
@@ -177,17 +218,17 @@ impl Day {
         self.versions.number(version)
     }
 
-    fn row(&mut self, product: &str, domain: &str, is_licensed: bool) -> u32 {
+    fn row(&mut self, product: &str, domain: &str, is_licensed: bool, is_confirmed: bool) -> u32 {
         let name = format!("{product} {domain}"); // neither has a blank
         let number = match self.rows.known(&name) {
             Some(number) => number,
             None if is_licensed => self.rows.number(&name),
-            None if !self.may_be_told_apart(product) => {
+            None if !self.may_be_told_apart(product, is_confirmed) => {
                 self.rows.number(&format!("{OTHERS} {OTHERS}"))
             }
             None if domain == UNKNOWN => self.rows.number(&name),
-            None if self.strangers < MOST_STRANGERS => {
-                self.strangers += 1;
+            None if self.has_room(is_confirmed) => {
+                self.strangers(is_confirmed).tenants += 1;
                 self.rows.number(&name)
             }
             None => self.rows.number(&format!("{product} {OTHERS}")),
@@ -197,12 +238,27 @@ impl Day {
     }
 
     /// Anybody can ask for products that do not exist: only so many of them are told apart.
-    fn may_be_told_apart(&mut self, product: &str) -> bool {
-        if product == UNKNOWN || self.strange_products.contains(product) {
+    fn may_be_told_apart(&mut self, product: &str, is_confirmed: bool) -> bool {
+        let products = &mut self.strangers(is_confirmed).products;
+        if product == UNKNOWN || products.contains(product) {
             return true;
         }
-        let has_room = self.strange_products.len() < MOST_STRANGE_PRODUCTS;
-        has_room && self.strange_products.insert(product.to_owned())
+        products.len() < MOST_STRANGE_PRODUCTS && products.insert(product.to_owned())
+    }
+
+    fn has_room(&mut self, is_confirmed: bool) -> bool {
+        let most = match is_confirmed {
+            true => MOST_STRANGERS,
+            false => MOST_UNCONFIRMED_STRANGERS,
+        };
+        self.strangers(is_confirmed).tenants < most
+    }
+
+    fn strangers(&mut self, is_confirmed: bool) -> &mut Strangers {
+        match is_confirmed {
+            true => &mut self.confirmed,
+            false => &mut self.unconfirmed,
+        }
     }
 
     fn count_request(&mut self, gateway: Option<Sighting>, lookup: Option<Sighting>) {
@@ -223,9 +279,20 @@ impl Day {
             _ => {}
         }
         let version =
-            (told.version != 0).then(|| self.versions.names[told.version as usize].clone());
+            (told.version != NOT_TOLD).then(|| self.versions.names[told.version as usize].clone());
         let counts = &mut self.counts[told.row as usize];
-        notice(counts, gateway.map_or(told.time, |gateway| gateway.time));
+        let time = gateway.map_or(told.time, |gateway| gateway.time);
+        if !told.is_confirmed {
+            let time = Timestamp::from_millisecond(time).unwrap_or_default();
+            counts.unconfirmed.add(&Unconfirmed {
+                requests: 1,
+                codes: BTreeMap::from([(code, 1)]),
+                first_seen: time,
+                last_seen: time,
+            });
+            return;
+        }
+        notice(counts, time);
         counts.requests += 1;
         match status {
             500.. => counts.errors += 1,
@@ -245,7 +312,7 @@ impl Day {
     fn count_file(&mut self, file: &Sighting) {
         self.summary.files += 1;
         let version =
-            (file.version != 0).then(|| self.versions.names[file.version as usize].clone());
+            (file.version != NOT_TOLD).then(|| self.versions.names[file.version as usize].clone());
         let counts = &mut self.counts[file.row as usize];
         notice(counts, file.time);
         counts.bytes += file.bytes;
@@ -277,7 +344,7 @@ fn gateways_own_code(status: u16) -> &'static str {
 
 fn notice(counts: &mut Counts, time: i64) {
     let time = Timestamp::from_millisecond(time).unwrap_or_default();
-    if counts.is_empty() {
+    if !counts.has_own() {
         (counts.first_seen, counts.last_seen) = (time, time);
     }
     counts.first_seen = counts.first_seen.min(time);
@@ -338,6 +405,7 @@ mod tests {
             domain: text(domain),
             code: text(code),
             status: Some(if code == "NOT_FOUND" { 404 } else { 200 }),
+            network: text("103.79.14.0/24"),
             ..AccessRecord::new(Text::from(id.to_owned()), Timestamp::UNIX_EPOCH)
         }
     }
@@ -351,7 +419,7 @@ mod tests {
     }
 
     fn add_up(records: &[(Source, AccessRecord<'_>)]) -> (Vec<Usage>, DaySummary) {
-        let mut day = Day::new("2026-11-22".parse().unwrap());
+        let mut day = Day::new("2026-11-22".parse().unwrap(), Networks::default());
         let seen = records
             .iter()
             .map(|(source, record)| day.see(*source, record));
@@ -389,6 +457,47 @@ mod tests {
         let versions = &row("sheet").counts.versions;
         assert!(versions.len() <= MOST_STRANGE_VERSIONS + 1);
         assert_eq!(versions.values().sum::<u64>(), 5000);
+    }
+
+    #[test]
+    fn what_need_not_be_the_tenants_is_counted_apart_and_makes_no_versions() {
+        let mut records = Vec::new();
+        for number in 0..20_000 {
+            let (id, domain) = (format!("a{number}"), format!("tenant-{number}.cybozu.com"));
+            let mut made_up = record(&id, "sheet", &domain, "NOT_FOUND");
+            made_up.network = Some(Text::from("203.0.113.0/24"));
+            records.push((Source::Lookup, made_up));
+            let id = format!("b{number}");
+            let mut made_up = record(&id, "sheet", "example.cybozu.com", "VALID");
+            made_up.network = Some(Text::from("203.0.113.0/24"));
+            made_up.version = Some(Text::from(format!("0.{number}")));
+            records.push((Source::Lookup, made_up));
+        }
+        let mut own = record("c", "sheet", "example.cybozu.com", "VALID");
+        own.version = Some(Text::from("1.9.0"));
+        records.push((Source::Lookup, own));
+        let mut with_serial = record("d", "sheet", "example.cybozu.com", "VALID");
+        with_serial.network = Some(Text::from("198.51.100.0/24"));
+        with_serial.serial = Some(Text::from("match"));
+        with_serial.version = Some(Text::from("1.9.1"));
+        records.push((Source::Lookup, with_serial));
+        records.push((
+            Source::Lookup,
+            record("e", "sheet", "stranger.cybozu.com", "NOT_FOUND"),
+        ));
+        let (usage, _) = add_up(&records);
+        assert_eq!(usage.len(), MOST_UNCONFIRMED_STRANGERS + 3);
+        let row = |domain: &str| {
+            let row = usage.iter().find(|row| row.domain == domain);
+            row.unwrap().counts.clone()
+        };
+        let tenant = row("example.cybozu.com");
+        assert_eq!((tenant.requests, tenant.unconfirmed.requests), (2, 20_000));
+        let versions: Vec<&str> = tenant.versions.keys().map(String::as_str).collect();
+        assert_eq!(versions, ["1.9.0", "1.9.1"]);
+        assert_eq!(row("stranger.cybozu.com").requests, 1);
+        assert_eq!(row(OTHERS).unconfirmed.requests, 10_000);
+        assert_eq!(row(OTHERS).requests, 0);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub struct Counts {
     pub refused: u64,
     /// The requests that were answered with a server error.
     pub errors: u64,
-    /// Plug-in files served.
+    /// Plug-in files served. Whose page loaded one, only the page itself says.
     pub files: u64,
     /// The files by the plug-in's version.
     pub file_versions: BTreeMap<String, u64>,
@@ -59,12 +59,53 @@ pub struct Counts {
     pub file_errors: u64,
     /// Bytes that the CDN sent.
     pub bytes: u64,
-    /// The first access of the day.
+    /// The first access of the day; of the unconfirmed ones if there is no other.
     pub first_seen: Timestamp,
     /// The last.
     pub last_seen: Timestamp,
     /// How long the gateway took to answer.
     pub latencies: Latencies,
+    /// The requests in the tenant's name that need not be the tenant's, and are in none of the
+    /// figures above.
+    #[serde(default, skip_serializing_if = "Unconfirmed::is_empty")]
+    pub unconfirmed: Unconfirmed,
+}
+
+/// Requests that named a tenant, but neither came from kintone's addresses nor carried the serial
+/// of its licence. Anybody can make them up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unconfirmed {
+    /// How many.
+    pub requests: u64,
+    /// By code. The versions that they tell are not kept: there is no end to what can be made up.
+    pub codes: BTreeMap<String, u64>,
+    /// The first of the day.
+    pub first_seen: Timestamp,
+    /// The last.
+    pub last_seen: Timestamp,
+}
+
+impl Unconfirmed {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.requests == 0
+    }
+
+    /// Adds those of another day or tenant.
+    pub fn add(&mut self, other: &Self) {
+        if other.is_empty() {
+            return;
+        }
+        if self.is_empty() {
+            (self.first_seen, self.last_seen) = (other.first_seen, other.last_seen);
+        }
+        self.requests += other.requests;
+        for (code, number) in &other.codes {
+            *self.codes.entry(code.clone()).or_default() += number;
+        }
+        self.first_seen = self.first_seen.min(other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
+    }
 }
 
 impl Counts {
@@ -81,7 +122,9 @@ impl Counts {
 
     /// Adds another day or tenant.
     pub fn add(&mut self, other: &Self) {
-        if self.is_empty() {
+        // The tenant's own accesses say when it was seen, and others only where there are none.
+        let outweighs = self.has_own().cmp(&other.has_own());
+        if outweighs.is_lt() || self.is_empty() {
             (self.first_seen, self.last_seen) = (other.first_seen, other.last_seen);
         }
         let add = |to: &mut BTreeMap<String, u64>, from: &BTreeMap<String, u64>| {
@@ -98,15 +141,20 @@ impl Counts {
         add(&mut self.file_versions, &other.file_versions);
         self.file_errors += other.file_errors;
         self.bytes += other.bytes;
-        if !other.is_empty() {
+        if outweighs.is_le() && !other.is_empty() {
             self.first_seen = self.first_seen.min(other.first_seen);
             self.last_seen = self.last_seen.max(other.last_seen);
         }
         self.latencies.add(&other.latencies);
+        self.unconfirmed.add(&other.unconfirmed);
+    }
+
+    fn has_own(&self) -> bool {
+        self.requests > 0 || self.files > 0 || self.file_errors > 0
     }
 
     fn is_empty(&self) -> bool {
-        self.requests == 0 && self.files == 0 && self.file_errors == 0
+        !self.has_own() && self.unconfirmed.is_empty()
     }
 }
 
