@@ -155,6 +155,22 @@ fn a_version_that_can_be_published_is_recorded_at_every_door() {
 }
 
 #[test]
+fn every_fixture_says_where_its_format_comes_from() {
+    let sources = include_str!("data/README.md");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    for (directory, shown) in [("events", "events/"), ("tests/data/access", "access/")] {
+        for entry in std::fs::read_dir(format!("{root}/{directory}")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let named = |pattern: &str| sources.contains(&format!("`{shown}{pattern}`"));
+            let is_of_a_kind =
+                |kind: &str| name.starts_with(kind) && named(&format!("{kind}*.json"));
+            let is_named = named(&name) || ["get-license", "ses-"].into_iter().any(is_of_a_kind);
+            assert!(is_named, "tests/data/README.md does not name {shown}{name}");
+        }
+    }
+}
+
+#[test]
 fn nothing_that_must_not_be_kept_is_kept() {
     let all = [
         lines(include_bytes!("data/access/gateway.log")),

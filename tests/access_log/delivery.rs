@@ -125,19 +125,8 @@ pub(crate) fn subscription(group: &str, lines: &[Line]) -> String {
             })
         })
         .collect();
-    message("DATA_MESSAGE", group, &json!(events))
-}
-
-/// What CloudWatch Logs sends to see whether the destination is there.
-pub(crate) fn control_message() -> String {
-    let text = "CWL CONTROL MESSAGE: Checking health of destination Lambda.";
-    let event = json!({ "id": "", "timestamp": 1_795_309_391_000_i64, "message": text });
-    message("CONTROL_MESSAGE", "", &json!([event]))
-}
-
-fn message(kind: &str, group: &str, events: &serde_json::Value) -> String {
     let data = json!({
-        "messageType": kind,
+        "messageType": "DATA_MESSAGE",
         "owner": "123456789012",
         "logGroup": group,
         "logStream": "2026/11/22/[$LATEST]0123456789abcdef0123456789abcdef",

@@ -392,18 +392,21 @@ async fn the_sample_events_are_archived() {
         assert_eq!((again.objects, again.repeated), (0, 1));
     }
     // One machine has no buckets; the file is named as it is, not as the event encodes it.
-    let notification = include_str!("../../events/s3-cdn-log.json").replace("EDFDVBD6", "E+1%2B");
-    let error = system
-        .access_log
-        .handle(&notification, now())
-        .await
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("/E 1+EXAMPLE.2026-11-22-01"),
-        "{error}"
-    );
+    for (event, key) in [
+        (
+            include_str!("../../events/s3-cdn-log.json"),
+            "/EDFDVBD6EXAMPLE.2026-11-22-01",
+        ),
+        (
+            include_str!("../../events/s3-cdn-log-encoded-key.json"),
+            "/site=a b+c/EDFDVBD6EXAMPLE.2026-11-22-01",
+        ),
+    ] {
+        let error = system.access_log.handle(event, now()).await.unwrap_err();
+        assert!(error.to_string().contains(key), "{error}");
+    }
     for ignored in [
-        r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-11-22T01:00:00.000Z"}"#,
+        include_str!("../../events/s3-test-event.json"),
         r#"{"Records":[]}"#,
     ] {
         let report = system.access_log.handle(ignored, now()).await.unwrap();
@@ -416,8 +419,8 @@ async fn the_sample_events_are_archived() {
         );
     }
     // CloudWatch asks whether somebody is there; and a batch that cannot be decoded is evidence.
-    let control = delivery::control_message();
-    let report = system.access_log.handle(&control, now()).await.unwrap();
+    let control = include_str!("../../events/subscription-control.json");
+    let report = system.access_log.handle(control, now()).await.unwrap();
     assert_eq!(report, access_log::report::Report::default());
     let broken = r#"{"awslogs":{"data":"H4sIAAAA"}}"#;
     let report = system.access_log.handle(broken, now()).await.unwrap();

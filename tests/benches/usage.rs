@@ -18,10 +18,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tegata_common::network::Networks;
 use tegata_common::access::{Item, Source, read_lines};
 use tegata_common::archive::{self, Archive, ObjectName};
 use tegata_common::domain::BaseDomains;
+use tegata_common::network::Networks;
 use tegata_common::objects::Objects;
 use tegata_tests::{Database, memory};
 
@@ -117,7 +117,9 @@ async fn day(records: u32) {
         let floor = f64::from(written) / started.elapsed().as_secs_f64();
         memory::forget_peak();
         let started = Instant::now();
-        let added = add_up(&archive, date, &Networks::default(), || false).await.unwrap();
+        let added = add_up(&archive, date, &Networks::default(), || false)
+            .await
+            .unwrap();
         let rate = f64::from(written) / started.elapsed().as_secs_f64();
         assert_eq!(added.summary.requests, u64::from(written / 2));
         assert_eq!(added.summary.duplicates, 0);

@@ -2,13 +2,11 @@
 its built form without what it does not know, and what it drops is made by hand after a deployment.
 What can only be bridged inside its process is in cloud.py."""
 
-import http.server
 import json
 import os
 import pathlib
 import re
 import signal
-import threading
 import time
 import urllib.request
 
@@ -125,7 +123,8 @@ def gateway_line(stack, api, route, answer):
         "routeKey": route,
         "status": status,
         "responseLatency": 14,
-        "integrationStatus": 200,
+        # No function is asked where there is no route.
+        "integrationStatus": "-" if route == "$default" else 200,
     }.items():
         line = line.replace(f"$context.{name}", str(value))
     assert "$context" not in line, line
@@ -168,36 +167,3 @@ def kill(function):
             os.kill(int(process.name), signal.SIGKILL)
             killed += 1
     return killed
-
-
-class StatusPage:
-    """Statuspal, as far as an incident needs it. `incidents` is what was posted."""
-
-    def __init__(self):
-        page = self
-        self.incidents, self.keys = [], set()
-
-        class Api(http.server.BaseHTTPRequestHandler):
-            def answer(self, status, body):
-                body = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_GET(self):
-                self.answer(200, {"incidents": page.incidents[::-1]})
-
-            def do_POST(self):
-                page.keys.add(self.headers["Authorization"])
-                posted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["incident"]
-                page.incidents.append({**posted, "id": len(page.incidents) + 1})
-                self.answer(201, {"incident": page.incidents[-1]})
-
-            def log_message(self, *_):
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{server.server_port}"

@@ -30,6 +30,7 @@ import xml.etree.ElementTree
 import boto3
 from botocore.config import Config
 from function import invoke, kill
+from statuspal import StatusPage
 
 TEGATA, ANNOUNCE, DELIVER, FEEDBACK, STACK = sys.argv[1:]
 ROOT = pathlib.Path(__file__).parents[2]
@@ -73,66 +74,7 @@ queue, bucket = outputs["DeliveryQueueUrl"], outputs["CdnBucket"]
 sender = base64.b64decode(outputs["SenderNameBase64"]).decode()
 
 
-# What stands in for others: Statuspal, and an SES that does not answer.
-
-
-class StatusPage:
-    """Statuspal's API as far as it is used. `fails` says of the next posts that are answered with
-    500 whether they are kept all the same."""
-
-    def __init__(self):
-        page = self
-        self.incidents, self.posts, self.keys, self.fails = [], [], set(), []
-
-        class Api(http.server.BaseHTTPRequestHandler):
-            def answer(self, status, body):
-                body = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def path_below(self):
-                page.keys.add(self.headers.get("Authorization"))
-                path = self.path.split("?")[0].split("/")
-                return path[4:] if path[:4] == ["", "status_pages", "sample", "incidents"] else None
-
-            def do_GET(self):
-                match self.path_below():
-                    case []:
-                        self.answer(200, {"incidents": page.incidents[::-1]})
-                    case [number] if 1 <= int(number) <= len(page.incidents):
-                        self.answer(200, {"incident": page.incidents[int(number) - 1]})
-                    case _:
-                        self.answer(404, {})
-
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                page.posts.append(body)
-                path, is_kept = self.path_below(), page.fails.pop(0) if page.fails else None
-                if is_kept is False:
-                    return self.answer(500, {"error": "so sorry"})
-                match path:
-                    case []:
-                        incident = {**body["incident"], "id": len(page.incidents) + 1}
-                        page.incidents.append(incident)
-                        answer = {"incident": incident}
-                    case [number, "updates"]:
-                        page.incidents[int(number) - 1]["updates"].append(body["update"])
-                        answer = {"update": body["update"]}
-                    case _:
-                        return self.answer(404, {})
-                if is_kept:
-                    return self.answer(500, {"error": "so sorry"})
-                self.answer(201, answer)
-
-            def log_message(self, *_):
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{server.server_port}"
+# What stands in for others: Statuspal (statuspal.py), and an SES that does not answer.
 
 
 class SilentSes:
@@ -182,7 +124,7 @@ class ThrottlingSes:
         self.url = f"http://127.0.0.1:{server.server_port}"
 
 
-page, silent, throttling = StatusPage(), SilentSes(), ThrottlingSes()
+page, silent, throttling = StatusPage(KEY), SilentSes(), ThrottlingSes()
 secret = boto3.client("secretsmanager").create_secret(Name="status-page", SecretString=f"{KEY}\n")
 sesv2.create_email_identity(EmailIdentity=outputs["MailFrom"].split("@")[1])
 sesv2.create_configuration_set(ConfigurationSetName=outputs["MailConfigurationSet"])
@@ -608,7 +550,6 @@ check(shown["title"] == "障害 1 / Incident 1" and shown["type"] == "major", "o
 check(shown["service_ids"] == [7, 8], "its services", shown)
 check(shown["notify"] is False and [of["notify"] for of in shown["updates"]] == [False], "it tells nobody", shown)
 check("調査しています。" in shown["updates"][0]["description"], "what it says", shown)
-check(page.keys == {KEY}, "the key of the secret", page.keys)
 announce()
 check(len(page.posts) == 1, "once", page.posts)
 

@@ -433,7 +433,10 @@ impl Report {
                     claimed.last_seen.clone(),
                 ]
             });
-            output::table(&["domain", "requests", "codes", "last seen"], rows.collect());
+            output::table(
+                &["domain", "requests", "codes", "last seen"],
+                rows.collect(),
+            );
         }
         if self.gateway.requests > 0 {
             say!(
@@ -493,7 +496,9 @@ fn busiest<'a>(tenants: impl Iterator<Item = (&'a str, &'a Counts)>) -> Vec<(&'a
 }
 
 fn most_claimed<'a>(tenants: &'a BTreeMap<&str, Counts>) -> Vec<(&'a str, &'a Unconfirmed)> {
-    let claimed = tenants.iter().map(|(name, counts)| (*name, &counts.unconfirmed));
+    let claimed = tenants
+        .iter()
+        .map(|(name, counts)| (*name, &counts.unconfirmed));
     let mut claimed: Vec<_> = claimed.filter(|(_, of_it)| !of_it.is_empty()).collect();
     claimed.sort_by(|a, b| b.1.requests.cmp(&a.1.requests).then(a.0.cmp(b.0)));
     claimed

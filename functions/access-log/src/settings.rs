@@ -91,7 +91,9 @@ mod tests {
         );
         assert_eq!(read("", "").unwrap().kintone, Networks::default());
         assert_eq!(
-            read("KINTONE_RANGES", "103.79.14.0").unwrap_err().to_string(),
+            read("KINTONE_RANGES", "103.79.14.0")
+                .unwrap_err()
+                .to_string(),
             "environment variable KINTONE_RANGES: \"103.79.14.0\" is not a CIDR range such as \
              103.79.14.0/24 or 2001:db8::/32"
         );

@@ -179,7 +179,11 @@ impl Day {
             .filter(|(_, counts)| !counts.is_empty())
             .map(|(name, mut counts)| {
                 if !counts.has_own() {
-                    let Unconfirmed { first_seen, last_seen, .. } = counts.unconfirmed;
+                    let Unconfirmed {
+                        first_seen,
+                        last_seen,
+                        ..
+                    } = counts.unconfirmed;
                     (counts.first_seen, counts.last_seen) = (first_seen, last_seen);
                 }
                 (name, counts)

@@ -163,8 +163,8 @@ impl StatusPage {
                 let starts_at = starts_at(notice);
                 let recent = self.recent().await?;
                 recent.into_iter().find(|incident| {
-                    let known = incident.starts_at.as_deref().unwrap_or_default();
-                    incident.title == title && known.starts_with(&starts_at)
+                    let told = incident.starts_at.as_deref().unwrap_or_default();
+                    incident.title == title && is_instant(told, starts_at)
                 })
             }
         };
@@ -182,13 +182,13 @@ impl StatusPage {
             let is_same_stage = posted
                 .kind
                 .as_ref()
-                .is_none_or(|kind| kind == stage(notice, update));
+                .is_none_or(|posted| posted == update_type(&notice.kind, update.stage));
             is_same_stage && posted.description.trim() == description.trim()
         });
         if !is_there {
             let path = format!("incidents/{}/updates", incident.id);
             let body = json!({ "update": {
-                "type": stage(notice, update),
+                "type": update_type(&notice.kind, update.stage),
                 "description": description,
                 "posted_at": utc(update.send_at),
                 "notify": false,
@@ -209,9 +209,9 @@ impl StatusPage {
             "type": kind,
             "service_ids": self.services,
             "notify": false,
-            "starts_at": starts_at(notice),
+            "starts_at": utc(starts_at(notice)),
             "updates": [{
-                "type": stage(notice, update),
+                "type": update_type(&notice.kind, update.stage),
                 "description": description(update),
                 "notify": false,
             }],
@@ -299,25 +299,89 @@ fn description(update: &Update) -> String {
     format!("{ja}\n\n{en}")
 }
 
-/// Statuspal's word for a stage.
-fn stage(notice: &Notice, update: &Update) -> &'static str {
-    match (&notice.kind, update.stage) {
+/// Statuspal's word for a stage. It has none for `identified`: `issue` is what it calls a problem
+/// that is known.
+fn update_type(kind: &Kind, stage: Option<Stage>) -> &'static str {
+    match (kind, stage) {
         (Kind::Maintenance { .. }, _) => "scheduled",
         (_, Some(Stage::Investigating) | None) => "investigating",
-        (_, Some(Stage::Identified)) => "identified",
+        (_, Some(Stage::Identified)) => "issue",
         (_, Some(Stage::Monitoring)) => "monitoring",
         (_, Some(Stage::Resolved)) => "resolved",
     }
 }
 
 /// When it begins: an incident with its first update.
-fn starts_at(notice: &Notice) -> String {
+fn starts_at(notice: &Notice) -> Timestamp {
     let first = notice.updates.first().map(|update| update.send_at);
     let at = notice.kind.planned_at().or(first);
-    utc(at.unwrap_or(Timestamp::UNIX_EPOCH))
+    at.unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Whether Statuspal tells this instant, to the second: it answers with an offset or without one.
+fn is_instant(told: &str, at: Timestamp) -> bool {
+    match told.parse::<Timestamp>() {
+        Ok(told) => told.as_second() == at.as_second(),
+        Err(_) => told.starts_with(&utc(at)),
+    }
 }
 
 /// Statuspal's instants are UTC without saying so.
 fn utc(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_known_again_in_whatever_form_it_is_told() {
+        let at = "2026-12-05T01:00:00.250Z".parse().unwrap();
+        for told in [
+            "2026-12-05T01:00:00",
+            "2026-12-05T01:00:00.000000",
+            "2026-12-05T01:00:00Z",
+            "2026-12-05T10:00:00+09:00",
+        ] {
+            assert!(is_instant(told, at), "{told}");
+        }
+        for other in [
+            "",
+            "2026-12-05T10:00:00",
+            "2026-12-05T01:00:01Z",
+            "2026-12-05",
+        ] {
+            assert!(!is_instant(other, at), "{other}");
+        }
+    }
+
+    #[test]
+    fn every_stage_is_a_type_of_update_that_statuspal_has() {
+        // Of its own first data; see tests/data/README.md.
+        const TYPES: [&str; 5] = [
+            "investigating",
+            "issue",
+            "monitoring",
+            "resolved",
+            "scheduled",
+        ];
+        let at = Timestamp::UNIX_EPOCH;
+        let maintenance = Kind::Maintenance {
+            planned_at: at,
+            ends_at: at,
+        };
+        for stage in [
+            None,
+            Some(Stage::Investigating),
+            Some(Stage::Identified),
+            Some(Stage::Monitoring),
+            Some(Stage::Resolved),
+        ] {
+            for kind in [&Kind::Incident, &maintenance] {
+                let named = update_type(kind, stage);
+                assert!(TYPES.contains(&named), "{named}");
+            }
+        }
+    }
 }
