@@ -8,7 +8,9 @@ mod customer;
 mod dev;
 mod doctor;
 mod embedded;
+mod environment;
 mod failure;
+mod identity;
 mod key;
 mod license;
 mod loopback;
@@ -17,7 +19,9 @@ mod output;
 mod period;
 mod place;
 mod product;
+mod proxy;
 mod publish;
+mod shell;
 mod text_file;
 mod usage;
 mod when;
@@ -92,8 +96,19 @@ enum Command {
     Dev(dev::Args),
 }
 
+fn main() -> ExitCode {
+    match environment::unset_empty_variables() {
+        Ok(None) => run_to_exit_code(),
+        Ok(Some(code)) => code,
+        Err(error) => {
+            eprintln!("error: cannot start without the environment's empty variables: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn run_to_exit_code() -> ExitCode {
     let cli = Cli::parse();
     match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,

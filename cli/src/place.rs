@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use release_notification::render::Sender;
 use tegata_common::archive::Archive;
-use tegata_common::aws::{self, Trust};
+use tegata_common::aws;
 use tegata_common::domain::BaseDomains;
 use tegata_common::objects::Objects;
 use tegata_common::product::Zone;
@@ -25,6 +25,7 @@ use tegata_common::table::{Act, Revision};
 
 use crate::embedded::Embedded;
 use crate::failure::Usage;
+use crate::identity;
 use crate::when;
 
 /// The `Licenses` table's name on one machine.
@@ -89,7 +90,8 @@ pub(crate) struct PlaceArgs {
     )]
     pub(crate) local: Option<PathBuf>,
 
-    /// Work on the deployed CloudFormation stack NAME, with the AWS identity of this shell
+    /// Work on the deployed CloudFormation stack NAME, with the AWS identity of this shell:
+    /// AWS_PROFILE, AWS_REGION and HTTPS_PROXY work as in the AWS CLI
     /// [env: TEGATA_STACK, if --local is not given].
     #[arg(long, value_name = "NAME", global = true)]
     pub(crate) stack: Option<String>,
@@ -184,6 +186,9 @@ impl PlaceArgs {
                 let embedded = Embedded::join(directory).await?;
                 Place::local(self, embedded).await
             }
+            (None, Some(stack)) if stack.is_empty() => {
+                Err(Usage("--stack names no stack".to_owned()).into())
+            }
             (None, Some(stack)) => Place::stack(self, &stack).await,
             (None, None) => Err(Usage(
                 "say where to work: --local for this machine, or --stack NAME for a deployed stack"
@@ -241,8 +246,8 @@ impl Place {
     }
 
     async fn stack(args: &PlaceArgs, stack: &str) -> anyhow::Result<Self> {
-        let config = sdk_config().await?;
-        let caller = caller(&config).await?;
+        let config = identity::sdk_config().await?;
+        let caller = identity::caller(&config).await?;
         let outputs = outputs(&config, stack).await?;
         let output = |name: &str| {
             let value = outputs.get(name);
@@ -371,30 +376,6 @@ fn sender_name(outputs: &HashMap<String, String>) -> anyhow::Result<String> {
     Ok(name)
 }
 
-/// The region and the credentials of this shell.
-pub(crate) async fn sdk_config() -> anyhow::Result<aws_config::SdkConfig> {
-    let bundle = std::env::var_os("AWS_CA_BUNDLE").map(PathBuf::from);
-    let trust = bundle.as_deref().map_or(Trust::System, Trust::Bundle);
-    let config = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(aws::https_client(trust)?)
-        .load()
-        .await;
-    if config.region().is_none() {
-        bail!("no AWS region: set AWS_REGION, or a region in your AWS profile");
-    }
-    Ok(config)
-}
-
-/// The ARN of the caller.
-pub(crate) async fn caller(config: &aws_config::SdkConfig) -> anyhow::Result<String> {
-    let identity = aws_sdk_sts::Client::new(config)
-        .get_caller_identity()
-        .send()
-        .await
-        .map_err(|error| anyhow::anyhow!("who are you? STS: {}", aws::causes(&error)))?;
-    identity.arn.context("STS did not tell your ARN")
-}
-
 /// A local AWS, which another endpoint means, has no host names of its own for buckets.
 pub(crate) fn s3(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
     let is_local = std::env::var_os("AWS_ENDPOINT_URL").is_some()
@@ -416,11 +397,24 @@ async fn outputs(
             let causes = aws::causes(&error);
             anyhow::anyhow!("cannot read stack {stack}: CloudFormation: {causes}")
         })?;
-    let outputs = described
-        .stacks
-        .into_iter()
-        .flatten()
-        .flat_map(|stack| stack.outputs.unwrap_or_default().into_iter());
+    let stacks = described.stacks.unwrap_or_default();
+    // Another stack's stores must never be written to.
+    let found = match <[_; 1]>::try_from(stacks) {
+        Ok([found]) => found,
+        Err(stacks) if stacks.is_empty() => {
+            bail!("cannot read stack {stack}: CloudFormation described no stack")
+        }
+        Err(stacks) => bail!(
+            "cannot read stack {stack}: CloudFormation described {} stacks",
+            stacks.len()
+        ),
+    };
+    let (name, arn) = (found.stack_name(), found.stack_id());
+    if name != Some(stack) && arn != Some(stack) {
+        let name = name.unwrap_or("without a name");
+        bail!("cannot read stack {stack}: CloudFormation described stack {name}");
+    }
+    let outputs = found.outputs.unwrap_or_default().into_iter();
     Ok(outputs
         .filter_map(|output| Some((output.output_key?, output.output_value?)))
         .collect())

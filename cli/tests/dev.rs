@@ -18,6 +18,8 @@ struct Dev {
     /// The line with a request of the official sample's form.
     sample: String,
     address: String,
+    /// What it printed when it started.
+    guide: Vec<String>,
 }
 
 impl Dev {
@@ -40,6 +42,7 @@ impl Dev {
             tries: Vec::new(),
             sample: String::new(),
             address: String::new(),
+            guide: Vec::new(),
         };
         let mut guide = Vec::new();
         while !guide
@@ -59,6 +62,7 @@ impl Dev {
         dev.sample = samples.next().unwrap().clone();
         let address = guide[0].split("http://").nth(1).unwrap();
         dev.address = address.split_whitespace().next().unwrap().to_owned();
+        dev.guide = guide;
         dev
     }
 
@@ -578,4 +582,18 @@ fn a_browser_gets_the_demo_and_curl_the_guide() {
     assert_eq!(status, 200);
     assert_eq!(state["tenants"][0]["code"], "VALID", "{state}");
     assert_eq!(state["jwks"]["keys"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_printed_command_is_quoted_for_the_shell() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path().join("it's $(touch bad) here");
+    let dev = Dev::start(&directory);
+    let printed = dev.guide.iter().find(|line| line.contains("license suspend"));
+    let (_, arguments) = printed.unwrap().split_once(" -- ").unwrap();
+    let script = format!("printf '%s\\n' {arguments}");
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let read = String::from_utf8(output.stdout).unwrap();
+    let expected = format!("--local={}", directory.display());
+    assert_eq!(read.lines().next(), Some(expected.as_str()), "{arguments}");
 }

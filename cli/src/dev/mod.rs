@@ -28,7 +28,6 @@ use release_notification::channels::news;
 use release_notification::render::Sender;
 use tegata_common::network::{KINTONE, Networks};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
@@ -39,6 +38,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::embedded::Embedded;
 use crate::loopback::Loopback;
 use crate::place::{DEFAULT_DIRECTORY, LOCAL_TABLE, Place, PlaceArgs};
+use crate::shell;
 use doors::{Doors, Handlers};
 use gateway::Gateway;
 use post::PostOffice;
@@ -221,7 +221,7 @@ fn settings(place: &Place, development_base_domains: &str) -> anyhow::Result<Set
 fn local_option(place: &PlaceArgs) -> String {
     match &place.local {
         Some(directory) if directory.as_os_str() != DEFAULT_DIRECTORY => {
-            format!("--local={}", directory.display())
+            shell::quote(&format!("--local={}", directory.display())).into_owned()
         }
         _ => "--local".to_owned(),
     }
@@ -287,28 +287,63 @@ async fn guide(
         "",
         outbox::PATH,
         "",
-        notice.display(),
+        shell::quote(&notice.display().to_string()),
     )?;
     Ok(text)
 }
 
 /// Ctrl-C and SIGTERM, as often as they come.
 fn stop_signals() -> anyhow::Result<mpsc::Receiver<()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = StopSignals::listen()?;
     let (sender, receiver) = mpsc::channel(2);
     tokio::spawn(async move {
         loop {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+            signals.next().await;
             if sender.send(()).await.is_err() {
                 return;
             }
         }
     });
     Ok(receiver)
+}
+
+#[cfg(unix)]
+struct StopSignals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl StopSignals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Windows has no SIGTERM.
+#[cfg(windows)]
+struct StopSignals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl StopSignals {
+    fn listen() -> std::io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) {
+        self.0.recv().await;
+    }
 }
 
 /// Requests under way get two seconds after the signal, or until the next one.

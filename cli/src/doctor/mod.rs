@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use tegata_common::product::ProductSlug;
 
 use crate::failure::Usage;
+use crate::identity;
 use crate::output::{self, Output, say};
 use crate::place::{self, Place, PlaceArgs};
 use check::{Check, Finding, Outcome, Summary};
@@ -333,8 +334,8 @@ async fn before_deployment(args: &Args, report: &mut Report<'_>) -> anyhow::Resu
     };
     report.add(made);
     let identified = async {
-        let config = place::sdk_config().await?;
-        let caller = place::caller(&config).await?;
+        let config = identity::sdk_config().await?;
+        let caller = identity::caller(&config).await?;
         anyhow::Ok((config, caller))
     };
     let (config, caller) = match identified.await {
@@ -389,7 +390,7 @@ async fn on_stack(
     }
     let embedded = Template::embedded().context("template.yaml")?;
     let opened = place.open().await?;
-    let config = place::sdk_config().await?;
+    let config = identity::sdk_config().await?;
     let clients = Clients::new(&config);
     let checked = check_stack(&clients, &opened, name, &embedded, args, report).await;
     let subject = checked.map(|stack| Subject {

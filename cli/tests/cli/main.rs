@@ -1,6 +1,7 @@
 //! The commands as an operator types them, on a directory of their own.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod aws;
 mod bulk;
 mod commands;
 mod contracts;

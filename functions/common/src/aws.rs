@@ -195,6 +195,14 @@ impl std::fmt::Debug for Environment {
 
 /// The HTTPS client for an SDK configuration. It also speaks plain HTTP to `http://` endpoints.
 pub fn https_client(trust: Trust<'_>) -> Result<SharedHttpClient, TrustError> {
+    Ok(aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .tls_context(tls_context(trust)?)
+        .build_https())
+}
+
+/// The certificates of an HTTPS client.
+pub fn tls_context(trust: Trust<'_>) -> Result<TlsContext, TrustError> {
     let store = match trust {
         Trust::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_TRUST_SERVICES),
         Trust::System => TrustStore::default(),
@@ -210,14 +218,10 @@ pub fn https_client(trust: Trust<'_>) -> Result<SharedHttpClient, TrustError> {
             TrustStore::empty().with_pem_certificate(pem)
         }
     };
-    let context = TlsContext::builder()
+    TlsContext::builder()
         .with_trust_store(store)
         .build()
-        .map_err(|error| TrustError::Tls(error.to_string()))?;
-    Ok(aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .tls_context(context)
-        .build_https())
+        .map_err(|error| TrustError::Tls(error.to_string()))
 }
 
 /// The SDK panics on a certificate that it cannot read, and trusts nothing if there is none.
