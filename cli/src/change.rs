@@ -10,7 +10,7 @@ use serde_json::Value;
 use tegata_common::calendar;
 use tegata_common::product::Policy;
 
-use crate::output::say;
+use crate::output::{self, part, plain, say};
 
 /// How a write is done.
 #[derive(Args, Clone, Copy)]
@@ -133,17 +133,19 @@ pub(crate) fn print(differences: &[Difference], policy: Option<&Policy>) {
         after,
     } in differences
     {
+        let title = plain(format_args!("  {field:width$}  "));
         match (before, after) {
             (None, Some(after)) => {
-                say!("  {field:width$}  {green}{}{green:#}", show(after));
+                output::parts(&[title, part(green, show(after))]);
             }
             (Some(before), None) => {
-                say!("  {field:width$}  {red}{}{red:#} → (none)", show(before));
+                output::parts(&[title, part(red, show(before)), plain(" → (none)")]);
             }
             (before, after) => {
                 let before = before.as_ref().map(show).unwrap_or_default();
                 let after = after.as_ref().map(show).unwrap_or_default();
-                say!("  {field:width$}  {red}{before}{red:#} → {green}{after}{green:#}");
+                let (before, after) = (part(red, before), part(green, after));
+                output::parts(&[title, before, plain(" → "), after]);
             }
         }
     }

@@ -10,7 +10,7 @@ use tegata_common::table::{Stored, TableError};
 use crate::change::{self, DryRun};
 use crate::contact;
 use crate::failure::NotFound;
-use crate::output::{self, Output, say};
+use crate::output::{self, Output, note, say};
 use crate::place::Place;
 
 #[derive(Subcommand)]
@@ -212,7 +212,7 @@ async fn list(place: &Place, output: Output) -> anyhow::Result<()> {
 /// Items that could not be read are named, and fail the command after it did the rest.
 pub(crate) fn complain(unreadable: &[TableError]) -> anyhow::Result<()> {
     for error in unreadable {
-        eprintln!("warning: {error}");
+        note!("warning: {error}");
     }
     match unreadable.len() {
         0 => Ok(()),

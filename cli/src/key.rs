@@ -87,7 +87,7 @@ impl Write<'_> {
         // By key id instead of by position in the list.
         let by_kid = |register: &KeyRegister| {
             let keys = register.keys.iter();
-            keys.map(|key| (key.jwk.kid.clone(), json!(key)))
+            keys.map(|key| (key.jwk.kid.to_string(), json!(key)))
                 .collect::<serde_json::Map<_, _>>()
         };
         let differences = change::differences(Some(&by_kid(self.before)), &by_kid(after))?;
@@ -159,7 +159,11 @@ async fn create(write: &Write<'_>, mode: DryRun) -> anyhow::Result<()> {
 /// longest lease days of any product: until then, retiring would stop paying customers.
 async fn retire(write: &Write<'_>, kid: &str, force: bool, mode: DryRun) -> anyhow::Result<()> {
     let after = write.before.without(kid)?;
-    let key = write.before.keys.iter().find(|key| key.jwk.kid == kid);
+    let key = write
+        .before
+        .keys
+        .iter()
+        .find(|key| key.jwk.kid.as_str() == kid);
     if let (Some(since), false) = (key.and_then(|key| key.previous_since), force) {
         let products = write.place.licenses.products().await?;
         let licenses = write.place.licenses.all().await?.licenses;
@@ -185,8 +189,8 @@ async fn retire(write: &Write<'_>, kid: &str, force: bool, mode: DryRun) -> anyh
         }
     }
     write.write("retire", &after, mode).await?;
-    if !mode.dry_run {
-        write.place.keeper.remove(kid)?;
+    if let (Some(key), false) = (key, mode.dry_run) {
+        write.place.keeper.remove(&key.jwk.kid)?;
     }
     Ok(())
 }
@@ -201,7 +205,7 @@ fn list(register: &KeyRegister, output: Output) -> anyhow::Result<()> {
             KeyLocation::File => "file".to_owned(),
         };
         vec![
-            key.jwk.kid.clone(),
+            key.jwk.kid.to_string(),
             key.state.to_string(),
             format!("{:.0}", key.created_at),
             location,
@@ -215,7 +219,7 @@ fn export(register: &KeyRegister, file: Option<PathBuf>) -> anyhow::Result<()> {
     register.active()?;
     let jwks = serde_json::to_string_pretty(&register.jwks())?;
     match file {
-        None => say!("{jwks}"),
+        None => output::json_text(&jwks),
         Some(file) => std::fs::write(&file, jwks + "\n")
             .with_context(|| format!("cannot write {}", file.display()))?,
     }

@@ -18,10 +18,12 @@ mod notice;
 mod output;
 mod period;
 mod place;
+mod private_file;
 mod product;
 mod proxy;
 mod publish;
 mod shell;
+mod spreadsheet;
 mod text_file;
 mod usage;
 mod when;
@@ -101,7 +103,8 @@ fn main() -> ExitCode {
         Ok(None) => run_to_exit_code(),
         Ok(Some(code)) => code,
         Err(error) => {
-            eprintln!("error: cannot start without the environment's empty variables: {error}");
+            let error = anyhow::Error::new(error);
+            output::failure(&error.context("cannot unset the environment's empty variables"));
             ExitCode::FAILURE
         }
     }
@@ -109,13 +112,31 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run_to_exit_code() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let style = anstyle::AnsiColor::Red.on_default().bold();
-            anstream::eprintln!("{style}error:{style:#} {error:#}");
+            output::failure(&error);
             failure::exit_code(&error)
+        }
+    }
+}
+
+/// What clap says of a command line: help as it is; an error may repeat what was typed.
+fn refuse(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
+        _ => {
+            let text = error.to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text);
+            output::failure(&anyhow::anyhow!("{}", text.trim_end()));
+            ExitCode::from(2)
         }
     }
 }

@@ -1,5 +1,12 @@
 //! Printing: tables for people, JSON for programs.
+//!
+//! What is printed may hold text of somebody else: a stored name, a line of a file, an error of a
+//! service. A terminal takes control characters in it for commands, so that such a text could set
+//! the clipboard or hide a line. Everything is printed here, with those characters made visible;
+//! clippy refuses other ways to stdout and stderr.
+#![allow(clippy::disallowed_methods)]
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -31,28 +38,133 @@ pub(crate) enum OutputArg {
     Csv,
 }
 
-/// Prints a line to stdout, with colours on a terminal only. If the reader has gone, as `head`
-/// does, the command goes on without it: what it was to write, it writes. If the line cannot be
-/// written otherwise, the command fails.
+/// Prints a line to stdout. If the reader has gone, as `head` does, the command goes on without
+/// it: what it was to write, it writes. If the line cannot be written otherwise, the command
+/// fails.
 macro_rules! say {
-    ($($part:tt)*) => { $crate::output::line(format_args!($($part)*)) };
+    ($($part:tt)*) => { $crate::output::line(&format!($($part)*)) };
 }
 pub(crate) use say;
 
-pub(crate) fn line(line: fmt::Arguments<'_>) {
-    if let Err(error) = writeln!(anstream::stdout().lock(), "{line}") {
+/// Prints a line to stderr: a warning, a note or progress.
+macro_rules! note {
+    ($($part:tt)*) => { $crate::output::note_line(&format!($($part)*)) };
+}
+pub(crate) use note;
+
+pub(crate) fn line(text: &str) {
+    write_line(&visible(text, LINES));
+}
+
+pub(crate) fn note_line(text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{}", visible(text, LINES));
+}
+
+/// A part of a line, with a colour on a terminal.
+#[derive(Debug)]
+pub(crate) struct Part {
+    style: Style,
+    text: String,
+}
+
+/// A part of a line in a style.
+pub(crate) fn part(style: Style, text: impl fmt::Display) -> Part {
+    Part {
+        style,
+        text: text.to_string(),
+    }
+}
+
+/// A part of a line without a style.
+pub(crate) fn plain(text: impl fmt::Display) -> Part {
+    part(Style::new(), text)
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let style = self.style;
+        write!(f, "{style}{}{style:#}", visible(&self.text, LINES))
+    }
+}
+
+/// Prints a line to stdout, with colours on a terminal only.
+pub(crate) fn parts(parts: &[Part]) {
+    let line: String = parts.iter().map(Part::to_string).collect();
+    write_line(&line);
+}
+
+/// Says why a command failed.
+pub(crate) fn failure(error: &anyhow::Error) {
+    let title = part(AnsiColor::Red.on_default().bold(), "error:");
+    let reason = plain(format_args!(" {error:#}"));
+    let _ = writeln!(anstream::stderr().lock(), "{title}{reason}");
+}
+
+/// Asks a question, whose answer is typed behind it.
+pub(crate) fn ask(question: &str) {
+    let mut stderr = anstream::stderr().lock();
+    let _ = write!(stderr, "{}", visible(question, LINES));
+    let _ = stderr.flush();
+}
+
+fn write_line(line: &str) {
+    if let Err(error) = try_line(line) {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return;
         }
-        let _ = writeln!(io::stderr(), "error: cannot write to stdout: {error}");
+        note_line(&format!("error: cannot write to stdout: {error}"));
         std::process::exit(1);
     }
 }
 
-/// Prints a JSON document.
+fn try_line(line: &str) -> io::Result<()> {
+    writeln!(anstream::stdout().lock(), "{line}")
+}
+
+/// Prints a value as a JSON document.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    say!("{}", serde_json::to_string_pretty(value)?);
+    json_text(&serde_json::to_string_pretty(value)?);
     Ok(())
+}
+
+/// Prints a JSON document.
+pub(crate) fn json_text(document: &str) {
+    write_line(&visible_json(document));
+}
+
+/// Prints a JSON document, if it can be written.
+pub(crate) fn try_json_text(document: &str) {
+    let _ = try_line(&visible_json(document));
+}
+
+/// Where log lines in JSON go: to stderr.
+#[derive(Debug)]
+pub(crate) struct JsonLog;
+
+impl io::Write for JsonLog {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let line_text = String::from_utf8_lossy(line);
+        let mut stderr = io::stderr().lock();
+        stderr.write_all(visible_json(&line_text).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// Whether a person looks at stderr.
+pub(crate) fn is_stderr_seen() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Prints rows for a program; on a terminal they are made visible too.
+pub(crate) fn rows(text: &str) {
+    match io::stdout().is_terminal() {
+        true => line(text),
+        false => write_line(text),
+    }
 }
 
 /// Prints rows under a header; says so if there are none.
@@ -66,15 +178,65 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) {
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(header.iter().map(|name| name.to_uppercase()));
-    table.add_rows(rows);
+    table.add_rows(
+        rows.iter()
+            .map(|row| row.iter().map(|cell| visible(cell, &[]))),
+    );
     for line in table.lines() {
         say!("{}", line.trim());
     }
 }
 
+/// The control characters that a line may have: it may go on in another.
+const LINES: &[char] = &['\n', '\t'];
+
+/// A text whose control characters are written as `\u{1b}`, apart from some.
+pub(crate) fn visible<'t>(text: &'t str, allowed: &[char]) -> Cow<'t, str> {
+    replace(text, |c| {
+        (is_control(c) && !allowed.contains(&c)).then(|| c.escape_unicode().to_string())
+    })
+}
+
+/// A JSON document in which control characters are escaped as JSON escapes them. Outside of its
+/// strings it has none but line feeds.
+fn visible_json(document: &str) -> Cow<'_, str> {
+    // All of them are in the basic plane.
+    replace(document, |c| {
+        (is_control(c) && c != '\n').then(|| format!("\\u{:04x}", u32::from(c)))
+    })
+}
+
+fn replace(text: &str, with: impl Fn(char) -> Option<String>) -> Cow<'_, str> {
+    if !text.contains(is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut replaced = String::with_capacity(text.len());
+    for c in text.chars() {
+        match with(c) {
+            Some(escaped) => replaced += &escaped,
+            None => replaced.push(c),
+        }
+    }
+    Cow::Owned(replaced)
+}
+
+/// Whether a character is a command to a terminal, or changes the order in which text is shown:
+/// C0, DEL, C1, the marks of bidirectional text, and the line separators of Unicode.
+fn is_control(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+        )
+}
+
 /// A progress bar on stderr, on a terminal only, drawn by indicatif's template.
 pub(crate) fn progress(total: usize, template: &str, output: Output) -> ProgressBar {
-    let is_seen = output == Output::Text && io::stderr().is_terminal();
+    let is_seen = output == Output::Text && is_stderr_seen();
     let target = match is_seen {
         true => ProgressDrawTarget::stderr(),
         false => ProgressDrawTarget::hidden(),
@@ -95,4 +257,26 @@ pub(crate) fn style(code: Code) -> Style {
         Code::Expired | Code::Suspended | Code::NotFound => AnsiColor::Red,
     };
     colour.on_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_made_visible() {
+        // OSC 52 sets the clipboard; U+009B is CSI in one character; U+202E turns text around.
+        let hostile = "a\x1b]52;c;ZWNobw==\x07b\u{9b}31mc\u{202e}d\x7fe\u{2028}f";
+        assert_eq!(
+            visible(hostile, &[]),
+            r"a\u{1b}]52;c;ZWNobw==\u{7}b\u{9b}31mc\u{202e}d\u{7f}e\u{2028}f"
+        );
+        assert_eq!(visible("シート\u{3000}髙①\n", LINES), "シート\u{3000}髙①\n");
+        assert_eq!(visible("a\nb\tc", &[]), r"a\u{a}b\u{9}c");
+        let json = serde_json::to_string_pretty(&[hostile]).unwrap();
+        let shown = visible_json(&json);
+        assert!(!shown.replace('\n', "").contains(is_control), "{shown}");
+        let read: Vec<String> = serde_json::from_str(&shown).unwrap();
+        assert_eq!(read, [hostile]);
+    }
 }

@@ -267,8 +267,8 @@ fn the_printed_requests_answer_as_labelled_and_changes_show() {
     assert_eq!(dev.interrupt().code(), Some(0));
 }
 
-/// Removes the number of users from a licence's item, past every check.
-async fn break_item(directory: &Path, domain: &str) {
+/// This place's database, past every check of the tool.
+fn database(directory: &Path) -> aws_sdk_dynamodb::Client {
     let endpoint = std::fs::read_to_string(directory.join("endpoint")).unwrap();
     let (endpoint, access_key) = endpoint.split_once('\n').unwrap();
     let access_key = access_key.trim_end();
@@ -279,6 +279,11 @@ async fn break_item(directory: &Path, domain: &str) {
         .region(Region::new("local"))
         .credentials_provider(Credentials::new(access_key, "local", None, None, "test"));
     aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+/// Removes the number of users from a licence's item.
+async fn break_item(directory: &Path, domain: &str) {
+    database(directory)
         .update_item()
         .table_name("Licenses")
         .key("domain", AttributeValue::S(domain.to_owned()))
@@ -589,11 +594,86 @@ fn a_printed_command_is_quoted_for_the_shell() {
     let temporary = tempfile::tempdir().unwrap();
     let directory = temporary.path().join("it's $(touch bad) here");
     let dev = Dev::start(&directory);
-    let printed = dev.guide.iter().find(|line| line.contains("license suspend"));
+    let printed = dev
+        .guide
+        .iter()
+        .find(|line| line.contains("license suspend"));
     let (_, arguments) = printed.unwrap().split_once(" -- ").unwrap();
     let script = format!("printf '%s\\n' {arguments}");
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
     let read = String::from_utf8(output.stdout).unwrap();
     let expected = format!("--local={}", directory.display());
     assert_eq!(read.lines().next(), Some(expected.as_str()), "{arguments}");
+}
+
+#[tokio::test]
+async fn what_is_stored_cannot_command_the_terminal() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path().join("place");
+    let _dev = Dev::start(&directory);
+    let hostile = "x\u{1b}]52;c;ZWNobw==\u{7}\u{9b}2J\u{202e}y";
+    database(&directory)
+        .update_item()
+        .table_name("Licenses")
+        .key("domain", AttributeValue::S("example.cybozu.com".to_owned()))
+        .key("product", AttributeValue::S("sheet".to_owned()))
+        .update_expression("SET license.edition = :edition, revision.#by = :by")
+        .expression_attribute_names("#by", "by")
+        .expression_attribute_values(":edition", AttributeValue::S(hostile.to_owned()))
+        .expression_attribute_values(":by", AttributeValue::S(hostile.to_owned()))
+        .send()
+        .await
+        .unwrap();
+    let which = ["example.cybozu.com", "sheet"];
+    for (verb, more) in [
+        ("show", &[][..]),
+        ("show", &["--output", "json"]),
+        ("history", &[]),
+        ("explain", &[]),
+        ("suspend", &["--dry-run"]),
+    ] {
+        let arguments = [&["license", verb], &which[..], more].concat();
+        let output = run(&directory, &arguments);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        let mut commands = said.chars().filter(|c| !matches!(c, '\n' | '\t'));
+        let is_command = |c: &char| c.is_control() || *c == '\u{202e}';
+        assert_eq!(commands.find(is_command), None, "{verb}: {said:?}");
+        if verb == "show" && more.is_empty() {
+            assert!(said.contains(r"x\u{1b}]52;c;ZWNobw==\u{7}"), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stored_key_id_names_no_other_file() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path().join("place");
+    let _dev = Dev::start(&directory);
+    let victim = temporary.path().join("victim.pem");
+    std::fs::write(&victim, "kept").unwrap();
+    for arguments in [["key", "create"], ["key", "rotate"]] {
+        let output = run(&directory, &arguments);
+        assert!(output.status.success(), "{output:?}");
+    }
+    // The key that no longer signs.
+    database(&directory)
+        .update_item()
+        .table_name("Licenses")
+        .key("domain", AttributeValue::S("#signing-keys".to_owned()))
+        .key("product", AttributeValue::S("keys".to_owned()))
+        .update_expression("SET #keys[0].jwk.kid = :kid")
+        .expression_attribute_names("#keys", "keys")
+        .expression_attribute_values(":kid", AttributeValue::S("../../victim".to_owned()))
+        .condition_expression("attribute_exists(#keys)")
+        .send()
+        .await
+        .unwrap();
+    let output = run(&directory, &["key", "retire", "../../victim", "--force"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "kept", "{said}");
+    assert!(!output.status.success());
+    let output = run(&directory, &["key", "list"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("a key id is 43 letters"), "{said}");
 }

@@ -1,8 +1,5 @@
 //! What is there, as files that an import reads back without a change.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -14,13 +11,15 @@ use tegata_common::table::licenses::Found;
 use super::sheet::{Encoding, encode};
 use super::{customers, licenses};
 use crate::failure::Usage;
-use crate::output::{self, Output, say};
+use crate::output::{self, Output, note, say};
 use crate::place::Place;
+use crate::private_file::{self, Existing};
+use crate::spreadsheet;
 
 /// Write all customers and contracts to CSV files.
 ///
 /// The files hold mail addresses, and serials as hashes; they are readable by their owner only.
-/// Importing them changes nothing. They are no backup: domains that a contract is leaving or has
+/// A cell that a spreadsheet would take for a formula has an apostrophe in front. Importing them changes nothing. They are no backup: domains that a contract is leaving or has
 /// left, with their quarantines, replaced serials that are still accepted, and history are not in
 /// them. The tables have point-in-time recovery for that.
 #[derive(Args)]
@@ -48,7 +47,7 @@ pub(super) async fn export(place: &Place, output: Output, args: Export) -> anyho
     } = place.licenses.all().await?;
     broken.extend(unreadable);
     for error in &broken {
-        eprintln!("warning: {error}");
+        note!("warning: {error}");
     }
     // Half an export would be taken for all.
     if !broken.is_empty() {
@@ -93,36 +92,17 @@ pub(super) async fn export(place: &Place, output: Output, args: Export) -> anyho
 }
 
 fn write(args: &Export, path: &Path, header: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
-    let mut writer = csv::WriterBuilder::new()
-        .terminator(csv::Terminator::CRLF)
-        .from_writer(Vec::new());
-    writer.write_record(header)?;
-    for row in rows {
-        writer.write_record(row)?;
-    }
-    let text = String::from_utf8(writer.into_inner().map_err(|error| error.into_error())?)?;
+    let text = spreadsheet::write(header, rows, csv::Terminator::CRLF)?;
     let bytes = encode(&text, args.encoding).map_err(|line| {
         anyhow::anyhow!(
             "{} line {line} has a letter that CP932 does not have; export as utf-8-bom",
             path.display()
         )
     })?;
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    if args.force {
-        options.create(true).truncate(true);
-    } else {
-        options.create_new(true);
-    }
-    let shown = || {
-        let hint = if args.force {
-            ""
-        } else {
-            "; --force writes over it"
-        };
-        format!("cannot write {}{hint}", path.display())
+    let (existing, hint) = match args.force {
+        true => (Existing::Replace, ""),
+        false => (Existing::Keep, "; --force writes over it"),
     };
-    let mut file = options.open(path).with_context(shown)?;
-    file.write_all(&bytes).with_context(shown)?;
-    file.sync_all().with_context(shown)
+    private_file::write(path, &bytes, existing)
+        .with_context(|| format!("cannot write {}{hint}", path.display()))
 }

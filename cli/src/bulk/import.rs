@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
+use anstyle::AnsiColor;
 use anyhow::bail;
 use clap::Args;
 use futures_util::{StreamExt as _, stream};
@@ -20,7 +21,7 @@ use super::sheet::{Encoding, Refusal, Sheet};
 use super::{customers, licenses};
 use crate::change::{self, Difference, DryRun};
 use crate::failure::{self, Usage};
-use crate::output::{self, Output, say};
+use crate::output::{self, Output, note, part, plain, say};
 use crate::place::Place;
 
 /// Rows that are written at a time.
@@ -248,7 +249,7 @@ async fn write(place: &Place, output: Output, plan: &Plan) -> anyhow::Result<(us
                     true => "somebody else changed it at the same time".to_owned(),
                     false => format!("{error:#}"),
                 };
-                bar.suspend(|| eprintln!("warning: {what}: {reason}"));
+                bar.suspend(|| note!("warning: {what}: {reason}"));
             }
         }
     };
@@ -315,20 +316,24 @@ fn print(plan: &Plan) {
         say!("… and {} more to add", added - SHOWN);
     }
     for missing in &plan.licenses.missing {
-        let style = anstyle::AnsiColor::Yellow.on_default();
         let licenses::Missing {
             domain,
             product,
             code,
         } = missing;
-        say!(
-            "{style}not in the file{style:#} {domain} {product}: {code} here; if its row was \
-             deleted: tegata license suspend {domain} {product}"
-        );
+        output::parts(&[
+            part(AnsiColor::Yellow.on_default(), "not in the file"),
+            plain(format_args!(
+                " {domain} {product}: {code} here; if its row was deleted: \
+                 tegata license suspend {domain} {product}"
+            )),
+        ]);
     }
     for refusal in plan.refused() {
-        let style = anstyle::AnsiColor::Red.on_default();
-        say!("{style}refused{style:#} {refusal}");
+        output::parts(&[
+            part(AnsiColor::Red.on_default(), "refused"),
+            plain(format_args!(" {refusal}")),
+        ]);
     }
 }
 

@@ -2,9 +2,6 @@
 //! that is stored as a hash only would be lost with the process.
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
@@ -13,6 +10,7 @@ use tegata_common::product::ProductSlug;
 use tegata_common::serial::{Serial, SerialHash};
 
 use super::sheet::{self, Encoding, Refusal, Sheet};
+use crate::private_file::{self, Existing};
 
 const HEADER: &str = "domain,product,serial";
 
@@ -118,15 +116,7 @@ impl Serials {
             text += &line;
             text.push('\n');
         }
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(path)
-            .and_then(|mut file| {
-                file.write_all(text.as_bytes())?;
-                file.sync_all()
-            })
+        private_file::write(path, text.as_bytes(), Existing::Append)
             .with_context(|| format!("cannot write {}", path.display()))
     }
 }

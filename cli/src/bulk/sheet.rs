@@ -10,6 +10,7 @@ use encoding_rs::SHIFT_JIS;
 use serde::Serialize;
 
 use crate::failure::Usage;
+use crate::spreadsheet;
 use crate::text_file::{self, BOM, line_ends, line_of};
 
 /// How a file's letters are written.
@@ -152,7 +153,7 @@ impl Sheet {
             }
             rows.push(Row {
                 line,
-                cells: record.iter().map(str::to_owned).collect(),
+                cells: cells(&record),
             });
         }
         if width == 0 {
@@ -297,6 +298,12 @@ impl Sheet {
             reason,
         }
     }
+}
+
+/// A record's cells, without what an export puts in front of formulas.
+fn cells(record: &csv::StringRecord) -> Vec<String> {
+    let cells = record.iter().map(spreadsheet::unescape);
+    cells.map(str::to_owned).collect()
 }
 
 /// A file's text, unpacked if it is compressed. Without a word from the caller, what has the byte

@@ -9,7 +9,6 @@ mod samples;
 mod traffic;
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +36,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::embedded::Embedded;
 use crate::loopback::Loopback;
+use crate::output::{self, note};
 use crate::place::{DEFAULT_DIRECTORY, LOCAL_TABLE, Place, PlaceArgs};
 use crate::shell;
 use doors::{Doors, Handlers};
@@ -107,7 +107,7 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
         outbox,
         lines: demo::Lines::default(),
     };
-    print!("{}", gateway.guide);
+    output::line(&gateway.guide);
     let renewal = Renewal::new(
         gateway.place.licenses.clone(),
         gateway.place.keeper.clone(),
@@ -131,7 +131,7 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
     // What was asked last is to be in the usage too.
     doors.close().await;
     let _ = tokio::time::timeout(LAST_LINES, following).await;
-    eprintln!("stopping; the data stays in {}", directory.display());
+    note!("stopping; the data stays in {}", directory.display());
     match Arc::try_unwrap(gateway) {
         Ok(gateway) => gateway.place.close().await,
         // A connection that is still being closed holds it; the process ends anyway.
@@ -147,7 +147,7 @@ fn log_to_stderr() {
         .with_target("dynoxide", LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer()
         .json()
-        .with_writer(std::io::stderr);
+        .with_writer(|| output::JsonLog);
     tracing_subscriber::registry()
         .with(lines.with_filter(levels))
         .init();
@@ -178,7 +178,7 @@ async fn write_news(place: &Place, sender: &Sender) -> anyhow::Result<()> {
 
 /// Archives a week of made-up traffic, and rolls it up. What is there already stays.
 async fn make_up_traffic(place: &Place, handlers: &Handlers) -> anyhow::Result<()> {
-    eprintln!("making up a week of traffic");
+    note!("making up a week of traffic");
     for lines in traffic::week(Timestamp::now(), &place.zone)? {
         handlers.deliver(&lines).await?;
     }
@@ -196,7 +196,7 @@ async fn renew_hourly(renewal: Renewal) {
         match renewal.run(now, || false).await {
             Ok(report) if report == Report::default() => {}
             Ok(report) => {
-                let _ = writeln!(std::io::stdout(), "{}", report.line(now, "local"));
+                output::try_json_text(&report.line(now, "local").to_string());
             }
             Err(error) => tracing::error!("the renewal did not run: {error}"),
         }

@@ -369,7 +369,7 @@ mod tests {
             crv: "P-256".into(),
             x: x.into(),
             y: "y".into(),
-            kid: kid.into(),
+            kid: format!("{}A", kid.repeat(42)).parse().unwrap(),
             alg: "ES256".into(),
             usage: "sig".into(),
         };

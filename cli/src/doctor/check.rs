@@ -3,7 +3,7 @@
 use anstyle::AnsiColor;
 use serde::Serialize;
 
-use crate::output::say;
+use crate::output::{self, part, plain, say};
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -137,12 +137,8 @@ impl Check {
             Outcome::Failed => ('✗', AnsiColor::Red),
             Outcome::Skipped => ('–', AnsiColor::Yellow),
         };
-        let style = colour.on_default();
-        say!(
-            "{style}{sign}{style:#} {}: {}",
-            self.name,
-            self.finding.seen
-        );
+        let finding = format!(" {}: {}", self.name, self.finding.seen);
+        output::parts(&[part(colour.on_default(), sign), plain(finding)]);
         for line in self.finding.fix.iter().flat_map(|fix| fix.lines()) {
             say!("    {line}");
         }

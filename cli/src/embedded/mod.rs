@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::failure::Usage;
+use crate::output::note;
 use api::AccessKey;
 
 /// The SQLite file.
@@ -90,7 +91,7 @@ impl Embedded {
         let _ = fs::remove_file(self::endpoint_file(directory));
         let path = directory.join(DATABASE);
         if !path.exists() {
-            eprintln!("note: a new place is made in {}", directory.display());
+            note!("note: a new place is made in {}", directory.display());
         }
         let shown = path.display().to_string();
         close_files(directory).with_context(|| format!("cannot close {shown} to other users"))?;
@@ -207,7 +208,7 @@ fn make_private(directory: &Path) -> anyhow::Result<()> {
     }
     fs::set_permissions(directory, Permissions::from_mode(0o700))
         .with_context(|| format!("cannot close {shown} to other users of this machine"))?;
-    eprintln!("note: {shown} is now closed to other users of this machine (mode 0700)");
+    note!("note: {shown} is now closed to other users of this machine (mode 0700)");
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use tegata_common::table::licenses::Found;
 use super::complain;
 use crate::change::DryRun;
 use crate::failure;
-use crate::output::{self, Output, say};
+use crate::output::{self, Output, note, say};
 use crate::place::Place;
 
 #[derive(Args)]
@@ -83,7 +83,7 @@ pub(super) async fn update(
                     failed += 1;
                     let license = &stored.value.license;
                     let target = format!("{}, {}", license.domain, license.product);
-                    bar.suspend(|| eprintln!("warning: {target}: {error:#}"));
+                    bar.suspend(|| note!("warning: {target}: {error:#}"));
                 }
             }
             bar.inc(1);

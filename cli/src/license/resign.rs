@@ -13,7 +13,7 @@ use tegata_common::table::licenses::Found;
 use super::{canonical, complain};
 use crate::change::DryRun;
 use crate::failure::{self, NotFound};
-use crate::output::{self, Output, say};
+use crate::output::{self, Output, note, say};
 use crate::place::Place;
 
 #[derive(Args)]
@@ -73,11 +73,11 @@ pub(super) async fn resign(place: &Place, output: Output, args: Resign) -> anyho
                 // One licence's trouble must not keep the others' leases from being signed.
                 Err(error) => {
                     failed += 1;
-                    eprintln!("warning: {error:#}");
+                    note!("warning: {error:#}");
                 }
             }
             if (number + 1) % 100 == 0 && output == Output::Text {
-                eprintln!("{} of {total}", number + 1);
+                note!("{} of {total}", number + 1);
             }
         }
     }

@@ -13,7 +13,7 @@ use tegata_common::table::{Past, Revision, Stored};
 
 use super::{Which, canonical, complain};
 use crate::change;
-use crate::output::{self, Output, say};
+use crate::output::{self, Output, part, plain, say};
 use crate::place::Place;
 
 #[derive(Args)]
@@ -106,13 +106,10 @@ pub(super) async fn show(
         return output::json(&shown);
     }
     let license = &stored.value.license;
-    let style = output::style(shown.code);
-    say!(
-        "{} {}: {style}{}{style:#}",
-        license.domain,
-        license.product,
-        shown.code.as_str()
-    );
+    output::parts(&[
+        plain(format_args!("{} {}: ", license.domain, license.product)),
+        part(output::style(shown.code), shown.code.as_str()),
+    ]);
     // The same walk over the fields that a change prints, from nothing to what is there.
     let fields = change::differences(None, &serde_json::to_value(&shown)?)?;
     change::print(&fields, Some(&license.policy));

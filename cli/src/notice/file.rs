@@ -15,7 +15,7 @@ use tegata_common::table::Stored;
 
 use super::TermsArgs;
 use crate::failure::Usage;
-use crate::output::say;
+use crate::output::{note, say};
 use crate::place::{Place, Post};
 use crate::text_file;
 
@@ -78,7 +78,7 @@ pub(super) async fn read(
         }),
         Err(problems) => {
             for Problem { field, message } in &problems {
-                eprintln!("{shown}: {field}: {message}");
+                note!("{shown}: {field}: {message}");
             }
             match problems.len() {
                 1 => bail!("{shown}: 1 problem"),
@@ -121,7 +121,7 @@ async fn suppressed(place: &Place) -> BTreeSet<ContactHash> {
             Ok(page) => page,
             Err(error) => {
                 let causes = aws::causes(&error);
-                eprintln!("warning: whom SES suppresses cannot be read: {causes}");
+                note!("warning: whom SES suppresses cannot be read: {causes}");
                 break;
             }
         };

@@ -1,7 +1,7 @@
 //! A notice on its way: shown, asked about, and written for `announce` to take up.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 
 use anyhow::bail;
@@ -202,8 +202,7 @@ fn confirm(recipients: usize, at: Timestamp, place: &Place) -> anyhow::Result<()
         true => format!("at {}", place.local_time(at)),
         false => "now".to_owned(),
     };
-    eprint!("Type the number of contacts to send it {when}: ");
-    std::io::stderr().flush()?;
+    output::ask(&format!("Type the number of contacts to send it {when}: "));
     let mut typed = String::new();
     std::io::stdin().lock().read_line(&mut typed)?;
     match typed.trim() == recipients.to_string() {

@@ -1,6 +1,5 @@
 //! How far notices are, and who was told.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,8 +9,9 @@ use tegata_common::notice::{Channel, Notice, NoticeId, Outcome, State, Tally};
 use tegata_common::table::Stored;
 use tegata_common::table::notices::StoredDelivery;
 
-use crate::output::{self, Output, say};
+use crate::output::{self, Output, note, say};
 use crate::place::Place;
+use crate::spreadsheet;
 
 /// How often a watched notice is looked at.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -94,7 +94,7 @@ pub(super) async fn status(
 ) -> anyhow::Result<()> {
     let mut looked = look(place, id, place.now).await?;
     if watch {
-        let is_seen = output == Output::Text && std::io::stderr().is_terminal();
+        let is_seen = output == Output::Text && output::is_stderr_seen();
         let template = "{bar:40} {pos}/{len} {msg}";
         let bar = output::progress(0, template, output);
         while !looked.is_sent() && looked.notice.paused.is_none() && looked.sending_paused.is_none()
@@ -106,7 +106,7 @@ pub(super) async fn status(
             if is_seen {
                 bar.set_message(tally.to_string());
             } else if output == Output::Text && tally.total() > 0 {
-                eprintln!("{done}/{} {tally}", tally.total());
+                note!("{done}/{} {tally}", tally.total());
             }
             tokio::time::sleep(INTERVAL).await;
             looked = look(place, id, Timestamp::now()).await?;
@@ -239,8 +239,7 @@ pub(super) async fn ledger(place: &Place, id: &NoticeId, watch: bool) -> anyhow:
         return Err(crate::failure::Usage(message).into());
     }
     let looked = look(place, id, place.now).await?;
-    let mut rows = csv::Writer::from_writer(Vec::new());
-    rows.write_record([
+    let header = [
         "notice_id",
         "delivery",
         "update",
@@ -254,7 +253,8 @@ pub(super) async fn ledger(place: &Place, id: &NoticeId, watch: bool) -> anyhow:
         "settled_at",
         "message_id",
         "reason",
-    ])?;
+    ];
+    let mut rows = Vec::new();
     for stored in &looked.deliveries {
         let delivery = &stored.delivery;
         let facts = &delivery.facts;
@@ -291,33 +291,25 @@ pub(super) async fn ledger(place: &Place, id: &NoticeId, watch: bool) -> anyhow:
             .iter()
             .filter(|attempt| attempt.claim.is_some())
             .count();
-        rows.write_record([
-            delivery.notice_id.as_str(),
-            &delivery.delivery.to_string(),
-            &delivery.delivery.update.to_string(),
-            &cell(delivery.email.as_str()),
-            delivery.why.as_str(),
-            delivery.language.as_str(),
-            &customers.join(" "),
-            state.as_str(),
-            &attempts.to_string(),
-            &local(sent),
-            &local(settled),
-            &message_id.unwrap_or_default(),
-            &cell(&reason.unwrap_or_default()),
-        ])?;
+        rows.push([
+            delivery.notice_id.to_string(),
+            delivery.delivery.to_string(),
+            delivery.delivery.update.to_string(),
+            delivery.email.as_str().to_owned(),
+            delivery.why.as_str().to_owned(),
+            delivery.language.as_str().to_owned(),
+            customers.join(" "),
+            state.as_str().to_owned(),
+            attempts.to_string(),
+            local(sent),
+            local(settled),
+            message_id.unwrap_or_default(),
+            reason.unwrap_or_default(),
+        ]);
     }
-    let rows = String::from_utf8(rows.into_inner()?)?;
-    say!("{}", rows.trim_end());
+    let text = spreadsheet::write(&header, rows, csv::Terminator::Any(b'\n'))?;
+    output::rows(text.trim_end());
     Ok(())
-}
-
-/// A text that no spreadsheet runs as a formula.
-fn cell(text: &str) -> String {
-    match text.starts_with(['=', '+', '-', '@']) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
-    }
 }
 
 pub(super) async fn list(place: &Place, output: Output) -> anyhow::Result<()> {

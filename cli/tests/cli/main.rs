@@ -7,4 +7,6 @@ mod commands;
 mod contracts;
 mod notices;
 mod official_sample;
+mod private_files;
 mod support;
+mod terminal;

@@ -1,7 +1,7 @@
 //! Where signing keys are kept: what opens the one that is active.
 
 use super::kms::create_kms_key;
-use super::{Jwk, KeyFiles, KeyLocation, KeyRegister, RegisterError, Signer, SigningError};
+use super::{Jwk, KeyFiles, KeyLocation, KeyRegister, Kid, RegisterError, Signer, SigningError};
 use crate::table::{Key, Revision, Table, TableError};
 
 /// The place of the private halves.
@@ -27,7 +27,7 @@ pub enum KeeperError {
     Signing(#[from] SigningError),
     /// The key is somewhere else.
     #[error("the active key {0} is not kept here")]
-    Elsewhere(String),
+    Elsewhere(Kid),
 }
 
 impl Keeper {
@@ -38,7 +38,7 @@ impl Keeper {
         match (self, &active.location) {
             (Self::Files(files), KeyLocation::File) => Ok(files.signer(&active.jwk.kid)?),
             (Self::Kms(client), KeyLocation::Kms(id)) => {
-                Ok(Signer::kms(client.clone(), id, &active.jwk.kid))
+                Ok(Signer::kms(client.clone(), id, active.jwk.kid.clone()))
             }
             _ => Err(KeeperError::Elsewhere(active.jwk.kid.clone())),
         }
@@ -57,7 +57,7 @@ impl Keeper {
     }
 
     /// Removes the private half of a retired key from this machine. A KMS key is left alone.
-    pub fn remove(&self, kid: &str) -> Result<(), SigningError> {
+    pub fn remove(&self, kid: &Kid) -> Result<(), SigningError> {
         match self {
             Self::Files(files) => files.remove(kid),
             Self::Kms(_) => Ok(()),

@@ -26,7 +26,8 @@ use crate::license::License;
 pub use keeper::{Keeper, KeeperError, read_register};
 pub use key_files::KeyFiles;
 pub use register::{
-    Jwk, Jwks, KeyLocation, KeyRegister, KeyState, PUBLISHED_KEYS, RegisterError, RegisteredKey,
+    InvalidKid, Jwk, Jwks, KeyLocation, KeyRegister, KeyState, Kid, PUBLISHED_KEYS, RegisterError,
+    RegisteredKey,
 };
 pub use verify::VerifyError;
 
@@ -85,7 +86,7 @@ impl SigningError {
 /// What signs: a KMS key, or a local key file's contents.
 #[derive(Clone)]
 pub struct Signer {
-    kid: String,
+    kid: Kid,
     secret: Secret,
 }
 
@@ -106,21 +107,17 @@ impl fmt::Debug for Signer {
 
 impl Signer {
     /// Signs with a KMS key.
-    pub fn kms(
-        client: aws_sdk_kms::Client,
-        key_id: impl Into<String>,
-        kid: impl Into<String>,
-    ) -> Self {
+    pub fn kms(client: aws_sdk_kms::Client, key_id: impl Into<String>, kid: Kid) -> Self {
         let key_id = key_id.into();
         Self {
-            kid: kid.into(),
+            kid,
             secret: Secret::Kms { client, key_id },
         }
     }
 
     /// The id of the key that signs.
     pub fn kid(&self) -> &str {
-        &self.kid
+        self.kid.as_str()
     }
 
     /// Signs a licence's facts into a lease.
@@ -149,7 +146,7 @@ impl Signer {
         };
         let lease = Lease {
             jws: self.jws(&claims).await?,
-            kid: self.kid.clone(),
+            kid: self.kid.to_string(),
             issued_at,
             expires_at,
             without_serial,

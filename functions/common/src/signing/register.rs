@@ -2,6 +2,7 @@
 //! are.
 
 use std::fmt;
+use std::str::FromStr;
 
 use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
@@ -13,6 +14,51 @@ use crate::lease::ALG;
 /// How many keys are published at a time: enough that every cached lease verifies while the keys
 /// rotate.
 pub const PUBLISHED_KEYS: usize = 2;
+
+/// The id of a key: its RFC 7638 thumbprint, a SHA-256 hash in base64url.
+///
+/// It names a file on one machine, so that no other text is read as one, from the table either.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Kid(String);
+
+/// A text that is no key id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a key id is 43 letters of base64url, as `tegata key list` shows it")]
+pub struct InvalidKid;
+
+impl Kid {
+    /// The key id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Kid {
+    type Error = InvalidKid;
+
+    fn try_from(text: String) -> Result<Self, InvalidKid> {
+        let hash = BASE64URL_NOPAD.decode(text.as_bytes());
+        match hash.is_ok_and(|hash| hash.len() == 32) {
+            true => Ok(Self(text)),
+            false => Err(InvalidKid),
+        }
+    }
+}
+
+impl FromStr for Kid {
+    type Err = InvalidKid;
+
+    fn from_str(text: &str) -> Result<Self, InvalidKid> {
+        text.to_owned().try_into()
+    }
+}
+
+impl fmt::Display for Kid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// A public key as the JWKS shows it (RFC 7517).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +72,7 @@ pub struct Jwk {
     /// The point's y, base64url.
     pub y: String,
     /// The RFC 7638 thumbprint.
-    pub kid: String,
+    pub kid: Kid,
     /// Always `ES256`.
     pub alg: String,
     /// Always `sig`.
@@ -45,7 +91,7 @@ impl Jwk {
         Self {
             kty: "EC".into(),
             crv: "P-256".into(),
-            kid: BASE64URL_NOPAD.encode(&Sha256::digest(thumbprint.as_bytes())),
+            kid: Kid(BASE64URL_NOPAD.encode(&Sha256::digest(thumbprint.as_bytes()))),
             x,
             y,
             alg: ALG.into(),
@@ -126,7 +172,7 @@ pub enum RegisterError {
     Full(String),
     /// The key is there.
     #[error("key {0} is registered already")]
-    Duplicate(String),
+    Duplicate(Kid),
     /// Nothing to rotate to.
     #[error("there is no next key to rotate to; create one, publish the JWKS, then rotate")]
     NoNext,
@@ -138,7 +184,7 @@ pub enum RegisterError {
     Unknown(String),
     /// The one that signs.
     #[error("key {0} is the active one; rotate first")]
-    Active(String),
+    Active(Kid),
 }
 
 impl KeyRegister {
@@ -201,13 +247,13 @@ impl KeyRegister {
         let key = self
             .keys
             .iter()
-            .find(|key| key.jwk.kid == kid)
+            .find(|key| key.jwk.kid.as_str() == kid)
             .ok_or_else(|| RegisterError::Unknown(kid.to_owned()))?;
         if key.state == KeyState::Active {
-            return Err(RegisterError::Active(kid.to_owned()));
+            return Err(RegisterError::Active(key.jwk.kid.clone()));
         }
         let mut register = self.clone();
-        register.keys.retain(|key| key.jwk.kid != kid);
+        register.keys.retain(|key| key.jwk.kid.as_str() != kid);
         Ok(register)
     }
 
@@ -257,7 +303,7 @@ mod tests {
             Err(RegisterError::Duplicate(jwk(1).kid))
         );
         assert_eq!(
-            one.without(&jwk(1).kid),
+            one.without(jwk(1).kid.as_str()),
             Err(RegisterError::Active(jwk(1).kid))
         );
 
@@ -274,12 +320,29 @@ mod tests {
         assert_eq!(rotated.jwks().keys, [jwk(2), jwk(1)]);
         assert_eq!(rotated.rotated(now), Err(RegisterError::NoNext));
 
-        let retired = rotated.without(&jwk(1).kid).unwrap();
+        let retired = rotated.without(jwk(1).kid.as_str()).unwrap();
         assert_eq!(retired.jwks().keys, [jwk(2)]);
         assert_eq!(
             retired.without("nobody"),
             Err(RegisterError::Unknown("nobody".into()))
         );
+    }
+
+    #[test]
+    fn only_a_thumbprint_is_a_key_id() {
+        let kid = jwk(1).kid;
+        assert_eq!(kid.as_str().parse(), Ok(kid.clone()));
+        let padded = format!("{kid}=");
+        for text in ["", "../dynamodb", "/etc/passwd", "a/b", "key", &padded] {
+            assert_eq!(text.parse::<Kid>(), Err(InvalidKid), "{text}");
+        }
+        let mut stored = serde_json::to_value(jwk(1)).unwrap();
+        assert_eq!(
+            serde_json::from_value::<Jwk>(stored.clone()).unwrap(),
+            jwk(1)
+        );
+        stored["kid"] = "../../victim".into();
+        assert!(serde_json::from_value::<Jwk>(stored).is_err());
     }
 
     #[test]

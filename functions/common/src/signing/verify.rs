@@ -5,7 +5,7 @@ use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
 use serde::Deserialize;
 
-use super::{Jwk, Jwks};
+use super::{Jwk, Jwks, Kid};
 use crate::lease::{ALG, Claims, TYP};
 
 /// Why a lease is not authentic.
@@ -19,7 +19,7 @@ pub enum VerifyError {
     UnknownKey(String),
     /// The published key of that name is not a key.
     #[error("the published key {0} is not a point on P-256")]
-    Key(String),
+    Key(Kid),
     /// The key did not sign this.
     #[error("its signature does not fit")]
     Signature,
@@ -48,7 +48,7 @@ impl Jwks {
         if read.alg != ALG || read.typ != TYP {
             return Err(VerifyError::Form("its algorithm or type is another"));
         }
-        let Some(jwk) = self.keys.iter().find(|key| key.kid == read.kid) else {
+        let Some(jwk) = self.keys.iter().find(|key| key.kid.as_str() == read.kid) else {
             return Err(VerifyError::UnknownKey(read.kid));
         };
         let key = jwk
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(claims.sub.as_str(), "example.cybozu.com");
         assert_eq!(
             published(&[&other]).verify(&jws),
-            Err(VerifyError::UnknownKey(jwk.kid.clone()))
+            Err(VerifyError::UnknownKey(jwk.kid.to_string()))
         );
         // Another key under the same name, or no key.
         let forged = Jwk {
