@@ -22,6 +22,8 @@ pub(super) struct Editor<'a> {
     pub(super) contract: Option<Contract>,
     /// Whether to write although nothing differs from what could be read.
     pub(super) is_mending: bool,
+    /// What else the reader has to know of the change.
+    pub(super) remarks: Vec<String>,
 }
 
 impl<'a> Editor<'a> {
@@ -56,6 +58,7 @@ impl<'a> Editor<'a> {
             before: Some(license.clone()),
             contract: Some(contract),
             is_mending: false,
+            remarks: Vec::new(),
         };
         Ok((editor, license))
     }
@@ -83,6 +86,9 @@ impl Editor<'_> {
         if self.output == Output::Text {
             say!("{what} {}, {}:", license.domain, license.product);
             change::print(&differences, Some(&license.policy));
+            for remark in &self.remarks {
+                say!("  {remark}");
+            }
         }
         if differences.is_empty() && !self.is_mending {
             return self.report(&license, what, &differences, None, "nothing to change");
@@ -127,6 +133,7 @@ impl Editor<'_> {
                 "product": license.product,
                 "dry_run": self.write.dry_run,
                 "differences": differences,
+                "remarks": self.remarks,
                 "version": written.map(|written| written.version),
                 "serial": serial,
             })),

@@ -1,5 +1,7 @@
 //! Why a domain got its answer: the decision, replayed from history.
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
@@ -11,8 +13,8 @@ use tegata_common::product::Policy;
 use tegata_common::serial::Serial;
 use tegata_common::table::{Key, Past};
 
-use super::Which;
-use crate::output::{self, Output, say};
+use super::{Which, serial};
+use crate::output::{self, Output, note, part, plain, say};
 use crate::place::Place;
 use crate::when::When;
 
@@ -24,9 +26,14 @@ pub(crate) struct Explain {
     /// what is known now [default: now].
     #[arg(long, value_name = "WHEN")]
     at: Option<When>,
-    /// The serial that came with the request; it is compared, and shown nowhere.
-    #[arg(long, value_parser = Serial::parse)]
+    /// The serial that came with the request; it is compared, and not printed. Others on this
+    /// machine see it in the list of processes, and the shell's history keeps it: rather use
+    /// --serial-file.
+    #[arg(long, value_parser = Serial::parse, conflicts_with = "serial_file")]
     serial: Option<Serial>,
+    /// Read that serial from FILE, or from standard input if FILE is `-`.
+    #[arg(long, value_name = "FILE")]
+    serial_file: Option<PathBuf>,
 }
 
 /// One step of the decision.
@@ -39,6 +46,7 @@ struct Step {
 }
 
 pub(super) async fn explain(place: &Place, output: Output, args: Explain) -> anyhow::Result<()> {
+    let serial = serial::given(args.serial, args.serial_file.as_deref())?;
     let domain = args.which.domain(place)?;
     let key = Key::license(&domain, &args.which.product);
     let table = place.licenses.table();
@@ -49,7 +57,7 @@ pub(super) async fn explain(place: &Place, output: Output, args: Explain) -> any
     let readable: Vec<&Past<SignedLicense>> = history.iter().flatten().collect();
     let broken = history.len() - readable.len();
     if broken > 0 {
-        eprintln!("warning: {broken} revisions cannot be read; see `tegata license history`");
+        note!("warning: {broken} revisions cannot be read; see `tegata license history`");
     }
     // A date is meant in the product's zone, which the licence's own history knows.
     let policy = readable.iter().rev().find_map(|past| past.value());
@@ -62,7 +70,7 @@ pub(super) async fn explain(place: &Place, output: Output, args: Explain) -> any
     // Revisions know milliseconds.
     let was = readable.iter().rev().find(|past| past.revision.at <= at);
     let was = was.copied();
-    let steps = steps(was, policy, args.serial.as_ref(), at)?;
+    let steps = steps(was, policy, serial.as_ref(), at)?;
     let code = steps.iter().find_map(|step| step.code);
     let code = code.unwrap_or(Code::NotFound);
     let is_forecast = at > place.now;
@@ -85,13 +93,11 @@ pub(super) async fn explain(place: &Place, output: Output, args: Explain) -> any
             "steps": steps.collect::<Vec<_>>(),
         }));
     }
-    let style = output::style(code);
-    say!(
-        "{domain} {} at {}: {style}{}{style:#}",
-        args.which.product,
-        calendar::rfc3339(at, policy),
-        code.as_str()
-    );
+    let (product, shown_at) = (&args.which.product, calendar::rfc3339(at, policy));
+    output::parts(&[
+        plain(format_args!("{domain} {product} at {shown_at}: ")),
+        part(output::style(code), code.as_str()),
+    ]);
     match was {
         Some(past) => say!(
             "by version {}, {} by {} at {}",
@@ -112,11 +118,8 @@ pub(super) async fn explain(place: &Place, output: Output, args: Explain) -> any
             (None, true) => (anstyle::Style::new(), "·"),
             (None, false) => (anstyle::Style::new().dimmed(), " "),
         };
-        say!(
-            "  {style}{mark} {:width$}  {}{style:#}",
-            step.rule,
-            step.says
-        );
+        let text = format!("{mark} {:width$}  {}", step.rule, step.says);
+        output::parts(&[plain("  "), part(style, text)]);
         if step.code.is_some() {
             break;
         }
@@ -196,7 +199,7 @@ fn serial_step(license: &License, serial: Option<&Serial>, at: Timestamp) -> Ste
     let required = license.policy.requires_serial;
     let (says, is_wrong) = match (serial, required) {
         (None, true) => (
-            "the product requires it, and without it the answer is NOT_FOUND; say --serial to \
+            "the product requires it, and without it the answer is NOT_FOUND; say --serial-file to \
              compare one",
             false,
         ),

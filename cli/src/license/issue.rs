@@ -1,6 +1,7 @@
 //! Licences that an order starts, or starts again.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use tegata_common::calendar::Billing;
@@ -11,11 +12,11 @@ use tegata_common::serial::Serial;
 use tegata_common::table::Key;
 
 use super::edit::Editor;
-use super::{Which, quota};
+use super::{Which, quota, serial};
 use crate::change::DryRun;
 use crate::customer;
 use crate::failure::NotFound;
-use crate::output::Output;
+use crate::output::{Output, note};
 use crate::place::Place;
 use crate::when::{self, When};
 
@@ -49,9 +50,13 @@ pub(crate) struct Issue {
     /// The date or instant from which it works [default: now].
     #[arg(long, value_name = "WHEN")]
     usable_from: Option<When>,
-    /// A serial that the customer has already [default: a new one].
-    #[arg(long, value_parser = Serial::parse)]
+    /// A serial that the customer has already [default: a new one]. Others on this machine see it
+    /// in the list of processes, and the shell's history keeps it: rather use --serial-file.
+    #[arg(long, value_parser = Serial::parse, conflicts_with = "serial_file")]
     serial: Option<Serial>,
+    /// Read that serial from FILE, or from standard input if FILE is `-`.
+    #[arg(long, value_name = "FILE")]
+    serial_file: Option<PathBuf>,
     #[command(flatten)]
     write: DryRun,
 }
@@ -128,8 +133,9 @@ pub(super) async fn issue(place: &Place, output: Output, args: Issue) -> anyhow:
             days: days.unwrap_or(0),
         },
     };
-    let is_generated = args.serial.is_none();
-    let serial = args.serial.map_or_else(Serial::generate, Ok)?;
+    let given = serial::given(args.serial, args.serial_file.as_deref())?;
+    let is_generated = given.is_none();
+    let serial = given.map_or_else(Serial::generate, Ok)?;
     let order = Order {
         domain: domain.clone(),
         customer: args.customer,
@@ -147,9 +153,10 @@ pub(super) async fn issue(place: &Place, output: Output, args: Issue) -> anyhow:
         before: None,
         contract: None,
         is_mending: false,
+        remarks: Vec::new(),
     };
     if license.customer.is_none() {
-        eprintln!("note: without --customer, notices about it reach nobody");
+        note!("note: without --customer, notices about it reach nobody");
     }
     let shown = (is_generated && !editor.write.dry_run).then(|| serial.reveal());
     editor.write_with("issue", license, shown).await

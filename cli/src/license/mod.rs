@@ -8,6 +8,7 @@ mod issue;
 mod plugin_ids;
 mod resign;
 mod restore;
+mod serial;
 mod show;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ use tegata_common::table::TableError;
 use crate::change::DryRun;
 use crate::customer;
 use crate::failure::{NotFound, Usage};
-use crate::output::{Output, say};
+use crate::output::{Output, note, say};
 use crate::place::Place;
 use crate::when::{self, When};
 use domains::{Domains, Move};
@@ -38,6 +39,7 @@ pub(crate) use issue::BillingArg;
 use issue::{Convert, Issue};
 use plugin_ids::UpdatePluginIds;
 use resign::Resign;
+use restore::Wanted;
 use show::List;
 
 #[derive(Subcommand)]
@@ -128,14 +130,21 @@ pub(crate) enum Command {
     UpdatePluginIds(UpdatePluginIds),
     /// Bring back a licence as it was at an earlier version, signed anew.
     ///
-    /// It reads nothing of the current item but its version, so that it also mends an item that
-    /// can no longer be read.
+    /// Serials and suspension stay as they are now: one may have been replaced because it leaked.
+    /// So do domains and kintone plug-in ids. It reads nothing of the current item but its
+    /// version, so that it also repairs an item that can no longer be read.
     Restore {
         #[command(flatten)]
         which: Which,
         /// The version, as `history` lists it.
         #[arg(long)]
         version: u64,
+        /// Bring back that version's serial too. Those that replaced it are no longer accepted.
+        #[arg(long)]
+        with_serial: bool,
+        /// Bring back that version's suspension, or its absence.
+        #[arg(long)]
+        with_suspension: bool,
         #[command(flatten)]
         write: DryRun,
     },
@@ -261,8 +270,17 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
         Command::Restore {
             which,
             version,
+            with_serial,
+            with_suspension,
             write,
-        } => restore::restore(place, output, &which, version, write).await,
+        } => {
+            let wanted = Wanted {
+                version,
+                with_serial,
+                with_suspension,
+            };
+            restore::restore(place, output, &which, wanted, write).await
+        }
         Command::History { which } => show::history(place, output, &which).await,
     }
 }
@@ -316,7 +334,7 @@ pub(crate) struct Change {
 /// Items that could not be read are named, and fail the command after it did the rest.
 fn complain(unreadable: &[TableError]) -> anyhow::Result<()> {
     for error in unreadable {
-        eprintln!("warning: {error}");
+        note!("warning: {error}");
     }
     match unreadable.len() {
         0 => Ok(()),

@@ -475,3 +475,57 @@ fn customers_and_their_contacts() {
         3
     );
 }
+
+#[test]
+fn a_restore_brings_back_no_serial_that_leaked() {
+    let tegata = Tegata::new();
+    tegata.travel("2026-11-15T12:00:00+09:00");
+    let which = ["example.cybozu.com", "gantt"];
+    let on =
+        |verb: &str, more: &[&str]| tegata.json(&[&["license", verb], &which[..], more].concat());
+    let code = |serial: &str| on("explain", &["--serial", serial])["code"].clone();
+    let leaked = on("issue", &["--billing", "monthly", "--users", "5"])["serial"].clone();
+    let leaked = leaked.as_str().unwrap();
+    on("change", &["--users", "80"]);
+    let new = on("reissue-serial", &["--overlap", "0"])["serial"].clone();
+    let new = new.as_str().unwrap();
+    on("suspend", &[]);
+
+    let restored = on("restore", &["--version", "1"]);
+    let remarks = restored["remarks"].to_string();
+    assert!(remarks.contains("serial: stays as it is now"), "{restored}");
+    assert!(
+        remarks.contains("suspension: stays suspended from"),
+        "{restored}"
+    );
+    let shown = on("show", &[]);
+    assert_eq!(
+        (&shown["users"], &shown["code"]),
+        (&json!(5), &json!("SUSPENDED"))
+    );
+    on("resume", &[]);
+    tegata.travel("2026-11-15T12:01:00+09:00");
+    assert_eq!(code(leaked), "NOT_FOUND");
+    assert_eq!(code(new), "VALID");
+
+    // Version 4 was suspended, and it is not suspended now.
+    let dry = ["--version", "4", "--dry-run"];
+    let kept = tegata.text(&[&["license", "restore"], &which[..], &dry].concat());
+    assert!(kept.contains("suspension: stays not suspended"), "{kept}");
+    let restored = on("restore", &["--version", "4", "--with-suspension"]);
+    let remarks = restored["remarks"].to_string();
+    assert!(remarks.contains("as in version 4"), "{restored}");
+    assert_eq!(on("show", &[])["code"], "SUSPENDED");
+    on("resume", &[]);
+
+    // Asked for, it comes back: for a serial that was replaced by mistake.
+    let restored = on("restore", &["--version", "1", "--with-serial"]);
+    let remarks = restored["remarks"].to_string();
+    assert!(
+        remarks.contains("that of version 1 is accepted again"),
+        "{restored}"
+    );
+    tegata.travel("2026-11-15T12:02:00+09:00");
+    assert_eq!(code(leaked), "VALID");
+    assert_eq!(code(new), "NOT_FOUND");
+}

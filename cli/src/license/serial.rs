@@ -1,0 +1,38 @@
+//! A serial that an operator gives, without showing it to others on the machine.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use tegata_common::serial::Serial;
+
+use crate::failure::Usage;
+
+/// More than any serial has, in bytes.
+const LIMIT: u64 = 4096;
+
+/// The serial that was given: as an argument, in a file, or on standard input.
+pub(super) fn given(
+    argument: Option<Serial>,
+    file: Option<&Path>,
+) -> anyhow::Result<Option<Serial>> {
+    let Some(path) = file else {
+        return Ok(argument);
+    };
+    let mut bytes = Vec::new();
+    let read = match path.as_os_str() == "-" {
+        true => io::stdin().take(LIMIT).read_to_end(&mut bytes),
+        false => File::open(path).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes)),
+    };
+    let shown = match path.as_os_str() == "-" {
+        true => "standard input".to_owned(),
+        false => path.display().to_string(),
+    };
+    read.with_context(|| format!("cannot read {shown}"))?;
+    let text = String::from_utf8(bytes).unwrap_or_default();
+    let serial = Serial::parse(text.trim_start_matches('\u{feff}').trim());
+    // Its text is not repeated.
+    let serial = serial.map_err(|error| Usage(format!("{shown}: {error}")))?;
+    Ok(Some(serial))
+}
