@@ -2,7 +2,6 @@
 //! that a Lambda gets, and its answer becomes the response.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +24,7 @@ use super::demo;
 use super::doors::{CdnLine, Door, Doors, GatewayLine, common_log_time};
 use super::outbox;
 use crate::loopback::{Loopback, Refusal};
+use crate::output;
 use crate::place::Place;
 use crate::publish::content_type;
 
@@ -86,7 +86,7 @@ async fn serve(
             .await;
         // Whoever reads stdout may have gone; requests are answered all the same.
         let line = answered.line.to_string();
-        let _ = writeln!(std::io::stdout(), "{line}");
+        output::try_json_text(&line);
         gateway.lines.note(&line);
         gateway.doors.write(Door::Lookup, arrived.at, line);
         let response = response(answered.response);
@@ -393,7 +393,7 @@ async fn file(cdn: &Objects, path: &str) -> Response {
     };
     let content_type = match key.ends_with(".xml") {
         true => "application/atom+xml; charset=utf-8",
-        false => content_type(&key),
+        false => content_type(&key).unwrap_or("application/octet-stream"),
     };
     match cdn.get(&key).await {
         Ok(Some(content)) => {

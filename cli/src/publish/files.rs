@@ -37,6 +37,16 @@ pub(super) struct ManifestFile {
     pub(super) bytes: u64,
 }
 
+/// What a directory has for the CDN.
+#[derive(Default)]
+struct Directory {
+    files: Vec<File>,
+    /// The paths that operating systems add.
+    left_out: Vec<String>,
+    /// What cannot be published: a path and the reason.
+    refused: Vec<String>,
+}
+
 struct File {
     path: String,
     content: Vec<u8>,
@@ -52,8 +62,18 @@ pub(super) async fn put(
     write: DryRun,
 ) -> anyhow::Result<()> {
     known(place, product).await?;
-    let mut files = Vec::new();
-    read(directory, "", &mut files)?;
+    let Directory {
+        files,
+        left_out,
+        refused,
+    } = Directory::read(directory)?;
+    if !refused.is_empty() {
+        bail!(
+            "{} cannot be published:\n  {}",
+            directory.display(),
+            refused.join("\n  ")
+        );
+    }
     if files.is_empty() {
         bail!("{}: no files", directory.display());
     }
@@ -107,6 +127,7 @@ pub(super) async fn put(
     match output {
         Output::Json => output::json(&json!({
             "manifest": manifest,
+            "left_out": left_out,
             "new": new,
             "dry_run": write.dry_run,
         }))?,
@@ -117,6 +138,9 @@ pub(super) async fn put(
                     file.integrity,
                     file.bytes
                 );
+            }
+            for path in &left_out {
+                say!("  left out, as it is of the operating system: {path}");
             }
             write.conclude(&format!(
                 "published, and not current: tegata publish current {product} {version}"
@@ -153,66 +177,137 @@ pub(super) async fn known(place: &Place, product: &ProductSlug) -> anyhow::Resul
     }
 }
 
-fn read(directory: &Path, prefix: &str, files: &mut Vec<File>) -> anyhow::Result<()> {
-    let shown = || directory.display().to_string();
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(directory).with_context(shown)? {
-        entries.push(entry.with_context(shown)?);
+impl Directory {
+    fn read(directory: &Path) -> anyhow::Result<Self> {
+        let mut read = Self::default();
+        read.add(directory, "")?;
+        Ok(read)
     }
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        let name = entry.file_name();
-        let is_plain = |name: &&str| {
-            !name.starts_with('.')
-                && name
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-        };
-        let Some(name) = name.to_str().filter(is_plain) else {
-            bail!(
-                "{}: names of files are letters, digits, '.', '-' and '_', and are not hidden",
-                path.display()
-            );
-        };
-        let name = format!("{prefix}{name}");
-        // What a link leads to is not what was looked at.
-        let metadata = entry.metadata().with_context(shown)?;
-        if metadata.is_dir() {
-            read(&path, &format!("{name}/"), files)?;
-        } else if !metadata.is_file() {
-            bail!("{}: neither a file nor a directory", path.display());
-        } else if metadata.len() > LARGEST {
-            bail!("{}: larger than 20 MB", path.display());
-        } else if name == "manifest.json" {
-            bail!("{}: the manifest is made by this command", path.display());
-        } else {
-            let content = std::fs::read(&path).with_context(|| path.display().to_string())?;
-            let content_type = content_type(&name);
-            files.push(File {
-                path: name,
-                content,
-                content_type,
-            });
+
+    fn add(&mut self, directory: &Path, prefix: &str) -> anyhow::Result<()> {
+        let shown = || directory.display().to_string();
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(directory).with_context(shown)? {
+            entries.push(entry.with_context(shown)?);
         }
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            let name = entry.file_name();
+            let path = format!("{prefix}{}", name.to_string_lossy());
+            if name.to_str().is_some_and(is_of_operating_system) {
+                self.left_out.push(path);
+                continue;
+            }
+            let is_plain = |name: &str| {
+                let mut bytes = name.bytes();
+                !name.starts_with('.')
+                    && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+            };
+            // What a link leads to is not what was looked at.
+            let metadata = entry.metadata().with_context(shown)?;
+            let content_type = content_type(&path);
+            let problem = if !name.to_str().is_some_and(is_plain) {
+                "names of files are letters, digits, '.', '-' and '_', and are not hidden"
+            } else if metadata.is_dir() {
+                self.add(&entry.path(), &format!("{path}/"))?;
+                continue;
+            } else if !metadata.is_file() {
+                "neither a file nor a directory"
+            } else if metadata.len() > LARGEST {
+                "larger than 20 MB"
+            } else if path == "manifest.json" {
+                "the manifest is made by this command"
+            } else if let Some(content_type) = content_type {
+                let file = entry.path();
+                let content = std::fs::read(&file).with_context(|| file.display().to_string())?;
+                self.files.push(File {
+                    path,
+                    content,
+                    content_type,
+                });
+                continue;
+            } else {
+                let accepted: Vec<&str> = CONTENT_TYPES.iter().map(|(ending, _)| *ending).collect();
+                self.refused.push(format!(
+                    "{path}: browsers need its type, which its ending does not tell; accepted are {}",
+                    accepted.join(", ")
+                ));
+                continue;
+            };
+            self.refused.push(format!("{path}: {problem}"));
+        }
+        Ok(())
     }
-    Ok(())
 }
 
-/// The media type of a file of the CDN, by its name.
-pub(crate) fn content_type(name: &str) -> &'static str {
-    match name.rsplit_once('.').map(|(_, ending)| ending) {
-        Some("js" | "mjs") => "text/javascript; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        Some("html") => "text/html; charset=utf-8",
-        Some("json" | "map") => "application/json",
-        Some("svg") => "image/svg+xml",
-        Some("png") => "image/png",
-        Some("jpg" | "jpeg") => "image/jpeg",
-        Some("webp") => "image/webp",
-        Some("woff2") => "font/woff2",
-        Some("wasm") => "application/wasm",
-        Some("txt" | "md") => "text/plain; charset=utf-8",
-        _ => "application/octet-stream",
+/// Whether an operating system added a file or a directory of this name: to show a folder, to
+/// unpack an archive, or to mark a download.
+fn is_of_operating_system(name: &str) -> bool {
+    const NAMES: [&str; 10] = [
+        ".ds_store",
+        ".directory",
+        ".fseventsd",
+        ".spotlight-v100",
+        ".trashes",
+        "$recycle.bin",
+        "__macosx",
+        "desktop.ini",
+        "ehthumbs.db",
+        "thumbs.db",
+    ];
+    let name = name.to_ascii_lowercase();
+    name.starts_with("._") || name.ends_with(":zone.identifier") || NAMES.contains(&name.as_str())
+}
+
+/// The media types of the CDN's files, by the endings of their names.
+const CONTENT_TYPES: [(&str, &str); 25] = [
+    ("js", "text/javascript; charset=utf-8"),
+    ("mjs", "text/javascript; charset=utf-8"),
+    ("css", "text/css; charset=utf-8"),
+    ("html", "text/html; charset=utf-8"),
+    ("json", "application/json"),
+    ("map", "application/json"),
+    ("svg", "image/svg+xml"),
+    ("png", "image/png"),
+    ("jpg", "image/jpeg"),
+    ("jpeg", "image/jpeg"),
+    ("gif", "image/gif"),
+    ("webp", "image/webp"),
+    ("avif", "image/avif"),
+    ("ico", "image/x-icon"),
+    ("woff2", "font/woff2"),
+    ("woff", "font/woff"),
+    ("ttf", "font/ttf"),
+    ("otf", "font/otf"),
+    ("wasm", "application/wasm"),
+    ("txt", "text/plain; charset=utf-8"),
+    ("md", "text/plain; charset=utf-8"),
+    ("csv", "text/csv; charset=utf-8"),
+    ("xml", "application/xml"),
+    ("pdf", "application/pdf"),
+    ("zip", "application/zip"),
+];
+
+/// The media type of a file of the CDN, by its name; `None` if its ending is not known.
+pub(crate) fn content_type(name: &str) -> Option<&'static str> {
+    let (_, ending) = name.rsplit_once('.')?;
+    let mut types = CONTENT_TYPES.iter();
+    let found = types.find(|(known, _)| known.eq_ignore_ascii_case(ending));
+    found.map(|(_, content_type)| *content_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_case_of_an_ending_does_not_matter() {
+        let javascript = Some("text/javascript; charset=utf-8");
+        for name in ["plugin.js", "plugin.JS", "lib/a.min.Js", "plugin.MJS"] {
+            assert_eq!(content_type(name), javascript, "{name}");
+        }
+        for name in ["plugin", "plugin.jsx", "js", "a.js/LICENSE", "plugin.js."] {
+            assert_eq!(content_type(name), None, "{name}");
+        }
     }
 }

@@ -22,7 +22,9 @@ pub(crate) use files::content_type;
 pub(crate) enum Command {
     /// Put the files of a version under /PRODUCT/VERSION/ on the CDN. They never change there.
     ///
-    /// A manifest with the integrity (SRI) of each file is put beside them. The version does not
+    /// A browser takes a file for what its ending says, so that only known endings are accepted.
+    /// Files that operating systems add, such as Thumbs.db and .DS_Store, are left out and listed.
+    /// A manifest with the integrity (SRI) of each file is put beside the files. The version does not
     /// become current by that: plug-ins go on with the one they have.
     Files {
         /// The product.

@@ -244,3 +244,62 @@ fn a_version_that_was_not_announced_does_not_become_current() {
     assert_eq!(output.status.code(), Some(3));
     assert!(text(&output.stderr).contains("there is no product nothing"));
 }
+
+#[test]
+fn files_of_unknown_types_are_refused_and_those_of_systems_left_out() {
+    let tegata = Tegata::new();
+    let directory = tegata.directory.path().join("dist");
+    let put = |name: &str| {
+        let path = directory.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "content").unwrap();
+    };
+    for name in [
+        "plugin.JS",
+        "lib/style.Css",
+        "Thumbs.db",
+        "lib/desktop.ini",
+        ".DS_Store",
+        "lib/._style.css",
+        "__MACOSX/plugin.js",
+    ] {
+        put(name);
+    }
+    let shown = directory.display().to_string();
+    let publish = ["publish", "files", "sheet", "1.9.0", &shown];
+    put("plugin.exe");
+    put("LICENSE");
+    put("lib/data.bin");
+    let (code, message) = tegata.failure(&publish);
+    assert_eq!(code, 1);
+    for expected in [
+        "plugin.exe",
+        "LICENSE",
+        "lib/data.bin",
+        "accepted are js, mjs",
+    ] {
+        assert!(message.contains(expected), "{message}");
+    }
+    for name in ["plugin.exe", "LICENSE", "lib/data.bin"] {
+        std::fs::remove_file(directory.join(name)).unwrap();
+    }
+    let published = tegata.json(&publish);
+    let files = published["manifest"]["files"].as_object().unwrap();
+    let files: Vec<&str> = files.keys().map(String::as_str).collect();
+    assert_eq!(files, ["lib/style.Css", "plugin.JS"]);
+    assert_eq!(
+        published["left_out"],
+        serde_json::json!([
+            ".DS_Store",
+            "Thumbs.db",
+            "__MACOSX",
+            "lib/._style.css",
+            "lib/desktop.ini"
+        ])
+    );
+    assert!(
+        tegata
+            .text(&publish)
+            .contains("left out, as it is of the operating system: Thumbs.db")
+    );
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
@@ -59,6 +60,14 @@ pub struct Headers<'a> {
     pub cache_control: Option<&'a str>,
 }
 
+/// How long to wait before a conditional put is repeated that met another one.
+const CONFLICT_PAUSES: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(800),
+    Duration::from_millis(2000),
+];
+
 impl Objects {
     /// A function's bucket.
     pub fn bucket(config: &SdkConfig, bucket: impl Into<String>) -> Self {
@@ -95,6 +104,9 @@ impl Objects {
     }
 
     /// Writes an object, if there is none. Safe to repeat.
+    ///
+    /// S3 answers 409 if another request for the key was under way at the same time, and does not
+    /// tell which of them was first: the put is repeated, and the answer to that counts.
     pub async fn put_new(
         &self,
         key: &str,
@@ -103,13 +115,21 @@ impl Objects {
     ) -> Result<Put, ObjectsError> {
         match self {
             Self::S3 { client, bucket } => {
-                let put = put_object(client, bucket, key, content, headers).if_none_match("*");
-                match put.send().await {
-                    Ok(_) => Ok(Put::New),
-                    Err(error) if error.code() == Some("PreconditionFailed") => {
-                        Ok(Put::AlreadyThere)
+                let mut pauses = CONFLICT_PAUSES.iter();
+                loop {
+                    let content = content.clone();
+                    let put = put_object(client, bucket, key, content, headers).if_none_match("*");
+                    let error = match put.send().await {
+                        Ok(_) => return Ok(Put::New),
+                        Err(error) => error,
+                    };
+                    match (error.code(), pauses.next()) {
+                        (Some("PreconditionFailed"), _) => return Ok(Put::AlreadyThere),
+                        (Some("ConditionalRequestConflict"), Some(pause)) => {
+                            tokio::time::sleep(*pause).await;
+                        }
+                        _ => return Err(s3(error)),
                     }
-                    Err(error) => Err(s3(error)),
                 }
             }
             Self::Directory(directory) => {
@@ -244,5 +264,92 @@ fn file_error(path: &Path, error: io::Error) -> ObjectsError {
     ObjectsError::Directory {
         path: path.display().to_string(),
         error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    use std::net::TcpListener;
+
+    use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+
+    use super::*;
+
+    const HEADERS: Headers<'_> = Headers {
+        content_type: "text/plain",
+        cache_control: None,
+    };
+
+    /// A bucket that answers the next puts so, and tells how often it was asked.
+    fn bucket(answers: &[(u16, &'static str)]) -> (Objects, std::thread::JoinHandle<usize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let answers = answers.to_vec();
+        let asked = std::thread::spawn(move || {
+            let mut asked = 0;
+            for (status, code) in answers {
+                let (stream, _) = listener.accept().unwrap();
+                let mut reader = BufReader::new(stream);
+                let (mut length, mut line) = (0, String::new());
+                let mut is_conditional = false;
+                while reader.read_line(&mut line).unwrap() > 2 {
+                    let lower = line.to_lowercase();
+                    is_conditional |= lower.trim_end() == "if-none-match: *";
+                    if let Some(value) = lower.strip_prefix("content-length:") {
+                        length = value.trim().parse().unwrap();
+                    }
+                    line.clear();
+                }
+                assert!(is_conditional);
+                let mut body = vec![0; length];
+                reader.read_exact(&mut body).unwrap();
+                assert!(String::from_utf8_lossy(&body).contains("content"));
+                let body = match status {
+                    200 => String::new(),
+                    _ => format!("<Error><Code>{code}</Code><Message>m</Message></Error>"),
+                };
+                let answer = format!(
+                    "HTTP/1.1 {status} x\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                reader.get_mut().write_all(answer.as_bytes()).unwrap();
+                asked += 1;
+            }
+            asked
+        });
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(aws::http_client())
+            .endpoint_url(endpoint)
+            .force_path_style(true)
+            .region(Region::new("local"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "test"))
+            .build();
+        let objects = Objects::S3 {
+            client: Client::from_conf(config),
+            bucket: "bucket".to_owned(),
+        };
+        (objects, asked)
+    }
+
+    #[tokio::test]
+    async fn a_conditional_put_that_met_another_is_repeated() {
+        const CONFLICT: (u16, &str) = (409, "ConditionalRequestConflict");
+        const THERE: (u16, &str) = (412, "PreconditionFailed");
+        for (last, expected) in [((200, ""), Put::New), (THERE, Put::AlreadyThere)] {
+            let (objects, asked) = bucket(&[CONFLICT, CONFLICT, last]);
+            let put = objects.put_new("a", b"content".to_vec(), HEADERS).await;
+            assert_eq!(put.unwrap(), expected);
+            assert_eq!(asked.join().unwrap(), 3);
+        }
+        let (objects, asked) = bucket(&[CONFLICT; 5]);
+        let put = objects.put_new("a", b"content".to_vec(), HEADERS).await;
+        assert!(
+            put.unwrap_err()
+                .to_string()
+                .contains("ConditionalRequestConflict")
+        );
+        assert_eq!(asked.join().unwrap(), 5);
     }
 }
