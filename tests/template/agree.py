@@ -216,12 +216,35 @@ def figures_that_differ(template, operations, code):
     return [f"a query reads {name}, which no report has" for name in sorted(read - figures)]
 
 
+def alarm_metrics(template):
+    """For each alarm, how many metrics it looks at: that is what it costs."""
+    return [
+        sum("MetricStat" in metric for metric in of["Properties"].get("Metrics", [])) or 1
+        for of in template["Resources"].values()
+        if of["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+
+
+def idle_cost_that_differs(template, operations, code):
+    """OPERATIONS.md's table of an idle stack: what the template has, and the sum."""
+    table = operations.partition("**An idle stack**")[2].partition("\n\n")[2].partition("\n\n")[0]
+    rows = [[cell.strip(" *") for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+    costs = {name: (what, round(float(cost) * 100)) for name, what, cost in rows}
+    heartbeats, alarms = sum(metrics_of_code(code)[0].values()), alarm_metrics(template)
+    expected = {
+        "metrics": (f"{heartbeats} that are always sent × 0.30", heartbeats * 30),
+        "alarms": (f"{len(alarms)} alarms on {sum(alarms)} metrics × 0.10", sum(alarms) * 10),
+    }
+    wrong = [f"idle stack: {name} is {costs[name]}, expected {of}" for name, of in expected.items() if costs[name] != of]
+    total = costs.pop("sum")[1]
+    if total != sum(cost for _, cost in costs.values()) or total >= 600:
+        wrong.append(f"idle stack: the sum is {total} cents; it has to add up, and to be below USD 6")
+    return wrong
+
+
 def dashboard_that_costs(template):
     """CloudWatch gives three dashboards of 50 metrics for nothing."""
-    shown = len(re.findall(r'\["(?:tegata|AWS/\w+)", ', dashboard(template)))
-    for of in template["Resources"].values():
-        if of["Type"] == "AWS::CloudWatch::Alarm":
-            shown += sum("MetricStat" in metric for metric in of["Properties"].get("Metrics", [])) or 1
+    shown = len(re.findall(r'\["(?:tegata|AWS/\w+)", ', dashboard(template))) + sum(alarm_metrics(template))
     return [f"the dashboard and its alarms show {shown} metrics, and 50 are free"] if shown > 50 else []
 
 
@@ -348,6 +371,9 @@ def prove_metrics():
         must_find(f"a query of {figure}", figures_that_differ(TEMPLATE, "", code))
     must_find("a query of OPERATIONS.md", figures_that_differ(TEMPLATE, OPERATIONS.replace("LeasesResigned,", "LeasesSigned,"), CODE))
     many = dashboard(TEMPLATE) + '["tegata", "OldestLeaseLeft", ""]' * 50
+    fewer = changed(TEMPLATE, lambda of: of["Resources"].pop("DailyQuotaAlarm"))
+    must_find("an alarm that is not in the cost", idle_cost_that_differs(fewer, OPERATIONS, CODE))
+    must_find("a sum that does not add up", idle_cost_that_differs(TEMPLATE, OPERATIONS.replace("| 0.40 |", "| 0.50 |"), CODE))
     must_find("a dashboard that costs", dashboard_that_costs(body(many)))
 
 
@@ -361,6 +387,7 @@ wrong = [
     *metrics_that_differ(TEMPLATE, OPERATIONS, CODE),
     *figures_that_differ(TEMPLATE, OPERATIONS, CODE),
     *dashboard_that_costs(TEMPLATE),
+    *idle_cost_that_differs(TEMPLATE, OPERATIONS, CODE),
     *unexplained_parameters(TEMPLATE, OPERATIONS),
     *checks_that_are_not_there(PROMISES),
 ]
