@@ -13,7 +13,6 @@ use http::header::{
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tegata_common::access;
 use tegata_common::aws::TrustError;
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::{Code, License};
