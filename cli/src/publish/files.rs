@@ -301,6 +301,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_can_be_published_is_recorded() {
+        let endings = CONTENT_TYPES.map(|(ending, _)| ending);
+        assert_eq!(endings, tegata_common::access::FILE_ENDINGS);
+    }
+
+    #[test]
     fn the_case_of_an_ending_does_not_matter() {
         let javascript = Some("text/javascript; charset=utf-8");
         for name in ["plugin.js", "plugin.JS", "lib/a.min.Js", "plugin.MJS"] {

@@ -93,15 +93,19 @@ pub(super) fn is_our_sentence(text: &str) -> bool {
         })
 }
 
+/// The endings of the files that can be published, in lower case. What is published is recorded.
+pub const FILE_ENDINGS: [&str; 25] = [
+    "js", "mjs", "css", "html", "json", "map", "svg", "png", "jpg", "jpeg", "gif", "webp", "avif",
+    "ico", "woff2", "woff", "ttf", "otf", "wasm", "txt", "md", "csv", "xml", "pdf", "zip",
+];
+
 /// A file's path below product and version, if it is written as ours are.
 pub(super) fn file(path: &str) -> Option<Text<'_>> {
-    const KINDS: [&str; 17] = [
-        "js", "mjs", "css", "json", "html", "xml", "map", "svg", "png", "jpg", "jpeg", "webp",
-        "ico", "woff2", "wasm", "txt", "md",
-    ];
-    let (_, kind) = path.rsplit_once('.')?;
+    let (_, ending) = path.rsplit_once('.')?;
     let is_ours = path.len() <= 128
-        && KINDS.contains(&kind)
+        && FILE_ENDINGS
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(ending))
         && path.split('/').all(|part| {
             !part.is_empty()
                 && !part.split('.').any(Serial::resembles)
@@ -170,7 +174,13 @@ mod tests {
 
     #[test]
     fn files_are_ours_or_not_kept() {
-        for good in ["sheet.min.js", "assets/a-1_b.css", "feed.ja.xml"] {
+        for good in [
+            "sheet.min.js",
+            "sheet.JS",
+            "lib/font.woff",
+            "assets/a-1_b.css",
+            "feed.ja.xml",
+        ] {
             assert_eq!(file(good).unwrap().as_str(), good);
         }
         for bad in [

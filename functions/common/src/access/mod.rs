@@ -15,7 +15,7 @@ mod record;
 mod text;
 mod unreadable;
 
-pub use kept::{agent, hides_a_serial};
+pub use kept::{FILE_ENDINGS, agent, hides_a_serial};
 pub use read::{Item, read_cdn, read_line, read_lines};
 pub use record::{AccessRecord, Source, UnknownSource};
 pub use text::Text;
