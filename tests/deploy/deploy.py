@@ -21,6 +21,7 @@ import boto3
 import botocore.exceptions
 import bridges
 import commands
+import doctor
 import jwt
 import permissions
 import roles
@@ -111,12 +112,18 @@ def _():
     return ", ".join(f"{len(of)} {kind}" for kind, of in left.items() if of)
 
 
+@step("doctor before the deployment")
+def _():
+    bridges.verify_identity(PARAMETERS["MailIdentity"])
+    summary = doctor.before_deployment(work, PARAMETERS)["summary"]
+    return ", ".join(f"{count} {name}" for name, count in summary.items())
+
+
 @step("sam deploy")
 def _():
     left_out = sam_deploy(BUILT, status_page.url, PARAMETERS)
     routes = bridges.routes(STACK)
     assert bridges.object_lock(STACK, s3) == ["ArchiveBucket"]
-    bridges.verify_identity(PARAMETERS["MailIdentity"])
     become_operators()
     environment = {
         name: boto3.client("lambda").get_function_configuration(FunctionName=outputs()[name])["Environment"]["Variables"]
