@@ -10,6 +10,7 @@ mod doctor;
 mod embedded;
 mod environment;
 mod failure;
+mod history;
 mod identity;
 mod key;
 mod license;
@@ -24,6 +25,7 @@ mod proxy;
 mod publish;
 mod shell;
 mod spreadsheet;
+mod streams;
 mod text_file;
 mod usage;
 mod when;
@@ -90,6 +92,9 @@ enum Command {
     /// Search and verify the archive of access records.
     #[command(subcommand)]
     AccessLog(access_log::Command),
+    /// Verify that what was recorded of changes is what was done.
+    #[command(subcommand)]
+    History(history::Command),
     /// Create, rotate, retire and export the keys that sign leases.
     #[command(subcommand)]
     Key(key::Command),
@@ -174,6 +179,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Publish(command) => publish::run(&place, output, command).await,
         Command::Usage(command) => usage::run(&place, output, command).await,
         Command::AccessLog(command) => access_log::run(&place, output, command).await,
+        Command::History(command) => history::run(&place, output, command).await,
         Command::Key(command) => key::run(&place, output, command).await,
         Command::Doctor(_) | Command::Dev(_) => Ok(()),
     };

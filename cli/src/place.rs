@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use change_log::handler::ChangeLog;
 use clap::Args;
 use data_encoding::BASE64;
 use jiff::Timestamp;
@@ -21,11 +22,13 @@ use tegata_common::table::customers::Customers;
 use tegata_common::table::licenses::Licenses;
 use tegata_common::table::notices::Notices;
 use tegata_common::table::usage::UsageTable;
-use tegata_common::table::{Act, Revision};
+use tegata_common::table::{Act, Revision, Table};
 
 use crate::embedded::Embedded;
 use crate::failure::Usage;
+use crate::history::Trail;
 use crate::identity;
+use crate::streams;
 use crate::when;
 
 /// The `Licenses` table's name on one machine.
@@ -42,6 +45,9 @@ const LOCAL_USAGE: &str = "Usage";
 
 /// The `Notices` table's name on one machine.
 const LOCAL_NOTICES: &str = "Notices";
+
+/// The tables of one machine whose changes are archived.
+const LOCAL_TABLES: [&str; 3] = [LOCAL_TABLE, LOCAL_CUSTOMERS, LOCAL_NOTICES];
 
 /// Who speaks on one machine. `.example` is nobody's.
 const LOCAL_SENDER: [&str; 3] = [
@@ -60,6 +66,7 @@ const USAGE_OUTPUT: &str = "UsageTable";
 const ARCHIVE_OUTPUT: &str = "ArchiveBucket";
 const ZONE_OUTPUT: &str = "TimeZone";
 const NOTICES_OUTPUT: &str = "NoticesTable";
+const TRAIL_OUTPUT: &str = "TrailBucket";
 
 /// The stack outputs that say where mails and files of the CDN go, and who speaks.
 const CDN_OUTPUT: &str = "CdnBucket";
@@ -132,6 +139,8 @@ pub(crate) struct Place {
     pub(crate) usage: UsageTable,
     /// The records of accesses.
     pub(crate) archive: Archive,
+    /// CloudTrail's record of who wrote, where the stack has one.
+    pub(crate) trail: Option<Trail>,
     /// The zone of their days.
     pub(crate) zone: TimeZone,
     /// Whom changes are recorded for.
@@ -223,6 +232,9 @@ impl Place {
         customers.create_if_missing().await?;
         let notices = Notices::new(client.clone(), LOCAL_NOTICES);
         notices.create_if_missing().await?;
+        for table in [licenses.table(), customers.table(), notices.table()] {
+            table.stream_if_missing().await?;
+        }
         let usage = UsageTable::new(client, LOCAL_USAGE);
         usage.create_if_missing().await?;
         let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
@@ -235,6 +247,7 @@ impl Place {
             post: Post::Outbox(args.directory().join("outbox")),
             usage,
             archive: Archive::new(Objects::Directory(args.directory().join("archive"))),
+            trail: None,
             zone: Zone::named(LOCAL_ZONE)?.tz().clone(),
             caller: format!("local:{}", user.as_deref().unwrap_or("unknown")),
             now: args.now.unwrap_or_else(Timestamp::now),
@@ -285,6 +298,16 @@ impl Place {
             )),
             usage: UsageTable::new(dynamodb, output(USAGE_OUTPUT)?),
             archive: Archive::new(objects(ARCHIVE_OUTPUT)?),
+            // There is one if the parameter ChangeTrail asked for it.
+            trail: outputs.get(TRAIL_OUTPUT).map(|bucket| Trail {
+                objects: Objects::S3 {
+                    client: s3(&config),
+                    bucket: bucket.clone(),
+                },
+                // arn:aws:sts::123456789012:assumed-role/…
+                account: caller.split(':').nth(4).unwrap_or_default().to_owned(),
+                region: config.region().map(ToString::to_string).unwrap_or_default(),
+            }),
             zone: Zone::named(output(ZONE_OUTPUT)?)?.tz().clone(),
             caller,
             now: Timestamp::now(),
@@ -335,8 +358,29 @@ impl Place {
         self.embedded.as_ref()
     }
 
+    /// The tables whose changes are archived.
+    pub(crate) fn tables(&self) -> [&Table; 3] {
+        [
+            self.licenses.table(),
+            self.customers.table(),
+            self.notices.table(),
+        ]
+    }
+
+    /// On one machine: archives what changed, if this process serves the database. In the cloud
+    /// the function `change-log` does.
+    pub(crate) async fn archive_changes(&self) -> anyhow::Result<()> {
+        let of_tables = self.embedded.as_ref().and_then(Embedded::streams);
+        let Some(of_tables) = of_tables else {
+            return Ok(());
+        };
+        let change_log = ChangeLog::new(self.archive.clone(), self.zone.clone());
+        streams::archive(of_tables, &LOCAL_TABLES, &change_log).await
+    }
+
     /// Closes what was opened for it.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
+        self.archive_changes().await?;
         match self.embedded {
             Some(embedded) => embedded.stop().await,
             None => Ok(()),

@@ -287,7 +287,7 @@ async fn nothing_that_is_planted_comes_out() {
     logs.push_str(&rolled_up.line(now(), "stack").to_string());
 
     let mut kept = String::new();
-    for source in Source::ALL {
+    for source in Source::OF_ACCESSES {
         for listed in system
             .archive
             .list(source, at.to_string()[..10].parse().unwrap())

@@ -107,6 +107,8 @@ def scenario(work):
     yield "usage domain", lambda of: ["tenant1.cybozu.com"]
     yield "access-log search", lambda of: ["--domain", "tenant1.cybozu.com"]
     yield "access-log verify", lambda of: []
+    # Not today: this test writes past the tool, too, which the archive knows.
+    yield "history verify", lambda of: ["--from", "2026-01-01", "--to", "2026-01-02"]
     # Keys.
     [old] = [of["jwk"]["kid"] for of in tegata("key", "list") if of["state"] == "active"]
     yield "key create", lambda of: []

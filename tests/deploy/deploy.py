@@ -6,6 +6,7 @@ usage: deploy.py TEGATA BUILT DECISIONS     with the local AWS in the environmen
 
 import base64
 import collections
+import copy
 import datetime
 import gzip
 import hashlib
@@ -228,6 +229,58 @@ def long_ago(domain, change):
     licenses.put_item(Item=item)
 
 
+def changes():
+    """The objects with changes in the archive."""
+    found = s3.list_objects_v2(Bucket=outputs()["ArchiveBucket"], Prefix="source=change/")
+    return [of["Key"] for of in found.get("Contents", [])]
+
+
+def body(key):
+    return s3.get_object(Bucket=outputs()["ArchiveBucket"], Key=key)["Body"].read()
+
+
+def verify_history(code):
+    answer = tegata("history", "verify", code=code, prints=True)
+    assert answer["ok"] == (code == 0), answer
+    return {(of["kind"], of["partition"], of["sort"]) for of in answer["findings"]}
+
+
+@step("changes are archived, and a forged history item is named")
+def _():
+    """By what an operator's role allows, as `aws dynamodb put-item` does it."""
+    # The last changes are in the archive when the newest one is.
+    tegata("customer", "change", "C-2", "--name", "Sample Limited")
+    until(lambda: any(b"Sample Limited" in gzip.decompress(body(key)) for key in changes()))
+    assert verify_history(0) == set()
+    for key in changes():
+        head = s3.head_object(Bucket=outputs()["ArchiveBucket"], Key=key)
+        assert head["ObjectLockMode"] == "COMPLIANCE", head
+    licenses, database = outputs()["LicensesTable"], as_role("contracts", "dynamodb")
+    key = {"domain": {"S": "tenant2.cybozu.com"}, "product": {"S": "sheet"}}
+    item = database.get_item(TableName=licenses, Key=key)["Item"]
+    at = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    forged = copy.deepcopy(item)
+    forged["license"]["M"]["suspended_from"] = {"S": at[:19] + "Z"}
+    forged["revision"]["M"] |= {
+        "version": {"N": str(int(item["revision"]["M"]["version"]["N"]) + 1)},
+        "at": {"S": at}, "change": {"S": "suspend"}, "by": {"S": "arn:aws:iam::000000000000:role/somebody-else"},
+    }
+    history = {name: of for name, of in forged.items() if name not in ["renewal_shard", "due_at"]}
+    history["product"] = {"S": f"sheet@{at}"}
+    for of in [forged, history]:
+        database.put_item(TableName=licenses, Item=of)
+    named = verify_history(1)
+    assert {("contradiction", "tenant2.cybozu.com", of) for of in ["sheet", f"sheet@{at}"]} <= named, named
+    # As it was, for what follows; the archive does not forget.
+    database.put_item(TableName=licenses, Item=item)
+    database.delete_item(TableName=licenses, Key={**key, "product": history["product"]})
+    removed = f'"event":"remove","table":"licenses","partition":"tenant2.cybozu.com","sort":"sheet@{at}"'.encode()
+    until(lambda: any(removed in gzip.decompress(body(of)) for of in changes()))
+    named = verify_history(1)
+    assert ("deleted", "tenant2.cybozu.com", f"sheet@{at}") in named, named
+    return f"{len(changes())} objects with changes"
+
+
 @step("contracts and keys live on")
 def _():
     tegata("license", "suspend", "tenant2.cybozu.com", "sheet")
@@ -282,7 +335,8 @@ def _():
 
     def archived():
         found = s3.list_objects_v2(Bucket=archive, Prefix="source=").get("Contents", [])
-        return collections.Counter(of["Key"].split("/")[0].removeprefix("source=") for of in found)
+        sources = (of["Key"].split("/")[0].removeprefix("source=") for of in found)
+        return collections.Counter(source for source in sources if source != "change")
 
     # Each line came alone here. What has no route does not come to the function.
     lookups = sum("$default" not in route for route in asked)
@@ -314,7 +368,9 @@ def _():
         return sorted(items, key=str)
 
     def objects(bucket):
-        return [(of["Key"], of["ETag"]) for of in s3.list_objects_v2(Bucket=outputs()[bucket])["Contents"]]
+        found = s3.list_objects_v2(Bucket=outputs()[bucket])["Contents"]
+        # Changes may still be on their way.
+        return [(of["Key"], of["ETag"]) for of in found if not of["Key"].startswith("source=change/")]
 
     def kept():
         tables = {table: rows(table) for table in ["LicensesTable", "CustomersTable", "UsageTable"]}

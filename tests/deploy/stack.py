@@ -130,12 +130,12 @@ def run_as(role, *arguments, output="json"):
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **sessions[role]})
 
 
-def tegata(*arguments, code=0, output="json"):
-    """Runs a command as a role that may; returns what it says, or of one that has to fail, why."""
+def tegata(*arguments, code=0, output="json", prints=False):
+    """Runs a command as a role that may; returns what it says, or of one that has to fail, why, unless it `prints` before."""
     rows = roles.table()
     ran = run_as(rows[roles.row_of(arguments, rows)][0], *arguments, output=output)
     assert ran.returncode == code, (arguments, ran.returncode, ran.stdout, ran.stderr)
-    if code:
+    if code and not prints:
         return ran.stderr
     return json.loads(ran.stdout or "null") if output == "json" else ran.stdout
 

@@ -153,7 +153,7 @@ impl Day {
             })
             .collect();
         let mut objects = Vec::new();
-        for source in Source::ALL {
+        for source in Source::OF_ACCESSES {
             let listed = place.archive.list(source, date).await?;
             objects.extend(listed.into_iter().map(|listed| (source, listed)));
         }
@@ -395,7 +395,7 @@ impl Verification {
         );
         let rows = self.days.iter().map(|day| {
             let mut row = vec![day.date.to_string(), day.objects.to_string()];
-            for source in Source::ALL {
+            for source in Source::OF_ACCESSES {
                 let records = day.records.get(&source).copied().unwrap_or(0);
                 row.push(records.to_string());
             }

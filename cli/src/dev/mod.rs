@@ -116,6 +116,7 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
     let renewing = tokio::spawn(renew_hourly(renewal));
     let posting = tokio::spawn(post.work());
     let gateway = Arc::new(gateway);
+    let archiving = tokio::spawn(archive_changes(Arc::clone(&gateway)));
     let (stopping, stopped) = oneshot::channel();
     let serving = axum::serve(listener, gateway::router(Arc::clone(&gateway)))
         .with_graceful_shutdown(async move {
@@ -128,6 +129,8 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
     }
     renewing.abort();
     posting.abort();
+    archiving.abort();
+    let _ = archiving.await;
     // What was asked last is to be in the usage too.
     doors.close().await;
     let _ = tokio::time::timeout(LAST_LINES, following).await;
@@ -184,6 +187,18 @@ async fn make_up_traffic(place: &Place, handlers: &Handlers) -> anyhow::Result<(
     }
     handlers.roll_up().await;
     Ok(())
+}
+
+/// The tables' changes, as their streams report them.
+async fn archive_changes(gateway: Arc<Gateway>) {
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        seconds.tick().await;
+        if let Err(error) = gateway.place.archive_changes().await {
+            tracing::error!("changes were not archived: {error:#}");
+        }
+    }
 }
 
 /// The renewal, as often as the template's schedule wakes it. A run that did something prints its

@@ -129,6 +129,7 @@ fn run(database: &Database, operation: &str, body: &str) -> Result<Option<String
         "TransactGetItems" => with(body, |request| database.transact_get_items(request)),
         "TransactWriteItems" => with(body, |request| database.transact_write_items(request)),
         "UpdateItem" => with(body, |request| database.update_item(request)),
+        "UpdateTable" => with(body, |request| database.update_table(request)),
         _ => return Ok(None),
     };
     done.map(Some)

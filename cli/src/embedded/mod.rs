@@ -43,8 +43,23 @@ pub(crate) struct Embedded {
 struct Serving {
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
+    streams: Streams,
     endpoint_file: Option<PathBuf>,
     _lock: File,
+}
+
+/// What the database knows of its tables' changes, and how far they have been taken from it.
+#[derive(Clone)]
+pub(crate) struct Streams {
+    pub(crate) database: dynoxide::Database,
+    /// Where the number of the last change that was taken is noted, by table.
+    pub(crate) directory: PathBuf,
+}
+
+impl std::fmt::Debug for Streams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Streams({})", self.directory.display())
+    }
 }
 
 /// Why this process cannot be the one that serves.
@@ -97,6 +112,10 @@ impl Embedded {
         close_files(directory).with_context(|| format!("cannot close {shown} to other users"))?;
         let database = dynoxide::Database::new(&shown).map_err(anyhow::Error::msg);
         let database = database.with_context(|| format!("cannot open {shown}"))?;
+        let streams = Streams {
+            database: database.clone(),
+            directory: directory.join("streams"),
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let endpoint = format!("http://{address}");
@@ -123,6 +142,7 @@ impl Embedded {
         let serving = Serving {
             stop,
             server,
+            streams,
             endpoint_file,
             _lock: lock,
         };
@@ -131,6 +151,11 @@ impl Embedded {
             access_key,
             serving: Some(serving),
         })
+    }
+
+    /// The tables' streams, if this process serves.
+    pub(crate) fn streams(&self) -> Option<&Streams> {
+        self.serving.as_ref().map(|serving| &serving.streams)
     }
 
     /// Stops serving, if this process does.

@@ -5,6 +5,7 @@ mod aws;
 mod bulk;
 mod commands;
 mod contracts;
+mod history;
 mod notices;
 mod official_sample;
 mod private_files;

@@ -1,44 +1,21 @@
 //! A batch of lines on its way into the archive: one object for each source and day in it.
 
-use std::collections::BTreeMap;
 use std::io;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use tegata_common::access::{Item, Source, Unreadable};
-use tegata_common::archive::{self, ObjectName};
+use tegata_common::archive::{Lines, Object};
 
 use crate::report::Report;
-
-/// The lines of an object, uncompressed: more of one source and day make a second one.
-const LARGEST: usize = 8 * 1024 * 1024;
-
-/// An object that is to be written.
-#[derive(Debug)]
-pub struct Object {
-    /// Its name.
-    pub name: ObjectName,
-    /// Its content.
-    pub compressed: Vec<u8>,
-    /// Lines in it.
-    pub records: u64,
-}
 
 /// Lines that are being collected.
 #[derive(Debug)]
 pub struct Batch<'a> {
     zone: &'a TimeZone,
-    open: BTreeMap<(Source, Date), Lines>,
-    done: Vec<Object>,
+    lines: Lines,
     report: Report,
-}
-
-#[derive(Debug, Default)]
-struct Lines {
-    text: Vec<u8>,
-    number: u64,
 }
 
 /// What the archive keeps of a line that cannot be read.
@@ -57,8 +34,7 @@ impl<'a> Batch<'a> {
     pub fn new(zone: &'a TimeZone) -> Self {
         Self {
             zone,
-            open: BTreeMap::new(),
-            done: Vec::new(),
+            lines: Lines::default(),
             report: Report::default(),
         }
     }
@@ -89,33 +65,14 @@ impl<'a> Batch<'a> {
     }
 
     /// The objects, and what was counted.
-    pub fn finish(mut self) -> io::Result<(Vec<Object>, Report)> {
-        for ((source, date), lines) in std::mem::take(&mut self.open) {
-            self.done.push(close(source, date, &lines)?);
-        }
-        Ok((self.done, self.report))
+    pub fn finish(self) -> io::Result<(Vec<Object>, Report)> {
+        Ok((self.lines.finish()?, self.report))
     }
 
     fn write(&mut self, source: Source, at: Timestamp, value: &impl Serialize) -> io::Result<()> {
         let date = self.zone.to_datetime(at).date();
-        let lines = self.open.entry((source, date)).or_default();
-        serde_json::to_writer(&mut lines.text, value)?;
-        lines.text.push(b'\n');
-        lines.number += 1;
+        self.lines.add(source, date, value)?;
         *self.report.archived.entry(source).or_default() += 1;
-        if lines.text.len() >= LARGEST {
-            let full = std::mem::take(lines);
-            self.done.push(close(source, date, &full)?);
-            self.open.remove(&(source, date));
-        }
         Ok(())
     }
-}
-
-fn close(source: Source, date: Date, lines: &Lines) -> io::Result<Object> {
-    Ok(Object {
-        name: ObjectName::of(source, date, &lines.text),
-        compressed: archive::compress(&lines.text)?,
-        records: lines.number,
-    })
 }

@@ -1,9 +1,10 @@
-//! The archive of access records: objects that are written once and kept.
+//! The archive of access records and changes: objects that are written once and kept.
 //!
 //! An object holds the records that one batch had of one source and one day, as compressed lines
 //! of JSON. Its name is the hash of these lines: a batch that is delivered again writes the same
 //! object, and an object that is not what was written shows it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
 use std::str::FromStr;
@@ -14,6 +15,7 @@ use flate2::read::MultiGzDecoder;
 use flate2::{Compression, GzBuilder};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::access::Source;
@@ -92,6 +94,60 @@ pub fn compress(lines: &[u8]) -> io::Result<Vec<u8>> {
         .write(Vec::new(), Compression::default());
     encoder.write_all(lines)?;
     encoder.finish()
+}
+
+/// An object that is to be written.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// Its name.
+    pub name: ObjectName,
+    /// Its content.
+    pub compressed: Vec<u8>,
+    /// Lines in it.
+    pub records: u64,
+}
+
+/// The lines of an object, uncompressed: more of one source and day make a second one.
+const LARGEST: usize = 8 * 1024 * 1024;
+
+/// Lines on their way into the archive: one object for each source and day, in the order in which
+/// they came. The same lines make the same objects.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    open: BTreeMap<(Source, Date), (Vec<u8>, u64)>,
+    done: Vec<Object>,
+}
+
+impl Lines {
+    /// Adds a line.
+    pub fn add(&mut self, source: Source, date: Date, line: &impl Serialize) -> io::Result<()> {
+        let (text, records) = self.open.entry((source, date)).or_default();
+        serde_json::to_writer(&mut *text, line)?;
+        text.push(b'\n');
+        *records += 1;
+        if text.len() >= LARGEST
+            && let Some(full) = self.open.remove(&(source, date))
+        {
+            self.done.push(close(source, date, &full)?);
+        }
+        Ok(())
+    }
+
+    /// The objects.
+    pub fn finish(mut self) -> io::Result<Vec<Object>> {
+        for ((source, date), lines) in self.open {
+            self.done.push(close(source, date, &lines)?);
+        }
+        Ok(self.done)
+    }
+}
+
+fn close(source: Source, date: Date, (text, records): &(Vec<u8>, u64)) -> io::Result<Object> {
+    Ok(Object {
+        name: ObjectName::of(source, date, text),
+        compressed: compress(text)?,
+        records: *records,
+    })
 }
 
 /// Why an object's lines cannot be believed.
@@ -184,6 +240,16 @@ impl Archive {
         let mut listed: Vec<Listed> = listed.collect();
         listed.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(listed)
+    }
+
+    /// The first day of which there are objects of a source.
+    pub async fn first_day(&self, source: Source) -> Result<Option<Date>, ObjectsError> {
+        let folders = self
+            .objects
+            .first_folder(&format!("source={source}/"))
+            .await?;
+        let day = folders.and_then(|folder| folder.strip_prefix("dt=")?.parse().ok());
+        Ok(day)
     }
 
     /// Reads an object; `None` if it is not there.

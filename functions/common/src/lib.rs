@@ -9,6 +9,7 @@ pub mod access;
 pub mod archive;
 pub mod aws;
 pub mod calendar;
+pub mod change;
 #[cfg(feature = "signing")]
 pub mod contract;
 pub mod customer;

@@ -198,6 +198,36 @@ impl Objects {
     }
 }
 
+impl Objects {
+    /// The first folder below a prefix, which ends with a slash, in the order of names.
+    pub async fn first_folder(&self, prefix: &str) -> Result<Option<String>, ObjectsError> {
+        match self {
+            Self::S3 { client, bucket } => {
+                let list = client.list_objects_v2().bucket(bucket).prefix(prefix);
+                let listed = list.max_keys(1).send().await.map_err(s3)?;
+                let first = listed.contents.unwrap_or_default().into_iter().next();
+                let key = first.and_then(|object| object.key);
+                Ok(key.and_then(|key| {
+                    let (folder, _) = key.strip_prefix(prefix)?.split_once('/')?;
+                    Some(folder.to_owned())
+                }))
+            }
+            Self::Directory(directory) => {
+                let folder = directory.join(prefix);
+                let entries = match std::fs::read_dir(&folder) {
+                    Ok(entries) => entries,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                    Err(error) => return Err(file_error(&folder, error)),
+                };
+                let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into()));
+                let names: io::Result<Vec<String>> = names.collect();
+                let names = names.map_err(|error| file_error(&folder, error))?;
+                Ok(names.into_iter().min())
+            }
+        }
+    }
+}
+
 fn put_object(
     client: &Client,
     bucket: &str,

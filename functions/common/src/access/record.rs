@@ -20,11 +20,13 @@ pub enum Source {
     Cdn,
     /// No record: what is known of a line that cannot be read.
     Unreadable,
+    /// No access: the changes of the tables, which [`crate::change`] reads.
+    Change,
 }
 
 impl Source {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Gateway, Self::Lookup, Self::Cdn, Self::Unreadable];
+    /// Those of accesses.
+    pub const OF_ACCESSES: [Self; 4] = [Self::Gateway, Self::Lookup, Self::Cdn, Self::Unreadable];
 
     /// As in the archive's names.
     pub fn as_str(self) -> &'static str {
@@ -33,6 +35,7 @@ impl Source {
             Self::Lookup => "lookup",
             Self::Cdn => "cdn",
             Self::Unreadable => "unreadable",
+            Self::Change => "change",
         }
     }
 }
@@ -45,14 +48,14 @@ impl fmt::Display for Source {
 
 /// A text that names no source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a source is gateway, lookup, cdn or unreadable")]
+#[error("a source is gateway, lookup, cdn, unreadable or change")]
 pub struct UnknownSource;
 
 impl FromStr for Source {
     type Err = UnknownSource;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut all = Self::ALL.into_iter();
+        let mut all = Self::OF_ACCESSES.into_iter().chain([Self::Change]);
         all.find(|source| source.as_str() == text)
             .ok_or(UnknownSource)
     }

@@ -7,6 +7,7 @@ mod keeper;
 mod key_files;
 mod kms;
 mod register;
+mod stored;
 mod verify;
 
 use std::fmt;
@@ -29,6 +30,7 @@ pub use register::{
     InvalidKid, Jwk, Jwks, KeyLocation, KeyRegister, KeyState, Kid, PUBLISHED_KEYS, RegisterError,
     RegisteredKey,
 };
+pub use stored::LeaseError;
 pub use verify::VerifyError;
 
 /// Why a key or a signature could not be made.

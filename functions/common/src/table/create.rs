@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType,
+    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
 };
 
 use super::key::Schema;
@@ -47,6 +47,24 @@ impl Table {
             create = create.global_secondary_indexes(index);
         }
         create.send().await.map_err(TableError::database)?;
+        Ok(())
+    }
+
+    /// Lets the table report its changes in a stream, if it does not. In the cloud the template does.
+    pub async fn stream_if_missing(&self) -> Result<(), TableError> {
+        let described = self.client.describe_table().table_name(&self.name).send();
+        let table = described.await.map_err(TableError::database)?.table;
+        if table.is_some_and(|table| table.stream_specification.is_some()) {
+            return Ok(());
+        }
+        let stream = StreamSpecification::builder()
+            .stream_enabled(true)
+            .stream_view_type(StreamViewType::NewAndOldImages)
+            .build()
+            .map_err(TableError::build)?;
+        let update = self.client.update_table().table_name(&self.name);
+        let updated = update.stream_specification(stream).send().await;
+        updated.map_err(TableError::database)?;
         Ok(())
     }
 

@@ -47,6 +47,11 @@ impl Customers {
         }
     }
 
+    /// The table as such.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// Creates the table on one machine, if it is not there. In the cloud the template does.
     pub async fn create_if_missing(&self) -> Result<(), TableError> {
         self.table.create_if_missing(&CUSTOMERS, None).await
@@ -113,19 +118,8 @@ impl Customers {
 
     /// All customers with their contacts. Reads the whole table.
     pub async fn all(&self) -> Result<FoundCustomers, TableError> {
-        let mut pages = self
-            .table
-            .client
-            .scan()
-            .table_name(&self.table.name)
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
         let mut items = Vec::new();
-        while let Some(item) = pages.next().await {
-            items.push(item.map_err(TableError::database)?);
-        }
+        self.table.scan(|item| items.push(item)).await?;
         Ok(group(items))
     }
 

@@ -555,6 +555,16 @@ impl Table {
         Ok(items)
     }
 
+    /// Reads all items as they are, current and past. The whole table: for operators.
+    pub async fn scan(&self, mut sink: impl FnMut(Item)) -> Result<(), TableError> {
+        let scan = self.client.scan().table_name(&self.name);
+        let mut pages = scan.consistent_read(true).into_paginator().items().send();
+        while let Some(item) = pages.next().await {
+            sink(item.map_err(TableError::database)?);
+        }
+        Ok(())
+    }
+
     /// The items of a partition whose sort key starts with a prefix.
     async fn partition(&self, first: &Key) -> Result<Vec<Item>, TableError> {
         let mut query = self

@@ -103,6 +103,11 @@ impl Notices {
         }
     }
 
+    /// The table as such.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// Creates the table on one machine, if it is not there. In the cloud the template does.
     pub async fn create_if_missing(&self) -> Result<(), TableError> {
         let index = (INDEX, [WORK, DUE_AT]);

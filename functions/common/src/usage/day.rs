@@ -155,7 +155,7 @@ impl Day {
                 let door = match sighting.source {
                     Source::Gateway => &mut seen.gateway,
                     Source::Lookup => &mut seen.lookup,
-                    Source::Cdn | Source::Unreadable => &mut seen.cdn,
+                    Source::Cdn | Source::Unreadable | Source::Change => &mut seen.cdn,
                 };
                 match door {
                     Some(_) => self.summary.duplicates += 1,

@@ -1,0 +1,200 @@
+//! What the archive has of the tables' changes, reduced to what is compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt as _, stream};
+use indicatif::ProgressBar;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use serde_json::{Map, Value};
+use tegata_common::access::Source;
+use tegata_common::archive::{self, Lock};
+use tegata_common::change::{ChangeEvent, ChangeRecord, ItemKey, Line, Role};
+
+use super::findings::{Finding, Findings, Kind};
+use super::items::Version;
+use crate::period::Period;
+use crate::place::Place;
+
+/// Objects that are fetched at a time.
+const AHEAD: usize = 16;
+
+/// What is promised: twelve months, whichever they are.
+const PROMISED: SignedDuration = SignedDuration::from_hours(366 * 24);
+
+/// One write of one item, as the archive has it.
+#[derive(Clone, Debug)]
+pub(super) struct Write {
+    /// When DynamoDB made it, to the second.
+    pub(super) time: Timestamp,
+    pub(super) event: ChangeEvent,
+    pub(super) before: Option<Version>,
+    pub(super) after: Option<Version>,
+    /// The AWS service that deleted the item, if one did.
+    pub(super) service: Option<String>,
+    /// By what the writes of an item are put in order.
+    order: (usize, String),
+}
+
+/// The writes of the days that were read.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// In order, by item.
+    pub(super) by_item: BTreeMap<ItemKey, Vec<Write>>,
+    /// How many there are, each counted once.
+    pub(super) count: u64,
+    /// The archive has all changes from this instant on, as far as it was read.
+    pub(super) since: Option<Timestamp>,
+    /// The keys of history items that were written, by the item's.
+    past: BTreeMap<ItemKey, BTreeSet<ItemKey>>,
+    seen: BTreeSet<String>,
+}
+
+impl Changes {
+    /// Reads a period's days, and one more at each end: what is written at midnight may say that
+    /// it was on the other day.
+    pub(super) async fn read(
+        place: &Place,
+        period: Period,
+        bar: &ProgressBar,
+        findings: &mut Findings,
+    ) -> anyhow::Result<Self> {
+        let mut changes = Self::default();
+        let Some(first_day) = place.archive.first_day(Source::Change).await? else {
+            return Ok(changes);
+        };
+        let wider = Period {
+            from: period.from.checked_sub(1.day())?,
+            to: period.to.checked_add(1.day())?,
+        };
+        for date in wider.days().skip_while(|date| *date < first_day) {
+            bar.set_message(date.to_string());
+            changes.read_day(place, date, bar, findings).await?;
+        }
+        for writes in changes.by_item.values_mut() {
+            writes.sort_by(|a, b| a.order.cmp(&b.order));
+        }
+        let first = changes.by_item.values().flatten().map(|write| write.time);
+        changes.since = match first_day >= wider.from {
+            true => first.min(),
+            false => Some(
+                wider
+                    .from
+                    .to_zoned_datetime(place.zone.clone())?
+                    .timestamp(),
+            ),
+        };
+        Ok(changes)
+    }
+
+    async fn read_day(
+        &mut self,
+        place: &Place,
+        date: Date,
+        bar: &ProgressBar,
+        findings: &mut Findings,
+    ) -> anyhow::Result<()> {
+        let listed = place.archive.list(Source::Change, date).await?;
+        bar.inc_length(listed.len() as u64);
+        let objects = stream::iter(listed).map(async |listed| {
+            let object = place.archive.get(&listed.key).await?;
+            let lock = place.archive.lock(&listed.key).await?;
+            anyhow::Ok((listed, object, lock))
+        });
+        let mut objects = std::pin::pin!(objects.buffered(AHEAD));
+        while let Some(object) = objects.next().await {
+            bar.inc(1);
+            let (listed, object, lock) = object?;
+            let key = &listed.key;
+            let mut wrong = |what: String| findings.add(of_the_archive(what));
+            match lock {
+                Lock::NotHere => {}
+                Lock::Until { since, until } if until.duration_since(since) >= PROMISED => {}
+                Lock::Until { .. } => wrong(format!("locked for less than 12 months: {key}")),
+                Lock::None => wrong(format!("not locked against everybody: {key}")),
+            }
+            let Some(name) = &listed.name else {
+                wrong(format!("nothing writes an object of such a name: {key}"));
+                continue;
+            };
+            let lines = object
+                .ok_or_else(|| "it is gone".to_owned())
+                .and_then(|object| {
+                    archive::open(name, &object).map_err(|damage| damage.to_string())
+                });
+            match lines {
+                Ok(lines) => self.read_lines(key, &lines, findings),
+                Err(damage) => wrong(format!("damaged: {key}: {damage}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_lines(&mut self, object: &str, lines: &[u8], findings: &mut Findings) {
+        let lines = lines.split(|byte| *byte == b'\n');
+        for line in lines.filter(|line| !line.is_empty()) {
+            match serde_json::from_slice(line) {
+                Ok(Line::Change(change)) => self.add(change),
+                Ok(Line::Unreadable(unreadable)) => {
+                    let reason = &unreadable.unreadable.reason;
+                    findings.add(Finding {
+                        at: Some(unreadable.time),
+                        ..of_the_archive(format!("a change could not be read: {reason}: {object}"))
+                    });
+                }
+                Err(_) => findings.add(of_the_archive(format!("a line is no change: {object}"))),
+            }
+        }
+    }
+
+    /// Adds a change, unless it is there: a batch that was delivered again in part is there twice.
+    pub(super) fn add(&mut self, change: ChangeRecord) {
+        let (digits, number) = change.order();
+        let order = (digits, number.to_owned());
+        if !self
+            .seen
+            .insert(format!("{} {}", change.key.table, change.event_id))
+        {
+            return;
+        }
+        self.count += 1;
+        let version = |image: &Option<Map<String, Value>>| {
+            let image = image.as_ref();
+            image.map(|attributes| Version::of(&change.key, attributes))
+        };
+        let write = Write {
+            time: change.time,
+            event: change.event,
+            before: version(&change.before),
+            after: version(&change.after),
+            service: change.service.clone(),
+            order,
+        };
+        if let Role::History { of, .. } = change.key.role() {
+            self.past.entry(of).or_default().insert(change.key.clone());
+        }
+        self.by_item.entry(change.key).or_default().push(write);
+    }
+
+    /// The writes of an item's history items.
+    pub(super) fn history_of(&self, key: &ItemKey) -> impl Iterator<Item = &Write> {
+        let past = self.past.get(key).into_iter().flatten();
+        past.flat_map(|past| self.of(past))
+    }
+
+    /// The writes of an item, in order.
+    pub(super) fn of(&self, key: &ItemKey) -> &[Write] {
+        self.by_item.get(key).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn of_the_archive(what: String) -> Finding {
+    Finding {
+        kind: Kind::Archive,
+        item: None,
+        what,
+        version: None,
+        at: None,
+        claimed_by: None,
+    }
+}

@@ -1,0 +1,26 @@
+//! `tegata history`: whether what was recorded is what was done.
+
+mod callers;
+mod changes;
+mod compare;
+mod findings;
+mod items;
+mod verify;
+
+use clap::Subcommand;
+
+use crate::output::Output;
+use crate::place::Place;
+
+pub(crate) use callers::Trail;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Verify(verify::Args),
+}
+
+pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Verify(args) => verify::run(place, output, args).await,
+    }
+}

@@ -1,0 +1,220 @@
+//! A batch of a stream in, objects in the archive.
+
+use std::io;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tegata_common::access::Source;
+use tegata_common::archive::{Archive, Lines};
+use tegata_common::aws::{Patience, TrustError};
+use tegata_common::change::{self, Line};
+use tegata_common::objects::{Objects, ObjectsError, Put};
+
+use crate::settings::Settings;
+
+/// A batch has a megabyte or so.
+const PATIENCE: Patience = Patience {
+    attempts: 4,
+    connect: Duration::from_secs(1),
+    attempt: Duration::from_secs(5),
+    operation: Duration::from_secs(15),
+};
+
+/// The function: the archive, and the zone of its days.
+#[derive(Clone, Debug)]
+pub struct ChangeLog {
+    archive: Archive,
+    zone: TimeZone,
+}
+
+/// What Lambda is told of a batch: where to go on, if it did not reach the archive.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Response {
+    /// The first record that is to be delivered again, with all that follow it.
+    pub batch_item_failures: Vec<Failure>,
+    /// Changes in the archive.
+    pub archived: u64,
+    /// Objects that were new.
+    pub objects: u64,
+    /// Objects that were there already: a batch that was delivered again.
+    pub repeated: u64,
+    /// Records that could not be read. What is known of them is in the archive.
+    pub unreadable: u64,
+}
+
+/// A record that is to be delivered again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// Its sequence number.
+    pub item_identifier: String,
+}
+
+/// Why a batch is not in the archive. Lambda delivers it again.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// It is of no table's stream.
+    #[error("an event that is no batch of a stream")]
+    Unknown,
+    /// The archive failed.
+    #[error("the archive: {0}")]
+    Archive(#[from] ObjectsError),
+    /// Lines could not be compressed.
+    #[error("the lines: {0}")]
+    Lines(#[from] io::Error),
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(borrow, rename = "Records")]
+    records: Vec<&'a RawValue>,
+}
+
+/// The number by which Lambda is asked for a record again.
+#[derive(Deserialize)]
+struct Numbered {
+    dynamodb: Number,
+}
+
+#[derive(Deserialize)]
+struct Number {
+    #[serde(rename = "SequenceNumber")]
+    sequence: String,
+}
+
+impl ChangeLog {
+    /// The function with a client of its own.
+    pub fn open(settings: &Settings) -> Result<Self, TrustError> {
+        let aws = &settings.aws;
+        let config = aws.sdk_config("S3", aws.https_client()?, PATIENCE);
+        let archive = Archive::new(Objects::bucket(&config, &settings.archive_bucket));
+        Ok(Self::new(archive, settings.time_zone.tz().clone()))
+    }
+
+    /// The function on a given archive.
+    pub fn new(archive: Archive, zone: TimeZone) -> Self {
+        Self { archive, zone }
+    }
+
+    /// Archives a batch of a stream. Safe to repeat, as a whole and in part: the same batch writes
+    /// the same objects.
+    ///
+    /// A batch that does not reach the archive is delivered again from its first record on, so that
+    /// nothing is passed over, and a batch stays the one that it was.
+    pub async fn handle(&self, event: &str, now: Timestamp) -> Result<Response, BatchError> {
+        let event: Event<'_> = serde_json::from_str(event).map_err(|_| BatchError::Unknown)?;
+        match self.archive(&event.records, now).await {
+            Ok(response) => Ok(response),
+            Err(error) => {
+                tracing::error!(%error, "a batch of changes was not archived");
+                let first = event.records.first();
+                let first = first.and_then(|first| serde_json::from_str(first.get()).ok());
+                let Some(Numbered { dynamodb }) = first else {
+                    return Err(error);
+                };
+                Ok(Response {
+                    batch_item_failures: vec![Failure {
+                        item_identifier: dynamodb.sequence,
+                    }],
+                    ..Response::default()
+                })
+            }
+        }
+    }
+
+    async fn archive(&self, records: &[&RawValue], now: Timestamp) -> Result<Response, BatchError> {
+        let mut response = Response::default();
+        let mut lines = Lines::default();
+        for record in records {
+            let line = change::read_record(record.get(), now);
+            if matches!(line, Line::Unreadable(_)) {
+                response.unreadable += 1;
+                tracing::error!(
+                    "a record of a stream cannot be read; it is archived as unreadable"
+                );
+            }
+            let date = self.zone.to_datetime(line.time()).date();
+            lines.add(Source::Change, date, &line)?;
+        }
+        for object in lines.finish()? {
+            match self.archive.put(&object.name, object.compressed).await? {
+                Put::New => response.objects += 1,
+                Put::AlreadyThere => response.repeated += 1,
+            }
+            response.archived += object.records;
+        }
+        Ok(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: &str = "2026-11-27T12:00:00Z";
+
+    /// A record of a licence's change, with its number and second.
+    fn record(number: u32, seconds: i64) -> Value {
+        json!({
+            "eventID": format!("{number:032x}"),
+            "eventName": "INSERT",
+            "dynamodb": {
+                "ApproximateCreationDateTime": seconds,
+                "Keys": { "domain": { "S": "example.cybozu.com" }, "product": { "S": "sheet" } },
+                "NewImage": { "domain": { "S": "example.cybozu.com" }, "product": { "S": "sheet" } },
+                "SequenceNumber": format!("4000000000000000{number:05}"),
+            },
+        })
+    }
+
+    fn event(records: &[Value]) -> String {
+        json!({ "Records": records }).to_string()
+    }
+
+    fn change_log(archive: &std::path::Path) -> ChangeLog {
+        let archive = Archive::new(Objects::Directory(archive.to_owned()));
+        ChangeLog::new(archive, TimeZone::get("Asia/Tokyo").unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_an_object_a_day_and_repeated_writes_nothing_new() {
+        let directory = tempfile::tempdir().unwrap();
+        let change_log = change_log(directory.path());
+        // 23:59:59 and midnight in Tokyo.
+        let midnight = 1_795_705_200;
+        let batch = event(&[record(1, midnight - 1), record(2, midnight), json!("x")]);
+        let now = NOW.parse().unwrap();
+        let first = change_log.handle(&batch, now).await.unwrap();
+        assert_eq!((first.archived, first.objects, first.repeated), (3, 2, 0));
+        assert_eq!((first.unreadable, first.batch_item_failures.len()), (1, 0));
+        let again = change_log.handle(&batch, now).await.unwrap();
+        assert_eq!((again.archived, again.objects, again.repeated), (3, 0, 2));
+        for date in ["2026-11-26", "2026-11-27"] {
+            let listed = change_log
+                .archive
+                .list(Source::Change, date.parse().unwrap());
+            assert_eq!(listed.await.unwrap().len(), 1, "{date}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_does_not_reach_the_archive_comes_again_from_its_first_record() {
+        // A file where the archive's directory should be.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let change_log = change_log(file.path());
+        let batch = event(&[record(7, 1_795_705_200), record(8, 1_795_705_200)]);
+        let response = change_log.handle(&batch, NOW.parse().unwrap()).await;
+        assert_eq!(
+            serde_json::to_value(response.unwrap()).unwrap()["batchItemFailures"],
+            json!([{ "itemIdentifier": "400000000000000000007" }])
+        );
+        let unknown = change_log.handle("{}", NOW.parse().unwrap()).await;
+        assert!(matches!(unknown, Err(BatchError::Unknown)));
+    }
+}

@@ -1,0 +1,25 @@
+//! The Lambda binary `change-log`: settings from the environment, the client, run.
+
+use std::process::ExitCode;
+
+use change_log::handler::{ChangeLog, Response};
+use change_log::settings::Settings;
+use jiff::Timestamp;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::value::RawValue;
+use tegata_common::function;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    function::run(Box::pin(serve())).await
+}
+
+async fn serve() -> Result<(), Error> {
+    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    let change_log = ChangeLog::open(&settings)?;
+    run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
+        let response = change_log.handle(event.payload.get(), Timestamp::now());
+        Ok::<Response, Error>(response.await?)
+    }))
+    .await
+}

@@ -1,0 +1,166 @@
+//! What of an item may be kept: everything, with addresses, serials' hashes and leases hashed.
+
+use std::collections::BTreeMap;
+
+use data_encoding::{BASE64, HEXLOWER};
+use serde_dynamo::AttributeValue;
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+/// Attributes that hold the hash of a serial, or a lease. A serial's hash is hashed once more: the
+/// archive must be of no use to somebody who looks for the serial of a licence.
+const HASHED: [&str; 3] = ["serial_sha256", "sha256", "jws"];
+
+/// The attribute that names who made a change. Callers are ARNs, whose last part may well be the
+/// mail address of an operator: that is the evidence, and no customer's.
+const CALLER: &str = "by";
+
+/// The attributes of an item in the form in which they may be kept, in the order of their names.
+pub(super) fn attributes(
+    item: impl IntoIterator<Item = (String, AttributeValue)>,
+) -> Map<String, Value> {
+    let sorted: BTreeMap<String, AttributeValue> = item.into_iter().collect();
+    let kept = sorted.into_iter().map(|(name, value)| {
+        let value = keep(&name, value);
+        (without_addresses(&name), value)
+    });
+    kept.collect()
+}
+
+fn keep(name: &str, value: AttributeValue) -> Value {
+    let texts = |values: Vec<String>| -> Vec<Value> {
+        let mut values: Vec<String> = values.iter().map(|text| text_of(name, text)).collect();
+        // A set has no order, and is read in another one each time.
+        values.sort();
+        values.into_iter().map(Value::String).collect()
+    };
+    match value {
+        AttributeValue::S(text) => Value::String(text_of(name, &text)),
+        AttributeValue::N(number) => number_of(&number),
+        AttributeValue::B(bytes) => Value::String(text_of(name, &BASE64.encode(&bytes))),
+        AttributeValue::Bool(value) => Value::Bool(value),
+        AttributeValue::Null(_) => Value::Null,
+        AttributeValue::L(values) => {
+            let values = values.into_iter().map(|value| keep(name, value));
+            Value::Array(values.collect())
+        }
+        AttributeValue::M(map) => Value::Object(attributes(map)),
+        AttributeValue::Ss(values) => Value::Array(texts(values)),
+        AttributeValue::Ns(values) => Value::Array(texts(values)),
+        AttributeValue::Bs(values) => {
+            let values = values.iter().map(|bytes| BASE64.encode(bytes));
+            Value::Array(texts(values.collect()))
+        }
+    }
+}
+
+/// Tables hold whole numbers. Any other one is kept as it is written.
+fn number_of(number: &str) -> Value {
+    match number.parse::<i64>() {
+        Ok(number) => number.into(),
+        Err(_) => Value::String(number.to_owned()),
+    }
+}
+
+fn text_of(name: &str, text: &str) -> String {
+    match name {
+        CALLER => text.to_owned(),
+        name if HASHED.contains(&name) || is_signed(text) => hashed(text),
+        _ => without_addresses(text),
+    }
+}
+
+/// Whether a text is a compact JWS: its header is JSON, `{"` in base64url.
+fn is_signed(text: &str) -> bool {
+    text.starts_with("eyJ") && text.matches('.').count() == 2
+}
+
+/// A text in which each mail address is replaced by its hash. What only resembles an address is
+/// replaced too.
+pub(super) fn without_addresses(text: &str) -> String {
+    if !text.contains('@') {
+        return text.to_owned();
+    }
+    // What cannot be in an address unless it is quoted (RFC 5322, `specials` but '.' and '@').
+    let is_between = |c: char| c.is_whitespace() || "<>()[],;:\"\\".contains(c);
+    let mut kept = String::with_capacity(text.len());
+    for part in text.split_inclusive(is_between) {
+        let word = part.trim_end_matches(is_between);
+        match word.split_once('@') {
+            Some((local, domain)) if !local.is_empty() && !domain.is_empty() => {
+                kept.push_str(&hashed(&word.to_ascii_lowercase()));
+                kept.push_str(&part[word.len()..]);
+            }
+            _ => kept.push_str(part),
+        }
+    }
+    kept
+}
+
+/// The first 128 bits of SHA-256, as [`crate::notice::ContactHash`] has it of an address.
+fn hashed(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    format!("sha256:{}", HEXLOWER.encode(&digest[..16]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::customer::EmailAddress;
+    use crate::notice::ContactHash;
+
+    #[test]
+    fn an_address_is_hashed_wherever_it_is_in_a_text() {
+        let address: EmailAddress = "It.Dept+x@Customer.example".parse().unwrap();
+        let hash = format!("sha256:{}", ContactHash::of(&address).as_str());
+        for (text, kept) in [
+            ("It.Dept+x@Customer.example", hash.clone()),
+            ("<it.dept+x@customer.example>", format!("<{hash}>")),
+            (
+                "550 5.1.1 <it.dept+x@customer.example>: no such user",
+                format!("550 5.1.1 <{hash}>: no such user"),
+            ),
+            (
+                "mailto:it.dept+x@customer.example, then",
+                format!("mailto:{hash}, then"),
+            ),
+            ("no address @ all", "no address @ all".to_owned()),
+            ("sheet", "sheet".to_owned()),
+        ] {
+            assert_eq!(without_addresses(text), kept, "{text}");
+        }
+        assert!(!without_addresses("o'brien@customer.example").contains("brien"));
+    }
+
+    #[test]
+    fn every_type_of_attribute_is_kept_in_the_order_of_names() {
+        let s = |text: &str| AttributeValue::S(text.to_owned());
+        let item = [
+            ("z", s("it@customer.example")),
+            ("set", AttributeValue::Ss(vec!["b".into(), "a".into()])),
+            (
+                "list",
+                AttributeValue::L(vec![s("a"), AttributeValue::Null(true)]),
+            ),
+            ("bytes", AttributeValue::B(b"it".to_vec())),
+            ("number", AttributeValue::N("12".into())),
+            ("decimal", AttributeValue::N("1.5".into())),
+            ("flag", AttributeValue::Bool(true)),
+            (
+                "by",
+                s("arn:aws:sts::1:assumed-role/contracts/taro@vendor.example"),
+            ),
+            ("serial_sha256", s("00ff")),
+            ("token", s("eyJhbGciOiJFUzI1NiJ9.e30.AAAA")),
+        ];
+        let item = item.map(|(name, value)| (name.to_owned(), value));
+        let kept = serde_json::to_string(&attributes(item)).unwrap();
+        assert_eq!(
+            kept,
+            r#"{"by":"arn:aws:sts::1:assumed-role/contracts/taro@vendor.example","bytes":"aXQ=","decimal":"1.5","flag":true,"list":["a",null],"number":12,"serial_sha256":"HASH","set":["a","b"],"token":"TOKEN","z":"ADDRESS"}"#
+                .replace("HASH", &hashed("00ff"))
+                .replace("TOKEN", &hashed("eyJhbGciOiJFUzI1NiJ9.e30.AAAA"))
+                .replace("ADDRESS", &hashed("it@customer.example"))
+        );
+    }
+}
