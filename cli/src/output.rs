@@ -96,8 +96,14 @@ pub(crate) fn parts(parts: &[Part]) {
 /// Says why a command failed.
 pub(crate) fn failure(error: &anyhow::Error) {
     let title = part(AnsiColor::Red.on_default().bold(), "error:");
-    let reason = plain(format_args!(" {error:#}"));
-    let _ = writeln!(anstream::stderr().lock(), "{title}{reason}");
+    let reason = format!("{error:#}");
+    let mut stderr = anstream::stderr().lock();
+    let _ = writeln!(stderr, "{title}{}", plain(format_args!(" {reason}")));
+    // The code of IAM's refusals, in all services' spellings of it.
+    if reason.contains("AccessDenied") {
+        let hint = "which role may run which command: docs/OPERATIONS.md, \"Who may operate\"";
+        let _ = writeln!(stderr, "{hint}");
+    }
 }
 
 /// Asks a question, whose answer is typed behind it.
