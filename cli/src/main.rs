@@ -17,6 +17,7 @@ mod license;
 mod loopback;
 mod notice;
 mod output;
+mod owner_only;
 mod period;
 mod place;
 mod private_file;

@@ -7,10 +7,9 @@
 
 mod api;
 
-use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::future::IntoFuture as _;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use tokio::task::JoinHandle;
 
 use crate::failure::Usage;
 use crate::output::note;
+use crate::owner_only;
 use api::AccessKey;
 
 /// The SQLite file.
@@ -131,11 +131,8 @@ impl Embedded {
             let draft = directory.join("endpoint.new");
             let _ = fs::remove_file(&draft);
             let mut options = File::options();
-            let mut written = options
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&draft)?;
+            options.write(true).create_new(true);
+            let mut written = owner_only::options(&mut options).open(&draft)?;
             writeln!(written, "{endpoint}\n{}", access_key.as_str())?;
             fs::rename(&draft, file)?;
         }
@@ -208,7 +205,7 @@ fn make_private(directory: &Path) -> anyhow::Result<()> {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut made = parent(directory).map_or(Ok(()), fs::create_dir_all);
-            made = made.and_then(|()| DirBuilder::new().mode(0o700).create(directory));
+            made = made.and_then(|()| owner_only::create_directory(directory));
             return match made {
                 // Another command was faster.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -217,7 +214,7 @@ fn make_private(directory: &Path) -> anyhow::Result<()> {
         }
         Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
     };
-    if metadata.permissions().mode() & 0o077 == 0 {
+    if !owner_only::is_open_to_others(&metadata) {
         return Ok(());
     }
     // Closing a directory that is used for something else would do harm.
@@ -231,7 +228,7 @@ fn make_private(directory: &Path) -> anyhow::Result<()> {
         ))
         .into());
     }
-    fs::set_permissions(directory, Permissions::from_mode(0o700))
+    owner_only::close(directory, &metadata)
         .with_context(|| format!("cannot close {shown} to other users of this machine"))?;
     note!("note: {shown} is now closed to other users of this machine (mode 0700)");
     Ok(())
@@ -247,13 +244,13 @@ fn parent(path: &Path) -> Option<&Path> {
 /// files that it makes beside it the same mode.
 fn close_files(directory: &Path) -> io::Result<()> {
     let mut options = File::options();
-    options.create(true).truncate(false).write(true).mode(0o600);
-    options.open(directory.join(DATABASE))?;
+    options.create(true).truncate(false).write(true);
+    owner_only::options(&mut options).open(directory.join(DATABASE))?;
     for suffix in ["", "-wal", "-shm"] {
         let path = directory.join(format!("{DATABASE}{suffix}"));
         match fs::metadata(&path) {
-            Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
-                fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+            Ok(metadata) if owner_only::is_open_to_others(&metadata) => {
+                owner_only::close(&path, &metadata)?;
             }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -263,8 +260,11 @@ fn close_files(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn mode(path: &Path) -> u32 {
