@@ -29,8 +29,7 @@ pub(crate) async fn check(stack: &Stack<'_>) -> Vec<Check> {
         Err(unread) => return vec![Check::new(GROUP, "alarms", unread.into())],
     };
     let topic = stack.physical("AlarmTopic").ok();
-    let promised: Vec<(&str, &Value)> =
-        stack.template.resources("AWS::CloudWatch::Alarm").collect();
+    let promised: Vec<(&str, &Value)> = stack.made("AWS::CloudWatch::Alarm").collect();
     let mut problems = Vec::new();
     for (logical, promised) in &promised {
         let physical = stack.physical(logical).ok();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{HOST, HeaderMap};
+use reqwest::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
 use reqwest::redirect::Policy;
 
 use super::check::{Read, Unread};
@@ -58,6 +58,17 @@ impl Http {
 
     /// `GET` an address.
     pub(crate) async fn get(&self, url: &str) -> Read<Response> {
+        self.get_with(url, HeaderMap::new()).await
+    }
+
+    /// `GET` an address as a page of that origin does. CloudFront answers with headers of CORS only
+    /// then.
+    pub(crate) async fn get_from(&self, url: &str, origin: &'static str) -> Read<Response> {
+        let origin = (ORIGIN, HeaderValue::from_static(origin));
+        self.get_with(url, HeaderMap::from_iter([origin])).await
+    }
+
+    async fn get_with(&self, url: &str, headers: HeaderMap) -> Read<Response> {
         let failed = |error: reqwest::Error| {
             let causes = tegata_common::aws::causes(&error.without_url());
             Unread::Failed(format!("{url}: {causes}"))
@@ -75,7 +86,7 @@ impl Http {
                 }
             }
         };
-        let response = request.send().await.map_err(failed)?;
+        let response = request.headers(headers).send().await.map_err(failed)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await.map_err(failed)?.to_vec();
         Ok(Response {

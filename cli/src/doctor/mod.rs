@@ -101,9 +101,10 @@ fn explanation(text: &str) -> Result<(String, String), String> {
 }
 
 /// The groups of checks on a stack.
-const GROUPS: [&str; 7] = [
+const GROUPS: [&str; 8] = [
     "stack",
     "protection",
+    "roles",
     "alarms",
     "account",
     "mail",
@@ -435,7 +436,7 @@ async fn check_stack(
     running.one("protection", protection::log_groups(&stack));
     running.one("protection", protection::subscriptions(&stack));
     running.many("protection", protection::triggers(&stack));
-    running.one("protection", protection::roles(&stack));
+    running.one("roles", protection::roles(&stack));
     running.many("alarms", alarms::check(&stack));
     running.one("alarms", alarms::address(&stack));
     running.many("account", account::mail_account(clients, values));

@@ -9,11 +9,16 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use serde_json::Value;
 use tegata_common::aws;
 use tokio::process::Command;
+use tokio::sync::Semaphore;
 
 use super::check::{Read, Unread};
 
 /// A program that takes longer is stopped.
 const TIME_OUT: Duration = Duration::from_secs(60);
+
+/// How many programs run at the same time: each call of the AWS CLI starts a Python, and many at once
+/// would all be too slow.
+static AT_ONCE: Semaphore = Semaphore::const_new(8);
 
 /// What a program answered.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ pub(crate) struct Answer {
 
 /// Runs a program to its end.
 pub(crate) async fn run(program: &str, arguments: &[&str]) -> Read<Answer> {
+    // It is never closed; the time out counts from here.
+    let _permit = AT_ONCE.acquire().await;
     let running = Command::new(program)
         .args(arguments)
         // The AWS CLI's own pager, and SAM's statistics.

@@ -23,8 +23,7 @@ const REDEPLOY: &str = "make deploy; if nothing changes, aws cloudformation dete
 /// Each table: deletion protection, recovery, encryption.
 pub(crate) async fn tables(stack: &Stack<'_>) -> Vec<Check> {
     let tables: Vec<&str> = stack
-        .template
-        .resources("AWS::DynamoDB::Table")
+        .made("AWS::DynamoDB::Table")
         .map(|(name, _)| name)
         .collect();
     let key = stack.physical("DataKey");
@@ -189,8 +188,7 @@ fn judge_lock(bucket: &str, lock: Option<&ObjectLockConfiguration>, days: i32) -
 /// Buckets that nobody outside may read.
 pub(crate) async fn buckets(stack: &Stack<'_>) -> Check {
     let buckets: Vec<&str> = stack
-        .template
-        .resources("AWS::S3::Bucket")
+        .made("AWS::S3::Bucket")
         .map(|(name, _)| name)
         .collect();
     let reads = join_all(buckets.into_iter().map(async |logical| {
@@ -285,10 +283,7 @@ fn judge_log_group(logical: &str, name: &str, read: &Value, days: i64) -> Option
 
 /// The subscriptions that hand log lines to the archive's function.
 pub(crate) async fn subscriptions(stack: &Stack<'_>) -> Check {
-    let subscriptions: Vec<(&str, &Value)> = stack
-        .template
-        .resources("AWS::Logs::SubscriptionFilter")
-        .collect();
+    let subscriptions: Vec<(&str, &Value)> = stack.made("AWS::Logs::SubscriptionFilter").collect();
     let reads = join_all(subscriptions.into_iter().map(async |(logical, of)| {
         let group = stack.text(&of["LogGroupName"]);
         let group = group.ok_or_else(|| Unread::NotFound(format!("log group of {logical}")))?;
@@ -468,7 +463,7 @@ pub(crate) async fn roles(stack: &Stack<'_>) -> Check {
         "roles have the actions of the template, and no others",
         REDEPLOY,
     );
-    Check::new(GROUP, "roles", finding)
+    Check::new("roles", "roles", finding)
 }
 
 /// What the template gives each role that these values make.

@@ -96,6 +96,14 @@ impl<'a> Stack<'a> {
             .collect())
     }
 
+    /// The resources of a type that the template makes with the stack's parameters: logical names and
+    /// properties.
+    pub(crate) fn made(&self, of_type: &str) -> impl Iterator<Item = (&str, &Value)> {
+        let values = self.template.with_defaults(&self.parameters);
+        let resources = self.template.resources(of_type);
+        resources.filter(move |(logical, _)| self.template.is_made(logical, &values))
+    }
+
     /// A parameter's value.
     pub(crate) fn parameter(&self, name: &str) -> &str {
         self.parameters.get(name).map_or("", String::as_str)
@@ -289,8 +297,7 @@ fn judge_template(differences: &[String]) -> Finding {
 /// The functions: state, processor, runtime.
 pub(crate) async fn functions(stack: &Stack<'_>) -> Check {
     let names: Vec<&str> = stack
-        .template
-        .resources("AWS::Serverless::Function")
+        .made("AWS::Serverless::Function")
         .map(|(name, _)| name)
         .collect();
     let architecture = stack.parameter("Architecture");

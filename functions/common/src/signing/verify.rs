@@ -4,6 +4,7 @@ use data_encoding::BASE64URL_NOPAD;
 use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::{Jwk, Jwks, Kid};
 use crate::lease::{ALG, Claims, TYP};
@@ -33,8 +34,15 @@ struct Header {
 }
 
 impl Jwks {
-    /// The claims of a lease that one of these keys has signed. Whether it has ended is not checked.
+    /// The claims of a whole lease that one of these keys has signed. Whether it has ended is not
+    /// checked.
     pub fn verify(&self, jws: &str) -> Result<Claims, VerifyError> {
+        self.verify_as(jws)
+    }
+
+    /// As [`Jwks::verify`], with the claims that the caller needs: the lease of a request without a
+    /// serial has fewer of them, [`StateClaims`](crate::lease::StateClaims).
+    pub fn verify_as<C: DeserializeOwned>(&self, jws: &str) -> Result<C, VerifyError> {
         let parts: Vec<&str> = jws.split('.').collect();
         let [header, payload, signature] = parts[..] else {
             return Err(VerifyError::Form("it has not three parts"));
@@ -78,6 +86,7 @@ impl Jwk {
 mod tests {
     use super::super::KeyFiles;
     use super::*;
+    use crate::lease::StateClaims;
     use crate::license::Plan;
     use crate::license::testing::license;
 
@@ -92,12 +101,16 @@ mod tests {
         let signed = signer
             .sign(license(Plan::Trial { days: 30 }), now, None)
             .await;
-        let jws = signed.unwrap().lease.jws;
+        let lease = signed.unwrap().lease;
+        let (jws, without_serial) = (lease.jws, lease.without_serial.unwrap());
         let published = |keys: &[&Jwk]| Jwks {
             keys: keys.iter().map(|key| (*key).clone()).collect(),
         };
         let claims = published(&[&other, &jwk]).verify(&jws).unwrap();
         assert_eq!(claims.sub.as_str(), "example.cybozu.com");
+        // Of what a request without a serial gets, too, which has fewer claims.
+        let said: StateClaims = published(&[&jwk]).verify_as(&without_serial).unwrap();
+        assert_eq!((said.sub, said.exp), (claims.sub, claims.exp));
         assert_eq!(
             published(&[&other]).verify(&jws),
             Err(VerifyError::UnknownKey(jwk.kid.to_string()))
