@@ -91,17 +91,37 @@ def routes(stack):
 
 def object_lock(stack, s3):
     """Its CloudFormation leaves buckets' Object Lock out; its S3 has it. Returns the buckets."""
-    locked = []
+    locked, names = [], physical(stack)
     for name, resource in processed(stack)["Resources"].items():
-        if resource["Type"] == "AWS::S3::Bucket" and resource["Properties"].get("ObjectLockEnabled"):
+        # A condition may leave a bucket out.
+        if name in names and resource["Type"] == "AWS::S3::Bucket" and resource["Properties"].get("ObjectLockEnabled"):
             lock = json.loads(json.dumps(resource["Properties"]["ObjectLockConfiguration"]))
             days = lock["Rule"]["DefaultRetention"]["Days"]
             [deployed] = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
             parameters = {of["ParameterKey"]: of["ParameterValue"] for of in deployed["Parameters"]}
             lock["Rule"]["DefaultRetention"]["Days"] = int(parameters[days["Ref"]])
-            s3.put_object_lock_configuration(Bucket=physical(stack)[name], ObjectLockConfiguration=lock)
+            s3.put_object_lock_configuration(Bucket=names[name], ObjectLockConfiguration=lock)
             locked.append(name)
     return locked
+
+
+def kept_tables(stack):
+    """Its CloudFormation leaves tables' recovery and encryption out; its DynamoDB has both. Returns the tables."""
+    dynamodb, names, kept = boto3.client("dynamodb"), physical(stack), []
+    for name, resource in processed(stack)["Resources"].items():
+        if name not in names or resource["Type"] != "AWS::DynamoDB::Table":
+            continue
+        properties, table = resource["Properties"], {"TableName": names[name]}
+        recovery = properties["PointInTimeRecoverySpecification"]
+        dynamodb.update_continuous_backups(**table, PointInTimeRecoverySpecification=recovery)
+        encryption = properties["SSESpecification"]
+        [key, _] = encryption["KMSMasterKeyId"]["Fn::GetAtt"]
+        arn = boto3.client("kms").describe_key(KeyId=names[key])["KeyMetadata"]["Arn"]
+        dynamodb.update_table(**table, SSESpecification={
+            "Enabled": encryption["SSEEnabled"], "SSEType": encryption["SSEType"], "KMSMasterKeyId": arn,
+        })
+        kept.append(name)
+    return kept
 
 
 def verify_identity(domain):

@@ -125,6 +125,7 @@ def _():
     left_out = sam_deploy(BUILT, status_page.url, PARAMETERS)
     routes = bridges.routes(STACK)
     assert bridges.object_lock(STACK, s3) == ["ArchiveBucket"]
+    assert len(bridges.kept_tables(STACK)) == 4
     become_operators()
     environment = {
         name: boto3.client("lambda").get_function_configuration(FunctionName=outputs()[name])["Environment"]["Variables"]
@@ -589,6 +590,20 @@ def overwrite_a_version():
 
 
 of_refused = set()
+
+
+@step("doctor on the stack")
+def _():
+    cloudformation.update_termination_protection(StackName=STACK, EnableTerminationProtection=True)
+    document = doctor.on_stack("--mail")
+    assert document["ok"] and document["stack"].startswith("arn:aws:cloudformation:"), document
+    for name, seen in doctor.skipped(document).items():
+        print(f"{name:30} – {seen}")
+    for named in doctor.what_is_broken_is_named():
+        print(named)
+    assert doctor.on_stack("--only", "protection,request")["ok"], "what was broken is as it was"
+    cloudformation.update_termination_protection(StackName=STACK, EnableTerminationProtection=False)
+    return ", ".join(f"{count} {name}" for name, count in document["summary"].items())
 
 
 @step("every command as every role")
