@@ -67,8 +67,9 @@ def report_mails():
     )["Items"]
     for row in sent:
         delivery = row["item"].removeprefix("delivery#")
-        if delivery not in reported:
-            reported.add(delivery)
+        # An address has the same delivery in each notice.
+        if (row["notice_id"], delivery) not in reported:
+            reported.add((row["notice_id"], delivery))
             event = becomes[row["email"].partition("@")[0]]
             bridges.report(ses_event(event, row["notice_id"], delivery))
 
