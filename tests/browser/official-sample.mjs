@@ -125,8 +125,12 @@ try {
     const before = await shown(browser, old, host);
     const after = await shown(browser, address, host);
     check("at the sample's endpoint", host, before, /^(on|off: Invalid)$/);
-    const expected = before === "on" ? `on until ${last}` : before;
+    // A date from 2099 on means no end: the contract renews by itself, and its running term is shown.
+    const shownDay = last >= "2099" ? "\\d{4}-\\d\\d-\\d\\d" : last;
+    const expected = before === "on" ? `on until ${shownDay}` : before;
     check("imported", host, after, new RegExp(`^${expected}$`));
+    const until = after.match(/^on until (\S+)$/)?.[1];
+    if (until) assert.ok(until >= day(0), `${host}: the day has not passed`);
   }
   const stranger = await shown(browser, old, "stranger.cybozu.com");
   check("at the sample's endpoint", "stranger.cybozu.com", stranger, /^off: No item found\.$/);
