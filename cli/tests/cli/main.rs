@@ -6,6 +6,7 @@ mod bulk;
 mod commands;
 mod contracts;
 mod history;
+mod naughty;
 mod notices;
 mod official_sample;
 mod private_files;
