@@ -106,7 +106,8 @@ def scenario(work):
     yield "usage report", lambda of: ["--product", "sheet"]
     yield "usage domain", lambda of: ["tenant1.cybozu.com"]
     yield "access-log search", lambda of: ["--domain", "tenant1.cybozu.com"]
-    yield "access-log verify", lambda of: []
+    # Of days before: doctor's step has left objects of today with a weaker lock.
+    yield "access-log verify", lambda of: ["--from", "2026-01-01", "--to", "2026-01-02"]
     # Not today: this test writes past the tool, too, which the archive knows.
     yield "history verify", lambda of: ["--from", "2026-01-01", "--to", "2026-01-02"]
     # Keys.
