@@ -9,7 +9,7 @@ use crate::output::{self, part, plain, say};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Outcome {
-    /// What was seen is as it should be.
+    /// What was seen is correct.
     Passed,
     /// It is not.
     Failed,

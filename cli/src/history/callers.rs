@@ -45,7 +45,7 @@ pub(crate) struct Trail {
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     by_item: BTreeMap<ItemKey, Vec<TrailWrite>>,
-    /// The first instant of which the trail has an event.
+    /// The instant of the first event in the trail.
     since: Option<Timestamp>,
     /// Calls that wrote, and do not say what: of PartiQL.
     without_a_key: Vec<(Timestamp, String)>,

@@ -50,7 +50,7 @@ struct Verification {
     history_items: usize,
     /// Changes that the archive has of the period, and of a day before and after it.
     archived_changes: u64,
-    /// The first day of which the archive has changes.
+    /// The first day with changes in the archive.
     archive_begins: Option<Date>,
     /// Changes whose author CloudTrail proves, and does not; none without a trail.
     callers: Option<Proven>,
