@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Compares the templates with what the code and the documents say of them, and shows that each
-comparison finds a difference.
+"""Compares the templates with what the code and the documents say of them, and the workflow with
+.ci/run, and shows that each comparison finds a difference.
 
 usage: agree.py     in the repository's root, with cfn-lint
 """
@@ -276,6 +276,17 @@ def checks_that_are_not_there(promises):
     return [f"PROMISES.md names a check {name}" for name in sorted(checks - tests - rules - {"severity_floor"})]
 
 
+def steps_that_differ(listed, workflow):
+    """The workflow runs each step of .ci/run in one group."""
+    groups = " ".join(group["steps"] for group in workflow["jobs"]["check"]["strategy"]["matrix"]["include"])
+    steps, grouped = [line.split()[0] for line in listed.splitlines()], groups.split()
+    return [
+        f"the workflow has the step {name} in {grouped.count(name)} groups, .ci/run in {steps.count(name)}"
+        for name in sorted({*steps, *grouped})
+        if steps.count(name) != 1 or grouped.count(name) != 1
+    ]
+
+
 # ---- The comparisons, and that they find differences ----
 
 TEMPLATE, DELIVERY = load("template.yaml"), load("template-cdn-logs.yaml")
@@ -288,6 +299,8 @@ CODE = {
         if not source.endswith("metrics.rs")
     ),
 }
+WORKFLOW = load(".github/workflows/ci.yml")
+STEPS = subprocess.check_output(["bash", ".ci/run", "--list"], text=True)
 OUTPUTS_READ = found("cli/src/place.rs", r'_OUTPUT: &str = "(\w+)"')
 COLUMNS_READ = found("functions/common/src/access/cdn.rs", r'"([^"]+)" => Column::')
 
@@ -331,6 +344,8 @@ def prove():
     prove_metrics()
     must_find("a parameter that is not explained", unexplained_parameters(TEMPLATE, OPERATIONS.replace("`SendRate`", "")))
     must_find("a check that is not there", checks_that_are_not_there(PROMISES + " `not_a_check`"))
+    must_find("a step that the workflow leaves out", steps_that_differ(STEPS + "another-step\n", WORKFLOW))
+    must_find("a step that is not there", steps_that_differ(STEPS.partition("\n")[2], WORKFLOW))
 
 
 def prove_metrics():
@@ -390,6 +405,7 @@ wrong = [
     *idle_cost_that_differs(TEMPLATE, OPERATIONS, CODE),
     *unexplained_parameters(TEMPLATE, OPERATIONS),
     *checks_that_are_not_there(PROMISES),
+    *steps_that_differ(STEPS, WORKFLOW),
 ]
 if wrong:
     sys.exit("\n".join(wrong))
