@@ -101,7 +101,7 @@ pub(crate) fn failure(error: &anyhow::Error) {
     let _ = writeln!(stderr, "{title}{}", plain(format_args!(" {reason}")));
     // The code of IAM's refusals, in all services' spellings of it.
     if reason.contains("AccessDenied") {
-        let hint = "which role may run which command: docs/OPERATIONS.md, \"Who may operate\"";
+        let hint = "which role may run which command: docs/operations/operators.md, \"Who may run which command\"";
         let _ = writeln!(stderr, "{hint}");
     }
 }

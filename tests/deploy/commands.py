@@ -148,7 +148,7 @@ def every_command_as_every_role(work, decisions):
         assert not any(action.startswith(CHANGING) for action in done), about
         # A command on many licences names each in a warning; the hint follows an error that ends a command.
         if any(line.startswith("error:") and "AccessDenied" in line for line in ran.stderr.splitlines()):
-            assert "Who may operate" in ran.stderr, about
+            assert "Who may run which command" in ran.stderr, about
         of_refused.update(seen)
 
     for name, arguments in scenario(work):

@@ -101,7 +101,7 @@ def _():
     left = {kind: sorted(of - before[kind]) for kind, of in all_there_is().items()}
     left["bucket"] = [name for name in left["bucket"] if "aws-sam-cli-managed" not in name]
     assert {kind: len(of) for kind, of in left.items() if of} == {"table": 4, "key": 1}, left
-    # And docs/OPERATIONS.md finds them.
+    # And the commands of docs/operations/admins.md find them.
     events = cloudformation.get_paginator("describe_stack_events").paginate(StackName=failed)
     listed = (of for page in events for of in page["StackEvents"])
     found = {of["PhysicalResourceId"] for of in listed if of["ResourceStatus"] == "DELETE_SKIPPED"}
@@ -480,7 +480,7 @@ def _():
     assert "it was announced for" in refused, refused
     tegata("publish", "current", "sheet", "1.9.0", "--emergency", "the deployment test")
     assert tegata("publish", "list", "sheet")[0]["current"]["version"] == "1.9.0"
-    # As docs/OPERATIONS.md says.
+    # As docs/operations/admins.md says.
     jwks = work / "jwks.json"
     tegata("key", "export", "--file", jwks)
     as_role("publishing", "s3").put_object(

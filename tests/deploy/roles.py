@@ -1,10 +1,10 @@
-"""Who may run which command: the table in docs/OPERATIONS.md, which the test proves and the documents show."""
+"""Who may run which command: the table in docs/operations/operators.md, which the test proves and the documents show."""
 
 import pathlib
 import re
 import subprocess
 
-OPERATIONS = pathlib.Path(__file__).parents[2] / "docs/OPERATIONS.md"
+OPERATORS = pathlib.Path(__file__).parents[2] / "docs/operations/operators.md"
 
 # As the table's columns call them: their names in the template and in the stack's outputs.
 ROLES = {
@@ -21,8 +21,8 @@ OF_NO_ROLE = {"dev", "doctor"}
 def table():
     """Command, with the option that the row is about, to the roles that may run it."""
     header = f"| command | {' | '.join(ROLES)} |"
-    lines = iter(OPERATIONS.read_text(encoding="utf-8").splitlines())
-    assert header in lines, f"{OPERATIONS} has no table {header}"
+    lines = iter(OPERATORS.read_text(encoding="utf-8").splitlines())
+    assert header in lines, f"{OPERATORS} has no table {header}"
     next(lines)
     found = {}
     for line in lines:

@@ -151,14 +151,33 @@ def cdn_log_goes_elsewhere(template, delivery):
 # ---- Metrics ----
 
 
+def metrics_defined(code):
+    """Constant, kind, name and unit of each metric."""
+    return re.findall(r'pub const (\w+): Metric = Metric::(heartbeat|fault)\("(\w+)", "(\w+)"\)', code["metrics.rs"])
+
+
 def metrics_of_code(code):
     """The metrics that functions report: names to whether they are heartbeats; and what is wrong."""
-    defined = re.findall(r'pub const (\w+): Metric = Metric::(heartbeat|fault)\("(\w+)", "\w+"\)', code["metrics.rs"])
-    unused = [name for constant, _, name in defined if not re.search(rf"\b{constant}\b", code["functions"])]
+    defined = metrics_defined(code)
+    unused = [name for constant, _, name, _ in defined if not re.search(rf"\b{constant}\b", code["functions"])]
     return (
-        {name: kind == "heartbeat" for _, kind, name in defined},
+        {name: kind == "heartbeat" for _, kind, name, _ in defined},
         [f"no function reports the metric {name}" for name in unused],
     )
+
+
+def rows_of(document, first, last):
+    """The rows of the table whose header begins and ends with these columns, by column."""
+    header = re.search(rf"(?m)^\| {first} \|.*\| {last} \|$", document)
+    if not header:
+        sys.exit(f"no table from {first} to {last}")
+    lines = document[header.start() :].partition("\n\n")[0].splitlines()
+    columns, _, *rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def names_in(cell):
+    return re.findall(r"`([^`]+)`", cell)
 
 
 def metrics_of_alarms(template):
@@ -178,8 +197,8 @@ def metrics_of_alarms(template):
     return found
 
 
-def metrics_that_differ(template, operations, code):
-    """Between code and metric filters, alarms, the dashboard, and OPERATIONS.md."""
+def metrics_that_differ(template, document, code):
+    """Between code and metric filters, alarms, the dashboard, and METRICS.md."""
     reported, wrong = metrics_of_code(code)
     filters = {
         transformation["MetricName"]["Fn::Sub"]
@@ -199,19 +218,40 @@ def metrics_that_differ(template, operations, code):
                 wrong.append(f"{alarm}: without {name} it has to be {expected}")
     shown = set(re.findall(r'\["tegata", "([^"]+)"', dashboard(template)))
     wrong += [f"the dashboard shows a metric {name}" for name in sorted(shown - set(reported) - filters)]
-    table = operations.partition("### Metrics")[2].partition("\n## ")[0]
-    rows = re.findall(r"(?m)^\| `([^`]+)` \|.*\| (`\w+Alarm`(?:, `\w+Alarm`)*) \|$", table)
-    explained = {(name.replace("NAME", "${AWS::StackName}"), alarm) for name, of in rows for alarm in re.findall(r"\w+", of)}
+    rows = {name.replace("NAME", "${AWS::StackName}"): row for row in rows_of(document, "metric", "alarm") for name in names_in(row["metric"])}
+    explained = {(name, alarm) for name, row in rows.items() for alarm in names_in(row["alarm"])}
     for name, alarm in sorted(explained ^ {(name, look[0]) for name, looks in alarms.items() for look in looks}):
-        wrong.append(f"OPERATIONS.md and the template differ in the metric {name} of {alarm}")
+        wrong.append(f"METRICS.md and the template differ in the metric {name} of {alarm}")
+    for _, kind, name, unit in metrics_defined(code):
+        row = rows.get(name, {"unit": "", "sent": "", "dimensions": ""})
+        sent = "always" if kind == "heartbeat" else "if not zero"
+        if row["unit"] != unit or not row["sent"].startswith(sent):
+            wrong.append(f"METRICS.md: {name} has the unit {unit} and is sent {sent}")
+        dimensions = {of for _, dimensions, *_ in alarms.get(name, []) for of in dimensions}
+        if set(names_in(row["dimensions"])) != dimensions:
+            wrong.append(f"METRICS.md: {name} has the dimensions {sorted(dimensions)}")
+    of_aws = {(*names_in(row["namespace"]), *names_in(row["metric"]), *names_in(row["alarm"])) for row in rows_of(document, "namespace", "alarm")}
+    for difference in sorted(of_aws ^ metrics_of_aws(template)):
+        wrong.append(f"METRICS.md and the template differ in {difference}")
     return wrong
 
 
-def figures_that_differ(template, operations, code):
+def metrics_of_aws(template):
+    """Namespace, metric and alarm of what alarms look at and AWS sends."""
+    found = set()
+    for alarm, of in template["Resources"].items():
+        if of["Type"] == "AWS::CloudWatch::Alarm":
+            properties = of["Properties"]
+            stats = [of["MetricStat"]["Metric"] for of in properties.get("Metrics", []) if "MetricStat" in of]
+            found |= {(metric["Namespace"], metric["MetricName"], alarm) for metric in stats or [properties] if metric["Namespace"] != "tegata"}
+    return found
+
+
+def figures_that_differ(template, documents, code):
     """What queries read of reports has to be in them."""
     figures = set(re.findall(r'\.figure\(\s*"(\w+)"', code["functions"])) | set(metrics_of_code(code)[0]) | {"Source"}
     queries = re.findall(r"""\| filter type = (.*?)"}""", dashboard(template))
-    queries += re.findall(r'`filter type = "[^`]*`', operations)
+    queries += re.findall(r'`filter type = "[^`]*`', documents)
     read = {name for query in queries for name in re.findall(r"\b[A-Z][a-z]+[A-Z]\w+", re.sub(r"\$\{\w+\}", "", query))}
     return [f"a query reads {name}, which no report has" for name in sorted(read - figures)]
 
@@ -225,9 +265,9 @@ def alarm_metrics(template):
     ]
 
 
-def idle_cost_that_differs(template, operations, code):
-    """OPERATIONS.md's table of an idle stack: what the template has, and the sum."""
-    table = operations.partition("**An idle stack**")[2].partition("\n\n")[2].partition("\n\n")[0]
+def idle_cost_that_differs(template, admins, code):
+    """The table of an idle stack in admins.md: what the template has, and the sum."""
+    table = admins.partition("**An idle stack**")[2].partition("\n\n")[2].partition("\n\n")[0]
     rows = [[cell.strip(" *") for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
     costs = {name: (what, round(float(cost) * 100)) for name, what, cost in rows}
     heartbeats, alarms = sum(metrics_of_code(code)[0].values()), alarm_metrics(template)
@@ -248,22 +288,23 @@ def dashboard_that_costs(template):
     return [f"the dashboard and its alarms show {shown} metrics, and 50 are free"] if shown > 50 else []
 
 
-def alarms_that_differ(template, operations):
-    """Alarms that are not in the template, on the dashboard, and in OPERATIONS.md."""
+def alarms_that_differ(template, emergencies):
+    """Alarms that are not in the template, on the dashboard, and with a row in emergencies.md."""
     alarms = {name for name, of in template["Resources"].items() if of["Type"] == "AWS::CloudWatch::Alarm"}
     shown = set(re.findall(r"\$\{(\w+)\.Arn\}", dashboard(template)))
-    explained = set(re.findall(r"`(\w+Alarm)`", operations))
+    explained = {name for row in rows_of(emergencies, "alarm", "do") for name in names_in(row["alarm"])}
     wrong = (alarms ^ shown) | (alarms ^ explained)
-    return [f"not in the template, on the dashboard and in OPERATIONS.md: {name}" for name in sorted(wrong)]
+    return [f"not in the template, on the dashboard and in emergencies.md: {name}" for name in sorted(wrong)]
 
 
 def dashboard(template):
     return template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
 
 
-def unexplained_parameters(template, operations):
-    unexplained = set(template["Parameters"]) - set(re.findall(r"`(\w+)`", operations))
-    return [f"OPERATIONS.md does not explain the parameter {name}" for name in sorted(unexplained)]
+def parameters_that_differ(template, admins):
+    """Parameters that are not in the template and with a row in admins.md."""
+    explained = {name for row in rows_of(admins, "parameter", "what to consider") for name in names_in(row["parameter"])}
+    return [f"not in the template and in admins.md: the parameter {name}" for name in sorted(explained ^ set(template["Parameters"]))]
 
 
 def checks_that_are_not_there(promises):
@@ -290,7 +331,9 @@ def steps_that_differ(listed, workflow):
 # ---- The comparisons, and that they find differences ----
 
 TEMPLATE, DELIVERY = load("template.yaml"), load("template-cdn-logs.yaml")
-OPERATIONS, PROMISES = read("docs/OPERATIONS.md"), read("docs/PROMISES.md")
+ADMINS, EMERGENCIES = read("docs/operations/admins.md"), read("docs/operations/emergencies.md")
+METRICS, PROMISES = read("docs/METRICS.md"), read("docs/PROMISES.md")
+DOCUMENTS = "\n".join(read(path) for path in subprocess.check_output(["git", "ls-files", "docs/**.md"], text=True).split())
 CODE = {
     "metrics.rs": read("functions/common/src/metrics.rs"),
     "functions": "\n".join(
@@ -340,9 +383,9 @@ def prove():
         properties = {"DestinationResourceArn": {"Fn::Sub": destination}}
         other = changed(DELIVERY, lambda of: of["Resources"]["CdnLogDestination"]["Properties"].update(properties))
         must_find("a path that the bucket refuses", cdn_log_goes_elsewhere(TEMPLATE, other))
-    must_find("an alarm that is not explained", alarms_that_differ(TEMPLATE, OPERATIONS.replace("`OldestLeaseAlarm`", "")))
+    must_find("an alarm that is not explained", alarms_that_differ(TEMPLATE, EMERGENCIES.replace("| `OldestLeaseAlarm` |", "| |")))
     prove_metrics()
-    must_find("a parameter that is not explained", unexplained_parameters(TEMPLATE, OPERATIONS.replace("`SendRate`", "")))
+    must_find("a parameter that is not explained", parameters_that_differ(TEMPLATE, ADMINS.replace("| `SendRate` |", "| |")))
     must_find("a check that is not there", checks_that_are_not_there(PROMISES + " `not_a_check`"))
     must_find("a step that the workflow leaves out", steps_that_differ(STEPS + "another-step\n", WORKFLOW))
     must_find("a step that is not there", steps_that_differ(STEPS.partition("\n")[2], WORKFLOW))
@@ -359,9 +402,15 @@ def prove_metrics():
 
     for name in metrics_of_code(CODE)[0]:
         code = {of: renamed(text, name) for of, text in CODE.items()}
-        must_find(f"{name} renamed in the code", metrics_that_differ(TEMPLATE, OPERATIONS, code))
-        operations = OPERATIONS.replace(f"| `{name}` |", f"| `{name}Renamed` |")
-        must_find(f"{name} renamed in OPERATIONS.md", metrics_that_differ(TEMPLATE, operations, CODE))
+        must_find(f"{name} renamed in the code", metrics_that_differ(TEMPLATE, METRICS, code))
+        [row] = re.findall(rf"(?m)^\| `{name}` \|.*$", METRICS)
+        for what, other in [
+            ("renamed", row.replace(f"`{name}`", f"`{name}Renamed`")),
+            ("with another unit", re.sub(r"\| (Percent|Count) \|", "| Seconds |", row)),
+            ("sent at another time", re.sub(r"\| (always|if not zero)", "| seldom", row)),
+            ("without a dimension", row.replace("`Stack`", "")),
+        ]:
+            must_find(f"{name} {what} in METRICS.md", metrics_that_differ(TEMPLATE, METRICS.replace(row, other), CODE))
         for alarm, *_ in metrics_of_alarms(TEMPLATE)[name]:
 
             def rename(template):
@@ -370,25 +419,26 @@ def prove_metrics():
                     if metric.get("MetricName") == name:
                         metric["MetricName"] = name + "Renamed"
 
-            must_find(f"{name} renamed in {alarm}", metrics_that_differ(changed(TEMPLATE, rename), OPERATIONS, CODE))
+            must_find(f"{name} renamed in {alarm}", metrics_that_differ(changed(TEMPLATE, rename), METRICS, CODE))
     for name in ["OldestLeaseLeft", "MailsRefused"]:
         [(alarm, _, missing, _)] = metrics_of_alarms(TEMPLATE)[name]
         other = {"breaching": "notBreaching", "notBreaching": "breaching"}[missing]
         template = changed(TEMPLATE, lambda of: of["Resources"][alarm]["Properties"].update(TreatMissingData=other))
-        must_find(f"what {alarm} makes of missing data", metrics_that_differ(template, OPERATIONS, CODE))
+        must_find(f"what {alarm} makes of missing data", metrics_that_differ(template, METRICS, CODE))
     filters = changed(TEMPLATE, lambda of: of["Resources"].pop("LeaseEndedMetric"))
-    must_find("a metric filter that is gone", metrics_that_differ(filters, OPERATIONS, CODE))
+    must_find("a metric filter that is gone", metrics_that_differ(filters, METRICS, CODE))
     unused = {**CODE, "functions": re.sub(r"\bMAILS_REFUSED\b", "OTHER", CODE["functions"])}
-    must_find("a metric that nothing reports", metrics_that_differ(TEMPLATE, OPERATIONS, unused))
-    must_find("a metric on the dashboard", metrics_that_differ(body(renamed(dashboard(TEMPLATE), "OldestLeaseLeft")), OPERATIONS, CODE))
+    must_find("a metric that nothing reports", metrics_that_differ(TEMPLATE, METRICS, unused))
+    must_find("a metric on the dashboard", metrics_that_differ(body(renamed(dashboard(TEMPLATE), "OldestLeaseLeft")), METRICS, CODE))
     for figure in ["MailsAccepted", "LicensesRenewed"]:
         code = {**CODE, "functions": renamed(CODE["functions"], figure)}
         must_find(f"a query of {figure}", figures_that_differ(TEMPLATE, "", code))
-    must_find("a query of OPERATIONS.md", figures_that_differ(TEMPLATE, OPERATIONS.replace("LeasesResigned,", "LeasesSigned,"), CODE))
+    must_find("a query of a document", figures_that_differ(TEMPLATE, DOCUMENTS.replace("LeasesResigned,", "LeasesSigned,"), CODE))
+    must_find("a metric of AWS", metrics_that_differ(TEMPLATE, METRICS.replace("`IteratorAge`", "`Age`"), CODE))
     many = dashboard(TEMPLATE) + '["tegata", "OldestLeaseLeft", ""]' * 50
     fewer = changed(TEMPLATE, lambda of: of["Resources"].pop("DailyQuotaAlarm"))
-    must_find("an alarm that is not in the cost", idle_cost_that_differs(fewer, OPERATIONS, CODE))
-    must_find("a sum that does not add up", idle_cost_that_differs(TEMPLATE, OPERATIONS.replace("| 0.40 |", "| 0.50 |"), CODE))
+    must_find("an alarm that is not in the cost", idle_cost_that_differs(fewer, ADMINS, CODE))
+    must_find("a sum that does not add up", idle_cost_that_differs(TEMPLATE, ADMINS.replace("| 0.40 |", "| 0.50 |"), CODE))
     must_find("a dashboard that costs", dashboard_that_costs(body(many)))
 
 
@@ -398,12 +448,12 @@ wrong = [
     *columns_that_differ(DELIVERY, COLUMNS_READ),
     *sources_without_alarm(TEMPLATE),
     *cdn_log_goes_elsewhere(TEMPLATE, DELIVERY),
-    *alarms_that_differ(TEMPLATE, OPERATIONS),
-    *metrics_that_differ(TEMPLATE, OPERATIONS, CODE),
-    *figures_that_differ(TEMPLATE, OPERATIONS, CODE),
+    *alarms_that_differ(TEMPLATE, EMERGENCIES),
+    *metrics_that_differ(TEMPLATE, METRICS, CODE),
+    *figures_that_differ(TEMPLATE, DOCUMENTS, CODE),
     *dashboard_that_costs(TEMPLATE),
-    *idle_cost_that_differs(TEMPLATE, OPERATIONS, CODE),
-    *unexplained_parameters(TEMPLATE, OPERATIONS),
+    *idle_cost_that_differs(TEMPLATE, ADMINS, CODE),
+    *parameters_that_differ(TEMPLATE, ADMINS),
     *checks_that_are_not_there(PROMISES),
     *steps_that_differ(STEPS, WORKFLOW),
 ]

@@ -97,7 +97,7 @@ fn judge_sandbox(account: &GetAccountOutput) -> Finding {
             "in the sandbox: mails go to verified addresses only",
             "aws sesv2 put-account-details --production-access-enabled --mail-type TRANSACTIONAL \
              --website-url https://example.com --contact-language JA --use-case-description '…'\n\
-             (people answer it: docs/OPERATIONS.md, \"Before mails can go out\")",
+             (people answer it: docs/operations/admins.md, \"Setting up e-mail\")",
         ),
     }
 }
@@ -193,7 +193,7 @@ fn judge_dkim(identity: &str, read: &GetEmailIdentityOutput) -> Finding {
         {
             Finding::failed(
                 "an address has no DKIM of its own",
-                "verify its domain instead, and give it as MailIdentity: docs/OPERATIONS.md, \"Before mails can go out\"",
+                "verify its domain instead, and give it as MailIdentity: docs/operations/admins.md, \"Setting up e-mail\"",
             )
         }
         (Some(DkimStatus::Success), false) => Finding::failed(

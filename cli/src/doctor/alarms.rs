@@ -184,7 +184,7 @@ fn judge_ringing(live: &[Value], is_new: bool) -> Finding {
         )),
         (false, false) => Finding::failed(
             ringing.join("; "),
-            "docs/OPERATIONS.md, \"Alarms\", says what to do for each",
+            "docs/operations/emergencies.md, \"Alarms\", says what to do for each",
         ),
     }
 }
@@ -272,7 +272,7 @@ fn judge_data(live: &[Value], with_data: &BTreeSet<Metric>, is_new: bool) -> Fin
                 "no data for {days} days, though something reports regularly: {}",
                 missing.join(", ")
             ),
-            "look into the logs of the functions that report them: docs/OPERATIONS.md, \"Alarms\"",
+            "look into the logs of the functions that report them: docs/operations/emergencies.md, \"Alarms\"",
         ),
     }
 }

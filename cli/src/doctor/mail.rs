@@ -229,7 +229,7 @@ async fn wait(stack: &Stack<'_>, notice: &NoticeId) -> Read<BTreeMap<String, Sta
 
 fn judge_mail(state: Option<State>, expected: State) -> Finding {
     let fix = "look at MailEvents and MailEventsRule, and into the log of FeedbackFunction: \
-               docs/OPERATIONS.md, \"Before mails can go out\"";
+               docs/operations/admins.md, \"Setting up e-mail\"";
     match state {
         Some(state) if state == expected => Finding::passed(state.as_str()),
         Some(state) => Finding::failed(

@@ -34,7 +34,7 @@ pub(crate) fn check(file: &Path, template: &Template) -> (Vec<Check>, Option<Val
         template.parameters().count()
     );
     let fix = format!(
-        "change {}; docs/OPERATIONS.md, \"Parameters\", says what is accepted",
+        "change {}; docs/operations/admins.md, \"Parameters\", says what is accepted",
         file.display()
     );
     let check = Check::new(GROUP, name, Finding::of(&problems, seen, fix));

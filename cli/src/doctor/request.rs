@@ -188,7 +188,7 @@ fn judge_answer(asked: &Asked, response: &Response) -> Finding {
         _ => Finding::failed(
             format!("{seen}; expected {status} {expected}"),
             format!(
-                "tegata license explain {domain} {product}      (503: docs/OPERATIONS.md, \"The lookup answers 503\")"
+                "tegata license explain {domain} {product}      (503: docs/operations/emergencies.md, \"The lookup answers 503\")"
             ),
         ),
     }
@@ -209,7 +209,7 @@ pub(crate) async fn published_keys(stack: &Stack<'_>, http: &Http) -> Read<Jwks>
 }
 
 fn judge_lease(asked: &Asked, response: &Response, keys: &Jwks) -> Finding {
-    let publish = "tegata key export --file jwks.json, and publish it: docs/OPERATIONS.md, \"First steps on a new stack\"";
+    let publish = "tegata key export --file jwks.json, and publish it: docs/operations/admins.md, \"First steps on a new stack\"";
     let answer: Option<Answer> = serde_json::from_slice(&response.body).ok();
     let Some(lease) = answer.and_then(|answer| answer.lease) else {
         return Finding::failed(
@@ -337,7 +337,7 @@ fn judge_lines(lines: &[Line], today: &str, took: SignedDuration) -> Finding {
             "both are under {today}, joined by the request, after {} s",
             took.as_secs()
         ),
-        "look at the subscriptions above, and into the log of AccessLogFunction: docs/OPERATIONS.md, \"Alarms\"",
+        "look at the subscriptions above, and into the log of AccessLogFunction: docs/operations/emergencies.md, \"Alarms\"",
     )
 }
 
