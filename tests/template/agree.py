@@ -307,6 +307,25 @@ def parameters_that_differ(template, admins):
     return [f"not in the template and in admins.md: the parameter {name}" for name in sorted(explained ^ set(template["Parameters"]))]
 
 
+def variables_that_differ(template, configuration):
+    """CONFIGURATION.md names each variable of the template, with the functions that have it."""
+    explained, set_here = {}, {}
+    for names, functions in re.findall(r"(?m)^\| (`[A-Z].*?`) \| ([^|]+) \|", configuration):
+        for name in re.findall(r"`([A-Z_]+)`", names):
+            if not functions.startswith("not set by the template"):
+                explained[name] = set(functions.split(", "))
+    for resource, of in template["Resources"].items():
+        if of["Type"] == "AWS::Serverless::Function":
+            function = re.sub(r"(?<!^)(?=[A-Z])", "-", resource.removesuffix("Function")).lower()
+            for name in of["Properties"].get("Environment", {}).get("Variables", {}):
+                set_here.setdefault(name, set()).add(function)
+    return [
+        f"{name}: CONFIGURATION.md says {sorted(explained.get(name, []))}, the template {sorted(set_here.get(name, []))}"
+        for name in sorted({*explained, *set_here})
+        if explained.get(name) != set_here.get(name)
+    ]
+
+
 def checks_that_are_not_there(promises):
     """What PROMISES.md calls a check has to be one: a test, or a rule."""
     checks = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", promises))
@@ -333,6 +352,7 @@ def steps_that_differ(listed, workflow):
 TEMPLATE, DELIVERY = load("template.yaml"), load("template-cdn-logs.yaml")
 ADMINS, EMERGENCIES = read("docs/operations/admins.md"), read("docs/operations/emergencies.md")
 METRICS, PROMISES = read("docs/METRICS.md"), read("docs/PROMISES.md")
+CONFIGURATION = read("docs/CONFIGURATION.md")
 DOCUMENTS = "\n".join(read(path) for path in subprocess.check_output(["git", "ls-files", "docs/**.md"], text=True).split())
 CODE = {
     "metrics.rs": read("functions/common/src/metrics.rs"),
@@ -387,6 +407,8 @@ def prove():
     prove_metrics()
     must_find("a parameter that is not explained", parameters_that_differ(TEMPLATE, ADMINS.replace("| `SendRate` |", "| |")))
     must_find("a check that is not there", checks_that_are_not_there(PROMISES + " `not_a_check`"))
+    must_find("a variable that is not explained", variables_that_differ(TEMPLATE, CONFIGURATION.replace("`SENDERS`", "")))
+    must_find("a function that has no such variable", variables_that_differ(TEMPLATE, CONFIGURATION.replace("lookup, renewal", "lookup")))
     must_find("a step that the workflow leaves out", steps_that_differ(STEPS + "another-step\n", WORKFLOW))
     must_find("a step that is not there", steps_that_differ(STEPS.partition("\n")[2], WORKFLOW))
 
@@ -454,6 +476,7 @@ wrong = [
     *dashboard_that_costs(TEMPLATE),
     *idle_cost_that_differs(TEMPLATE, ADMINS, CODE),
     *parameters_that_differ(TEMPLATE, ADMINS),
+    *variables_that_differ(TEMPLATE, CONFIGURATION),
     *checks_that_are_not_there(PROMISES),
     *steps_that_differ(STEPS, WORKFLOW),
 ]
