@@ -18,7 +18,7 @@ struct Tool {
     install: &'static str,
 }
 
-/// What README.md lists to install. scripts/deploy asks for the same SAM.
+/// What docs/operations/admins.md lists to install. scripts/deploy asks for the same SAM.
 const TOOLS: [Tool; 6] = [
     Tool {
         name: "Rust",
