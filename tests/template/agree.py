@@ -13,6 +13,8 @@ from pathlib import Path
 
 from cfnlint.decode.cfn_yaml import load
 
+import named
+
 try:
     from re import _parser as sre  # Python 3.11 and later
 except ImportError:
@@ -326,16 +328,6 @@ def variables_that_differ(template, configuration):
     ]
 
 
-def checks_that_are_not_there(promises):
-    """What PROMISES.md calls a check has to be one: a test, or a rule."""
-    checks = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", promises))
-    tests = set()
-    for source in subprocess.check_output(["git", "ls-files", "*.rs"], text=True).split():
-        tests |= set(re.findall(r"fn (\w+)\(", read(source)))
-    rules = found("tests/template/promises.guard", r"rule (\w+)")
-    return [f"PROMISES.md names a check {name}" for name in sorted(checks - tests - rules - {"severity_floor"})]
-
-
 def steps_that_differ(listed, workflow):
     """The workflow runs each step of .ci/run in one group."""
     groups = " ".join(group["steps"] for group in workflow["jobs"]["check"]["strategy"]["matrix"]["include"])
@@ -351,7 +343,7 @@ def steps_that_differ(listed, workflow):
 
 TEMPLATE, DELIVERY = load("template.yaml"), load("template-cdn-logs.yaml")
 ADMINS, EMERGENCIES = read("docs/operations/admins.md"), read("docs/operations/emergencies.md")
-METRICS, PROMISES = read("docs/METRICS.md"), read("docs/PROMISES.md")
+METRICS, PROMISES, ASVS = read("docs/METRICS.md"), read("docs/PROMISES.md"), read("docs/ASVS.md")
 CONFIGURATION = read("docs/CONFIGURATION.md")
 DOCUMENTS = "\n".join(read(path) for path in subprocess.check_output(["git", "ls-files", "docs/**.md"], text=True).split())
 CODE = {
@@ -406,7 +398,9 @@ def prove():
     must_find("an alarm that is not explained", alarms_that_differ(TEMPLATE, EMERGENCIES.replace("| `OldestLeaseAlarm` |", "| |")))
     prove_metrics()
     must_find("a parameter that is not explained", parameters_that_differ(TEMPLATE, ADMINS.replace("| `SendRate` |", "| |")))
-    must_find("a check that is not there", checks_that_are_not_there(PROMISES + " `not_a_check`"))
+    named.prove("PROMISES.md", PROMISES, must_find)
+    named.prove("ASVS.md", ASVS, must_find)
+    named.prove_requirements(ASVS, must_find)
     must_find("a variable that is not explained", variables_that_differ(TEMPLATE, CONFIGURATION.replace("`SENDERS`", "")))
     must_find("a function that has no such variable", variables_that_differ(TEMPLATE, CONFIGURATION.replace("lookup, renewal", "lookup")))
     must_find("a step that the workflow leaves out", steps_that_differ(STEPS + "another-step\n", WORKFLOW))
@@ -477,7 +471,9 @@ wrong = [
     *idle_cost_that_differs(TEMPLATE, ADMINS, CODE),
     *parameters_that_differ(TEMPLATE, ADMINS),
     *variables_that_differ(TEMPLATE, CONFIGURATION),
-    *checks_that_are_not_there(PROMISES),
+    *named.checks_that_are_not_there("PROMISES.md", PROMISES),
+    *named.checks_that_are_not_there("ASVS.md", ASVS),
+    *named.requirements_that_differ(ASVS),
     *steps_that_differ(STEPS, WORKFLOW),
 ]
 if wrong:
