@@ -16,14 +16,14 @@ from stack import ROOT, TEGATA, deliveries, invoke, ledger, outputs, run_as, ses
 # What changes something has one of these verbs.
 CHANGING = ("Put", "Update", "Delete", "BatchWrite", "Create", "Sign", "Send", "Tag")
 
-NOTICE = (ROOT / "cli/src/dev/notice.toml").read_text()
-PRODUCTS = ROOT / "cli/src/dev/products.toml"
+NOTICE = (ROOT / "examples/notices/2026-12-05-sheet-1.9.0.toml").read_text()
+PRODUCTS = ROOT / "examples/products.toml"
 
 
 def release(work, version, days):
     day = datetime.date.today() + datetime.timedelta(days=days)
     file = work / f"{day}-sheet-{version}.toml"
-    file.write_text(NOTICE.replace("1.9.0", version).replace("DAY", str(day)))
+    file.write_text(NOTICE.replace("1.9.0", version).replace("2026-12-05", str(day)))
     return file.stem, file
 
 

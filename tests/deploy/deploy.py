@@ -140,7 +140,7 @@ def _():
 @step("customers and contacts from CSV, licences")
 def _():
     tegata("key", "create")
-    tegata("product", "apply", ROOT / "cli/src/dev/products.toml")
+    tegata("product", "apply", ROOT / "examples/products.toml")
     assert {of["slug"] for of in tegata("product", "list")} >= {"sheet"}
     customers, again, licenses = work / "customers.csv", work / "again.csv", work / "licenses.csv"
     customers.write_text("""customer_id,name,email,role,language,severity_floor,releases
@@ -168,8 +168,8 @@ def release(version, days):
     planned = datetime.date.today() + datetime.timedelta(days=days)
     notice = f"{planned}-sheet-{version}"
     file = work / f"{notice}.toml"
-    text = (ROOT / "cli/src/dev/notice.toml").read_text().replace("1.9.0", version)
-    file.write_text(text.replace("DAY", str(planned)))
+    text = (ROOT / "examples/notices/2026-12-05-sheet-1.9.0.toml").read_text().replace("1.9.0", version)
+    file.write_text(text.replace("2026-12-05", str(planned)))
     assert tegata("notice", "send", file, "--yes")["recipients"] == 2
     return notice, file
 
@@ -214,7 +214,7 @@ def _():
     assert message("stranger.cybozu.com", plugin) == (200, "No item found.")
     assert message("tenant1.cybozu.com", "")[0] == 400
     products = work / "products.toml"
-    products.write_text((ROOT / "cli/src/dev/products.toml").read_text().replace(plugin, next_plugin))
+    products.write_text((ROOT / "examples/products.toml").read_text().replace(plugin, next_plugin))
     tegata("product", "apply", products)
     tegata("license", "update-plugin-ids")
     assert message("tenant1.cybozu.com", plugin) == (200, "No item found.")

@@ -87,7 +87,7 @@ def objects():
 
 
 tegata("key", "create")
-tegata("product", "apply", ROOT / "cli/src/dev/products.toml")
+tegata("product", "apply", ROOT / "examples/products.toml")
 tegata("customer", "add", "C-1", "--name", "Sample")
 tegata("contact", "add", "C-1", "one@customer.example", "--language", "en")
 tegata("license", "issue", TENANT, "sheet", "--billing", "yearly", "--users", 5, "--customer", "C-1")

@@ -15,13 +15,14 @@ use crate::place::Place;
 use crate::product;
 
 /// The catalogue that a new local directory starts with.
-const PRODUCTS: &str = include_str!("products.toml");
+const PRODUCTS: &str = include_str!("../../../examples/products.toml");
 
 /// The serial of all samples. It opens nothing but samples.
 pub(super) const SAMPLE_SERIAL: &str = "SAMP-LEON-LYSA-MPLE-ONLY";
 
-/// A release notice; `DAY` is its day.
-const NOTICE: &str = include_str!("notice.toml");
+/// A release notice, planned for [`NOTICE_DAY`].
+const NOTICE: &str = include_str!("../../../examples/notices/2026-12-05-sheet-1.9.0.toml");
+const NOTICE_DAY: &str = "2026-12-05";
 
 /// What a sample's history says was done: it tells samples that nobody has touched.
 const SAMPLE: &str = "sample";
@@ -223,7 +224,7 @@ pub(super) fn write_notice(directory: &Path, now: Timestamp) -> anyhow::Result<P
     let path = notices.join(format!("{day}-sheet-1.9.0.toml"));
     std::fs::create_dir_all(&notices)?;
     if !path.exists() {
-        std::fs::write(&path, NOTICE.replace("DAY", &day.to_string()))?;
+        std::fs::write(&path, NOTICE.replace(NOTICE_DAY, &day.to_string()))?;
     }
     Ok(path)
 }

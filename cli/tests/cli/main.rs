@@ -5,6 +5,7 @@ mod aws;
 mod bulk;
 mod commands;
 mod contracts;
+mod examples;
 mod history;
 mod naughty;
 mod notices;
