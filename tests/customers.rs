@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use tegata_common::customer::{Contact, Customer, CustomerId, Language, Role, Wishes};
-use tegata_common::table::{Act, TableError};
+use tegata_storage::{Act, TableError};
 use tegata_tests::{Database, NOW};
 
 const WISHES: Wishes = Wishes {

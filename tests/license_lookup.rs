@@ -18,7 +18,7 @@ use tegata_common::lease::SignedLicense;
 use tegata_common::license::{LastDay, License};
 use tegata_common::product::{Product, WithoutSerial};
 use tegata_common::serial::Serial;
-use tegata_common::table::{Act, Item, Key, Stored, TableError};
+use tegata_storage::{Act, Item, Key, Stored, TableError};
 use tegata_tests::{Database, NOW, SERIAL, SigningKey, license, product, put, settings};
 use tokio::net::TcpListener;
 

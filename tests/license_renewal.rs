@@ -6,10 +6,10 @@ use std::cell::Cell;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use license_renewal::handler::{Renewal, RunError};
-use tegata_common::aws;
+use tegata_common::keys::{KeyLocation, KeyRegister};
 use tegata_common::lease::SignedLicense;
-use tegata_common::signing::{Keeper, KeyLocation, KeyRegister};
-use tegata_common::table::{Act, Key, Stored};
+use tegata_signing::KeyStore;
+use tegata_storage::{Act, Key, Stored};
 use tegata_tests::{Database, NOW, SigningKey, domain, license, product, put};
 
 fn now() -> Timestamp {
@@ -38,7 +38,7 @@ async fn stored(database: &Database, number: usize) -> Stored<SignedLicense> {
 #[tokio::test]
 async fn a_lease_is_signed_again_at_half_of_its_days_and_history_stays_as_it_is() {
     let (database, key) = with_licenses(1).await;
-    let renewal = Renewal::new(database.licenses.clone(), key.keeper.clone(), "role");
+    let renewal = Renewal::new(database.licenses.clone(), key.keys.clone(), "role");
     let half = now() + SignedDuration::from_hours(7 * 24);
     let before = stored(&database, 0).await;
     let early = renewal
@@ -97,7 +97,7 @@ async fn licences_that_cannot_be_read_keep_no_other_from_being_renewed() {
             );
         broken.send().await.unwrap();
     }
-    let renewal = Renewal::new(database.licenses.clone(), key.keeper.clone(), "role");
+    let renewal = Renewal::new(database.licenses.clone(), key.keys.clone(), "role");
     let half = now() + SignedDuration::from_hours(7 * 24);
     let report = renewal.run(half, || false).await.unwrap();
     assert_eq!(
@@ -109,7 +109,7 @@ async fn licences_that_cannot_be_read_keep_no_other_from_being_renewed() {
 #[tokio::test]
 async fn what_a_run_has_no_time_for_the_next_one_does() {
     let (database, key) = with_licenses(60).await;
-    let renewal = Renewal::new(database.licenses.clone(), key.keeper.clone(), "role");
+    let renewal = Renewal::new(database.licenses.clone(), key.keys.clone(), "role");
     let late = now() + SignedDuration::from_hours(12 * 24);
     let asked = Cell::new(0);
     let time_is_up = || {
@@ -133,7 +133,7 @@ async fn when_kms_is_down_a_run_gives_up_and_says_how_old_the_leases_are() {
     let (database, _) = with_licenses(80).await;
     let config = aws_sdk_kms::Config::builder()
         .behavior_version(aws_sdk_kms::config::BehaviorVersion::latest())
-        .http_client(aws::http_client())
+        .http_client(tegata_aws::http_client())
         .endpoint_url("http://127.0.0.1:1")
         .region(aws_sdk_kms::config::Region::new("local"))
         .credentials_provider(aws_sdk_kms::config::Credentials::new(
@@ -141,7 +141,7 @@ async fn when_kms_is_down_a_run_gives_up_and_says_how_old_the_leases_are() {
         ))
         .retry_config(aws_sdk_kms::config::retry::RetryConfig::disabled())
         .build();
-    let keeper = Keeper::Kms(aws_sdk_kms::Client::from_conf(config));
+    let keys = KeyStore::Kms(aws_sdk_kms::Client::from_conf(config));
     // The register names a key in KMS.
     let table = database.licenses.table();
     let stored = table
@@ -162,7 +162,7 @@ async fn when_kms_is_down_a_run_gives_up_and_says_how_old_the_leases_are() {
         .await
         .unwrap();
 
-    let renewal = Renewal::new(database.licenses.clone(), keeper, "role");
+    let renewal = Renewal::new(database.licenses.clone(), keys, "role");
     let late = now() + SignedDuration::from_hours(11 * 24);
     let report = renewal.run(late, || false).await.unwrap();
     assert!((50..80).contains(&report.failed), "{report:?}");
@@ -177,7 +177,7 @@ async fn when_kms_is_down_a_run_gives_up_and_says_how_old_the_leases_are() {
 async fn without_a_signing_key_a_run_fails() {
     let database = Database::start().await;
     let key = SigningKey::create();
-    let renewal = Renewal::new(database.licenses.clone(), key.keeper.clone(), "role");
+    let renewal = Renewal::new(database.licenses.clone(), key.keys.clone(), "role");
     let run = renewal.run(now(), || false).await;
-    assert!(matches!(run, Err(RunError::Keeper(_))), "{run:?}");
+    assert!(matches!(run, Err(RunError::Signer(_))), "{run:?}");
 }

@@ -8,15 +8,15 @@ use std::str::FromStr;
 use aws_lambda_events::encodings::Body;
 use license_lookup::handler::Lookup;
 use naughty_strings::BLNS;
-use release_notification::file::NoticeFile;
 use serde_json::{Value, json};
-use tegata_common::archive::ObjectName;
+use tegata_archive::ObjectName;
 use tegata_common::customer::{CustomerId, CustomerName, EmailAddress};
 use tegata_common::domain::BaseDomains;
 use tegata_common::notice::{DeliveryId, NoticeId};
 use tegata_common::product::{Catalogue, KintonePluginId, ProductSlug};
 use tegata_common::serial::Serial;
 use tegata_common::version::PluginVersion;
+use tegata_notices::file::NoticeFile;
 use tegata_tests::{Database, NOW, SigningKey, license, product, put};
 
 const GET: &str = include_str!("../events/get-license.json");

@@ -3,11 +3,12 @@
 use super::*;
 use tegata_common::access::{self, Source};
 use tegata_common::calendar;
-use tegata_common::contract::WriteError;
 use tegata_common::domain::BaseDomains;
 use tegata_common::lease::Claims;
 use tegata_common::license::{Amendment, Purpose};
 use tegata_common::product::KintonePluginId;
+use tegata_operations::contract;
+use tegata_operations::contract::WriteError;
 
 const POST: &str = include_str!("../events/post-license.json");
 
@@ -86,7 +87,7 @@ impl Fixture {
     /// Writes a change of the one licence.
     async fn write(&self, license: &License, at: &str) {
         let licenses = &self.database.licenses;
-        let contract = licenses.contract(&license.domain, &license.product).await;
+        let contract = contract::read(licenses, &license.domain, &license.product).await;
         let contract = contract.unwrap();
         let act = Act {
             at: at.parse().unwrap(),
@@ -94,7 +95,7 @@ impl Fixture {
             change: "change",
         };
         let signer = &self.key.signer;
-        let written = licenses.write(contract.as_ref(), license, signer, &act);
+        let written = contract::write(licenses, contract.as_ref(), license, signer, &act);
         written.await.unwrap();
     }
 }
@@ -694,7 +695,7 @@ async fn the_copies_follow_the_licence_through_its_life() {
     // quarantine's end removes them with the item.
     let renewal = license_renewal::handler::Renewal::new(
         licenses.clone(),
-        fixture.key.keeper.clone(),
+        fixture.key.keys.clone(),
         "renewal",
     );
     fixture.key.register_in(licenses).await;
@@ -751,7 +752,10 @@ async fn a_conflict_leaves_the_copies_as_they_are() {
         "sheet".parse().unwrap(),
     );
     let now = NOW.parse().unwrap();
-    let first = licenses.contract(&domain, &product).await.unwrap().unwrap();
+    let first = contract::read(licenses, &domain, &product)
+        .await
+        .unwrap()
+        .unwrap();
     let suspended = first.license.suspended(now).unwrap();
     fixture.write(&suspended, NOW).await;
     let act = Act {
@@ -760,9 +764,7 @@ async fn a_conflict_leaves_the_copies_as_they_are() {
         change: "late",
     };
     let signer = &fixture.key.signer;
-    let late = licenses
-        .write(Some(&first), &first.license, signer, &act)
-        .await;
+    let late = contract::write(licenses, Some(&first), &first.license, signer, &act).await;
     assert!(
         matches!(late, Err(WriteError::Table(TableError::Conflict))),
         "{late:?}"
@@ -788,7 +790,7 @@ async fn an_id_of_two_products_stays_the_firsts() {
         change: "issue",
     };
     let signer = &fixture.key.signer;
-    let refused = licenses.write(None, &second, signer, &act).await;
+    let refused = contract::write(licenses, None, &second, signer, &act).await;
     assert!(
         matches!(refused, Err(WriteError::Table(TableError::Claimed))),
         "{refused:?}"
@@ -801,7 +803,9 @@ async fn an_id_of_two_products_stays_the_firsts() {
         .kintone_plugin_ids
         .retain(|id: &KintonePluginId| id.as_str() != ID);
     fixture.write(&without, NOW).await;
-    licenses.write(None, &second, signer, &act).await.unwrap();
+    contract::write(licenses, None, &second, signer, &act)
+        .await
+        .unwrap();
     let copy = fixture.copy("example.cybozu.com", ID).await.unwrap();
     assert_eq!(copy.product.as_str(), "other");
     fixture.write(&without, NOW).await;

@@ -7,8 +7,8 @@ use tegata_common::customer::{
 };
 
 use tegata_common::notice::ContactHash;
-use tegata_common::table::Stored;
-use tegata_common::table::customers::FoundCustomers;
+use tegata_storage::Stored;
+use tegata_storage::customers::FoundCustomers;
 
 use crate::change::{self, DryRun};
 use crate::customer;

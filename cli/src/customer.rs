@@ -4,8 +4,8 @@ use clap::Subcommand;
 use serde_json::json;
 use tegata_common::customer::{Customer, CustomerId, CustomerName, Role};
 use tegata_common::license::License;
-use tegata_common::table::customers::{CustomerFile, FoundCustomers};
-use tegata_common::table::{Stored, TableError};
+use tegata_storage::customers::{CustomerFile, FoundCustomers};
+use tegata_storage::{Stored, TableError};
 
 use crate::change::{self, DryRun};
 use crate::contact;

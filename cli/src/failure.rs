@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use release_notification::operate::OperateError;
-use tegata_common::contract::WriteError;
 use tegata_common::domain::DomainError;
+use tegata_common::keys::RegisterError;
 use tegata_common::license::LicenseError;
-use tegata_common::signing::RegisterError;
-use tegata_common::table::TableError;
+use tegata_notices::operate::OperateError;
+use tegata_operations::contract::WriteError;
+use tegata_storage::TableError;
 
 /// What was asked for is not there.
 #[derive(Debug, thiserror::Error)]

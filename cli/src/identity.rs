@@ -8,7 +8,7 @@ use aws_config::profile::ProfileSet;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_types::os_shim_internal::{Env, Fs};
-use tegata_common::aws::{self, Trust};
+use tegata_aws::Trust;
 
 use crate::proxy;
 use crate::shell;
@@ -119,7 +119,7 @@ impl Profiles {
 
     /// Why the caller's identity could not be determined, and what helps.
     fn explain(&self, error: &(dyn Error + 'static)) -> anyhow::Error {
-        let causes = aws::causes(error);
+        let causes = tegata_aws::causes(error);
         let is_about_credentials = std::iter::successors(Some(error), |&error| error.source())
             .any(|error| error.is::<CredentialsError>());
         if !is_about_credentials {

@@ -6,8 +6,9 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::json;
-use tegata_common::signing::{KeyLocation, KeyRegister};
-use tegata_common::table::{Key, Revision};
+use tegata_common::keys::{KeyLocation, KeyRegister};
+use tegata_common::revision::Revision;
+use tegata_storage::Key;
 
 use crate::change::{self, DryRun};
 use crate::failure;
@@ -150,7 +151,7 @@ async fn create(write: &Write<'_>, mode: DryRun) -> anyhow::Result<()> {
     // Only a conflict says for certain that it is not registered, and so of no use to anybody:
     // after a time-out it may be the key that signs.
     if written.as_ref().is_err_and(failure::is_conflict) {
-        write.place.keeper.remove(&kid)?;
+        write.place.keys.remove(&kid)?;
     }
     written.context(made)
 }
@@ -190,7 +191,7 @@ async fn retire(write: &Write<'_>, kid: &str, force: bool, mode: DryRun) -> anyh
     }
     write.write("retire", &after, mode).await?;
     if let (Some(key), false) = (key, mode.dry_run) {
-        write.place.keeper.remove(&key.jwk.kid)?;
+        write.place.keys.remove(&key.jwk.kid)?;
     }
     Ok(())
 }

@@ -11,18 +11,19 @@ use data_encoding::BASE64;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use release_notification::render::Sender;
-use tegata_common::archive::Archive;
-use tegata_common::aws;
+use tegata_archive::Archive;
+use tegata_archive::objects::Objects;
 use tegata_common::domain::BaseDomains;
-use tegata_common::objects::Objects;
+use tegata_common::keys::{Jwk, KeyLocation, KeyRegister};
 use tegata_common::product::Zone;
-use tegata_common::signing::{self, Jwk, Keeper, KeyFiles, KeyLocation, KeyRegister, Signer};
-use tegata_common::table::customers::Customers;
-use tegata_common::table::licenses::Licenses;
-use tegata_common::table::notices::Notices;
-use tegata_common::table::usage::UsageTable;
-use tegata_common::table::{Act, Revision, Table};
+use tegata_common::revision::Revision;
+use tegata_notices::render::Sender;
+use tegata_signing::{KeyFiles, KeyStore, Signer};
+use tegata_storage::customers::Customers;
+use tegata_storage::licenses::Licenses;
+use tegata_storage::notices::Notices;
+use tegata_storage::usage::UsageTable;
+use tegata_storage::{Act, Table};
 
 use crate::embedded::Embedded;
 use crate::failure::Usage;
@@ -150,7 +151,7 @@ pub(crate) struct Place {
     /// The tenants accepted here.
     pub(crate) bases: BaseDomains,
     /// What keeps the signing keys.
-    pub(crate) keeper: Keeper,
+    pub(crate) keys: KeyStore,
     stack: String,
     embedded: Option<Embedded>,
 }
@@ -214,7 +215,7 @@ impl Place {
         let client = aws_sdk_dynamodb::Client::from_conf(
             aws_sdk_dynamodb::Config::builder()
                 .behavior_version(BehaviorVersion::latest())
-                .http_client(aws::http_client())
+                .http_client(tegata_aws::http_client())
                 .endpoint_url(&embedded.endpoint)
                 .region(Region::new("local"))
                 .credentials_provider(Credentials::new(
@@ -252,7 +253,7 @@ impl Place {
             caller: format!("local:{}", user.as_deref().unwrap_or("unknown")),
             now: args.now.unwrap_or_else(Timestamp::now),
             bases: args.bases("")?,
-            keeper: Keeper::Files(KeyFiles::in_directory(args.directory().join("keys"))),
+            keys: KeyStore::Files(KeyFiles::in_directory(args.directory().join("keys"))),
             stack: String::new(),
             embedded: Some(embedded),
         })
@@ -312,7 +313,7 @@ impl Place {
             caller,
             now: Timestamp::now(),
             bases: args.bases(bases)?,
-            keeper: Keeper::Kms(aws_sdk_kms::Client::new(&config)),
+            keys: KeyStore::Kms(aws_sdk_kms::Client::new(&config)),
             stack: stack.to_owned(),
             embedded: None,
         })
@@ -331,17 +332,17 @@ impl Place {
 
     /// Makes a signing key where this place keeps its keys.
     pub(crate) async fn create_key(&self) -> anyhow::Result<(Jwk, KeyLocation)> {
-        Ok(self.keeper.create(&self.stack, &self.caller).await?)
+        Ok(self.keys.create(&self.stack, &self.caller).await?)
     }
 
     /// The register of signing keys, and the revision to change it from.
     pub(crate) async fn key_register(&self) -> anyhow::Result<(KeyRegister, Option<Revision>)> {
-        Ok(signing::read_register(self.licenses.table()).await?)
+        Ok(self.licenses.key_register().await?)
     }
 
     /// What signs leases here.
     pub(crate) async fn signer(&self) -> anyhow::Result<Signer> {
-        Ok(self.keeper.signer(self.licenses.table()).await?)
+        Ok(tegata_operations::signer(&self.keys, &self.licenses).await?)
     }
 
     /// A change by this place's caller, now.
@@ -438,7 +439,7 @@ async fn outputs(
         .send()
         .await
         .map_err(|error| {
-            let causes = aws::causes(&error);
+            let causes = tegata_aws::causes(&error);
             anyhow::anyhow!("cannot read stack {stack}: CloudFormation: {causes}")
         })?;
     let stacks = described.stacks.unwrap_or_default();

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use serde_json::json;
 use tegata_common::product::{Catalogue, Product};
-use tegata_common::table::{Key, Stored};
+use tegata_storage::{Key, Stored};
 
 use crate::change::{self, DryRun};
 use crate::output::{self, Output, say};

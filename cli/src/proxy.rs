@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use http::Uri;
-use tegata_common::aws::{self, Trust};
+use tegata_aws::Trust;
 
 use crate::failure::Usage;
 
@@ -40,7 +40,7 @@ pub(crate) fn variable() -> Option<&'static str> {
 
 /// The HTTPS client, through a proxy if the environment names one.
 pub(crate) fn https_client(trust: Trust<'_>) -> anyhow::Result<SharedHttpClient> {
-    let direct = aws::https_client(trust)?;
+    let direct = tegata_aws::https_client(trust)?;
     let mut has_proxy = false;
     for name in VARIABLES {
         if let Some(value) = std::env::var_os(name) {
@@ -53,7 +53,7 @@ pub(crate) fn https_client(trust: Trust<'_>) -> anyhow::Result<SharedHttpClient>
     }
     Ok(SharedHttpClient::new(ProxiedClient {
         direct,
-        tls: aws::tls_context(trust)?,
+        tls: tegata_aws::tls_context(trust)?,
         connectors: Mutex::default(),
     }))
 }

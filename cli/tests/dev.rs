@@ -274,7 +274,7 @@ fn database(directory: &Path) -> aws_sdk_dynamodb::Client {
     let access_key = access_key.trim_end();
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .http_client(tegata_common::aws::http_client())
+        .http_client(tegata_aws::http_client())
         .endpoint_url(endpoint)
         .region(Region::new("local"))
         .credentials_provider(Credentials::new(access_key, "local", None, None, "test"));

@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use license_lookup::handler::Lookup;
 use serde_json::{Value, json};
 use tegata_common::access::Source;
-use tegata_common::archive;
 use tegata_tests::{NOW, SigningKey, license, product, put};
 
 use crate::{System, delivery, now};
@@ -295,7 +294,7 @@ async fn nothing_that_is_planted_comes_out() {
             .unwrap()
         {
             let object = system.archive.get(&listed.key).await.unwrap().unwrap();
-            let lines = archive::open(&listed.name.unwrap(), &object).unwrap();
+            let lines = tegata_archive::open(&listed.name.unwrap(), &object).unwrap();
             kept.push_str(&String::from_utf8(lines).unwrap());
         }
     }

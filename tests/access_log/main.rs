@@ -16,10 +16,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
+use tegata_archive::Archive;
+use tegata_archive::objects::Objects;
 use tegata_common::access::Source;
-use tegata_common::archive::{self, Archive};
 use tegata_common::domain::BaseDomains;
-use tegata_common::objects::Objects;
 use tegata_common::usage::Usage;
 use tegata_tests::Database;
 use tegata_tests::crash::after_polls;
@@ -80,7 +80,7 @@ impl System {
         for source in [Source::Gateway, Source::Lookup, Source::Cdn] {
             for listed in self.archive.list(source, date).await.unwrap() {
                 let object = self.archive.get(&listed.key).await.unwrap().unwrap();
-                let lines = archive::open(&listed.name.unwrap(), &object).unwrap();
+                let lines = tegata_archive::open(&listed.name.unwrap(), &object).unwrap();
                 for line in lines.split(|byte| *byte == b'\n').filter(|l| !l.is_empty()) {
                     let record: Value = serde_json::from_slice(line).unwrap();
                     let id = record["request_id"].as_str().unwrap().to_owned();
@@ -229,7 +229,7 @@ async fn a_day_delivered_late_corrects_that_day_only() {
     }
     let after = system.database.usage.days().await.unwrap();
     for date in early {
-        let of = |days: &[tegata_common::table::usage::DayState]| {
+        let of = |days: &[tegata_storage::usage::DayState]| {
             days.iter().find(|day| day.date == *date).cloned().unwrap()
         };
         assert_eq!(of(&before), of(&after));
@@ -319,7 +319,7 @@ fn only_object(system: &System) -> (Source, String) {
         panic!("{keys:?}");
     };
     let key = object.strip_prefix(root).unwrap().to_str().unwrap();
-    let name: archive::ObjectName = key.parse().unwrap();
+    let name: tegata_archive::ObjectName = key.parse().unwrap();
     (name.source, name.date.to_string())
 }
 

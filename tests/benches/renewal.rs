@@ -15,9 +15,10 @@ use tegata_common::calendar::Billing;
 use tegata_common::lease::{Lease, SignedLicense, expiry};
 use tegata_common::license::{License, Order, Plan};
 use tegata_common::renewal::Task;
+use tegata_common::revision::Revision;
 use tegata_common::serial::Serial;
-use tegata_common::table::licenses::index;
-use tegata_common::table::{self, Item, Key, Revision};
+use tegata_storage::licenses::index;
+use tegata_storage::{Item, Key};
 use tegata_tests::{SERIAL, domain, memory, product};
 
 const LICENSES: usize = 1_000_000;
@@ -58,7 +59,7 @@ fn planning(items: &[Item], now: Timestamp) {
         if number % (LICENSES / 5) == 0 {
             println!("  {number:>10}  {:>8.1}", memory::resident_mb());
         }
-        let stored = table::read::<SignedLicense>(item).unwrap();
+        let stored = tegata_storage::read::<SignedLicense>(item).unwrap();
         match stored.value.task_at(now).unwrap() {
             Some(Task::Renew(_)) => renew += 1,
             Some(Task::Resign) => resign += 1,

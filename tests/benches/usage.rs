@@ -18,11 +18,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use tegata_archive::objects::Objects;
+use tegata_archive::{Archive, ObjectName};
 use tegata_common::access::{Item, Source, read_lines};
-use tegata_common::archive::{self, Archive, ObjectName};
 use tegata_common::domain::BaseDomains;
 use tegata_common::network::Networks;
-use tegata_common::objects::Objects;
 use tegata_tests::{Database, memory};
 
 /// Events of a full batch.
@@ -139,7 +139,7 @@ async fn read_only(archive: &Archive, date: Date) -> u64 {
     for source in [Source::Lookup, Source::Gateway] {
         for listed in archive.list(source, date).await.unwrap() {
             let object = archive.get(&listed.key).await.unwrap().unwrap();
-            black_box(archive::open(&listed.name.unwrap(), &object).unwrap());
+            black_box(tegata_archive::open(&listed.name.unwrap(), &object).unwrap());
             bytes += listed.bytes;
         }
     }
@@ -172,7 +172,7 @@ async fn write_day(archive: &Archive, date: Date, from: u32, to: u32) -> u32 {
             .unwrap();
             let name = ObjectName::of(source, date, &lines);
             archive
-                .put(&name, archive::compress(&lines).unwrap())
+                .put(&name, tegata_archive::compress(&lines).unwrap())
                 .await
                 .unwrap();
         }

@@ -13,14 +13,14 @@ use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
 use serde_json::{Value, json};
 use tegata_common::calendar::{Billing, date_of};
-use tegata_common::contract::{Contract, WriteError};
 use tegata_common::lease::{Claims, SignedLicense};
 use tegata_common::license::{
     Amendment, License, LicenseError, Order, Plan, Purpose, QUARANTINE_DAYS,
 };
 use tegata_common::product::{Catalogue, Product};
 use tegata_common::serial::Serial;
-use tegata_common::table::{Act, Key};
+use tegata_operations::contract::{self, Contract, WriteError};
+use tegata_storage::{Act, Key};
 use tegata_tests::{Database, SigningKey, domain};
 
 use crate::oracle::{self, Rules, Second};
@@ -99,7 +99,7 @@ impl World {
         let jwk = &key.jwks.keys[0];
         let coordinate = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).unwrap();
         let point = [vec![4], coordinate(&jwk.x), coordinate(&jwk.y)].concat();
-        let renewal = Renewal::new(database.licenses.clone(), key.keeper.clone(), "renewal");
+        let renewal = Renewal::new(database.licenses.clone(), key.keys.clone(), "renewal");
         let lookup = Lookup::new(&database.settings(&[])).unwrap();
         Self {
             verifying: VerifyingKey::from_sec1_bytes(&point).unwrap(),
@@ -434,7 +434,7 @@ impl World {
                 (Plan::Paid { billing }, expected)
             }
         };
-        let serial = Serial::generate().unwrap();
+        let serial = tegata_operations::new_serial().unwrap();
         let order = Order {
             domain: domain(&name),
             customer: None,
@@ -447,7 +447,7 @@ impl World {
         let license = License::issue(order, &self.products[product].0, serial.hash()).unwrap();
         let act = act(now, "issue");
         let licenses = &self.database.licenses;
-        let written = licenses.write(None, &license, &self.key.signer, &act).await;
+        let written = contract::write(&licenses, None, &license, &self.key.signer, &act).await;
         if takes_over && self.is_quarantined(product, &name, now) {
             assert!(
                 matches!(written, Err(WriteError::Quarantined { .. })),
@@ -515,7 +515,9 @@ impl World {
         };
         let slug = self.products[deal.product].0.slug.clone();
         let licenses = self.database.licenses.clone();
-        let contract = licenses.contract(&domain(&name), &slug).await.unwrap();
+        let contract = contract::read(&licenses, &domain(&name), &slug)
+            .await
+            .unwrap();
         let contract = contract.unwrap();
         let license = contract.license.as_of(at).unwrap();
         let mut oracle = deal.oracle.clone();
@@ -556,7 +558,7 @@ impl World {
     ) -> bool {
         let licenses = self.database.licenses.clone();
         let act = act(now, what);
-        let write = licenses.write(Some(contract), changed, &self.key.signer, &act);
+        let write = contract::write(&licenses, Some(contract), changed, &self.key.signer, &act);
         if self.random.u8(0..20) > 0 {
             write.await.unwrap();
             return true;
@@ -572,7 +574,7 @@ impl World {
         // All of its items were written, or none.
         let before = contract.revision().unwrap();
         let license = &contract.license;
-        let after = licenses.contract(&license.domain, &license.product).await;
+        let after = contract::read(&licenses, &license.domain, &license.product).await;
         let after = after.unwrap().unwrap();
         let is_written = after.revision().unwrap() != before;
         for name in &after.license.names {
@@ -644,7 +646,7 @@ impl World {
                 Change::of("change", license.amended(amendment, at).ok())
             }
             9 => {
-                let serial = Serial::generate().unwrap();
+                let serial = tegata_operations::new_serial().unwrap();
                 let until = now + self.random.i64(0..30 * DAY);
                 let reissued = license.reissued(serial.hash(), instant(until), at);
                 Change {

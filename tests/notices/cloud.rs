@@ -13,7 +13,6 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, Uri};
 use serde_json::{Value, json};
-use tegata_common::aws;
 use tokio::sync::Notify;
 
 /// How long a call may take before the SDK gives up on it.
@@ -135,7 +134,7 @@ impl Cloud {
                 .with_initial_backoff(Duration::from_millis(1));
             aws_types::SdkConfig::builder()
                 .behavior_version(BehaviorVersion::latest())
-                .http_client(aws::http_client())
+                .http_client(tegata_aws::http_client())
                 .endpoint_url(&endpoint)
                 .region(Region::new("local"))
                 .credentials_provider(SharedCredentialsProvider::new(credentials))

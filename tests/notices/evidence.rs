@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use release_notification::feedback::{Feedback, Seen};
 use tegata_common::customer::{EmailAddress, Language};
 use tegata_common::notice::{Delivery, DeliveryId, Facts, NoticeId, State, Why};
-use tegata_common::table::notices::Notices;
+use tegata_storage::notices::Notices;
 use tegata_tests::Database;
 
 use crate::world::ID;

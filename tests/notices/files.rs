@@ -1,10 +1,10 @@
 //! What keeps a notice's file from being sent.
 
 use jiff::{SignedDuration, Timestamp};
-use release_notification::check::{self, Problem, Terms};
-use release_notification::file::NoticeFile;
 use tegata_common::notice::{Announced, Notice};
 use tegata_common::version::PluginVersionError;
+use tegata_notices::check::{self, Problem, Terms};
+use tegata_notices::file::NoticeFile;
 use tegata_tests::product;
 
 use crate::world::{INCIDENT, RELEASE, START};

@@ -2,9 +2,9 @@
 
 use mailparse::{MailHeaderMap as _, ParsedMail, parse_mail};
 use proptest::prelude::*;
-use release_notification::render::mail::{mail, message};
 use tegata_common::customer::Language;
 use tegata_common::notice::{CustomerName, Delivery, Notice, Why};
+use tegata_notices::render::mail::{mail, message};
 
 use crate::evidence::delivery;
 use crate::world::{INCIDENT, RELEASE, START, notice, sender};

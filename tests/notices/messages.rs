@@ -3,10 +3,10 @@
 use aws_lambda_events::sqs::SqsEvent;
 use jiff::Timestamp;
 use release_notification::deliver::Deliver;
-use release_notification::mailer::Mailer;
 use release_notification::pace::Pace;
-use tegata_common::table::Act;
-use tegata_common::table::notices::Work;
+use tegata_notices::mailer::Mailer;
+use tegata_storage::Act;
+use tegata_storage::notices::Work;
 use tegata_tests::Database;
 
 use crate::evidence::{delivery, document};

@@ -3,13 +3,13 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
-use release_notification::gate;
-use release_notification::operate::{self, OperateError, Verdict};
 use tegata_common::notice::{
     Announced, Attempt, Bounce, BounceKind, Claim, Delivery, Evidence, Facts, Outcome, State,
 };
-use tegata_common::table::Act;
-use tegata_common::table::notices::Work;
+use tegata_notices::gate;
+use tegata_notices::operate::{self, OperateError, Verdict};
+use tegata_storage::Act;
+use tegata_storage::notices::Work;
 
 use crate::evidence::{delivery, document};
 use crate::messages::Office;
@@ -233,8 +233,8 @@ async fn a_delivery_that_cannot_be_rendered_fails_with_the_reason_and_alone() {
 /// Whatever is taken for an address can be written into a mail's header.
 #[test]
 fn what_is_taken_for_an_address_can_be_rendered() {
-    use release_notification::render::mail::{mail, message};
     use tegata_common::customer::EmailAddress;
+    use tegata_notices::render::mail::{mail, message};
 
     use crate::world::{RELEASE, START, notice, sender};
     let release = notice(RELEASE, None, START.parse().unwrap());

@@ -10,19 +10,20 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use jiff::Timestamp;
 use license_lookup::settings::Settings;
-use tegata_common::aws;
 use tegata_common::calendar::Billing;
 use tegata_common::domain::{BaseDomains, Domain};
+use tegata_common::keys::{Jwks, KeyRegister};
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::{License, Order, Plan};
 use tegata_common::product::{Catalogue, Product};
 use tegata_common::serial::Serial;
-use tegata_common::signing::{Jwks, Keeper, KeyFiles, KeyRegister, Signer};
-use tegata_common::table::customers::Customers;
-use tegata_common::table::licenses::Licenses;
-use tegata_common::table::notices::Notices;
-use tegata_common::table::usage::UsageTable;
-use tegata_common::table::{Act, Key};
+use tegata_operations::contract;
+use tegata_signing::{KeyFiles, KeyStore, Signer};
+use tegata_storage::customers::Customers;
+use tegata_storage::licenses::Licenses;
+use tegata_storage::notices::Notices;
+use tegata_storage::usage::UsageTable;
+use tegata_storage::{Act, Key};
 
 /// The instant at which the samples are looked at: 2026-11-22T10:03:11+09:00.
 pub const NOW: &str = "2026-11-22T01:03:11Z";
@@ -56,7 +57,7 @@ impl Database {
         let client = aws_sdk_dynamodb::Client::from_conf(
             aws_sdk_dynamodb::Config::builder()
                 .behavior_version(BehaviorVersion::latest())
-                .http_client(aws::http_client())
+                .http_client(tegata_aws::http_client())
                 .endpoint_url(&endpoint)
                 .region(Region::new("local"))
                 .credentials_provider(Credentials::new("local", "local", None, None, "test"))
@@ -110,7 +111,7 @@ pub struct SigningKey {
     /// What the signatures are checked with.
     pub jwks: Jwks,
     /// What keeps it.
-    pub keeper: Keeper,
+    pub keys: KeyStore,
     register: KeyRegister,
     _directory: tempfile::TempDir,
 }
@@ -127,7 +128,7 @@ impl SigningKey {
         Self {
             signer,
             jwks: register.jwks(),
-            keeper: Keeper::Files(files),
+            keys: KeyStore::Files(files),
             register,
             _directory: directory,
         }
@@ -192,6 +193,6 @@ pub async fn put(licenses: &Licenses, key: &SigningKey, license: License) -> Sig
         by: "test",
         change: "issue",
     };
-    let written = licenses.write(None, &license, &key.signer, &act).await;
+    let written = contract::write(&licenses, None, &license, &key.signer, &act).await;
     written.unwrap().signed
 }

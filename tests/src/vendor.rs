@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use tegata_common::customer::{Contact, Customer, Language, Role, Wishes};
-use tegata_common::table::Act;
+use tegata_storage::Act;
 
 use crate::{Database, SigningKey, license, product, put};
 

@@ -347,7 +347,7 @@ METRICS, PROMISES, ASVS = read("docs/METRICS.md"), read("docs/PROMISES.md"), rea
 CONFIGURATION = read("docs/CONFIGURATION.md")
 DOCUMENTS = "\n".join(read(path) for path in subprocess.check_output(["git", "ls-files", "docs/**.md"], text=True).split())
 CODE = {
-    "metrics.rs": read("functions/common/src/metrics.rs"),
+    "metrics.rs": read("crates/lambda/src/metrics.rs"),
     "functions": "\n".join(
         read(source)
         for source in subprocess.check_output(["git", "ls-files", "functions/*.rs"], text=True).split()
@@ -357,7 +357,7 @@ CODE = {
 WORKFLOW = load(".github/workflows/ci.yml")
 STEPS = subprocess.check_output(["bash", ".ci/run", "--list"], text=True)
 OUTPUTS_READ = found("cli/src/place.rs", r'_OUTPUT: &str = "(\w+)"')
-COLUMNS_READ = found("functions/common/src/access/cdn.rs", r'"([^"]+)" => Column::')
+COLUMNS_READ = found("crates/common/src/access/cdn.rs", r'"([^"]+)" => Column::')
 
 
 def changed(template, change):

@@ -6,8 +6,8 @@ use anyhow::bail;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde::Serialize;
+use tegata_archive::Listed;
 use tegata_common::access::{AccessRecord, Source, Text};
-use tegata_common::archive::{self, Listed};
 use tegata_common::domain::Domain;
 use tegata_common::product::ProductSlug;
 
@@ -139,7 +139,7 @@ async fn each(
 }
 
 fn lines(listed: &Listed, object: Option<Vec<u8>>) -> Option<Vec<u8>> {
-    archive::open(listed.name.as_ref()?, &object?).ok()
+    tegata_archive::open(listed.name.as_ref()?, &object?).ok()
 }
 
 fn print(

@@ -7,9 +7,9 @@ use futures_util::{StreamExt as _, stream};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tegata_archive::{Listed, Lock, ObjectName};
 use tegata_common::access::Source;
-use tegata_common::archive::{self, Listed, Lock, ObjectName};
-use tegata_common::table::usage::{DayState, Receipt};
+use tegata_storage::usage::{DayState, Receipt};
 
 use super::{AHEAD, progress};
 use crate::output::{self, Output, say};
@@ -17,7 +17,7 @@ use crate::period::PeriodArgs;
 use crate::place::Place;
 
 /// After that, an object may be gone.
-const KEPT: SignedDuration = SignedDuration::from_hours(archive::KEPT_DAYS as i64 * 24);
+const KEPT: SignedDuration = SignedDuration::from_hours(tegata_archive::KEPT_DAYS as i64 * 24);
 
 /// What is promised: twelve months, whichever they are.
 const PROMISED: SignedDuration = SignedDuration::from_hours(366 * 24);
@@ -220,9 +220,9 @@ impl Day {
             *self.records.entry(source).or_default() += records;
             return;
         };
-        let lines = object
-            .ok_or("it is gone".to_owned())
-            .and_then(|object| archive::open(name, &object).map_err(|damage| damage.to_string()));
+        let lines = object.ok_or("it is gone".to_owned()).and_then(|object| {
+            tegata_archive::open(name, &object).map_err(|damage| damage.to_string())
+        });
         match lines {
             Err(damage) => self.problems.push(format!("damaged: {key}: {damage}")),
             Ok(lines) => {

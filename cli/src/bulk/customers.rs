@@ -6,8 +6,8 @@ use serde_json::Value;
 use tegata_common::customer::{
     Contact, Customer, CustomerId, EmailAddress, Language, Role, Severity, Wishes,
 };
-use tegata_common::table::Stored;
-use tegata_common::table::customers::CustomerFile;
+use tegata_storage::Stored;
+use tegata_storage::customers::CustomerFile;
 
 use super::sheet::{Refusal, Row, Sheet};
 use crate::change::{self, Difference};

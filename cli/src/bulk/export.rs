@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
-use tegata_common::table::customers::FoundCustomers;
-use tegata_common::table::licenses::Found;
+use tegata_storage::customers::FoundCustomers;
+use tegata_storage::licenses::Found;
 
 use super::sheet::{Encoding, encode};
 use super::{customers, licenses};

@@ -12,8 +12,8 @@ use tegata_common::customer::CustomerId;
 use tegata_common::domain::Domain;
 use tegata_common::lease::SignedLicense;
 use tegata_common::product::{Product, ProductSlug};
-use tegata_common::table::customers::CustomerFile;
-use tegata_common::table::{Key, Stored};
+use tegata_storage::customers::CustomerFile;
+use tegata_storage::{Key, Stored};
 
 use super::official_sample::{self, SampleArgs};
 use super::serials::Serials;

@@ -12,8 +12,9 @@ use tegata_common::lease::SignedLicense;
 use tegata_common::license::{Cell, Kind, License, Record, RecordError};
 use tegata_common::product::{Policy, Product, ProductSlug};
 use tegata_common::serial::{Serial, SerialHash};
-use tegata_common::signing::Signer;
-use tegata_common::table::Stored;
+use tegata_operations::contract;
+use tegata_signing::Signer;
+use tegata_storage::Stored;
 
 use super::customers::{text, word};
 use super::serials::Serials;
@@ -82,16 +83,14 @@ impl LicenseWrite {
         let licenses = &place.licenses;
         let contract = match &self.before {
             Some(before) => {
-                let read = licenses.contract(&license.domain, &license.product).await?;
+                let read = contract::read(licenses, &license.domain, &license.product).await?;
                 // Somebody changed it since it was compared.
                 let read = read.filter(|read| read.revision() == Some(&before.revision));
-                Some(read.ok_or(tegata_common::table::TableError::Conflict)?)
+                Some(read.ok_or(tegata_storage::TableError::Conflict)?)
             }
             None => None,
         };
-        licenses
-            .write(contract.as_ref(), license, signer, &act)
-            .await?;
+        contract::write(licenses, contract.as_ref(), license, signer, &act).await?;
         Ok(())
     }
 }

@@ -14,8 +14,8 @@ use tegata_common::domain::Domain;
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::{Code, Kind, LastDay, License};
 use tegata_common::product::{KintonePluginId, Product, ProductSlug};
-use tegata_common::serial::Serial;
-use tegata_common::table::{Revision, Stored};
+use tegata_common::revision::Revision;
+use tegata_storage::Stored;
 
 use super::import::stored;
 use super::licenses::{self, LicenseWrite, Missing};
@@ -261,7 +261,7 @@ fn issued(
     let serial = match serials.is_kept() {
         true => serials.of(&row.domain, &row.product.slug),
         // Nobody needs it: the plug-in sends none. `license reissue-serial` makes one that is known.
-        false => Serial::generate()
+        false => tegata_operations::new_serial()
             .map(|serial| serial.hash())
             .map_err(Into::into),
     };

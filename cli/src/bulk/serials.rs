@@ -86,7 +86,7 @@ impl Serials {
         if let Some(known) = self.known.get(&key) {
             return Ok(known.hash());
         }
-        let serial = Serial::generate()?;
+        let serial = tegata_operations::new_serial()?;
         let hash = serial.hash();
         self.added.insert(key, serial);
         Ok(hash)

@@ -18,7 +18,7 @@ use license_lookup::handler::Lookup;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use tegata_common::objects::Objects;
+use tegata_archive::objects::Objects;
 
 use super::demo;
 use super::doors::{CdnLine, Door, Doors, GatewayLine, common_log_time};

@@ -23,9 +23,9 @@ use license_lookup::handler::Lookup;
 use license_lookup::settings::Settings;
 use license_renewal::handler::Renewal;
 use license_renewal::report::Report;
-use release_notification::channels::news;
-use release_notification::render::Sender;
 use tegata_common::network::{KINTONE, Networks};
+use tegata_notices::channels::news;
+use tegata_notices::render::Sender;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tracing::Level;
@@ -110,7 +110,7 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
     output::line(&gateway.guide);
     let renewal = Renewal::new(
         gateway.place.licenses.clone(),
-        gateway.place.keeper.clone(),
+        gateway.place.keys.clone(),
         "local:license-renewal",
     );
     let renewing = tokio::spawn(renew_hourly(renewal));

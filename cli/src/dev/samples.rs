@@ -9,7 +9,8 @@ use tegata_common::domain::Domain;
 use tegata_common::license::{Code, License, Order, Plan};
 use tegata_common::product::{Product, Zone};
 use tegata_common::serial::Serial;
-use tegata_common::table::{Act, Key};
+use tegata_operations::contract;
+use tegata_storage::{Act, Key};
 
 use crate::place::Place;
 use crate::product;
@@ -193,7 +194,7 @@ pub(super) async fn fill(place: &Place, now: Timestamp) -> anyhow::Result<()> {
             .filter(|sample| sample.product == product.slug.as_str())
         {
             let domain = place.bases.canonicalize(sample.domain)?;
-            let before = licenses.contract(&domain, &product.slug).await?;
+            let before = contract::read(licenses, &domain, &product.slug).await?;
             let is_due = match licenses.get(&domain, &product.slug).await? {
                 None => true,
                 Some(stored) => {
@@ -207,9 +208,7 @@ pub(super) async fn fill(place: &Place, now: Timestamp) -> anyhow::Result<()> {
             if is_due {
                 let license = sample.license(domain, &product, now)?;
                 let act = act(SAMPLE);
-                licenses
-                    .write(before.as_ref(), &license, &signer, &act)
-                    .await?;
+                contract::write(licenses, before.as_ref(), &license, &signer, &act).await?;
             }
         }
     }

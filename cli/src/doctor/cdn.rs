@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha384};
 use tegata_common::access::Source;
+use tegata_common::keys::Jwks;
 use tegata_common::product::ProductSlug;
-use tegata_common::signing::Jwks;
 
 use super::check::{Check, Finding, Read, Unread};
 use super::http::{Http, Response};
@@ -350,7 +350,7 @@ fn judge_arrived(has_raw: bool, archived: usize, is_young: bool) -> Finding {
 mod tests {
     use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
     use serde_json::json;
-    use tegata_common::signing::Jwk;
+    use tegata_common::keys::Jwk;
 
     use super::super::check::Outcome::{Failed, Passed, Skipped};
     use super::*;

@@ -70,7 +70,7 @@ impl Http {
 
     async fn get_with(&self, url: &str, headers: HeaderMap) -> Read<Response> {
         let failed = |error: reqwest::Error| {
-            let causes = tegata_common::aws::causes(&error.without_url());
+            let causes = tegata_aws::causes(&error.without_url());
             Unread::Failed(format!("{url}: {causes}"))
         };
         let request = match &self.local {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use aws_sdk_sesv2::types::{EventDestination, EventType};
 use jiff::Timestamp;
-use release_notification::channels::status_page::{API, ApiKey, StatusPage, StatusPageError};
-use release_notification::mailer::{self, Sent, Tags};
 use tegata_common::customer::{EmailAddress, Language};
 use tegata_common::notice::{
     Delivery, DeliveryId, Facts, NoticeId, Outcome as MailOutcome, RecipientAddress, State, Why,
 };
+use tegata_notices::channels::status_page::{API, ApiKey, StatusPage, StatusPageError};
+use tegata_notices::mailer::{self, Sent, Tags};
 
 use super::check::{Check, Finding, Read, Unread};
 use super::program::sdk;

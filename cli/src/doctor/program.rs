@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use serde_json::Value;
-use tegata_common::aws;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 
@@ -163,7 +162,7 @@ where
 {
     let code = error.code().map(str::to_owned);
     let message = error.message().map(str::to_owned);
-    let causes = || aws::causes(&error);
+    let causes = || tegata_aws::causes(&error);
     match code {
         Some(code) => {
             let message = message.unwrap_or_else(|| code.clone());

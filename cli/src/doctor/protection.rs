@@ -149,7 +149,7 @@ pub(crate) async fn archive_lock(stack: &Stack<'_>) -> Check {
     let days = stack
         .parameter("LogRetentionDays")
         .parse()
-        .unwrap_or(tegata_common::archive::KEPT_DAYS);
+        .unwrap_or(tegata_archive::KEPT_DAYS);
     let finding = match read.await {
         Err(Unread::NotFound(_)) => judge_lock("", None, days),
         read => Finding::judge(read, |(bucket, lock)| {

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use tegata_archive::{Listed, Lock};
 use tegata_common::access::{AccessRecord, Source};
-use tegata_common::archive::{self, Listed, Lock};
 use tegata_common::domain::Domain;
+use tegata_common::keys::Jwks;
 use tegata_common::lease::StateClaims;
 use tegata_common::license::Code;
 use tegata_common::product::ProductSlug;
-use tegata_common::signing::{Jwks, VerifyError};
+use tegata_signing::VerifyError;
 
 use super::check::{Check, Finding, Read, Unread};
 use super::http::{Http, Response};
@@ -156,7 +157,7 @@ pub(crate) async fn check(
     let promised = stack
         .parameter("LogRetentionDays")
         .parse()
-        .unwrap_or(archive::KEPT_DAYS);
+        .unwrap_or(tegata_archive::KEPT_DAYS);
     let locked = Finding::judge(lines, |lines| judge_locks(&lines, promised));
     vec![
         Check::new(GROUP, names[0], answer),
@@ -218,7 +219,7 @@ fn judge_lease(asked: &Asked, response: &Response, keys: &Jwks) -> Finding {
         );
     };
     // Without a serial only the state is told, unless the catalogue says otherwise.
-    match keys.verify_as(&lease) {
+    match tegata_signing::verify_as(keys, &lease) {
         Ok(StateClaims { sub, aud, exp, .. }) if sub == asked.domain && aud == asked.product => {
             let ends =
                 Timestamp::from_second(exp).map_or_else(|_| exp.to_string(), |exp| exp.to_string());
@@ -288,7 +289,7 @@ async fn lines(
                 .get(&of.key)
                 .await
                 .map_err(|error| of_archive(&error))?;
-            let content = object.and_then(|object| archive::open(name, &object).ok());
+            let content = object.and_then(|object| tegata_archive::open(name, &object).ok());
             let content = content.unwrap_or_default();
             let is_ours = content.split(|byte| *byte == b'\n').any(|line| {
                 let record = serde_json::from_slice::<AccessRecord<'_>>(line);

@@ -13,8 +13,8 @@ use indicatif::ProgressBar;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde::Serialize;
+use tegata_archive::objects::Objects;
 use tegata_common::change::{ItemKey, Role, TrailWrite, read_trail};
-use tegata_common::objects::Objects;
 
 use super::changes::{Changes, Write};
 use super::compare::Scope;

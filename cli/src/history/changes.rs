@@ -7,8 +7,8 @@ use indicatif::ProgressBar;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde_json::{Map, Value};
+use tegata_archive::Lock;
 use tegata_common::access::Source;
-use tegata_common::archive::{self, Lock};
 use tegata_common::change::{ChangeEvent, ChangeRecord, ItemKey, Line, Role};
 
 use super::findings::{Finding, Findings, Kind};
@@ -120,7 +120,7 @@ impl Changes {
             let lines = object
                 .ok_or_else(|| "it is gone".to_owned())
                 .and_then(|object| {
-                    archive::open(name, &object).map_err(|damage| damage.to_string())
+                    tegata_archive::open(name, &object).map_err(|damage| damage.to_string())
                 });
             match lines {
                 Ok(lines) => self.read_lines(key, &lines, findings),

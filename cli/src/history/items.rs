@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
-use tegata_common::change::{ItemKey, KeptItem, Role, TableKind};
+use tegata_common::change::{ItemKey, Role, TableKind};
+use tegata_common::keys::KeyRegister;
 use tegata_common::lease::SignedLicense;
-use tegata_common::signing::{KeyRegister, LeaseError};
-use tegata_common::table::{self, Item, Revision, Stored, Table};
+use tegata_common::revision::Revision;
+use tegata_signing::LeaseError;
+use tegata_storage::{Item, Stored, Table};
 
 use super::findings::{Finding, Findings, Kind};
 use crate::place::Place;
@@ -110,7 +112,7 @@ impl Items {
         findings: &mut Findings,
     ) -> anyhow::Result<()> {
         let scan = table.scan(|item| {
-            let Some(kept) = KeptItem::of_table(item.clone()) else {
+            let Some(kept) = tegata_storage::kept_item(item.clone()) else {
                 return;
             };
             let version = Version::of(&kept.key, &kept.attributes);
@@ -162,12 +164,14 @@ fn check_lease(
     if !is_of_a_licence || role == Role::Copy || version.is_deletion {
         return;
     }
-    let wrong = match (table::read::<SignedLicense>(item), &role) {
-        (Ok(Stored { value, .. }), _) => match (register.check_lease(&value), &role) {
-            // The key may have been retired since.
-            (Ok(()), _) | (Err(LeaseError::UnknownKey), Role::History { .. }) => return,
-            (Err(error), _) => error.to_string(),
-        },
+    let wrong = match (tegata_storage::read::<SignedLicense>(item), &role) {
+        (Ok(Stored { value, .. }), _) => {
+            match (tegata_signing::check_lease(register, &value), &role) {
+                // The key may have been retired since.
+                (Ok(()), _) | (Err(LeaseError::UnknownKey), Role::History { .. }) => return,
+                (Err(error), _) => error.to_string(),
+            }
+        }
         // What an older version of this program wrote otherwise.
         (Err(_), Role::History { .. }) => return,
         (Err(error), _) => format!("it cannot be read: {error}"),

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use tegata_common::calendar;
-use tegata_common::contract::Contract;
 use tegata_common::license::License;
+use tegata_operations::contract::{self, Contract};
 
 use super::Which;
 use crate::change::{self, Difference, DryRun};
@@ -35,7 +35,7 @@ impl<'a> Editor<'a> {
         write: DryRun,
     ) -> anyhow::Result<(Self, License)> {
         let domain = which.domain(place)?;
-        let contract = place.licenses.contract(&domain, &which.product).await?;
+        let contract = contract::read(&place.licenses, &domain, &which.product).await?;
         let contract = contract.ok_or_else(|| which.missing(&domain))?;
         let license = contract.license.as_of(place.now)?;
         if let Some(left_at) = license.bounds().released_at.filter(|at| *at <= place.now) {
@@ -80,9 +80,7 @@ impl Editor<'_> {
         let differences = change::differences(self.before.as_ref(), &license)?;
         // First of all, and in a dry run too: whether it could be written.
         let (contract, licenses) = (self.contract.as_ref(), &self.place.licenses);
-        licenses
-            .check_room(contract, &license, self.place.now)
-            .await?;
+        contract::check_room(licenses, contract, &license, self.place.now).await?;
         if self.output == Output::Text {
             say!("{what} {}, {}:", license.domain, license.product);
             change::print(&differences, Some(&license.policy));
@@ -99,11 +97,14 @@ impl Editor<'_> {
             return self.report(&license, what, &differences, None, "");
         }
         let act = self.place.act(what);
-        let written = self
-            .place
-            .licenses
-            .write(self.contract.as_ref(), &license, &signer, &act)
-            .await?;
+        let written = contract::write(
+            &self.place.licenses,
+            self.contract.as_ref(),
+            &license,
+            &signer,
+            &act,
+        )
+        .await?;
         let version = written.revision.version;
         let done = format!("written as version {version}");
         let written = Some(Written { version, serial });

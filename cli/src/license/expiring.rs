@@ -6,7 +6,7 @@ use serde_json::json;
 use tegata_common::calendar;
 use tegata_common::license::{Code, Kind, License};
 use tegata_common::product::ProductSlug;
-use tegata_common::table::licenses::Found;
+use tegata_storage::licenses::Found;
 
 use super::complain;
 use crate::output::{self, Output};

@@ -11,7 +11,7 @@ use tegata_common::lease::SignedLicense;
 use tegata_common::license::{Code, Finding, License, Rule};
 use tegata_common::product::Policy;
 use tegata_common::serial::Serial;
-use tegata_common::table::{Key, Past};
+use tegata_storage::{Key, Past};
 
 use super::{Which, serial};
 use crate::output::{self, Output, note, part, plain, say};

@@ -9,7 +9,7 @@ use tegata_common::customer::CustomerId;
 use tegata_common::license::{Amendment, License, Order, Plan};
 use tegata_common::product::{Product, ProductSlug};
 use tegata_common::serial::Serial;
-use tegata_common::table::Key;
+use tegata_storage::Key;
 
 use super::edit::Editor;
 use super::{Which, quota, serial};
@@ -135,7 +135,7 @@ pub(super) async fn issue(place: &Place, output: Output, args: Issue) -> anyhow:
     };
     let given = serial::given(args.serial, args.serial_file.as_deref())?;
     let is_generated = given.is_none();
-    let serial = given.map_or_else(Serial::generate, Ok)?;
+    let serial = given.map_or_else(tegata_operations::new_serial, Ok)?;
     let order = Order {
         domain: domain.clone(),
         customer: args.customer,

@@ -22,8 +22,7 @@ use tegata_common::customer::CustomerId;
 use tegata_common::domain::Domain;
 use tegata_common::license::Amendment;
 use tegata_common::product::ProductSlug;
-use tegata_common::serial::Serial;
-use tegata_common::table::TableError;
+use tegata_storage::TableError;
 
 use crate::change::DryRun;
 use crate::customer;
@@ -189,7 +188,7 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
             write,
         } => {
             let (editor, license) = Editor::open(place, output, &which, write).await?;
-            let serial = Serial::generate()?;
+            let serial = tegata_operations::new_serial()?;
             let until = now.checked_add((i64::from(overlap) * 24).hours())?;
             let shown = (!write.dry_run).then(|| serial.reveal());
             let reissued = license.reissued(serial.hash(), until, now);

@@ -9,9 +9,10 @@ use serde_json::json;
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::License;
 use tegata_common::product::{KintonePluginId, ProductSlug, WithoutSerial};
-use tegata_common::signing::Signer;
-use tegata_common::table::Stored;
-use tegata_common::table::licenses::Found;
+use tegata_operations::contract;
+use tegata_signing::Signer;
+use tegata_storage::Stored;
+use tegata_storage::licenses::Found;
 
 use super::complain;
 use crate::change::DryRun;
@@ -123,10 +124,7 @@ async fn update_one(
     updates: &Updates,
 ) -> anyhow::Result<()> {
     let SignedLicense { license, .. } = &stored.value;
-    let contract = place
-        .licenses
-        .contract(&license.domain, &license.product)
-        .await?;
+    let contract = contract::read(&place.licenses, &license.domain, &license.product).await?;
     let (Some(contract), Some(update)) = (contract, updates.get(&license.product)) else {
         return Ok(()); // It has been deleted meanwhile.
     };
@@ -138,8 +136,6 @@ async fn update_one(
     (license.kintone_plugin_ids, license.policy.without_serial) = update.clone();
     let act = place.act("update-plugin-ids");
     let licenses = &place.licenses;
-    licenses
-        .write(Some(&contract), &license, signer, &act)
-        .await?;
+    contract::write(licenses, Some(&contract), &license, signer, &act).await?;
     Ok(())
 }

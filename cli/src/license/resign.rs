@@ -6,9 +6,9 @@ use serde_json::json;
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::Code;
 use tegata_common::product::ProductSlug;
-use tegata_common::signing::Signer;
-use tegata_common::table::Stored;
-use tegata_common::table::licenses::Found;
+use tegata_signing::Signer;
+use tegata_storage::Stored;
+use tegata_storage::licenses::Found;
 
 use super::{canonical, complain};
 use crate::change::DryRun;

@@ -4,7 +4,8 @@ use anyhow::bail;
 use tegata_common::calendar;
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::License;
-use tegata_common::table::Past;
+use tegata_operations::contract;
+use tegata_storage::Past;
 
 use super::Which;
 use super::edit::Editor;
@@ -53,7 +54,7 @@ pub(super) async fn restore(
         settle_suspension(&mut license, last, &wanted),
     ];
     let license = license.as_of(place.now)?;
-    let contract = place.licenses.contract_to_mend(license.clone()).await?;
+    let contract = contract::read_to_restore(&place.licenses, license.clone()).await?;
     let editor = Editor {
         place,
         output,

@@ -8,8 +8,9 @@ use tegata_common::calendar::{self, Billing};
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::{Code, License};
 use tegata_common::product::ProductSlug;
-use tegata_common::table::licenses::Found;
-use tegata_common::table::{Past, Revision, Stored};
+use tegata_common::revision::Revision;
+use tegata_storage::licenses::Found;
+use tegata_storage::{Past, Stored};
 
 use super::{Which, canonical, complain};
 use crate::change;

@@ -5,13 +5,12 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
-use release_notification::audience::{Stores, WorkedOut};
-use release_notification::check::{self, Problem, Terms};
-use release_notification::file::NoticeFile;
-use tegata_common::aws;
 use tegata_common::notice::{ContactHash, Notice, Update};
 use tegata_common::product::Product;
-use tegata_common::table::Stored;
+use tegata_notices::audience::{Stores, WorkedOut};
+use tegata_notices::check::{self, Problem, Terms};
+use tegata_notices::file::NoticeFile;
+use tegata_storage::Stored;
 
 use super::TermsArgs;
 use crate::failure::Usage;
@@ -120,7 +119,7 @@ async fn suppressed(place: &Place) -> BTreeSet<ContactHash> {
         let page = match page {
             Ok(page) => page,
             Err(error) => {
-                let causes = aws::causes(&error);
+                let causes = tegata_aws::causes(&error);
                 note!("warning: whom SES suppresses cannot be read: {causes}");
                 break;
             }

@@ -1,8 +1,8 @@
 //! Decisions about a notice on its way.
 
-use release_notification::operate::{self, OperateError, Verdict};
 use serde_json::json;
 use tegata_common::notice::{DeliveryId, NoticeId, State};
+use tegata_notices::operate::{self, OperateError, Verdict};
 
 use super::VerdictArg;
 use super::file::count;

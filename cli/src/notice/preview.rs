@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use release_notification::mailer::{self, Sent};
-use release_notification::render::{mail, news};
 use serde_json::json;
 use tegata_common::customer::{EmailAddress, Language};
 use tegata_common::notice::{
     Announced, CustomerName, Delivery, DeliveryId, Facts, Notice, Update, Why, announce_by,
 };
+use tegata_notices::mailer::{self, Sent};
+use tegata_notices::render::{mail, news};
 
 use super::TermsArgs;
 use super::file::{self, audience, print_audience};

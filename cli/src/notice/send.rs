@@ -6,10 +6,10 @@ use std::path::Path;
 
 use anyhow::bail;
 use jiff::Timestamp;
-use release_notification::audience::WorkedOut;
 use serde_json::json;
 use tegata_common::notice::{ContactHash, Notice, NoticeId, Recipient};
-use tegata_common::table::notices::Work;
+use tegata_notices::audience::WorkedOut;
+use tegata_storage::notices::Work;
 
 use super::SendArgs;
 use super::file::{self, audience, count, print_audience};

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use release_notification::operate;
 use serde_json::{Value, json};
 use tegata_common::notice::{Channel, Notice, NoticeId, Outcome, State, Tally};
-use tegata_common::table::Stored;
-use tegata_common::table::notices::StoredDelivery;
+use tegata_notices::operate;
+use tegata_storage::Stored;
+use tegata_storage::notices::StoredDelivery;
 
 use crate::output::{self, Output, note, say};
 use crate::place::Place;

@@ -1,11 +1,11 @@
 //! Which version is current, and that it was announced.
 
 use anyhow::bail;
-use release_notification::channels::changes_within_a_minute;
-use release_notification::gate;
 use serde_json::json;
 use tegata_common::product::ProductSlug;
-use tegata_common::table::notices::CurrentVersion;
+use tegata_notices::channels::changes_within_a_minute;
+use tegata_notices::gate;
+use tegata_storage::notices::CurrentVersion;
 
 use super::files::{known, manifest_of};
 use crate::change::DryRun;

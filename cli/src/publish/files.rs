@@ -5,13 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use data_encoding::BASE64;
-use release_notification::channels::never_changes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha384};
-use tegata_common::objects::Put;
+use tegata_archive::objects::Put;
 use tegata_common::product::ProductSlug;
 use tegata_common::version::PluginVersion;
+use tegata_notices::channels::never_changes;
 
 use super::manifest_path;
 use crate::change::DryRun;

@@ -6,11 +6,11 @@ mod files;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use release_notification::channels::news::publish;
-use release_notification::render::news::pages;
 use serde_json::json;
 use tegata_common::product::ProductSlug;
 use tegata_common::version::PluginVersion;
+use tegata_notices::channels::news::publish;
+use tegata_notices::render::news::pages;
 
 use crate::change::DryRun;
 use crate::output::{self, Output, say};

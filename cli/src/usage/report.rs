@@ -8,9 +8,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::civil::Date;
 use serde::Serialize;
 use tegata_common::product::{Product, ProductSlug};
-use tegata_common::table::usage::DayState;
-use tegata_common::table::{Key, Stored};
 use tegata_common::usage::{Counts, OTHERS, UNKNOWN, Unconfirmed, Usage};
+use tegata_storage::usage::DayState;
+use tegata_storage::{Key, Stored};
 
 use super::{by_number, html, in_words};
 use crate::failure::NotFound;

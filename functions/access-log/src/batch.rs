@@ -5,8 +5,8 @@ use std::io;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use tegata_archive::{Lines, Object};
 use tegata_common::access::{Item, Source, Unreadable};
-use tegata_common::archive::{Lines, Object};
 
 use crate::report::Report;
 

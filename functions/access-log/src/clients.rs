@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tegata_common::archive::Archive;
-use tegata_common::aws::{Patience, TrustError};
-use tegata_common::objects::Objects;
-use tegata_common::table::usage::UsageTable;
+use tegata_archive::Archive;
+use tegata_archive::objects::Objects;
+use tegata_aws::{Patience, TrustError};
+use tegata_storage::usage::UsageTable;
 
 use crate::settings::Settings;
 

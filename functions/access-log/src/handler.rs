@@ -9,13 +9,13 @@ use jiff::tz::TimeZone;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use tegata_archive::Archive;
+use tegata_archive::objects::{Objects, ObjectsError, Put};
+use tegata_aws::TrustError;
 use tegata_common::access::{self, Item, Unreadable};
-use tegata_common::archive::Archive;
-use tegata_common::aws::{self, TrustError};
 use tegata_common::domain::BaseDomains;
-use tegata_common::objects::{Objects, ObjectsError, Put};
-use tegata_common::table::TableError;
-use tegata_common::table::usage::{Receipt, UsageTable};
+use tegata_storage::TableError;
+use tegata_storage::usage::{Receipt, UsageTable};
 
 use crate::batch::Batch;
 use crate::clients;
@@ -190,9 +190,11 @@ impl AccessLog {
             return Err(failed("there are no buckets on one machine".to_owned()));
         };
         let got = client.get_object().bucket(bucket).key(key).send().await;
-        let object = got.map_err(|error| failed(aws::causes(&error)))?;
+        let object = got.map_err(|error| failed(tegata_aws::causes(&error)))?;
         let body = object.body.collect().await;
-        Ok(body.map_err(|error| failed(aws::causes(&error)))?.to_vec())
+        Ok(body
+            .map_err(|error| failed(tegata_aws::causes(&error)))?
+            .to_vec())
     }
 
     /// Writes each object, then its receipt, then that its day has changed: whatever is broken

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use tegata_common::access::Source;
-use tegata_common::metrics::{self, RECORDS_ARCHIVED, UNREADABLE_LINES};
+use tegata_lambda::metrics::{self, RECORDS_ARCHIVED, UNREADABLE_LINES};
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

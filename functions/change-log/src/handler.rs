@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tegata_archive::objects::{Objects, ObjectsError, Put};
+use tegata_archive::{Archive, Lines};
+use tegata_aws::{Patience, TrustError};
 use tegata_common::access::Source;
-use tegata_common::archive::{Archive, Lines};
-use tegata_common::aws::{Patience, TrustError};
 use tegata_common::change::{self, Line};
-use tegata_common::objects::{Objects, ObjectsError, Put};
 
 use crate::settings::Settings;
 

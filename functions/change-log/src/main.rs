@@ -7,7 +7,7 @@ use change_log::settings::Settings;
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
-use tegata_common::function;
+use tegata_lambda as function;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

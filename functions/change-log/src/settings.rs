@@ -1,6 +1,6 @@
 //! What the environment says, read once at start.
 
-use tegata_common::aws::{Environment, MissingVariable};
+use tegata_aws::{Environment, MissingVariable};
 use tegata_common::product::{Zone, ZoneError};
 
 /// The settings.

@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::{Client, Config};
-use tegata_common::aws::{self, Environment, TrustError};
-use tegata_common::table::{Item, Key};
+use tegata_aws::{Environment, TrustError};
+use tegata_storage::{Item, Key};
 
 /// Two attempts of [`ATTEMPT`] and the pause between them: an answer, good or bad, within two
 /// seconds.
@@ -83,6 +83,6 @@ fn failed(error: SdkError<GetItemError>) -> ReadFailed {
     };
     ReadFailed {
         kind,
-        detail: aws::causes(&error),
+        detail: tegata_aws::causes(&error),
     }
 }

@@ -13,12 +13,12 @@ use http::header::{
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tegata_common::aws::TrustError;
+use tegata_aws::TrustError;
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::{Code, License};
 use tegata_common::network;
-use tegata_common::table::{Item, Key};
 use tegata_common::version::PluginVersion;
+use tegata_storage::{Item, Key};
 
 use crate::access_line::{AccessLine, SerialCheck};
 use crate::answer::Answer;

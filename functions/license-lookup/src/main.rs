@@ -8,7 +8,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use license_lookup::handler::Lookup;
 use license_lookup::settings::Settings;
 use serde_json::value::RawValue;
-use tegata_common::function;
+use tegata_lambda as function;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method};
 use tegata_common::domain::{Domain, DomainError};
 use tegata_common::product::{KintonePluginId, ProductSlug};
 use tegata_common::serial::Serial;
-use tegata_common::table::Key;
+use tegata_storage::Key;
 
 use crate::origin::AllowedOrigin;
 use crate::problem::Problem;

@@ -1,7 +1,7 @@
 //! What the environment says, read once at start.
 
 use ipnet::IpNet;
-use tegata_common::aws::{Environment, MissingVariable};
+use tegata_aws::{Environment, MissingVariable};
 use tegata_common::domain::{BaseDomainError, BaseDomains};
 
 use crate::source::SourceRanges;

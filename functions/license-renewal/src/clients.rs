@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tegata_common::aws::{Patience, TrustError};
-use tegata_common::signing::Keeper;
-use tegata_common::table::licenses::Licenses;
+use tegata_aws::{Patience, TrustError};
+use tegata_signing::KeyStore;
+use tegata_storage::licenses::Licenses;
 
 use crate::settings::Settings;
 
@@ -17,11 +17,11 @@ const PATIENCE: Patience = Patience {
 };
 
 /// The table, and what opens the signing key.
-pub fn open(settings: &Settings) -> Result<(Licenses, Keeper), TrustError> {
+pub fn open(settings: &Settings) -> Result<(Licenses, KeyStore), TrustError> {
     let aws = &settings.aws;
     let http = aws.https_client()?;
     let dynamodb = aws.sdk_config("DYNAMODB", http.clone(), PATIENCE);
     let dynamodb = aws_sdk_dynamodb::Client::new(&dynamodb);
     let kms = aws_sdk_kms::Client::new(&aws.sdk_config("KMS", http, PATIENCE));
-    Ok((Licenses::new(dynamodb, &settings.table), Keeper::Kms(kms)))
+    Ok((Licenses::new(dynamodb, &settings.table), KeyStore::Kms(kms)))
 }

@@ -2,11 +2,12 @@
 
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
-use tegata_common::aws::TrustError;
+use tegata_aws::TrustError;
 use tegata_common::lease::SignedLicense;
-use tegata_common::signing::{Keeper, KeeperError};
-use tegata_common::table::TableError;
-use tegata_common::table::licenses::{DuePage, Licenses, SHARDS};
+use tegata_operations::NoSigner;
+use tegata_signing::KeyStore;
+use tegata_storage::TableError;
+use tegata_storage::licenses::{DuePage, Licenses, SHARDS};
 
 use crate::clients;
 use crate::item;
@@ -26,7 +27,7 @@ const OUTAGES_IN_A_ROW: u32 = 50;
 #[derive(Clone, Debug)]
 pub struct Renewal {
     licenses: Licenses,
-    keeper: Keeper,
+    keys: KeyStore,
     by: String,
 }
 
@@ -35,7 +36,7 @@ pub struct Renewal {
 pub enum RunError {
     /// There is nothing to sign with.
     #[error("no signing key: {0}")]
-    Keeper(#[from] KeeperError),
+    Signer(#[from] NoSigner),
     /// The index of what is due cannot be read.
     #[error("the index of renewals: {0}")]
     Index(#[from] TableError),
@@ -44,15 +45,15 @@ pub enum RunError {
 impl Renewal {
     /// The function with clients of its own.
     pub fn open(settings: &Settings) -> Result<Self, TrustError> {
-        let (licenses, keeper) = clients::open(settings)?;
-        Ok(Self::new(licenses, keeper, &settings.role_arn))
+        let (licenses, keys) = clients::open(settings)?;
+        Ok(Self::new(licenses, keys, &settings.role_arn))
     }
 
     /// The function on given stores.
-    pub fn new(licenses: Licenses, keeper: Keeper, by: &str) -> Self {
+    pub fn new(licenses: Licenses, keys: KeyStore, by: &str) -> Self {
         Self {
             licenses,
-            keeper,
+            keys,
             by: by.to_owned(),
         }
     }
@@ -63,7 +64,7 @@ impl Renewal {
         now: Timestamp,
         time_is_up: impl Fn() -> bool,
     ) -> Result<Report, RunError> {
-        let signer = self.keeper.signer(self.licenses.table()).await?;
+        let signer = tegata_operations::signer(&self.keys, &self.licenses).await?;
         let mut report = Report::default();
         let mut outages = 0;
         for shard in 0..SHARDS {

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use tegata_common::calendar::OutOfRange;
 use tegata_common::lease::SignedLicense;
 use tegata_common::renewal::Task;
-use tegata_common::signing::{Signer, SigningError};
-use tegata_common::table::licenses::Licenses;
-use tegata_common::table::{Act, Before, Key, Stored, TableError};
+use tegata_signing::{Signer, SigningError};
+use tegata_storage::licenses::Licenses;
+use tegata_storage::{Act, Before, Key, Stored, TableError};
 
 /// What became of a licence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

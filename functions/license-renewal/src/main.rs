@@ -10,7 +10,7 @@ use license_renewal::handler::Renewal;
 use license_renewal::report::Report;
 use license_renewal::settings::Settings;
 use serde_json::Value;
-use tegata_common::function;
+use tegata_lambda as function;
 
 /// The time before the function's end in which no licence is begun: enough for those under way,
 /// and for the report.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use tegata_common::metrics::{self, OLDEST_LEASE_LEFT, RENEWALS_FAILED};
+use tegata_lambda::metrics::{self, OLDEST_LEASE_LEFT, RENEWALS_FAILED};
 
 use crate::item::{Done, Failed};
 

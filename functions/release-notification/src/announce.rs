@@ -8,21 +8,21 @@ use std::collections::BTreeSet;
 use aws_sdk_sesv2::Client as Ses;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
-use tegata_common::aws;
+use tegata_archive::objects::Objects;
 use tegata_common::notice::{
     Again, Announced, Delivery, DeliveryId, Facts, Forgiven, Kind, Notice, NoticeId, Pause, Queued,
     Sending, State, Tally,
 };
-use tegata_common::objects::Objects;
-use tegata_common::table::notices::{StoredDelivery, Work};
-use tegata_common::table::{Act, Revision, Stored, TableError};
+use tegata_common::revision::Revision;
+use tegata_storage::notices::{StoredDelivery, Work};
+use tegata_storage::{Act, Stored, TableError};
 
-use crate::audience::Stores;
-use crate::channels::news::{self, NewsError};
-use crate::channels::status_page::StatusPage;
 use crate::queue::{Message, Queue, QueueError};
-use crate::render::Sender;
 use crate::report::AnnounceReport;
+use tegata_notices::audience::Stores;
+use tegata_notices::channels::news::{self, NewsError};
+use tegata_notices::channels::status_page::StatusPage;
+use tegata_notices::render::Sender;
 
 /// Deliveries that are written at a time.
 const AT_A_TIME: usize = 16;
@@ -433,7 +433,10 @@ impl Announce {
         let account = match self.ses.as_ref()?.get_account().send().await {
             Ok(account) => account,
             Err(error) => {
-                tracing::warn!("SES did not tell the day's quota: {}", aws::causes(&error));
+                tracing::warn!(
+                    "SES did not tell the day's quota: {}",
+                    tegata_aws::causes(&error)
+                );
                 return None;
             }
         };

@@ -12,15 +12,15 @@ use tegata_common::customer::EmailAddress;
 use tegata_common::notice::{
     Claim, Delivery, Facts, Notice, NoticeId, Outcome, Pause, Sending, State, Update,
 };
-use tegata_common::table::notices::{Notices, StoredDelivery};
-use tegata_common::table::{Act, TableError};
+use tegata_storage::notices::{Notices, StoredDelivery};
+use tegata_storage::{Act, TableError};
 use tokio::sync::Mutex;
 
-use crate::mailer::{self, Mailer, Sent, Tags};
 use crate::pace::Pace;
 use crate::queue::Message;
-use crate::render::{RenderError, Sender, mail};
 use crate::report::DeliverReport;
+use tegata_notices::mailer::{self, Mailer, Sent, Tags};
+use tegata_notices::render::{RenderError, Sender, mail};
 
 /// How long a claim holds: longer than this function may run. After that its outcome is unknown.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(180);

@@ -6,8 +6,8 @@ use aws_lambda_events::eventbridge::EventBridgeEvent;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tegata_common::notice::{Bounce, BounceKind, DeliveryId, Evidence, Facts, NoticeId, Rejected};
-use tegata_common::table::notices::{Notices, Undeliverable};
-use tegata_common::table::{Act, TableError};
+use tegata_storage::notices::{Notices, Undeliverable};
+use tegata_storage::{Act, TableError};
 
 /// The function: the table.
 #[derive(Clone, Debug)]

@@ -7,17 +7,9 @@
 //! afterwards. All three may be killed at any point and run twice.
 
 pub mod announce;
-pub mod audience;
-pub mod channels;
-pub mod check;
 pub mod deliver;
 pub mod feedback;
-pub mod file;
-pub mod gate;
-pub mod mailer;
-pub mod operate;
 pub mod pace;
 pub mod queue;
-pub mod render;
 pub mod report;
 pub mod settings;

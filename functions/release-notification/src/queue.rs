@@ -6,7 +6,6 @@
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use serde::{Deserialize, Serialize};
-use tegata_common::aws;
 use tegata_common::notice::{DeliveryId, NoticeId};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -91,7 +90,7 @@ async fn send_batch(client: &Client, url: &str, batch: &[Message]) -> Result<(),
             .set_entries(Some(entries.clone()))
             .send()
             .await
-            .map_err(|error| failed(aws::causes(&error)))?;
+            .map_err(|error| failed(tegata_aws::causes(&error)))?;
         // A request can be answered with 200 and have taken only some of its messages.
         let left: Vec<&str> = output.failed().iter().map(|entry| entry.id()).collect();
         if left.is_empty() {

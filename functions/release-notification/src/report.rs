@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use tegata_common::metrics::{
+use tegata_lambda::metrics::{
     CHANNELS_FAILING, DAILY_QUOTA_PERCENT, MAILS_REFUSED, NOTICES_BEHIND, NOTICES_PAUSED, Report,
     UNKNOWN_OVERDUE,
 };

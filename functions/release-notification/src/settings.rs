@@ -5,23 +5,23 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use tegata_common::aws::{Environment, MissingVariable, Patience, TrustError};
+use tegata_archive::objects::Objects;
+use tegata_aws::{Environment, MissingVariable, Patience, TrustError};
 use tegata_common::customer::{EmailAddress, EmailAddressError};
-use tegata_common::objects::Objects;
-use tegata_common::table::customers::Customers;
-use tegata_common::table::licenses::Licenses;
-use tegata_common::table::notices::Notices;
 use tegata_common::xml;
+use tegata_storage::customers::Customers;
+use tegata_storage::licenses::Licenses;
+use tegata_storage::notices::Notices;
 
 use crate::announce::Announce;
-use crate::audience::Stores;
-use crate::channels::status_page::{API, ApiKey, StatusPage, StatusPageError};
 use crate::deliver::Deliver;
 use crate::feedback::Feedback;
-use crate::mailer::Mailer;
 use crate::pace::Pace;
 use crate::queue::Queue;
-use crate::render::Sender;
+use tegata_notices::audience::Stores;
+use tegata_notices::channels::status_page::{API, ApiKey, StatusPage, StatusPageError};
+use tegata_notices::mailer::Mailer;
+use tegata_notices::render::Sender;
 
 /// For what may be repeated: reads, conditional writes, messages, pages.
 const PATIENCE: Patience = Patience {

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Map, Value, json};
-use tegata_common::table::Key;
+use tegata_storage::Key;
 use tegata_tests::{Database, SigningKey, license, product, put};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;

@@ -15,7 +15,7 @@ use license_lookup::database::ReadFailed;
 use license_lookup::handler::answer;
 use license_lookup::settings::Settings;
 use serde_json::{Value, json};
-use tegata_common::table::Item;
+use tegata_storage::Item;
 
 const SERIAL: &str = "ABCD-EFGH-IJKL-MNOP";
 const PLUGIN_ID: &str = "abcdefghijklmnopabcdefghijklmnop";

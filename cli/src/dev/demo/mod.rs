@@ -15,7 +15,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tegata_common::domain::Domain;
 use tegata_common::product::{Product, ProductSlug};
-use tegata_common::table::{Act, Key};
+use tegata_operations::contract;
+use tegata_storage::{Act, Key};
 
 use super::samples;
 use crate::place::Place;
@@ -185,7 +186,7 @@ async fn try_change(place: &Place, headers: &HeaderMap, body: &[u8]) -> anyhow::
         action,
     } = serde_json::from_slice(body)?;
     let domain: Domain = place.bases.canonicalize(&domain)?;
-    let contract = place.licenses.contract(&domain, &product).await?;
+    let contract = contract::read(&place.licenses, &domain, &product).await?;
     let contract = contract.context("there is no such licence")?;
     let now = Timestamp::now();
     let license = contract.license.as_of(now)?;
@@ -199,9 +200,6 @@ async fn try_change(place: &Place, headers: &HeaderMap, body: &[u8]) -> anyhow::
         change,
     };
     let signer = place.signer().await?;
-    place
-        .licenses
-        .write(Some(&contract), &license, &signer, &act)
-        .await?;
+    contract::write(&place.licenses, Some(&contract), &license, &signer, &act).await?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use access_log::settings::Settings;
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
-use tegata_common::function;
+use tegata_lambda as function;
 
 /// The time before the function's end in which nothing is begun: enough to report.
 const RESERVE: Duration = Duration::from_secs(30);

@@ -10,16 +10,16 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use serde::Serialize;
 use serde_json::Value;
+use tegata_archive::objects::ObjectsError;
+use tegata_archive::{Archive, KEPT_DAYS, Listed};
+use tegata_aws::TrustError;
 use tegata_common::access::{AccessRecord, Source};
-use tegata_common::archive::{self, Archive, KEPT_DAYS, Listed};
-use tegata_common::aws::TrustError;
-use tegata_common::metrics::{CDN_RECORDS_MISSING, DAMAGED_OBJECTS, DAYS_WAITING, Report};
 use tegata_common::network::Networks;
-use tegata_common::objects::ObjectsError;
-use tegata_common::table::TableError;
-use tegata_common::table::usage::{DayState, UsageTable};
 use tegata_common::usage::day::Day;
 use tegata_common::usage::{DaySummary, Usage, cdn_records_stopped};
+use tegata_lambda::metrics::{CDN_RECORDS_MISSING, DAMAGED_OBJECTS, DAYS_WAITING, Report};
+use tegata_storage::TableError;
+use tegata_storage::usage::{DayState, UsageTable};
 
 use crate::clients;
 use crate::settings::Settings;
@@ -252,7 +252,7 @@ fn lines_of(listed: &Listed, object: Option<Vec<u8>>) -> Option<Vec<u8>> {
         tracing::error!(%key, "an object that is none of the archive's, or is gone");
         return None;
     };
-    match archive::open(name, &object) {
+    match tegata_archive::open(name, &object) {
         Ok(lines) => Some(lines),
         Err(damage) => {
             tracing::error!(%key, "a damaged object: {damage}");

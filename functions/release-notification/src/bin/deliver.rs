@@ -8,7 +8,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use release_notification::settings::Variables;
-use tegata_common::function;
+use tegata_lambda as function;
 
 /// The time before the function's end in which no mail is begun: more than sending and recording
 /// one takes.

@@ -7,7 +7,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use release_notification::feedback::Seen;
 use release_notification::settings::Variables;
 use serde_json::Value;
-use tegata_common::function;
+use tegata_lambda as function;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

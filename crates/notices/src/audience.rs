@@ -1,0 +1,115 @@
+//! The audience of an update, from the tables.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use tegata_common::customer::Severity;
+use tegata_common::license::Code;
+use tegata_common::notice::{
+    Audience, ContactHash, Kind, Member, Notice, Occasion, Right, Update, audience,
+};
+use tegata_common::product::ProductSlug;
+use tegata_storage::TableError;
+use tegata_storage::customers::Customers;
+use tegata_storage::licenses::Licenses;
+use tegata_storage::notices::Notices;
+
+/// Where contracts, contacts and notices are.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    /// Who may use what.
+    pub licenses: Licenses,
+    /// Who signed, and whom notices reach.
+    pub customers: Customers,
+    /// What was announced.
+    pub notices: Notices,
+}
+
+/// An audience, and what could not be read to work it out.
+#[derive(Debug)]
+pub struct WorkedOut {
+    /// Who is told.
+    pub audience: Audience,
+    /// Licences, customers and contacts that are not as they must be: whoever they stand for may
+    /// be missing.
+    pub unreadable: Vec<TableError>,
+}
+
+impl Stores {
+    /// Works out whom an update goes to at an instant.
+    ///
+    /// `suppressed` are addresses that mail does not reach, beside those in the table.
+    pub async fn audience(
+        &self,
+        notice: &Notice,
+        update: &Update,
+        suppressed: &BTreeSet<ContactHash>,
+        now: Timestamp,
+    ) -> Result<WorkedOut, TableError> {
+        let licenses = self.licenses.all().await?;
+        let customers = self.customers.all().await?;
+        let mut undeliverable: BTreeSet<ContactHash> =
+            self.notices.undeliverable().await?.into_keys().collect();
+        undeliverable.extend(suppressed.iter().cloned());
+        let mut told = BTreeSet::new();
+        for earlier in notice.updates.iter().filter(|of| of.number < update.number) {
+            let id = &notice.notice_id;
+            for stored in self.notices.deliveries(id, Some(earlier.number)).await? {
+                told.insert(stored.delivery.delivery.contact);
+            }
+        }
+        let usable = licenses.licenses.iter().filter(|stored| {
+            let code = stored.value.license.code_at(now);
+            matches!(code, Code::Valid | Code::Grace)
+        });
+        let rights: Vec<Right> = usable
+            .map(|stored| {
+                let license = &stored.value.license;
+                Right {
+                    customer: license.customer.clone(),
+                    domain: license.domain.clone(),
+                    product: license.product.clone(),
+                }
+            })
+            .collect();
+        let members: Vec<Member> = customers
+            .customers
+            .into_iter()
+            .map(|file| Member {
+                customer: file.customer.value,
+                contacts: file
+                    .contacts
+                    .into_iter()
+                    .map(|stored| stored.value)
+                    .collect(),
+            })
+            .collect();
+        let products: Vec<ProductSlug> = notice
+            .products
+            .iter()
+            .map(|product| product.slug.clone())
+            .collect();
+        let occasion = match notice.kind {
+            Kind::Incident => Occasion::Incident(
+                // A file without one is refused; rather too many are told than too few.
+                notice
+                    .severity_at(update.number)
+                    .unwrap_or(Severity::Critical),
+            ),
+            _ => Occasion::Planned,
+        };
+        let mut unreadable = licenses.unreadable;
+        unreadable.extend(customers.unreadable);
+        Ok(WorkedOut {
+            audience: audience(
+                &occasion,
+                &products,
+                &rights,
+                &members,
+                &told,
+                &undeliverable,
+            ),
+            unreadable,
+        })
+    }
+}

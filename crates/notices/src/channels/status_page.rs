@@ -1,0 +1,387 @@
+//! The status page: incidents and maintenance on Statuspal, through its HTTP API (v2).
+//!
+//! Its own notifications stay off: contacts hear from this system, once. The API knows no
+//! idempotency key, so what is there is read before anything is added.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::{Client, Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tegata_common::customer::Severity;
+use tegata_common::notice::{Kind, Notice, Stage, Update};
+use tokio::sync::Mutex;
+
+use crate::render::body;
+
+/// Statuspal's own address.
+pub const API: &str = "https://statuspal.io/api/v2";
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Incidents that are looked through for one that is there already.
+const RECENT: u32 = 50;
+
+/// Where the API key is.
+#[derive(Clone)]
+pub enum ApiKey {
+    /// In Secrets Manager: the secret is the bare key.
+    Secret {
+        /// How it is reached.
+        client: aws_sdk_secretsmanager::Client,
+        /// Which one.
+        arn: String,
+    },
+    /// Given: in tests.
+    Given(String),
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(…)")
+    }
+}
+
+/// A page on Statuspal.
+#[derive(Clone, Debug)]
+pub struct StatusPage {
+    http: Client,
+    api: String,
+    subdomain: String,
+    services: Vec<u64>,
+    key: ApiKey,
+    /// Read once in the life of a process, and again after it was refused.
+    read_key: Arc<Mutex<Option<String>>>,
+}
+
+/// Why the status page was not brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusPageError {
+    /// The key is not to be had.
+    #[error("the status page's key: {0}")]
+    Key(String),
+    /// Statuspal was not reached.
+    #[error("Statuspal: {0}")]
+    Http(String),
+    /// It refused.
+    #[error("Statuspal answered {status}: {body}")]
+    Refused {
+        /// With which status.
+        status: StatusCode,
+        /// The beginning of what it said.
+        body: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    incidents: Vec<Incident>,
+}
+
+#[derive(Deserialize)]
+struct One {
+    incident: Incident,
+}
+
+#[derive(Deserialize)]
+struct Incident {
+    id: u64,
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    starts_at: Option<String>,
+    #[serde(default)]
+    updates: Vec<Posted>,
+}
+
+#[derive(Deserialize)]
+struct Posted {
+    #[serde(default)]
+    description: String,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+}
+
+impl StatusPage {
+    /// A page, by its subdomain, and the services on it that incidents are shown for.
+    pub fn new(
+        api: impl Into<String>,
+        subdomain: impl Into<String>,
+        services: Vec<u64>,
+        key: ApiKey,
+    ) -> Result<Self, StatusPageError> {
+        // The process's only other user of TLS brings its own; a second call changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = Client::builder().timeout(TIMEOUT).build();
+        Ok(Self {
+            http: http.map_err(|error| StatusPageError::Http(error.to_string()))?,
+            api: api.into(),
+            subdomain: subdomain.into(),
+            services,
+            key,
+            read_key: Arc::default(),
+        })
+    }
+
+    /// Where people see it.
+    pub fn url(&self) -> String {
+        format!("https://{}.statuspal.io", self.subdomain)
+    }
+
+    /// Whether a notice belongs on it.
+    pub fn shows(notice: &Notice) -> bool {
+        !matches!(notice.kind, Kind::Release { .. })
+    }
+
+    /// Whether the page and its key are accepted: reads the latest incidents.
+    pub async fn probe(&self) -> Result<(), StatusPageError> {
+        self.recent().await.map(drop)
+    }
+
+    /// Puts an update onto the page, if it is not there, and returns the page's id of the notice.
+    pub async fn post(
+        &self,
+        notice: &Notice,
+        update: &Update,
+        known: Option<&str>,
+    ) -> Result<String, StatusPageError> {
+        let description = description(update);
+        let title = title(notice);
+        let incident = match known.and_then(|id| id.parse::<u64>().ok()) {
+            // One that somebody has deleted there is made anew.
+            Some(id) => match self.incident(id).await {
+                Err(StatusPageError::Refused { status, .. }) if status == StatusCode::NOT_FOUND => {
+                    None
+                }
+                known => Some(known?),
+            },
+            None => {
+                // Titles recur; a title with this instant does not.
+                let starts_at = starts_at(notice);
+                let recent = self.recent().await?;
+                recent.into_iter().find(|incident| {
+                    let told = incident.starts_at.as_deref().unwrap_or_default();
+                    incident.title == title && is_instant(told, starts_at)
+                })
+            }
+        };
+        let Some(incident) = incident else {
+            let created: One = self
+                .call(
+                    Method::POST,
+                    "incidents",
+                    Some(self.new_incident(notice, update)),
+                )
+                .await?;
+            return Ok(created.incident.id.to_string());
+        };
+        let is_there = incident.updates.iter().any(|posted| {
+            let is_same_stage = posted
+                .kind
+                .as_ref()
+                .is_none_or(|posted| posted == update_type(&notice.kind, update.stage));
+            is_same_stage && posted.description.trim() == description.trim()
+        });
+        if !is_there {
+            let path = format!("incidents/{}/updates", incident.id);
+            let body = json!({ "update": {
+                "type": update_type(&notice.kind, update.stage),
+                "description": description,
+                "posted_at": utc(update.send_at),
+                "notify": false,
+            }});
+            self.call::<Value>(Method::POST, &path, Some(body)).await?;
+        }
+        Ok(incident.id.to_string())
+    }
+
+    fn new_incident(&self, notice: &Notice, update: &Update) -> Value {
+        let kind = match (&notice.kind, notice.severity_at(update.number)) {
+            (Kind::Maintenance { .. }, _) => "scheduled",
+            (_, Some(Severity::Minor)) => "minor",
+            _ => "major",
+        };
+        let mut incident = json!({
+            "title": title(notice),
+            "type": kind,
+            "service_ids": self.services,
+            "notify": false,
+            "starts_at": utc(starts_at(notice)),
+            "updates": [{
+                "type": update_type(&notice.kind, update.stage),
+                "description": description(update),
+                "notify": false,
+            }],
+        });
+        if let Kind::Maintenance { ends_at, .. } = &notice.kind {
+            incident["ends_at"] = json!(utc(*ends_at));
+        }
+        json!({ "incident": incident })
+    }
+
+    async fn incident(&self, id: u64) -> Result<Incident, StatusPageError> {
+        let path = format!("incidents/{id}");
+        Ok(self.call::<One>(Method::GET, &path, None).await?.incident)
+    }
+
+    async fn recent(&self) -> Result<Vec<Incident>, StatusPageError> {
+        let path = format!("incidents?limit={RECENT}");
+        Ok(self
+            .call::<Listed>(Method::GET, &path, None)
+            .await?
+            .incidents)
+    }
+
+    async fn call<T: for<'de> Deserialize<'de>>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<T, StatusPageError> {
+        let failed = |error: reqwest::Error| StatusPageError::Http(causes(&error.without_url()));
+        let url = format!("{}/status_pages/{}/{path}", self.api, self.subdomain);
+        let key = self.key().await?;
+        let mut request = self.http.request(method, url).header("Authorization", key);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.map_err(failed)?;
+        let status = response.status();
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            *self.read_key.lock().await = None;
+        }
+        if !status.is_success() {
+            let body = response.text().await.unwrap_or_default();
+            let body = body.chars().take(200).collect();
+            return Err(StatusPageError::Refused { status, body });
+        }
+        response.json().await.map_err(failed)
+    }
+
+    async fn key(&self) -> Result<String, StatusPageError> {
+        let mut read = self.read_key.lock().await;
+        if let Some(key) = &*read {
+            return Ok(key.clone());
+        }
+        let key = match &self.key {
+            ApiKey::Given(key) => key.clone(),
+            ApiKey::Secret { client, arn } => {
+                let got = client.get_secret_value().secret_id(arn).send().await;
+                let got = got.map_err(|error| StatusPageError::Key(causes(&error)))?;
+                let text = got.secret_string;
+                let text = text.ok_or_else(|| StatusPageError::Key("it is not a text".to_owned()));
+                text?.trim().to_owned()
+            }
+        };
+        *read = Some(key.clone());
+        Ok(key)
+    }
+}
+
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    tegata_aws::causes(error)
+}
+
+/// Both languages: the page has one.
+fn title(notice: &Notice) -> String {
+    let title = &notice.title;
+    match title.ja == title.en {
+        true => title.ja.clone(),
+        false => format!("{} / {}", title.ja, title.en),
+    }
+}
+
+fn description(update: &Update) -> String {
+    let (ja, en) = (body::text(&update.body.ja), body::text(&update.body.en));
+    format!("{ja}\n\n{en}")
+}
+
+/// Statuspal's word for a stage. It has none for `identified`: `issue` is what it calls a problem
+/// that is known.
+fn update_type(kind: &Kind, stage: Option<Stage>) -> &'static str {
+    match (kind, stage) {
+        (Kind::Maintenance { .. }, _) => "scheduled",
+        (_, Some(Stage::Investigating) | None) => "investigating",
+        (_, Some(Stage::Identified)) => "issue",
+        (_, Some(Stage::Monitoring)) => "monitoring",
+        (_, Some(Stage::Resolved)) => "resolved",
+    }
+}
+
+/// When it begins: an incident with its first update.
+fn starts_at(notice: &Notice) -> Timestamp {
+    let first = notice.updates.first().map(|update| update.send_at);
+    let at = notice.kind.planned_at().or(first);
+    at.unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Whether Statuspal tells this instant, to the second: it answers with an offset or without one.
+fn is_instant(told: &str, at: Timestamp) -> bool {
+    match told.parse::<Timestamp>() {
+        Ok(told) => told.as_second() == at.as_second(),
+        Err(_) => told.starts_with(&utc(at)),
+    }
+}
+
+/// Statuspal's instants are UTC without saying so.
+fn utc(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_known_again_in_whatever_form_it_is_told() {
+        let at = "2026-12-05T01:00:00.250Z".parse().unwrap();
+        for told in [
+            "2026-12-05T01:00:00",
+            "2026-12-05T01:00:00.000000",
+            "2026-12-05T01:00:00Z",
+            "2026-12-05T10:00:00+09:00",
+        ] {
+            assert!(is_instant(told, at), "{told}");
+        }
+        for other in [
+            "",
+            "2026-12-05T10:00:00",
+            "2026-12-05T01:00:01Z",
+            "2026-12-05",
+        ] {
+            assert!(!is_instant(other, at), "{other}");
+        }
+    }
+
+    #[test]
+    fn every_stage_is_a_type_of_update_that_statuspal_has() {
+        // Of its own first data; see tests/data/README.md.
+        const TYPES: [&str; 5] = [
+            "investigating",
+            "issue",
+            "monitoring",
+            "resolved",
+            "scheduled",
+        ];
+        let at = Timestamp::UNIX_EPOCH;
+        let maintenance = Kind::Maintenance {
+            planned_at: at,
+            ends_at: at,
+        };
+        for stage in [
+            None,
+            Some(Stage::Investigating),
+            Some(Stage::Identified),
+            Some(Stage::Monitoring),
+            Some(Stage::Resolved),
+        ] {
+            for kind in [&Kind::Incident, &maintenance] {
+                let named = update_type(kind, stage);
+                assert!(TYPES.contains(&named), "{named}");
+            }
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! A contract's items together: one under each of its domains, written in one transaction.
+
+use jiff::Timestamp;
+
+use tegata_common::domain::Domain;
+use tegata_common::lease::{Lease, SignedLicense};
+use tegata_common::license::License;
+use tegata_common::product::{KintonePluginId, ProductSlug};
+use tegata_common::revision::Revision;
+use tegata_signing::{Signer, SigningError};
+use tegata_storage::licenses::Licenses;
+use tegata_storage::{Act, Before, Key, Stored, TableError};
+
+/// A contract as it was read: the licence under the domain that was asked for, and what the
+/// items of all its domains have to be when it is written back.
+#[derive(Clone, Debug)]
+pub struct Contract {
+    /// The licence under the domain that was asked for.
+    pub license: License,
+    items: Vec<DomainItem>,
+}
+
+/// One domain's item.
+#[derive(Clone, Debug)]
+struct DomainItem {
+    domain: Domain,
+    revision: Revision,
+    /// What a new lease has to be newer than.
+    lease_issued_at: Timestamp,
+    /// The kintone plug-in ids under which it is repeated.
+    plugin_ids: Vec<KintonePluginId>,
+}
+
+/// What a write finds under a domain.
+struct Found {
+    before: Before,
+    /// What a new lease has to be newer than.
+    lease_issued_at: Option<Timestamp>,
+    /// The kintone plug-in ids under which it is repeated.
+    plugin_ids: Vec<KintonePluginId>,
+}
+
+/// Why a contract was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The domain has another contract.
+    #[error("{domain} has a licence of {product} already; see `tegata license show`")]
+    Taken {
+        /// Which.
+        domain: Domain,
+        /// Of which product.
+        product: ProductSlug,
+    },
+    /// The domain was left by another contract too recently.
+    #[error("{domain} was left by another contract and is in quarantine until {until}")]
+    Quarantined {
+        /// Which.
+        domain: Domain,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The contract is no longer there.
+    #[error("the contract has left {0}; it is changed under a domain that it has")]
+    Left(Domain),
+    /// The database.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The signature.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+}
+
+/// A contract as it was written.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// Under the domain that it was written from.
+    pub signed: SignedLicense,
+    /// That domain's new revision.
+    pub revision: Revision,
+}
+
+impl Contract {
+    /// The contract of a licence that was read, of whose other domains nothing is known yet.
+    fn of(stored: Stored<SignedLicense>) -> Self {
+        let SignedLicense { license, lease } = stored.value;
+        let item = DomainItem {
+            domain: license.domain.clone(),
+            revision: stored.revision,
+            lease_issued_at: lease.issued_at,
+            plugin_ids: license.open_plugin_ids().to_vec(),
+        };
+        Self {
+            license,
+            items: vec![item],
+        }
+    }
+
+    fn item(&self, domain: &Domain) -> Option<&DomainItem> {
+        self.items.iter().find(|item| item.domain == *domain)
+    }
+
+    /// The revision of the item that was asked for.
+    pub fn revision(&self) -> Option<&Revision> {
+        self.items.first().map(|item| &item.revision)
+    }
+}
+
+/// Reads a contract by one of its domains.
+pub async fn read(
+    licenses: &Licenses,
+    domain: &Domain,
+    product: &ProductSlug,
+) -> Result<Option<Contract>, TableError> {
+    let Some(stored) = licenses.get(domain, product).await? else {
+        return Ok(None);
+    };
+    with_items(licenses, Contract::of(stored)).await.map(Some)
+}
+
+/// A contract whose item cannot be read or does not exist, to be written again from its history.
+pub async fn read_to_restore(
+    licenses: &Licenses,
+    license: License,
+) -> Result<Contract, TableError> {
+    let own = unreadable_item(licenses, &license, &license.domain).await?;
+    with_items(
+        licenses,
+        Contract {
+            license,
+            items: own.into_iter().collect(),
+        },
+    )
+    .await
+}
+
+async fn with_items(licenses: &Licenses, mut contract: Contract) -> Result<Contract, TableError> {
+    let License {
+        domain,
+        product,
+        names,
+        ..
+    } = &contract.license;
+    for name in names.iter().filter(|name| name.domain != *domain) {
+        let item = match licenses.get(&name.domain, product).await {
+            Ok(None) => None,
+            Ok(Some(stored)) => {
+                let mut names = stored.value.license.names.iter();
+                let is_of_this_contract = names.any(|other| other.domain == *domain);
+                is_of_this_contract.then(|| DomainItem {
+                    domain: name.domain.clone(),
+                    revision: stored.revision,
+                    lease_issued_at: stored.value.lease.issued_at,
+                    plugin_ids: stored.value.license.open_plugin_ids().to_vec(),
+                })
+            }
+            // It will be written anew from this one's facts; but one that the contract leaves
+            // may be another's by now.
+            Err(TableError::Unreadable { .. }) if name.until.is_none() => {
+                unreadable_item(licenses, &contract.license, &name.domain).await?
+            }
+            Err(TableError::Unreadable { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        contract.items.extend(item);
+    }
+    Ok(contract)
+}
+
+/// What can be known of an item whose licence cannot be read: its revision and, if at least
+/// that is in order, when its lease was signed. It is repeated where the contract is.
+async fn unreadable_item(
+    licenses: &Licenses,
+    license: &License,
+    domain: &Domain,
+) -> Result<Option<DomainItem>, TableError> {
+    #[derive(serde::Deserialize)]
+    struct LeaseOnly {
+        lease: Lease,
+    }
+    let key = Key::license(domain, &license.product);
+    let Some(revision) = licenses.table().revision(&key).await? else {
+        return Ok(None);
+    };
+    let lease = licenses.table().get::<LeaseOnly>(&key).await;
+    let lease_issued_at = match lease {
+        Ok(Some(stored)) => stored.value.lease.issued_at,
+        _ => revision.at,
+    };
+    Ok(Some(DomainItem {
+        domain: domain.clone(),
+        revision,
+        lease_issued_at,
+        plugin_ids: license.open_plugin_ids().to_vec(),
+    }))
+}
+
+/// Signs a contract for each of its domains and writes all of them, or none.
+///
+/// A domain that is new to the contract must be free. The item of one that it has no longer is
+/// deleted. What time has done meanwhile is written with it.
+pub async fn write(
+    licenses: &Licenses,
+    before: Option<&Contract>,
+    license: &License,
+    signer: &Signer,
+    act: &Act<'_>,
+) -> Result<Written, WriteError> {
+    let license = license.as_of(act.at).map_err(SigningError::from)?;
+    let mut writes = Vec::new();
+    let mut own = None;
+    for name in &license.names {
+        let item = before.and_then(|contract| contract.item(&name.domain));
+        let found = match item {
+            Some(item) => Found {
+                before: Before::Current(item.revision.clone()),
+                lease_issued_at: Some(item.lease_issued_at),
+                plugin_ids: item.plugin_ids.clone(),
+            },
+            // Left and deleted, or never written: there is nothing to tell it.
+            None if name.until.is_some_and(|until| until <= act.at) => continue,
+            None => room_for(licenses, &name.domain, &license.product, act.at).await?,
+        };
+        let signed = signer
+            .sign(license.under(&name.domain), act.at, found.lease_issued_at)
+            .await?;
+        let write = licenses.writing(found.before, &signed, &found.plugin_ids)?;
+        if name.domain == license.domain {
+            own = Some((writes.len(), signed));
+        }
+        writes.push(write);
+    }
+    let (position, signed) = own.ok_or(WriteError::Left(license.domain.clone()))?;
+    for item in before.iter().flat_map(|contract| &contract.items) {
+        if !license.names.iter().any(|name| name.domain == item.domain) {
+            let before = item.revision.clone();
+            let (domain, ids) = (&item.domain, &item.plugin_ids);
+            writes.push(licenses.deletion(domain, &license.product, before, ids)?);
+        }
+    }
+    let mut revisions = licenses.table().transact(writes, act).await?;
+    Ok(Written {
+        signed,
+        revision: revisions.swap_remove(position),
+    })
+}
+
+/// Refuses if a domain that would be new to the contract is not free: what
+/// [`write`] does too, asked without writing.
+pub async fn check_room(
+    licenses: &Licenses,
+    before: Option<&Contract>,
+    license: &License,
+    now: Timestamp,
+) -> Result<(), WriteError> {
+    let own = license.name().and_then(|name| name.until);
+    let is_known = before.is_some_and(|contract| contract.item(&license.domain).is_some());
+    if !is_known && own.is_some_and(|until| until <= now) {
+        return Err(WriteError::Left(license.domain.clone()));
+    }
+    for name in &license.names {
+        let is_known = before.is_some_and(|contract| contract.item(&name.domain).is_some());
+        let has_left = name.until.is_some_and(|until| until <= now);
+        if !is_known && !has_left {
+            room_for(licenses, &name.domain, &license.product, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What a contract finds under a domain that is new to it.
+async fn room_for(
+    licenses: &Licenses,
+    domain: &Domain,
+    product: &ProductSlug,
+    now: Timestamp,
+) -> Result<Found, WriteError> {
+    let key = Key::license(domain, product);
+    let before = licenses.table().before(&key).await?;
+    let nothing = |before| Found {
+        before,
+        lease_issued_at: None,
+        plugin_ids: Vec::new(),
+    };
+    if !matches!(before, Before::Current(_)) {
+        return Ok(nothing(before));
+    }
+    let Some(stored) = licenses.get(domain, product).await? else {
+        return Ok(nothing(Before::Nothing));
+    };
+    let license = &stored.value.license;
+    match license.name().and_then(|name| name.quarantined_until()) {
+        Some(free) if free <= now => Ok(Found {
+            before: Before::Current(stored.revision),
+            lease_issued_at: Some(stored.value.lease.issued_at),
+            plugin_ids: license.open_plugin_ids().to_vec(),
+        }),
+        Some(until) if license.bounds().released_at.is_some_and(|at| at <= now) => {
+            Err(WriteError::Quarantined {
+                domain: domain.clone(),
+                until,
+            })
+        }
+        _ => Err(WriteError::Taken {
+            domain: domain.clone(),
+            product: product.clone(),
+        }),
+    }
+}

@@ -1,0 +1,200 @@
+//! Signing keys in AWS KMS.
+
+use aws_sdk_kms::Client;
+use aws_sdk_kms::primitives::Blob;
+use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
+use p256::ecdsa::Signature;
+use p256::pkcs8::DecodePublicKey as _;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use tegata_common::keys::{Jwk, KeyLocation};
+
+use crate::{SigningError, jwk_of};
+
+/// Lets KMS sign a message.
+pub(crate) async fn sign(
+    client: &Client,
+    key_id: &str,
+    message: &[u8],
+) -> Result<Signature, SigningError> {
+    let output = client
+        .sign()
+        .key_id(key_id)
+        .signing_algorithm(SigningAlgorithmSpec::EcdsaSha256)
+        .message_type(MessageType::Digest)
+        .message(Blob::new(Sha256::digest(message).to_vec()))
+        .send()
+        .await
+        .map_err(SigningError::kms)?;
+    let der = output.signature.unwrap_or_else(|| Blob::new(Vec::new()));
+    signature_from_der(der.as_ref())
+}
+
+/// KMS answers in DER; a JWS wants the two numbers.
+fn signature_from_der(der: &[u8]) -> Result<Signature, SigningError> {
+    Signature::from_der(der)
+        .map_err(|_| SigningError::Kms("its answer is not an ECDSA signature on P-256".into()))
+}
+
+/// Makes a signing key in KMS that the stack's roles may sign with, by its own policy.
+///
+/// `caller` is the ARN of who makes it: the key belongs to the same account.
+pub(crate) async fn create_kms_key(
+    client: &Client,
+    stack: &str,
+    caller: &str,
+) -> Result<(Jwk, KeyLocation), SigningError> {
+    let created = client
+        .create_key()
+        .key_spec(KeySpec::EccNistP256)
+        .key_usage(KeyUsageType::SignVerify)
+        .description(format!("tegata lease signing, stack {stack}"))
+        .policy(key_policy(stack, caller)?)
+        // Who makes keys may not change their policies. The account's admins can: nobody is locked
+        // out.
+        .bypass_policy_lockout_safety_check(true)
+        .send()
+        .await
+        .map_err(SigningError::kms)?;
+    let key_id = created
+        .key_metadata
+        .and_then(|metadata| metadata.arn)
+        .ok_or_else(|| SigningError::Kms("CreateKey answered without an ARN".into()))?;
+    let jwk = kms_public_key(client, &key_id).await?;
+    Ok((jwk, KeyLocation::Kms(key_id)))
+}
+
+/// The template's roles that sign leases.
+const SIGNING_ROLES: [&str; 2] = ["RenewalRole", "ContractsRole"];
+
+/// CloudFormation names a role STACK-ROLE-RANDOM, and shortens what is longer than IAM's 64
+/// characters: no pattern would find it.
+const LONGEST_STACK: usize = 36;
+
+/// The policy of a stack's signing key.
+///
+/// The key names who signs, so that no role needs a permission that other keys would fall under. By
+/// tags, who may tag could take any key of the account. Tags of tegata's, which let the roles of
+/// older versions sign, cannot be put on it.
+fn key_policy(stack: &str, caller: &str) -> Result<String, SigningError> {
+    let parts: Vec<&str> = caller.splitn(6, ':').collect();
+    let &["arn", partition, "sts" | "iam", _, account, _] = parts.as_slice() else {
+        return Err(SigningError::NoAccount(caller.to_owned()));
+    };
+    if stack.len() > LONGEST_STACK {
+        return Err(SigningError::StackName {
+            longest: LONGEST_STACK,
+            length: stack.len(),
+        });
+    }
+    let roles =
+        SIGNING_ROLES.map(|role| format!("arn:{partition}:iam::{account}:role/{stack}-{role}-*"));
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "AdminsByTheirOwnPolicies",
+                "Effect": "Allow",
+                "Principal": { "AWS": format!("arn:{partition}:iam::{account}:root") },
+                "Action": "kms:*",
+                "Resource": "*",
+            },
+            {
+                "Sid": "TheStackSignsLeases",
+                "Effect": "Allow",
+                "Principal": { "AWS": "*" },
+                "Action": "kms:Sign",
+                "Resource": "*",
+                "Condition": {
+                    "StringEquals": {
+                        "kms:CallerAccount": account,
+                        "kms:SigningAlgorithm": "ECDSA_SHA_256",
+                    },
+                    "ArnLike": { "aws:PrincipalArn": roles },
+                },
+            },
+            {
+                "Sid": "NobodyTagsItAsAStacks",
+                "Effect": "Deny",
+                "Principal": { "AWS": "*" },
+                "Action": ["kms:TagResource", "kms:UntagResource"],
+                "Resource": "*",
+                "Condition": { "ForAnyValue:StringLike": { "aws:TagKeys": "tegata:*" } },
+            },
+        ],
+    });
+    Ok(policy.to_string())
+}
+
+/// The public half of a KMS key.
+async fn kms_public_key(client: &Client, key_id: &str) -> Result<Jwk, SigningError> {
+    let output = client
+        .get_public_key()
+        .key_id(key_id)
+        .send()
+        .await
+        .map_err(SigningError::kms)?;
+    let der = output.public_key.unwrap_or_else(|| Blob::new(Vec::new()));
+    let key = p256::PublicKey::from_public_key_der(der.as_ref())
+        .map_err(|_| SigningError::Kms(format!("{key_id} is not an ECC_NIST_P256 key")))?;
+    Ok(jwk_of(&key))
+}
+
+#[cfg(test)]
+mod tests {
+    use p256::ecdsa::signature::Signer as _;
+
+    use super::*;
+
+    #[test]
+    fn a_key_names_who_signs_and_is_not_tagged() {
+        let caller = "arn:aws:sts::123456789012:assumed-role/tegata-KeysRole-A1/taro";
+        let policy = key_policy("tegata", caller).unwrap();
+        let policy: serde_json::Value = serde_json::from_str(&policy).unwrap();
+        let [admins, signing, tagging] = policy["Statement"].as_array().unwrap().as_slice() else {
+            panic!("{policy}");
+        };
+        assert_eq!(admins["Principal"]["AWS"], "arn:aws:iam::123456789012:root");
+        assert_eq!(signing["Action"], "kms:Sign");
+        assert_eq!(
+            signing["Condition"]["ArnLike"]["aws:PrincipalArn"],
+            json!([
+                "arn:aws:iam::123456789012:role/tegata-RenewalRole-*",
+                "arn:aws:iam::123456789012:role/tegata-ContractsRole-*",
+            ])
+        );
+        assert_eq!(tagging["Effect"], "Deny");
+    }
+
+    #[test]
+    fn a_key_that_could_not_name_its_roles_is_not_made() {
+        for caller in [
+            "",
+            "local:taro",
+            "arn:aws:s3:::bucket",
+            "arn:aws:sts::123456789012",
+        ] {
+            let refused = key_policy("tegata", caller).unwrap_err().to_string();
+            assert!(refused.contains("names no account"), "{refused}");
+        }
+        let caller = "arn:aws:iam::123456789012:user/taro";
+        assert!(key_policy(&"s".repeat(36), caller).is_ok());
+        let refused = key_policy(&"s".repeat(37), caller).unwrap_err().to_string();
+        assert!(refused.contains("at most 36 characters"), "{refused}");
+    }
+
+    #[test]
+    fn der_signatures_become_raw_ones() {
+        let key = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
+        // Signatures whose halves have leading zeros or a high bit differ in DER length.
+        for message in 0..500_u32 {
+            let signature: Signature = key.sign(&message.to_be_bytes());
+            let read = signature_from_der(signature.to_der().as_bytes()).unwrap();
+            assert_eq!(read.to_bytes(), signature.to_bytes());
+        }
+        for bad in [&b""[..], &[0x30], &[0x30, 0x06, 2, 1, 0, 2, 1, 0], &[0; 64]] {
+            assert!(signature_from_der(bad).is_err());
+        }
+    }
+}

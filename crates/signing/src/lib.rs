@@ -1,0 +1,199 @@
+//! Signing keys and what they sign: leases as compact JWS, and the JWKS that plug-ins check with.
+//!
+//! The private half lives in AWS KMS, or on one machine in a file of mode 0600. What is kept in
+//! the table is the register: which keys are published, and which one signs.
+
+mod key_files;
+mod key_store;
+mod kms;
+mod stored;
+#[cfg(test)]
+mod testing;
+mod verify;
+
+use std::fmt;
+use std::path::Path;
+
+use data_encoding::BASE64URL_NOPAD;
+use jiff::{SignedDuration, Timestamp};
+use p256::ecdsa::signature::Signer as _;
+
+use serde::Serialize;
+use tegata_common::calendar::{OutOfRange, whole_second};
+
+use tegata_common::keys::{Jwk, Kid};
+use tegata_common::lease::{ALG, Claims, Lease, SignedLicense, StateClaims, TYP, expiry};
+use tegata_common::license::License;
+
+pub use key_files::KeyFiles;
+pub use key_store::{KeyStore, KeyStoreError};
+pub use stored::{LeaseError, check_lease};
+pub use verify::{VerifyError, verify, verify_as};
+
+/// Why a key or a signature could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SigningError {
+    /// A key file's trouble.
+    #[error("{path}: {reason}")]
+    File {
+        /// Which file.
+        path: String,
+        /// What is wrong, and what is accepted.
+        reason: String,
+    },
+    /// KMS's own error, with its causes.
+    #[error("KMS: {0}")]
+    Kms(String),
+    /// An identity without an account: a key's policy names its account's roles.
+    #[error("the caller's ARN {0:?} names no account")]
+    NoAccount(String),
+    /// A stack whose roles a key's policy cannot name.
+    #[error(
+        "the stack's name has {length} characters; keys can be made for one of at most {longest} \
+         characters, because CloudFormation shortens the names of roles that would be longer than 64"
+    )]
+    StackName {
+        /// How many characters it may have.
+        longest: usize,
+        /// How many it has.
+        length: usize,
+    },
+    /// The operating system's generator failed.
+    #[error("no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+    /// Dates beyond the calendar.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
+    /// Claims that are no JSON.
+    #[error("claims: {0}")]
+    Claims(#[from] serde_json::Error),
+}
+
+/// A public key as the JWKS shows it.
+fn jwk_of(key: &p256::PublicKey) -> Jwk {
+    let point = p256::ecdsa::VerifyingKey::from(key).to_sec1_point(false);
+    // An uncompressed point is 0x04, x, y.
+    let (x, y) = point.as_bytes()[1..].split_at(32);
+    Jwk::of(x, y)
+}
+
+impl SigningError {
+    fn file(path: &Path, reason: impl fmt::Display) -> Self {
+        Self::File {
+            path: path.display().to_string(),
+            reason: reason.to_string(),
+        }
+    }
+
+    fn kms(error: impl std::error::Error + 'static) -> Self {
+        Self::Kms(tegata_aws::causes(&error))
+    }
+}
+
+/// What signs: a KMS key, or a local key file's contents.
+#[derive(Clone)]
+pub struct Signer {
+    kid: Kid,
+    secret: Secret,
+}
+
+#[derive(Clone)]
+enum Secret {
+    Kms {
+        client: aws_sdk_kms::Client,
+        key_id: String,
+    },
+    Local(p256::ecdsa::SigningKey),
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signer({})", self.kid)
+    }
+}
+
+impl Signer {
+    /// Signs with a KMS key.
+    pub fn kms(client: aws_sdk_kms::Client, key_id: impl Into<String>, kid: Kid) -> Self {
+        let key_id = key_id.into();
+        Self {
+            kid,
+            secret: Secret::Kms { client, key_id },
+        }
+    }
+
+    /// The id of the key that signs.
+    pub fn kid(&self) -> &str {
+        self.kid.as_str()
+    }
+
+    /// Signs a licence's facts into a lease.
+    ///
+    /// Its `iat` is `now`, but later than that of the lease before: of two leases the newer
+    /// counts, and `iat` has whole seconds.
+    pub async fn sign(
+        &self,
+        license: License,
+        now: Timestamp,
+        newer_than: Option<Timestamp>,
+    ) -> Result<SignedLicense, SigningError> {
+        let now = whole_second(now);
+        let second = SignedDuration::from_secs(1);
+        let issued_at = newer_than.map_or(now, |before| now.max(whole_second(before) + second));
+        let mut jti = [0; 16];
+        getrandom::fill(&mut jti)?;
+        let claims = Claims::of(&license, issued_at, BASE64URL_NOPAD.encode(&jti))?;
+        let expires_at = expiry(&license, issued_at)?;
+        let without_serial = match license.policy.tells_less_without_serial() {
+            true => {
+                let state = StateClaims::of(&license, &claims, expires_at);
+                Some(self.jws(&state).await?)
+            }
+            false => None,
+        };
+        let lease = Lease {
+            jws: self.jws(&claims).await?,
+            kid: self.kid.to_string(),
+            issued_at,
+            expires_at,
+            without_serial,
+        };
+        Ok(SignedLicense { license, lease })
+    }
+
+    async fn jws(&self, claims: &impl Serialize) -> Result<String, SigningError> {
+        let header = serde_json::json!({ "alg": ALG, "kid": self.kid, "typ": TYP });
+        let input = format!(
+            "{}.{}",
+            BASE64URL_NOPAD.encode(&serde_json::to_vec(&header)?),
+            BASE64URL_NOPAD.encode(&serde_json::to_vec(claims)?)
+        );
+        let signature = self.raw_signature(input.as_bytes()).await?;
+        Ok(format!("{input}.{}", BASE64URL_NOPAD.encode(&signature)))
+    }
+
+    /// r‖s, 32 bytes each, as RFC 7518 wants it.
+    async fn raw_signature(&self, message: &[u8]) -> Result<[u8; 64], SigningError> {
+        let signature: p256::ecdsa::Signature = match &self.secret {
+            Secret::Local(key) => key.sign(message),
+            Secret::Kms { client, key_id } => kms::sign(client, key_id, message).await?,
+        };
+        Ok(signature.to_bytes().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jwk_matches_the_rfc_7515_example_key() {
+        // RFC 7515, appendix A.3: d, x and y of its ES256 example.
+        let d = BASE64URL_NOPAD
+            .decode(b"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI")
+            .unwrap();
+        let jwk = jwk_of(&p256::SecretKey::from_slice(&d).unwrap().public_key());
+        assert_eq!(jwk.x, "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU");
+        assert_eq!(jwk.y, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
+    }
+}

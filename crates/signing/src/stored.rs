@@ -1,0 +1,118 @@
+//! Whether a stored lease is what one of the stack's keys signed of the licence beside it.
+
+use data_encoding::BASE64URL_NOPAD;
+use jiff::Timestamp;
+
+use crate::VerifyError;
+use crate::verify::verify;
+use tegata_common::keys::KeyRegister;
+use tegata_common::lease::{Claims, SignedLicense};
+
+/// Why a lease does not prove its licence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LeaseError {
+    /// It is not authentic.
+    #[error("its lease is not authentic: {0}")]
+    NotAuthentic(VerifyError),
+    /// Its key is not in the register: retired since, or never one of this stack's.
+    #[error("its lease is signed by a key that is not registered")]
+    UnknownKey,
+    /// It says something else than the licence, or than the attributes beside it.
+    #[error("its lease says something else: {0}")]
+    Contradiction(&'static str),
+}
+
+/// Checks that a licence's lease says what the licence says, and is signed by a registered key.
+pub fn check_lease(register: &KeyRegister, signed: &SignedLicense) -> Result<(), LeaseError> {
+    let SignedLicense { license, lease } = signed;
+    let is_signed = match verify(&register.jwks(), &lease.jws) {
+        Ok(_) => Ok(()),
+        // What it says is compared all the same: its key may have been retired since.
+        Err(VerifyError::UnknownKey(_)) => Err(LeaseError::UnknownKey),
+        Err(error) => return Err(LeaseError::NotAuthentic(error)),
+    };
+    let form = || LeaseError::NotAuthentic(VerifyError::Form("its claims are incomplete"));
+    let claims = claims(&lease.jws).ok_or_else(form)?;
+    let issued_at = Timestamp::from_second(claims.iat).map_err(|_| form())?;
+    let expected = Claims::of(license, issued_at, claims.jti.clone()).map_err(|_| form())?;
+    if let Some(what) = difference(&claims, &expected) {
+        return Err(LeaseError::Contradiction(what));
+    }
+    if (lease.issued_at, lease.expires_at.as_second()) != (issued_at, claims.exp) {
+        return Err(LeaseError::Contradiction("its instants"));
+    }
+    is_signed
+}
+
+fn claims(jws: &str) -> Option<Claims> {
+    let payload = jws.split('.').nth(1)?;
+    let payload = BASE64URL_NOPAD.decode(payload.as_bytes()).ok()?;
+    serde_json::from_slice(&payload).ok()
+}
+
+/// What of a licence two claims say differently, in words.
+fn difference(claims: &Claims, expected: &Claims) -> Option<&'static str> {
+    let facts = [
+        (
+            "the suspension",
+            claims.suspended_from == expected.suspended_from,
+        ),
+        ("the domain", claims.sub == expected.sub),
+        ("the product", claims.aud == expected.aud),
+        ("the term", claims.term == expected.term),
+        ("the users", claims.users == expected.users),
+        ("the edition", claims.edition == expected.edition),
+        ("the quotas", claims.quotas == expected.quotas),
+        ("the kind", claims.kind == expected.kind),
+        (
+            "the last instant",
+            claims.valid_until == expected.valid_until,
+        ),
+        ("another fact", claims == expected),
+    ];
+    let mut different = facts.into_iter().filter(|(_, is_same)| !is_same);
+    different.next().map(|(what, _)| what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KeyFiles;
+    use crate::testing::license;
+    use tegata_common::calendar::Billing;
+    use tegata_common::license::Plan;
+
+    #[tokio::test]
+    async fn a_lease_proves_its_licence_and_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = KeyFiles::in_directory(directory.path());
+        let (jwk, location) = files.create().unwrap();
+        let now: Timestamp = "2017-10-03T10:00:00+09:00".parse().unwrap();
+        let register = KeyRegister::default()
+            .with(jwk.clone(), location, now)
+            .unwrap();
+        let signer = files.signer(&jwk.kid).unwrap();
+        let license = license(Plan::Paid {
+            billing: Billing::Monthly,
+        });
+        let signed = signer.sign(license, now, None).await.unwrap();
+        assert_eq!(check_lease(&register, &signed), Ok(()));
+
+        let mut suspended = signed.clone();
+        suspended.license.suspended_from = Some(now);
+        let contradiction = LeaseError::Contradiction("the suspension");
+        assert_eq!(check_lease(&register, &suspended), Err(contradiction));
+
+        // Another signature, of the right form.
+        let mut forged = signed.clone();
+        let (input, _) = forged.lease.jws.rsplit_once('.').unwrap();
+        forged.lease.jws = format!("{input}.{}", BASE64URL_NOPAD.encode(&[1; 64]));
+        let not_authentic = LeaseError::NotAuthentic(VerifyError::Signature);
+        assert_eq!(check_lease(&register, &forged), Err(not_authentic));
+
+        let nothing = KeyRegister::default();
+        assert_eq!(check_lease(&nothing, &signed), Err(LeaseError::UnknownKey));
+        let contradiction = LeaseError::Contradiction("the suspension");
+        assert_eq!(check_lease(&nothing, &suspended), Err(contradiction));
+    }
+}

@@ -1,0 +1,153 @@
+//! Checking a lease against published keys, as a plug-in does.
+
+use data_encoding::BASE64URL_NOPAD;
+use p256::ecdsa::signature::Verifier as _;
+use p256::ecdsa::{Signature, VerifyingKey};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use tegata_common::keys::{Jwk, Jwks, Kid};
+use tegata_common::lease::{ALG, Claims, TYP};
+
+/// Why a lease is not authentic.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// It is not a lease.
+    #[error("it is not a lease: {0}")]
+    Form(&'static str),
+    /// Its key is not among the published ones.
+    #[error("its key {0} is not published")]
+    UnknownKey(String),
+    /// The published key of that name is not a key.
+    #[error("the published key {0} is not a point on P-256")]
+    Key(Kid),
+    /// The key did not sign this.
+    #[error("its signature does not fit")]
+    Signature,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: String,
+    typ: String,
+}
+
+/// The claims of a whole lease that one of the published keys has signed. Whether the lease has
+/// expired is not checked.
+pub fn verify(keys: &Jwks, jws: &str) -> Result<Claims, VerifyError> {
+    verify_as(keys, jws)
+}
+
+/// As [`verify`], with the claims that the caller needs: the lease of a request without a serial
+/// has fewer of them, [`StateClaims`](tegata_common::lease::StateClaims).
+pub fn verify_as<C: DeserializeOwned>(keys: &Jwks, jws: &str) -> Result<C, VerifyError> {
+    let parts: Vec<&str> = jws.split('.').collect();
+    let [header, payload, signature] = parts[..] else {
+        return Err(VerifyError::Form("it has not three parts"));
+    };
+    let decode = |part: &str| {
+        let decoded = BASE64URL_NOPAD.decode(part.as_bytes());
+        decoded.map_err(|_| VerifyError::Form("a part is not base64url"))
+    };
+    let read: Header = serde_json::from_slice(&decode(header)?)
+        .map_err(|_| VerifyError::Form("its header is incomplete"))?;
+    if read.alg != ALG || read.typ != TYP {
+        return Err(VerifyError::Form("its algorithm or type is another"));
+    }
+    let Some(jwk) = keys.keys.iter().find(|key| key.kid.as_str() == read.kid) else {
+        return Err(VerifyError::UnknownKey(read.kid));
+    };
+    let key = verifying_key(jwk).ok_or_else(|| VerifyError::Key(jwk.kid.clone()))?;
+    let signature = Signature::from_slice(&decode(signature)?)
+        .map_err(|_| VerifyError::Form("its signature has another length"))?;
+    let signed = jws.rsplit_once('.').map_or(jws, |(signed, _)| signed);
+    key.verify(signed.as_bytes(), &signature)
+        .map_err(|_| VerifyError::Signature)?;
+    serde_json::from_slice(&decode(payload)?)
+        .map_err(|_| VerifyError::Form("its claims are incomplete"))
+}
+
+fn verifying_key(jwk: &Jwk) -> Option<VerifyingKey> {
+    let mut point = vec![4]; // uncompressed
+    for coordinate in [&jwk.x, &jwk.y] {
+        point.extend(BASE64URL_NOPAD.decode(coordinate.as_bytes()).ok()?);
+    }
+    VerifyingKey::from_sec1_bytes(&point).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KeyFiles;
+    use crate::testing::license;
+    use tegata_common::lease::StateClaims;
+    use tegata_common::license::Plan;
+
+    #[tokio::test]
+    async fn a_lease_is_authentic_by_its_own_key_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = KeyFiles::in_directory(directory.path().join("keys"));
+        let (jwk, _) = keys.create().unwrap();
+        let (other, _) = keys.create().unwrap();
+        let signer = keys.signer(&jwk.kid).unwrap();
+        let now = "2017-10-03T10:00:00+09:00".parse().unwrap();
+        let signed = signer
+            .sign(license(Plan::Trial { days: 30 }), now, None)
+            .await;
+        let lease = signed.unwrap().lease;
+        let (jws, without_serial) = (lease.jws, lease.without_serial.unwrap());
+        let published = |keys: &[&Jwk]| Jwks {
+            keys: keys.iter().map(|key| (*key).clone()).collect(),
+        };
+        let claims = verify(&published(&[&other, &jwk]), &jws).unwrap();
+        assert_eq!(claims.sub.as_str(), "example.cybozu.com");
+        // Of what a request without a serial gets, too, which has fewer claims.
+        let said: StateClaims = verify_as(&published(&[&jwk]), &without_serial).unwrap();
+        assert_eq!((said.sub, said.exp), (claims.sub, claims.exp));
+        assert_eq!(
+            verify(&published(&[&other]), &jws),
+            Err(VerifyError::UnknownKey(jwk.kid.to_string()))
+        );
+        // Another key under the same name, or no key.
+        let forged = Jwk {
+            kid: jwk.kid.clone(),
+            ..other.clone()
+        };
+        assert_eq!(
+            verify(&published(&[&forged]), &jws),
+            Err(VerifyError::Signature)
+        );
+        let broken = Jwk {
+            x: "AAAA".to_owned(),
+            ..jwk.clone()
+        };
+        assert_eq!(
+            verify(&published(&[&broken]), &jws),
+            Err(VerifyError::Key(jwk.kid.clone()))
+        );
+        let [header, payload, signature] = jws.split('.').collect::<Vec<_>>()[..] else {
+            panic!("{jws}");
+        };
+        let published = published(&[&jwk]);
+        let changed = BASE64URL_NOPAD.encode(b"{}");
+        assert_eq!(
+            verify(&published, &format!("{header}.{changed}.{signature}")),
+            Err(VerifyError::Signature)
+        );
+        let none = BASE64URL_NOPAD.encode(br#"{"alg":"none","kid":"1","typ":"license+jwt"}"#);
+        for wrong in [
+            String::new(),
+            format!("{header}.{payload}"),
+            format!("{none}.{payload}."),
+            format!("{header}.{payload}.AAAA"),
+            format!("{header}.{payload}.{signature}=="),
+        ] {
+            let refused = verify(&published, &wrong);
+            assert!(
+                matches!(refused, Err(VerifyError::Form(_))),
+                "{wrong}: {refused:?}"
+            );
+        }
+    }
+}

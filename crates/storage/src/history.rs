@@ -1,0 +1,97 @@
+//! The history of an item: what it was, since when, and who changed it.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use tegata_common::revision::Revision;
+
+use crate::table::{Stored, Table, read};
+use crate::{Item, Key, TableError};
+
+/// Marks the history item of a deletion.
+pub(crate) const DELETED: &str = "deleted";
+
+/// A revision from the history, and what it made; `None` if it deleted the item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past<T> {
+    /// What it made.
+    pub value: Option<T>,
+    /// Which change.
+    pub revision: Revision,
+}
+
+impl<T> Past<T> {
+    /// What it made, if it made anything.
+    pub fn value(&self) -> Option<&T> {
+        self.value.as_ref()
+    }
+}
+
+impl Table {
+    /// All revisions under a key, the oldest first. One that cannot be read hides no other.
+    pub async fn history<T: DeserializeOwned>(
+        &self,
+        key: &Key,
+    ) -> Result<Vec<Result<Past<T>, TableError>>, TableError> {
+        let items = self.query(key, None, None).await?;
+        Ok(items.into_iter().map(read_past).collect())
+    }
+
+    /// The last revision under a key up to an instant.
+    pub async fn as_it_was<T: DeserializeOwned>(
+        &self,
+        key: &Key,
+        at: Timestamp,
+    ) -> Result<Option<Past<T>>, TableError> {
+        let mut items = self.query(key, Some(1), Some(at)).await?;
+        items.pop().map(read_past).transpose()
+    }
+
+    /// The history under a key, the oldest first; or only the last so many, up to an instant.
+    pub(crate) async fn query(
+        &self,
+        key: &Key,
+        last: Option<i32>,
+        until: Option<Timestamp>,
+    ) -> Result<Vec<Item>, TableError> {
+        let (first, end) = key.history_range(until);
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("#partition = :partition AND #sort BETWEEN :first AND :end")
+            .set_expression_attribute_names(Some(key.names()))
+            .expression_attribute_values(":partition", key.partition_attribute())
+            .expression_attribute_values(":first", AttributeValue::S(first))
+            .expression_attribute_values(":end", AttributeValue::S(end));
+        if let Some(last) = last {
+            let query = query.scan_index_forward(false).limit(last);
+            let output = query.send().await.map_err(TableError::database)?;
+            return Ok(output.items.unwrap_or_default());
+        }
+        let mut pages = query.into_paginator().items().send();
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            items.push(item.map_err(TableError::database)?);
+        }
+        Ok(items)
+    }
+}
+
+/// Reads a history item.
+fn read_past<T: DeserializeOwned>(item: Item) -> Result<Past<T>, TableError> {
+    if matches!(item.get(DELETED), Some(AttributeValue::Bool(true))) {
+        let Stored { revision, .. } = read::<IgnoredAny>(item)?;
+        return Ok(Past {
+            value: None,
+            revision,
+        });
+    }
+    let Stored { value, revision } = read(item)?;
+    Ok(Past {
+        value: Some(value),
+        revision,
+    })
+}

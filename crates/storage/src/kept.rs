@@ -1,0 +1,34 @@
+//! Items in the form in which the archive has them.
+
+use tegata_common::change::KeptItem;
+
+use crate::Item;
+
+/// An item of a table as the archive keeps it; `None` if its key is of no table.
+pub fn kept_item(item: Item) -> Option<KeptItem> {
+    KeptItem::of(serde_dynamo::Item::from(item).into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER;
+    use sha2::{Digest as _, Sha256};
+    use tegata_common::customer::EmailAddress;
+
+    use super::*;
+    use crate::Key;
+
+    #[test]
+    fn a_contact_and_its_history_have_the_same_hash_and_no_address() {
+        let email: EmailAddress = "It@Customer.example".parse().unwrap();
+        let id = "C-0042".parse().unwrap();
+        let attributes = Key::contact(&id, &email).attributes();
+        let current = kept_item(attributes).unwrap().key;
+        assert!(
+            !current.to_string().contains("customer.example"),
+            "{current}"
+        );
+        let digest = HEXLOWER.encode(&Sha256::digest(b"it@customer.example"));
+        assert_eq!(current.sort, format!("contact#{}", &digest[..16]));
+    }
+}

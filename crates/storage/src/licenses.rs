@@ -1,0 +1,389 @@
+//! The `Licenses` table.
+//!
+//! Partition key `domain`, sort key `product` for the current item and `product@instant` for its
+//! history. Beside licences it holds the product catalogue (partition `#products`) and the
+//! register of signing keys (partition `#signing-keys`): a tenant's domain cannot start with `#`.
+//!
+//! A licence is repeated, without its lease, under each kintone plug-in id of its product:
+//! `plugin#<id>` in the same partition, so that a lookup by the id reads one item too. These
+//! copies are written and deleted with the licence, in the same transaction, and have no version
+//! and no history. That a lease is signed again does not change them.
+//!
+//! The index `renewals` holds the keys of the current licences by the instant at which time asks
+//! something of them, in [`SHARDS`] partitions.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use crate::key::{HISTORY, LICENSES, PLUGIN, PRODUCTS, is_current};
+use crate::{Act, Before, Item, Key, Past, Stored, Table, TableError, Write, read};
+use tegata_common::domain::Domain;
+use tegata_common::keys::KeyRegister;
+use tegata_common::lease::SignedLicense;
+use tegata_common::license::License;
+use tegata_common::product::{KintonePluginId, Product, ProductSlug};
+use tegata_common::revision::Revision;
+
+/// The index of licences by the instant at which they are due.
+pub const RENEWALS: &str = "renewals";
+
+/// The partitions of the index: more than one, because a partition takes 1,000 writes a second.
+pub const SHARDS: u8 = 16;
+
+const SHARD: &str = "renewal_shard";
+const DUE_AT: &str = "due_at";
+
+/// The `due_at` of a licence that time asks nothing of any more. It sorts after every instant.
+const NEVER: &str = "never";
+
+/// What a scan for licences found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Those that could be read, by domain and product.
+    pub licenses: Vec<Stored<SignedLicense>>,
+    /// Why others could not.
+    pub unreadable: Vec<TableError>,
+}
+
+type ReadLicense = Result<Stored<SignedLicense>, TableError>;
+
+impl Extend<ReadLicense> for Found {
+    fn extend<I: IntoIterator<Item = ReadLicense>>(&mut self, read: I) {
+        for license in read {
+            match license {
+                Ok(stored) => self.licenses.push(stored),
+                Err(error) => self.unreadable.push(error),
+            }
+        }
+    }
+}
+
+impl FromIterator<ReadLicense> for Found {
+    fn from_iter<I: IntoIterator<Item = ReadLicense>>(read: I) -> Self {
+        let mut found = Self::default();
+        found.extend(read);
+        found
+    }
+}
+
+/// A page of the index: licences that are due.
+#[derive(Debug)]
+pub struct DuePage {
+    /// Their keys, the longest due first.
+    pub keys: Vec<Key>,
+    /// Where the next page starts, if there is one.
+    pub next: Option<Item>,
+}
+
+/// The `Licenses` table through a client.
+#[derive(Clone, Debug)]
+pub struct Licenses {
+    table: Table,
+}
+
+impl Licenses {
+    /// The table of this name.
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self {
+            table: Table::new(client, name),
+        }
+    }
+
+    /// The table as such: for the catalogue and the register of keys.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Creates the table on one machine, if it is not there. In the cloud the template does.
+    pub async fn create_if_missing(&self) -> Result<(), TableError> {
+        let index = (RENEWALS, [SHARD, DUE_AT]);
+        self.table.create_if_missing(&LICENSES, Some(index)).await
+    }
+
+    /// A current licence.
+    pub async fn get(
+        &self,
+        domain: &Domain,
+        product: &ProductSlug,
+    ) -> Result<Option<Stored<SignedLicense>>, TableError> {
+        self.table.get(&Key::license(domain, product)).await
+    }
+
+    /// The catalogue, by slug.
+    pub async fn products(&self) -> Result<Vec<Stored<Product>>, TableError> {
+        let partition = Key::of(&LICENSES, PRODUCTS, "");
+        let items = self.table.partition(&partition).await?.into_iter();
+        items
+            .filter(|item| is_current(&LICENSES, item))
+            .map(read)
+            .collect()
+    }
+
+    /// The register of signing keys, empty at first, and the revision to change it from.
+    pub async fn key_register(&self) -> Result<(KeyRegister, Option<Revision>), TableError> {
+        let stored = self.table.get::<KeyRegister>(&Key::signing_keys()).await?;
+        Ok(match stored {
+            Some(stored) => (stored.value, Some(stored.revision)),
+            None => (KeyRegister::default(), None),
+        })
+    }
+
+    /// The current licences of one domain.
+    pub async fn of_domain(&self, domain: &Domain) -> Result<Found, TableError> {
+        let partition = Key::of(&LICENSES, domain.as_str(), "");
+        let items = self.table.partition(&partition).await?.into_iter();
+        Ok(items
+            .filter(|item| is_current(&LICENSES, item))
+            .map(read)
+            .collect())
+    }
+
+    /// All current licences, by domain and product, and what could not be read: one broken item
+    /// does not hide the others.
+    ///
+    /// Reads the whole table and not the index, so that it also finds what the index does not
+    /// know: for operators, not for requests.
+    pub async fn all(&self) -> Result<Found, TableError> {
+        let mut pages = self.current().into_paginator().items().send();
+        let mut found = Found::default();
+        while let Some(item) = pages.next().await {
+            found.extend([read(item.map_err(TableError::database)?)]);
+        }
+        found.licenses.sort_by(|a, b| {
+            let key = |stored: &Stored<SignedLicense>| {
+                let license = &stored.value.license;
+                (license.domain.clone(), license.product.clone())
+            };
+            key(a).cmp(&key(b))
+        });
+        Ok(found)
+    }
+
+    /// The first current licence that is wanted, in no order; items that cannot be read are left
+    /// out. Reads as much of the table as it takes.
+    pub async fn find(
+        &self,
+        is_wanted: impl Fn(&License) -> bool,
+    ) -> Result<Option<SignedLicense>, TableError> {
+        let mut pages = self.current().into_paginator().items().send();
+        while let Some(item) = pages.next().await {
+            let signed = read::<SignedLicense>(item.map_err(TableError::database)?);
+            if let Some(stored) = signed.ok().filter(|of| is_wanted(&of.value.license)) {
+                return Ok(Some(stored.value));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A scan for the current licences.
+    fn current(&self) -> ScanFluentBuilder {
+        self.table
+            .client
+            .scan()
+            .table_name(&self.table.name)
+            .consistent_read(true)
+            .filter_expression(
+                "NOT contains(product, :history) AND NOT begins_with(#domain, :ours) \
+                 AND NOT begins_with(product, :copy)",
+            )
+            .expression_attribute_values(":copy", AttributeValue::S(PLUGIN.to_owned()))
+            .expression_attribute_names("#domain", "domain")
+            .expression_attribute_values(":history", AttributeValue::S(HISTORY.to_string()))
+            .expression_attribute_values(":ours", AttributeValue::S("#".to_owned()))
+    }
+
+    /// A page of the licences of a shard that are due at an instant. The index may lag behind the
+    /// table by a moment: what is done is decided on the item itself.
+    pub async fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        page: Option<Item>,
+    ) -> Result<DuePage, TableError> {
+        let output = self
+            .table
+            .client
+            .query()
+            .table_name(&self.table.name)
+            .index_name(RENEWALS)
+            .key_condition_expression("#shard = :shard AND #due_at <= :now")
+            .expression_attribute_names("#shard", SHARD)
+            .expression_attribute_names("#due_at", DUE_AT)
+            .expression_attribute_values(":shard", AttributeValue::S(shard_name(shard)))
+            .expression_attribute_values(":now", AttributeValue::S(due_text(Some(now))))
+            .set_exclusive_start_key(page)
+            .send()
+            .await
+            .map_err(TableError::database)?;
+        let text = |item: &Item, name: &str| match item.get(name) {
+            Some(AttributeValue::S(text)) => text.clone(),
+            _ => String::new(),
+        };
+        let items = output.items.unwrap_or_default();
+        let keys = items.iter().map(|item| {
+            let (partition, sort) = (LICENSES.partition, LICENSES.sort);
+            Key::of(&LICENSES, &text(item, partition), &text(item, sort))
+        });
+        Ok(DuePage {
+            keys: keys.collect(),
+            next: output.last_evaluated_key,
+        })
+    }
+
+    /// All revisions of a licence, the oldest first. One that cannot be read hides no other.
+    pub async fn history(
+        &self,
+        domain: &Domain,
+        product: &ProductSlug,
+    ) -> Result<Vec<Result<Past<SignedLicense>, TableError>>, TableError> {
+        self.table.history(&Key::license(domain, product)).await
+    }
+
+    /// Replaces a lease by one that says the same, signed later. It is no change of the licence,
+    /// and none of its history.
+    pub async fn put_lease(
+        &self,
+        before: &Stored<SignedLicense>,
+        resigned: &SignedLicense,
+        act: &Act<'_>,
+    ) -> Result<Revision, TableError> {
+        let license = &resigned.license;
+        let key = Key::license(&license.domain, &license.product);
+        let lease = serde_dynamo::to_attribute_value(&resigned.lease)
+            .map_err(|error| TableError::unreadable(key.to_string(), error))?;
+        let mut attributes = index(resigned);
+        attributes.insert("lease".to_owned(), lease);
+        let before = &before.revision;
+        self.table.refresh(&key, before, attributes, act).await
+    }
+
+    /// Deletes the item of a domain that its contract has left. Its history stays.
+    pub async fn release(
+        &self,
+        stored: &Stored<SignedLicense>,
+        act: &Act<'_>,
+    ) -> Result<(), TableError> {
+        let License {
+            domain, product, ..
+        } = &stored.value.license;
+        let ids = stored.value.license.open_plugin_ids();
+        let delete = self.deletion(domain, product, stored.revision.clone(), ids)?;
+        self.table.transact(vec![delete], act).await?;
+        Ok(())
+    }
+
+    /// The write of a licence and its copies. `copied` are the kintone plug-in ids under which
+    /// there are copies of what is there now: those that the licence no longer has are deleted.
+    pub fn writing(
+        &self,
+        before: Before,
+        signed: &SignedLicense,
+        copied: &[KintonePluginId],
+    ) -> Result<Write, TableError> {
+        let license = &signed.license;
+        let key = Key::license(&license.domain, &license.product);
+        let ids = license.open_plugin_ids();
+        let put = ids.iter().map(|id| self.copy(license, id));
+        let gone = copied.iter().filter(|id| !ids.contains(id));
+        let gone = gone.map(|id| self.no_copy(&license.domain, &license.product, id));
+        let copies = put.chain(gone).collect::<Result<_, _>>()?;
+        let write = Write::put(&key, before, signed)?;
+        Ok(write.indexed(index(signed)).copied(copies))
+    }
+
+    /// The deletion of a licence and its copies.
+    pub fn deletion(
+        &self,
+        domain: &Domain,
+        product: &ProductSlug,
+        before: Revision,
+        copied: &[KintonePluginId],
+    ) -> Result<Write, TableError> {
+        let key = Key::license(domain, product);
+        let gone = copied.iter().map(|id| self.no_copy(domain, product, id));
+        let copies = gone.collect::<Result<_, _>>()?;
+        Ok(Write::delete(&key, before).copied(copies))
+    }
+
+    fn copy(
+        &self,
+        license: &License,
+        id: &KintonePluginId,
+    ) -> Result<TransactWriteItem, TableError> {
+        let key = Key::plugin(&license.domain, id);
+        let facts = serde_dynamo::to_attribute_value(license)
+            .map_err(|error| TableError::unreadable(key.to_string(), error))?;
+        let mut item = key.attributes();
+        item.insert("license".to_owned(), facts);
+        let put = Put::builder()
+            .table_name(&self.table.name)
+            .set_item(Some(item))
+            .condition_expression(OF_THIS_PRODUCT)
+            .set_expression_attribute_names(Some(names_of_product()))
+            .expression_attribute_values(":product", slug(&license.product));
+        let put = put.build().map_err(TableError::build)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    fn no_copy(
+        &self,
+        domain: &Domain,
+        product: &ProductSlug,
+        id: &KintonePluginId,
+    ) -> Result<TransactWriteItem, TableError> {
+        let delete = Delete::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(Key::plugin(domain, id).attributes()))
+            .condition_expression(OF_THIS_PRODUCT)
+            .set_expression_attribute_names(Some(names_of_product()))
+            .expression_attribute_values(":product", slug(product));
+        let delete = delete.build().map_err(TableError::build)?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+}
+
+/// A copy is never taken from another product's licence, whatever the catalogue says. Which
+/// version of its own licence it repeats is that licence's condition, in the same transaction.
+/// What is there and names no product is damaged, and is anybody's to mend.
+const OF_THIS_PRODUCT: &str = "attribute_not_exists(#partition) OR \
+     attribute_not_exists(#license.#product) OR #license.#product = :product";
+
+fn names_of_product() -> HashMap<String, String> {
+    [
+        ("#partition", LICENSES.partition),
+        ("#license", "license"),
+        ("#product", "product"),
+    ]
+    .map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned()))
+    .into()
+}
+
+fn slug(product: &ProductSlug) -> AttributeValue {
+    AttributeValue::S(product.as_str().to_owned())
+}
+
+/// A licence's attributes for the index.
+pub fn index(signed: &SignedLicense) -> Item {
+    let domain = Sha256::digest(signed.license.domain.as_str().as_bytes());
+    let due_at = due_text(signed.due_at());
+    Item::from([
+        (
+            SHARD.to_owned(),
+            AttributeValue::S(shard_name(domain[0] % SHARDS)),
+        ),
+        (DUE_AT.to_owned(), AttributeValue::S(due_at)),
+    ])
+}
+
+fn shard_name(shard: u8) -> String {
+    format!("{shard:x}")
+}
+
+fn due_text(due_at: Option<Timestamp>) -> String {
+    due_at.map_or_else(|| NEVER.to_owned(), |instant| format!("{instant:.0}"))
+}

@@ -1,0 +1,457 @@
+//! The `Notices` table: what was announced, and who was told.
+//!
+//! Partition key `notice_id`, sort key `item`: `notice` and its history, and
+//! `delivery#<update>-<hash of the address>` for each delivery. Beside notices it holds what stops
+//! all of them (partition `#sending`), the addresses that mail does not reach (`#undeliverable`,
+//! by hash), and the version of each product that is current on the CDN (`#current`).
+//!
+//! The index `notices` holds the keys of notices that have work to be done, by when.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::key::{HISTORY, NOTICES};
+use crate::{Act, Before, Item, Key, Past, Stored, Table, TableError, Write};
+use tegata_common::notice::{ContactHash, Delivery, DeliveryId, Facts, Notice, NoticeId, Sending};
+use tegata_common::product::ProductSlug;
+use tegata_common::revision::Revision;
+
+/// The index of notices by what is to be done.
+pub const INDEX: &str = "notices";
+
+const WORK: &str = "work";
+const DUE_AT: &str = "due_at";
+
+/// Whether a notice has work to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// From an instant on.
+    Due(Timestamp),
+    /// None.
+    Done,
+}
+
+/// What sort keys of deliveries begin with.
+const DELIVERY: &str = "delivery#";
+
+/// How often a change is tried against others that write the same item.
+const TRIES: usize = 8;
+
+/// The attribute that counts a delivery's writes.
+const VERSION: &str = "version";
+
+/// A delivery as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredDelivery {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// How often it has been written.
+    pub version: u64,
+}
+
+/// Why mail to an address does not arrive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undeliverable {
+    /// Since when.
+    pub at: Timestamp,
+    /// `bounced` or `complained`, and SES's words.
+    pub reason: String,
+}
+
+/// Which version of a product is current, and what allowed that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CurrentVersion {
+    /// The version.
+    pub version: String,
+    /// The notice that had announced it. (`notice_id` is the table's key.)
+    pub announced_by: Option<NoticeId>,
+    /// Why it was made current without one.
+    pub emergency: Option<String>,
+}
+
+/// The `Notices` table through a client.
+#[derive(Clone, Debug)]
+pub struct Notices {
+    table: Table,
+}
+
+fn sending() -> Key {
+    Key::of(&NOTICES, "#sending", "pause")
+}
+
+fn undeliverable(contact: &str) -> Key {
+    Key::of(&NOTICES, "#undeliverable", contact)
+}
+
+fn current(product: &ProductSlug) -> Key {
+    Key::of(&NOTICES, "#current", product.as_str())
+}
+
+fn delivery_key(notice: &NoticeId, delivery: &DeliveryId) -> Key {
+    Key::of(&NOTICES, notice.as_str(), &format!("{DELIVERY}{delivery}"))
+}
+
+impl Notices {
+    /// The table of this name.
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self {
+            table: Table::new(client, name),
+        }
+    }
+
+    /// The table as such.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Creates the table on one machine, if it is not there. In the cloud the template does.
+    pub async fn create_if_missing(&self) -> Result<(), TableError> {
+        let index = (INDEX, [WORK, DUE_AT]);
+        self.table.create_if_missing(&NOTICES, Some(index)).await
+    }
+
+    /// A notice.
+    pub async fn get(&self, id: &NoticeId) -> Result<Option<Stored<Notice>>, TableError> {
+        self.table.get(&Key::notice(id)).await
+    }
+
+    /// All revisions of a notice, the oldest first.
+    pub async fn history(
+        &self,
+        id: &NoticeId,
+    ) -> Result<Vec<Result<Past<Notice>, TableError>>, TableError> {
+        self.table.history(&Key::notice(id)).await
+    }
+
+    /// Writes a notice: a new one, or on condition that it is still as it was read.
+    pub async fn put(
+        &self,
+        before: Option<&Revision>,
+        notice: &Notice,
+        work: Work,
+        act: &Act<'_>,
+    ) -> Result<Revision, TableError> {
+        let key = Key::notice(&notice.notice_id);
+        let before = before.map_or(Before::Nothing, |before| Before::Current(before.clone()));
+        let (state, due_at) = match work {
+            Work::Due(at) => ("due", format!("{at:.3}")),
+            // What is done is listed by when it was begun.
+            Work::Done => {
+                let first = notice.updates.first().map(|update| update.send_at);
+                ("done", format!("{:.3}", first.unwrap_or(act.at)))
+            }
+        };
+        let index = [(WORK, state.to_owned()), (DUE_AT, due_at)]
+            .map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
+        let write = Write::put(&key, before, notice)?.indexed(index.into());
+        let mut revisions = self.table.transact(vec![write], act).await?;
+        revisions.pop().ok_or(TableError::Conflict)
+    }
+
+    /// Changes a notice, after whoever writes at the same time, so that it has work to be done at
+    /// once. `change` returns whether there is anything to be written; the result is whether there
+    /// is such a notice.
+    pub async fn change(
+        &self,
+        id: &NoticeId,
+        act: &Act<'_>,
+        change: impl Fn(&mut Notice) -> bool,
+    ) -> Result<bool, TableError> {
+        for _ in 0..TRIES {
+            let Some(stored) = self.get(id).await? else {
+                return Ok(false);
+            };
+            let mut notice = stored.value;
+            if !change(&mut notice) {
+                return Ok(true);
+            }
+            let before = Some(&stored.revision);
+            match self.put(before, &notice, Work::Due(act.at), act).await {
+                Ok(_) => return Ok(true),
+                Err(TableError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(TableError::Conflict)
+    }
+
+    /// The notices that have work to be done at an instant, the longest due first. The index may
+    /// lag behind the table by a moment.
+    pub async fn due(&self, now: Timestamp) -> Result<Vec<NoticeId>, TableError> {
+        self.indexed("due", Some(now)).await
+    }
+
+    /// All notices, by name.
+    pub async fn all(&self) -> Result<Vec<Notice>, TableError> {
+        let mut ids = self.indexed("due", None).await?;
+        ids.extend(self.indexed("done", None).await?);
+        // Once more: one may have been begun again in between.
+        ids.extend(self.indexed("due", None).await?);
+        ids.sort();
+        ids.dedup();
+        let mut notices = Vec::new();
+        for id in ids {
+            notices.extend(self.get(&id).await?.map(|stored| stored.value));
+        }
+        Ok(notices)
+    }
+
+    async fn indexed(
+        &self,
+        work: &str,
+        until: Option<Timestamp>,
+    ) -> Result<Vec<NoticeId>, TableError> {
+        let until = until.map_or_else(|| "~".to_owned(), |until| format!("{until:.3}"));
+        let mut pages = self
+            .table
+            .client
+            .query()
+            .table_name(&self.table.name)
+            .index_name(INDEX)
+            .key_condition_expression("#work = :work AND #due_at <= :until")
+            .expression_attribute_names("#work", WORK)
+            .expression_attribute_names("#due_at", DUE_AT)
+            .expression_attribute_values(":work", AttributeValue::S(work.to_owned()))
+            .expression_attribute_values(":until", AttributeValue::S(until))
+            .into_paginator()
+            .items()
+            .send();
+        let mut ids = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(TableError::database)?;
+            let id = match item.get(NOTICES.partition) {
+                Some(AttributeValue::S(id)) => id.parse(),
+                _ => continue,
+            };
+            ids.push(id.map_err(|error| TableError::unreadable(INDEX.to_owned(), error))?);
+        }
+        Ok(ids)
+    }
+
+    /// The deliveries of a notice, or of one of its updates, by update and address's hash.
+    pub async fn deliveries(
+        &self,
+        notice: &NoticeId,
+        update: Option<u16>,
+    ) -> Result<Vec<StoredDelivery>, TableError> {
+        let prefix = match update {
+            Some(update) => format!("{DELIVERY}{update:03}-"),
+            None => DELIVERY.to_owned(),
+        };
+        let first = Key::of(&NOTICES, notice.as_str(), &prefix);
+        let items = self.table.partition(&first).await?;
+        items.into_iter().map(read_delivery).collect()
+    }
+
+    /// A delivery, as of its last write.
+    pub async fn delivery(
+        &self,
+        notice: &NoticeId,
+        delivery: &DeliveryId,
+    ) -> Result<Option<StoredDelivery>, TableError> {
+        let key = delivery_key(notice, delivery).attributes();
+        let item = self.table.get_item(key).await?;
+        item.map(read_delivery).transpose()
+    }
+
+    /// Writes a delivery, if it is not there. Safe to repeat.
+    pub async fn create_delivery(&self, delivery: &Delivery) -> Result<(), TableError> {
+        let item = delivery_item(delivery, 1)?;
+        self.table.put_item_if_missing(item, &NOTICES).await
+    }
+
+    /// Writes what is known of a delivery, on condition that it is still as it was read.
+    ///
+    /// A conflict may also be this very write, arrived with the answer lost and repeated by the
+    /// SDK: whoever gets one reads again.
+    pub async fn write_facts(
+        &self,
+        before: &StoredDelivery,
+        facts: Facts,
+    ) -> Result<StoredDelivery, TableError> {
+        let version = before.version + 1;
+        let mut delivery = before.delivery.clone();
+        delivery.facts = facts;
+        let item = delivery_item(&delivery, version)?;
+        let names = HashMap::from([("#version".to_owned(), VERSION.to_owned())]);
+        let read = AttributeValue::N(before.version.to_string());
+        let values = HashMap::from([(":version".to_owned(), read)]);
+        let unchanged = "#version = :version";
+        self.table
+            .put_item(item, unchanged, names, Some(values))
+            .await?;
+        Ok(StoredDelivery { delivery, version })
+    }
+
+    /// Changes what is known of a delivery, after whoever writes at the same time. Returns whether
+    /// that was anything new.
+    pub async fn change_facts(
+        &self,
+        read: StoredDelivery,
+        change: impl Fn(&mut Facts),
+    ) -> Result<bool, TableError> {
+        let mut stored = read;
+        for _ in 0..TRIES {
+            let mut facts = stored.delivery.facts.clone();
+            change(&mut facts);
+            if facts == stored.delivery.facts {
+                return Ok(false);
+            }
+            match self.write_facts(&stored, facts).await {
+                Ok(_) => return Ok(true),
+                Err(TableError::Conflict) => {
+                    let Delivery {
+                        notice_id,
+                        delivery,
+                        ..
+                    } = &stored.delivery;
+                    let again = self.delivery(notice_id, delivery).await?;
+                    stored = again.ok_or(TableError::Conflict)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(TableError::Conflict)
+    }
+
+    /// What stops all notices.
+    pub async fn sending(&self) -> Result<Option<Stored<Sending>>, TableError> {
+        self.table.get(&sending()).await
+    }
+
+    /// Changes what stops all notices, after whoever writes at the same time. `change` returns
+    /// whether there is anything to be written.
+    pub async fn change_sending(
+        &self,
+        act: &Act<'_>,
+        change: impl Fn(&mut Sending) -> bool,
+    ) -> Result<(), TableError> {
+        for _ in 0..TRIES {
+            let (mut value, before) = match self.sending().await? {
+                Some(stored) => (stored.value, Some(stored.revision)),
+                None => (Sending::default(), None),
+            };
+            if !change(&mut value) {
+                return Ok(());
+            }
+            match self
+                .table
+                .put(&sending(), before.as_ref(), &value, act)
+                .await
+            {
+                Ok(_) => return Ok(()),
+                Err(TableError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(TableError::Conflict)
+    }
+
+    /// The addresses that mail does not reach, by hash.
+    pub async fn undeliverable(
+        &self,
+    ) -> Result<BTreeMap<ContactHash, Stored<Undeliverable>>, TableError> {
+        let items = self.table.partition(&undeliverable("")).await?;
+        let mut found = BTreeMap::new();
+        for item in items {
+            let hash = match item.get(NOTICES.sort) {
+                Some(AttributeValue::S(sort)) if !sort.contains(HISTORY) => {
+                    ContactHash::from_hex(sort)
+                }
+                _ => None,
+            };
+            if let Some(hash) = hash {
+                found.insert(hash, super::read(item)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Notes that mail to an address does not arrive, if that is not known. Safe to repeat.
+    pub async fn mark_undeliverable(
+        &self,
+        contact: &ContactHash,
+        why: &Undeliverable,
+        act: &Act<'_>,
+    ) -> Result<(), TableError> {
+        let key = undeliverable(contact.as_str());
+        let before = match self.table.before(&key).await? {
+            Before::Current(_) => return Ok(()),
+            before => before,
+        };
+        let write = Write::put(&key, before, why)?;
+        match self.table.transact(vec![write], act).await {
+            // Somebody else noted it.
+            Ok(_) | Err(TableError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Forgets that mail to an address does not arrive.
+    pub async fn clear_undeliverable(
+        &self,
+        contact: &ContactHash,
+        before: &Revision,
+        act: &Act<'_>,
+    ) -> Result<(), TableError> {
+        let write = Write::delete(&undeliverable(contact.as_str()), before.clone());
+        self.table.transact(vec![write], act).await?;
+        Ok(())
+    }
+
+    /// The current version of a product.
+    pub async fn current_version(
+        &self,
+        product: &ProductSlug,
+    ) -> Result<Option<Stored<CurrentVersion>>, TableError> {
+        self.table.get(&current(product)).await
+    }
+
+    /// The versions of a product that were current, the oldest first.
+    pub async fn version_history(
+        &self,
+        product: &ProductSlug,
+    ) -> Result<Vec<Result<Past<CurrentVersion>, TableError>>, TableError> {
+        self.table.history(&current(product)).await
+    }
+
+    /// Writes the current version of a product.
+    pub async fn put_current_version(
+        &self,
+        product: &ProductSlug,
+        before: Option<&Revision>,
+        version: &CurrentVersion,
+        act: &Act<'_>,
+    ) -> Result<Revision, TableError> {
+        self.table
+            .put(&current(product), before, version, act)
+            .await
+    }
+}
+
+fn delivery_item(delivery: &Delivery, version: u64) -> Result<Item, TableError> {
+    let key = delivery_key(&delivery.notice_id, &delivery.delivery);
+    let mut item: Item = serde_dynamo::to_item(delivery)
+        .map_err(|error| TableError::unreadable(key.to_string(), error))?;
+    item.insert(VERSION.to_owned(), AttributeValue::N(version.to_string()));
+    item.extend(key.attributes());
+    Ok(item)
+}
+
+fn read_delivery(mut item: Item) -> Result<StoredDelivery, TableError> {
+    let key = crate::key::shown(&item);
+    let version = item.remove(VERSION).unwrap_or(AttributeValue::Null(true));
+    let version = from(version).map_err(|error| TableError::unreadable(key.clone(), error))?;
+    let delivery = serde_dynamo::from_item(item);
+    let delivery = delivery.map_err(|error| TableError::unreadable(key, error))?;
+    Ok(StoredDelivery { delivery, version })
+}
+
+fn from<T: DeserializeOwned>(value: AttributeValue) -> Result<T, serde_dynamo::Error> {
+    serde_dynamo::from_attribute_value(value)
+}
