@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use serde_json::json;
-use tegata_common::access::{Item, read_cdn, read_lines};
+use tegata_common::access::{ReadLine, read_cdn, read_lines};
 use tegata_common::domain::BaseDomains;
 use tegata_common::version::PluginVersion;
 
@@ -19,11 +19,11 @@ fn delivered_at() -> Timestamp {
 struct Shown(String);
 
 impl Shown {
-    fn show(&mut self, item: &Item<'_>) {
+    fn show(&mut self, item: &ReadLine<'_>) {
         let line = match item {
-            Item::Record(source, record) => format!("{source}: {}", json!(record)),
-            Item::Unreadable(unreadable) => format!("unreadable: {}", json!(unreadable)),
-            Item::Foreign => "foreign".to_owned(),
+            ReadLine::Record(source, record) => format!("{source}: {}", json!(record)),
+            ReadLine::Unreadable(unreadable) => format!("unreadable: {}", json!(unreadable)),
+            ReadLine::Foreign => "foreign".to_owned(),
         };
         writeln!(self.0, "{line}").unwrap();
     }
@@ -113,7 +113,7 @@ fn a_version_that_can_be_published_is_recorded_at_every_door() {
             delivered_at(),
             &bases,
             |item| {
-                if let Item::Record(_, record) = item {
+                if let ReadLine::Record(_, record) = item {
                     records.push(record.into_owned());
                 }
             },
@@ -123,7 +123,7 @@ fn a_version_that_can_be_published_is_recorded_at_every_door() {
             delivered_at(),
             &bases,
             |item| {
-                if let Item::Record(_, record) = item {
+                if let ReadLine::Record(_, record) = item {
                     records.push(record.into_owned());
                 }
             },

@@ -3,20 +3,20 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
-use tegata_common::customer::{Contact, Customer, CustomerId, Language, Role, Wishes};
-use tegata_storage::{Act, TableError};
+use tegata_common::customer::{Contact, Customer, CustomerId, Language, Role, NotificationPreferences};
+use tegata_storage::{ChangeContext, TableError};
 use tegata_tests::{Database, NOW};
 
-const WISHES: Wishes = Wishes {
+const WISHES: NotificationPreferences = NotificationPreferences {
     role: Role::Primary,
     language: Language::Ja,
     severity_floor: None,
     releases: false,
 };
 
-fn act(seconds: i64, change: &str) -> Act<'_> {
+fn act(seconds: i64, change: &str) -> ChangeContext<'_> {
     let now: Timestamp = NOW.parse().unwrap();
-    Act {
+    ChangeContext {
         at: now + SignedDuration::from_secs(seconds),
         by: "test",
         change,

@@ -18,7 +18,7 @@ use tegata_common::lease::SignedLicense;
 use tegata_common::license::{LastDay, License};
 use tegata_common::product::{Product, WithoutSerial};
 use tegata_common::serial::Serial;
-use tegata_storage::{Act, Item, Key, Stored, TableError};
+use tegata_storage::{ChangeContext, Item, Key, Versioned, TableError};
 use tegata_tests::{Database, NOW, SERIAL, SigningKey, license, product, put, settings};
 use tokio::net::TcpListener;
 
@@ -69,7 +69,7 @@ impl Fixture {
         )
     }
 
-    async fn stored(&self) -> Stored<SignedLicense> {
+    async fn stored(&self) -> Versioned<SignedLicense> {
         let key = self.key_of_license();
         self.database
             .licenses
@@ -348,7 +348,7 @@ async fn a_change_is_seen_by_the_next_request_with_a_newer_lease() {
         .sign(suspended, now, Some(before.value.lease.issued_at))
         .await
         .unwrap();
-    let act = Act {
+    let act = ChangeContext {
         at: now,
         by: "test",
         change: "suspend",
@@ -379,7 +379,7 @@ async fn two_operators_cannot_overwrite_each_other() {
     let (table, key) = (fixture.database.licenses.table(), fixture.key_of_license());
     let first = fixture.stored().await;
     let put = async |before, change| {
-        let act = Act {
+        let act = ChangeContext {
             at: NOW.parse().unwrap(),
             by: "test",
             change,
@@ -626,7 +626,7 @@ async fn a_licence_of_an_earlier_version_is_answered_and_told_less_of() {
         .key
         .signer
         .sign(before.value.license.clone(), later, None);
-    let act = Act {
+    let act = ChangeContext {
         at: later,
         by: "test",
         change: "resign",

@@ -9,7 +9,7 @@ use license_renewal::handler::{Renewal, RunError};
 use tegata_common::keys::{KeyLocation, KeyRegister};
 use tegata_common::lease::SignedLicense;
 use tegata_signing::KeyStore;
-use tegata_storage::{Act, Key, Stored};
+use tegata_storage::{ChangeContext, Key, Versioned};
 use tegata_tests::{Database, NOW, SigningKey, domain, license, product, put};
 
 fn now() -> Timestamp {
@@ -29,7 +29,7 @@ async fn with_licenses(number: usize) -> (Database, SigningKey) {
     (database, key)
 }
 
-async fn stored(database: &Database, number: usize) -> Stored<SignedLicense> {
+async fn stored(database: &Database, number: usize) -> Versioned<SignedLicense> {
     let name = domain(&format!("tenant-{number}.cybozu.com"));
     let slug = product().slug;
     database.licenses.get(&name, &slug).await.unwrap().unwrap()
@@ -66,7 +66,7 @@ async fn a_lease_is_signed_again_at_half_of_its_days_and_history_stays_as_it_is(
     assert_eq!(history.unwrap().len(), 1);
     // An operator who had read it before has to look again.
     let key = Key::license(&license.domain, &license.product);
-    let act = Act {
+    let act = ChangeContext {
         at: half,
         by: "operator",
         change: "change",
@@ -151,7 +151,7 @@ async fn when_kms_is_down_a_run_gives_up_and_says_how_old_the_leases_are() {
         .unwrap();
     let mut register = stored.value;
     register.keys[0].location = KeyLocation::Kms("arn:aws:kms:local:0:key/1".to_owned());
-    let act = Act {
+    let act = ChangeContext {
         at: now(),
         by: "test",
         change: "create",

@@ -89,7 +89,7 @@ impl Fixture {
         let licenses = &self.database.licenses;
         let contract = contract::read(licenses, &license.domain, &license.product).await;
         let contract = contract.unwrap();
-        let act = Act {
+        let act = ChangeContext {
             at: at.parse().unwrap(),
             by: "test",
             change: "change",
@@ -369,7 +369,7 @@ async fn malformed_requests_are_told_what_is_wrong_in_the_samples_form() {
             NOW.parse().unwrap(),
             &BaseDomains::default(),
         );
-        let access::Item::Record(Source::Lookup, record) = item else {
+        let access::ReadLine::Record(Source::Lookup, record) = item else {
             panic!("{item:?}");
         };
         assert_eq!(record.reason.as_deref(), Some(message));
@@ -758,7 +758,7 @@ async fn a_conflict_leaves_the_copies_as_they_are() {
         .unwrap();
     let suspended = first.license.suspended(now).unwrap();
     fixture.write(&suspended, NOW).await;
-    let act = Act {
+    let act = ChangeContext {
         at: now,
         by: "test",
         change: "late",
@@ -784,7 +784,7 @@ async fn an_id_of_two_products_stays_the_firsts() {
     let mut other = product_with(&[ID]);
     other.slug = "other".parse().unwrap();
     let second = license("example.cybozu.com", &other, "2026-10-03T01:00:00Z");
-    let act = Act {
+    let act = ChangeContext {
         at: NOW.parse().unwrap(),
         by: "test",
         change: "issue",

@@ -3,18 +3,18 @@
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use tegata_common::customer::{
-    Contact, CustomerId, EmailAddress, Language, Role, Severity, Wishes,
+    Contact, CustomerId, EmailAddress, Language, Role, Severity, NotificationPreferences,
 };
 
 use tegata_common::notice::ContactHash;
-use tegata_storage::Stored;
+use tegata_storage::Versioned;
 use tegata_storage::customers::FoundCustomers;
 
 use crate::change::{self, DryRun};
 use crate::customer;
-use crate::failure::{NotFound, Usage};
+use crate::failure::{NotFound, UsageError};
 use crate::output::{self, Output, say};
-use crate::place::Place;
+use crate::target::Target;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -104,7 +104,7 @@ impl From<SeverityArg> for Severity {
     }
 }
 
-pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
+pub(crate) async fn run(target: &Target, output: Output, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Add {
             customer,
@@ -115,8 +115,8 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
             releases,
             write,
         } => {
-            customer::check_known(place, &customer).await?;
-            let before = place.customers.contact(&customer, &email).await?;
+            customer::check_known(target, &customer).await?;
+            let before = target.customers.contact(&customer, &email).await?;
             let was = before.as_ref().map(|before| before.value.wishes);
             let role = role.map(|role| match role {
                 RoleArg::Primary => Role::Primary,
@@ -129,7 +129,7 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
             let role = role.or(was.map(|was| was.role)).unwrap_or(Role::Primary);
             // What an additional contact asked for says nothing of a primary one.
             let was_additional = was.filter(|was| was.role == role);
-            let wishes = Wishes {
+            let wishes = NotificationPreferences {
                 role,
                 language: language
                     .or(was.map(|was| was.language))
@@ -142,29 +142,29 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
                     None => was_additional.is_some_and(|was| was.releases),
                 },
             };
-            let wishes = wishes.check().map_err(|error| Usage(error.to_string()))?;
+            let wishes = wishes.check().map_err(|error| UsageError(error.to_string()))?;
             let contact = Contact { email, wishes };
-            add(place, output, &customer, before, &contact, write).await
+            add(target, output, &customer, before, &contact, write).await
         }
         Command::Remove {
             customer,
             email,
             write,
-        } => remove(place, output, &customer, &email, write).await,
+        } => remove(target, output, &customer, &email, write).await,
         Command::Reinstate {
             customer,
             email,
             write,
-        } => reinstate(place, output, &customer, &email, write).await,
-        Command::List { customer } => list(place, output, customer).await,
+        } => reinstate(target, output, &customer, &email, write).await,
+        Command::List { customer } => list(target, output, customer).await,
     }
 }
 
 async fn add(
-    place: &Place,
+    target: &Target,
     output: Output,
     id: &CustomerId,
-    before: Option<Stored<Contact>>,
+    before: Option<Versioned<Contact>>,
     contact: &Contact,
     write: DryRun,
 ) -> anyhow::Result<()> {
@@ -178,9 +178,9 @@ async fn add(
         Some(_) => "change",
     };
     if !write.dry_run && !differences.is_empty() {
-        let act = place.act(what);
+        let act = target.act(what);
         let contacts = [(id, contact, before.as_ref().map(|b| &b.revision))];
-        place.customers.write(None, &contacts, &act).await?;
+        target.customers.write(None, &contacts, &act).await?;
     }
     match output {
         Output::Text if differences.is_empty() => say!("nothing to change"),
@@ -196,22 +196,22 @@ async fn add(
 }
 
 async fn remove(
-    place: &Place,
+    target: &Target,
     output: Output,
     id: &CustomerId,
     email: &EmailAddress,
     write: DryRun,
 ) -> anyhow::Result<()> {
     // Also of one that cannot be read any more.
-    let revision = place.customers.contact_revision(id, email).await?;
+    let revision = target.customers.contact_revision(id, email).await?;
     let missing = || NotFound(format!("{id} has no contact {}", email.as_str()));
     let revision = revision.ok_or_else(missing)?;
     if output == Output::Text {
         say!("remove contact {} of {id}", email.as_str());
     }
     if !write.dry_run {
-        let act = place.act("remove");
-        place
+        let act = target.act("remove");
+        target
             .customers
             .remove_contact(id, email, &revision, &act)
             .await?;
@@ -229,17 +229,17 @@ async fn remove(
 }
 
 async fn reinstate(
-    place: &Place,
+    target: &Target,
     output: Output,
     id: &CustomerId,
     email: &EmailAddress,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    if place.customers.contact(id, email).await?.is_none() {
+    if target.customers.contact(id, email).await?.is_none() {
         return Err(NotFound(format!("{id} has no contact {}", email.as_str())).into());
     }
     let contact = ContactHash::of(email);
-    let marks = place.notices.undeliverable().await?;
+    let marks = target.notices.undeliverable().await?;
     let missing = || {
         NotFound(format!(
             "mail reaches {}, as far as is known",
@@ -248,12 +248,12 @@ async fn reinstate(
     };
     let mark = marks.get(&contact).ok_or_else(missing)?;
     if output == Output::Text {
-        let since = place.local_time(mark.value.at);
+        let since = target.local_time(mark.value.at);
         say!("{} since {since}: {}", email.as_str(), mark.value.reason);
     }
     if !write.dry_run {
-        let act = place.act("reinstate");
-        let notices = &place.notices;
+        let act = target.act("reinstate");
+        let notices = &target.notices;
         notices
             .clear_undeliverable(&contact, &mark.revision, &act)
             .await?;
@@ -270,18 +270,18 @@ async fn reinstate(
     Ok(())
 }
 
-async fn list(place: &Place, output: Output, customer: Option<CustomerId>) -> anyhow::Result<()> {
+async fn list(target: &Target, output: Output, customer: Option<CustomerId>) -> anyhow::Result<()> {
     let FoundCustomers {
         customers: files,
         unreadable,
     } = match &customer {
         Some(id) => {
-            customer::check_known(place, id).await?;
-            place.customers.file(id).await?
+            customer::check_known(target, id).await?;
+            target.customers.file(id).await?
         }
-        None => place.customers.all().await?,
+        None => target.customers.all().await?,
     };
-    let marks = place.notices.undeliverable().await?;
+    let marks = target.notices.undeliverable().await?;
     if output == Output::Json {
         let contacts = files.iter().flat_map(|file| {
             let id = &file.customer.value.customer_id;
@@ -325,7 +325,7 @@ pub(crate) fn table<'a>(contacts: impl Iterator<Item = &'a Contact>) {
 }
 
 fn cells(contact: &Contact) -> [String; 5] {
-    let Wishes {
+    let NotificationPreferences {
         role,
         language,
         severity_floor,

@@ -5,13 +5,13 @@ use serde_json::json;
 use tegata_common::customer::{Customer, CustomerId, CustomerName, Role};
 use tegata_common::license::License;
 use tegata_storage::customers::{CustomerFile, FoundCustomers};
-use tegata_storage::{Stored, TableError};
+use tegata_storage::{Versioned, TableError};
 
 use crate::change::{self, DryRun};
 use crate::contact;
 use crate::failure::NotFound;
 use crate::output::{self, Output, note, say};
-use crate::place::Place;
+use crate::target::Target;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -44,14 +44,14 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
+pub(crate) async fn run(target: &Target, output: Output, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Add { id, name, write } => {
             let customer = Customer {
                 customer_id: id,
                 name,
             };
-            if place
+            if target
                 .customers
                 .customer(&customer.customer_id)
                 .await?
@@ -59,24 +59,24 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
             {
                 anyhow::bail!("customer {} is there already", customer.customer_id);
             }
-            put(place, output, "add", None, &customer, write).await
+            put(target, output, "add", None, &customer, write).await
         }
         Command::Change { id, name, write } => {
-            let before = known(place, &id).await?;
+            let before = known(target, &id).await?;
             let customer = Customer {
                 customer_id: id,
                 name,
             };
-            put(place, output, "change", Some(before), &customer, write).await
+            put(target, output, "change", Some(before), &customer, write).await
         }
-        Command::Show { id } => show(place, output, &id).await,
-        Command::List => list(place, output).await,
+        Command::Show { id } => show(target, output, &id).await,
+        Command::List => list(target, output).await,
     }
 }
 
 /// A customer, or the sentence that it is not there.
-async fn known(place: &Place, id: &CustomerId) -> anyhow::Result<Stored<Customer>> {
-    let customer = place.customers.customer(id).await?;
+async fn known(target: &Target, id: &CustomerId) -> anyhow::Result<Versioned<Customer>> {
+    let customer = target.customers.customer(id).await?;
     let missing = || {
         NotFound(format!(
             "there is no customer {id}; see `tegata customer list`"
@@ -86,15 +86,15 @@ async fn known(place: &Place, id: &CustomerId) -> anyhow::Result<Stored<Customer
 }
 
 /// Refuses a customer that is not there.
-pub(crate) async fn check_known(place: &Place, id: &CustomerId) -> anyhow::Result<()> {
-    known(place, id).await.map(|_| ())
+pub(crate) async fn check_known(target: &Target, id: &CustomerId) -> anyhow::Result<()> {
+    known(target, id).await.map(|_| ())
 }
 
 async fn put(
-    place: &Place,
+    target: &Target,
     output: Output,
     what: &str,
-    before: Option<Stored<Customer>>,
+    before: Option<Versioned<Customer>>,
     customer: &Customer,
     write: DryRun,
 ) -> anyhow::Result<()> {
@@ -104,9 +104,9 @@ async fn put(
         change::print(&differences, None);
     }
     if !write.dry_run && !differences.is_empty() {
-        let act = place.act(what);
+        let act = target.act(what);
         let customer = Some((customer, before.as_ref().map(|b| &b.revision)));
-        place.customers.write(customer, &[], &act).await?;
+        target.customers.write(customer, &[], &act).await?;
     }
     match output {
         Output::Text if differences.is_empty() => say!("nothing to change"),
@@ -121,8 +121,8 @@ async fn put(
     Ok(())
 }
 
-async fn show(place: &Place, output: Output, id: &CustomerId) -> anyhow::Result<()> {
-    let mut found = place.customers.file(id).await?;
+async fn show(target: &Target, output: Output, id: &CustomerId) -> anyhow::Result<()> {
+    let mut found = target.customers.file(id).await?;
     let missing = || {
         NotFound(format!(
             "there is no customer {id}; see `tegata customer list`"
@@ -132,7 +132,7 @@ async fn show(place: &Place, output: Output, id: &CustomerId) -> anyhow::Result<
         complain(&found.unreadable)?;
         return Err(missing().into());
     };
-    let all = place.licenses.all().await?;
+    let all = target.licenses.all().await?;
     found.unreadable.extend(all.unreadable);
     let licenses: Vec<&License> = all
         .licenses
@@ -145,7 +145,7 @@ async fn show(place: &Place, output: Output, id: &CustomerId) -> anyhow::Result<
             json!({
                 "domain": license.domain,
                 "product": license.product,
-                "code": license.code_at(place.now),
+                "code": license.code_at(target.now),
             })
         });
         output::json(&json!({
@@ -165,18 +165,18 @@ async fn show(place: &Place, output: Output, id: &CustomerId) -> anyhow::Result<
         vec![
             license.domain.to_string(),
             license.product.to_string(),
-            license.code_at(place.now).as_str().to_owned(),
+            license.code_at(target.now).as_str().to_owned(),
         ]
     });
     output::table(&["domain", "product", "code"], rows.collect());
     complain(&found.unreadable)
 }
 
-async fn list(place: &Place, output: Output) -> anyhow::Result<()> {
+async fn list(target: &Target, output: Output) -> anyhow::Result<()> {
     let FoundCustomers {
         customers,
         unreadable,
-    } = place.customers.all().await?;
+    } = target.customers.all().await?;
     let has_primary = |file: &CustomerFile| {
         let mut contacts = file.contacts.iter();
         contacts.any(|contact| contact.value.wishes.role == Role::Primary)

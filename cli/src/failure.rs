@@ -17,7 +17,7 @@ pub(crate) struct NotFound(pub(crate) String);
 /// What was typed cannot be meant.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Usage(pub(crate) String);
+pub(crate) struct UsageError(pub(crate) String);
 
 /// 2: wrong usage; 3: not found; 4: somebody else wrote first; 1: everything else.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
@@ -43,7 +43,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
                 | LicenseError::TrialDays
         )
     };
-    let is_usage = error.is::<Usage>() || error.is::<DomainError>();
+    let is_usage = error.is::<UsageError>() || error.is::<DomainError>();
     if is_usage || error.downcast_ref().is_some_and(is_wrong_value) {
         ExitCode::from(2)
     } else if error.is::<NotFound>()

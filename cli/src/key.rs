@@ -13,7 +13,7 @@ use tegata_storage::Key;
 use crate::change::{self, DryRun};
 use crate::failure;
 use crate::output::{self, Output, say};
-use crate::place::Place;
+use crate::target::Target;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -50,19 +50,19 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
-    let (register, revision) = place.key_register().await?;
+pub(crate) async fn run(target: &Target, output: Output, command: Command) -> anyhow::Result<()> {
+    let (register, revision) = target.key_register().await?;
     let write = Write {
-        place,
+        target,
         output,
-        now: place.now,
+        now: target.now,
         before: &register,
         revision: revision.as_ref(),
     };
     match command {
         Command::Create { write: mode } => create(&write, mode).await,
         Command::Rotate { write: mode } => {
-            let rotated = register.rotated(place.now)?;
+            let rotated = register.rotated(target.now)?;
             write.write("rotate", &rotated, mode).await
         }
         Command::Retire {
@@ -76,7 +76,7 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
 }
 
 struct Write<'a> {
-    place: &'a Place,
+    target: &'a Target,
     output: Output,
     now: Timestamp,
     before: &'a KeyRegister,
@@ -97,8 +97,8 @@ impl Write<'_> {
             change::print(&differences, None);
         }
         if !mode.dry_run {
-            let table = self.place.licenses.table();
-            let act = self.place.act(what);
+            let table = self.target.licenses.table();
+            let act = self.target.act(what);
             table
                 .put(&Key::signing_keys(), self.revision, after, &act)
                 .await?;
@@ -136,7 +136,7 @@ async fn create(write: &Write<'_>, mode: DryRun) -> anyhow::Result<()> {
             }
         };
     }
-    let (jwk, location) = write.place.create_key().await?;
+    let (jwk, location) = write.target.create_key().await?;
     let kid = jwk.kid.clone();
     let made = match &location {
         KeyLocation::Kms(id) => {
@@ -151,7 +151,7 @@ async fn create(write: &Write<'_>, mode: DryRun) -> anyhow::Result<()> {
     // Only a conflict says for certain that it is not registered, and so of no use to anybody:
     // after a time-out it may be the key that signs.
     if written.as_ref().is_err_and(failure::is_conflict) {
-        write.place.keys.remove(&kid)?;
+        write.target.keys.remove(&kid)?;
     }
     written.context(made)
 }
@@ -166,8 +166,8 @@ async fn retire(write: &Write<'_>, kid: &str, force: bool, mode: DryRun) -> anyh
         .iter()
         .find(|key| key.jwk.kid.as_str() == kid);
     if let (Some(since), false) = (key.and_then(|key| key.previous_since), force) {
-        let products = write.place.licenses.products().await?;
-        let licenses = write.place.licenses.all().await?.licenses;
+        let products = write.target.licenses.products().await?;
+        let licenses = write.target.licenses.all().await?.licenses;
         let policies = products.iter().map(|stored| &stored.value.policy);
         let policies = policies.chain(licenses.iter().map(|stored| &stored.value.license.policy));
         let days = policies.map(|policy| policy.lease_days).max().unwrap_or(0);
@@ -191,7 +191,7 @@ async fn retire(write: &Write<'_>, kid: &str, force: bool, mode: DryRun) -> anyh
     }
     write.write("retire", &after, mode).await?;
     if let (Some(key), false) = (key, mode.dry_run) {
-        write.place.keys.remove(&key.jwk.kid)?;
+        write.target.keys.remove(&key.jwk.kid)?;
     }
     Ok(())
 }

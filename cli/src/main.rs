@@ -19,7 +19,7 @@ mod notice;
 mod output;
 mod owner_only;
 mod period;
-mod place;
+mod target;
 mod private_file;
 mod product;
 mod proxy;
@@ -35,11 +35,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use output::{Output, OutputArg};
-use place::PlaceArgs;
+use target::PlaceArgs;
 
 /// Runs the licences of a kintone plug-in vendor.
 ///
-/// Every command works on one place: this machine (--local) or a deployed stack (--stack NAME).
+/// Every command works on one target: this machine (--local) or a deployed stack (--stack NAME).
 /// Operators need no account of tegata's: in the cloud their IAM identity decides, and every
 /// change is recorded with its ARN.
 #[derive(Parser)]
@@ -55,7 +55,7 @@ use place::PlaceArgs;
 )]
 struct Cli {
     #[command(flatten)]
-    place: PlaceArgs,
+    target: PlaceArgs,
 
     /// How results are printed.
     #[arg(long, value_enum, default_value_t, global = true)]
@@ -149,42 +149,42 @@ fn refuse(error: &clap::Error) -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
     let Cli {
-        place,
+        target,
         output,
         command,
     } = cli;
     if let Command::Dev(args) = command {
-        return dev::run(&place, args).await;
+        return dev::run(&target, args).await;
     }
     let is_ledger = output == OutputArg::Csv;
     if is_ledger && !matches!(command, Command::Notice(notice::Command::Status { .. })) {
         let only = "--output csv is for `tegata notice status` only".to_owned();
-        return Err(failure::Usage(only).into());
+        return Err(failure::UsageError(only).into());
     }
     let output = match output {
         OutputArg::Json => Output::Json,
         OutputArg::Text | OutputArg::Csv => Output::Text,
     };
     if let Command::Doctor(args) = command {
-        return doctor::run(&place, output, args).await;
+        return doctor::run(&target, output, args).await;
     }
-    let place = place.open().await?;
+    let target = target.open().await?;
     let done = match command {
-        Command::License(command) => license::run(&place, output, command).await,
-        Command::Customer(command) => customer::run(&place, output, command).await,
-        Command::Contact(command) => contact::run(&place, output, command).await,
-        Command::Import(args) => bulk::import(&place, output, args).await,
-        Command::Export(args) => bulk::export(&place, output, args).await,
-        Command::Product(command) => product::run(&place, output, command).await,
-        Command::Notice(command) => notice::run(&place, output, is_ledger, command).await,
-        Command::Publish(command) => publish::run(&place, output, command).await,
-        Command::Usage(command) => usage::run(&place, output, command).await,
-        Command::AccessLog(command) => access_log::run(&place, output, command).await,
-        Command::History(command) => history::run(&place, output, command).await,
-        Command::Key(command) => key::run(&place, output, command).await,
+        Command::License(command) => license::run(&target, output, command).await,
+        Command::Customer(command) => customer::run(&target, output, command).await,
+        Command::Contact(command) => contact::run(&target, output, command).await,
+        Command::Import(args) => bulk::import(&target, output, args).await,
+        Command::Export(args) => bulk::export(&target, output, args).await,
+        Command::Product(command) => product::run(&target, output, command).await,
+        Command::Notice(command) => notice::run(&target, output, is_ledger, command).await,
+        Command::Publish(command) => publish::run(&target, output, command).await,
+        Command::Usage(command) => usage::run(&target, output, command).await,
+        Command::AccessLog(command) => access_log::run(&target, output, command).await,
+        Command::History(command) => history::run(&target, output, command).await,
+        Command::Key(command) => key::run(&target, output, command).await,
         Command::Doctor(_) | Command::Dev(_) => Ok(()),
     };
-    place.close().await?;
+    target.close().await?;
     done
 }
 

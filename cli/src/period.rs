@@ -4,8 +4,8 @@ use clap::Args;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 
-use crate::failure::Usage;
-use crate::place::Place;
+use crate::failure::UsageError;
+use crate::target::Target;
 use crate::when;
 
 /// The longest period that is read at once, in days: what the archive keeps, and a leap day.
@@ -21,7 +21,7 @@ pub(crate) struct PeriodArgs {
     to: Option<Date>,
 }
 
-/// Days, both ends included, in the place's time zone.
+/// Days, both ends included, in the target's time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Period {
     pub(crate) from: Date,
@@ -29,9 +29,9 @@ pub(crate) struct Period {
 }
 
 impl PeriodArgs {
-    /// The period that is meant at a place.
-    pub(crate) fn period(self, place: &Place) -> anyhow::Result<Period> {
-        let to = self.to.unwrap_or_else(|| place.today());
+    /// The period in the target's time zone.
+    pub(crate) fn period(self, target: &Target) -> anyhow::Result<Period> {
+        let to = self.to.unwrap_or_else(|| target.today());
         let from = match self.from {
             Some(from) => from,
             None => to.checked_sub(6.days())?,
@@ -39,11 +39,11 @@ impl PeriodArgs {
         let days = to.since(from)?.get_days() + 1;
         if days < 1 {
             let problem = format!("--from {from} is after --to {to}");
-            return Err(Usage(problem).into());
+            return Err(UsageError(problem).into());
         }
         if days > LONGEST {
             let problem = format!("{from} to {to} is {days} days; ask for {LONGEST} at most");
-            return Err(Usage(problem).into());
+            return Err(UsageError(problem).into());
         }
         Ok(Period { from, to })
     }

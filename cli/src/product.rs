@@ -6,11 +6,11 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use serde_json::json;
 use tegata_common::product::{Catalogue, Product};
-use tegata_storage::{Key, Stored};
+use tegata_storage::{Key, Versioned};
 
 use crate::change::{self, DryRun};
 use crate::output::{self, Output, say};
-use crate::place::Place;
+use crate::target::Target;
 use crate::text_file;
 
 #[derive(Subcommand)]
@@ -30,14 +30,14 @@ pub(crate) enum Command {
     List,
 }
 
-pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
+pub(crate) async fn run(target: &Target, output: Output, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Apply { file, write } => {
             let text = text_file::read_utf8(&file)?;
             let catalogue = parse(&text).with_context(|| file.display().to_string())?;
-            apply(place, output, &catalogue, write).await
+            apply(target, output, &catalogue, write).await
         }
-        Command::List => list(place, output).await,
+        Command::List => list(target, output).await,
     }
 }
 
@@ -48,8 +48,8 @@ pub(crate) fn parse(text: &str) -> anyhow::Result<Catalogue> {
 
 /// Refuses a kintone plug-in id that a product has which the file does not name. (Of two in the
 /// file, the file itself is refused.)
-async fn check_plugin_ids(place: &Place, catalogue: &Catalogue) -> anyhow::Result<()> {
-    for stored in place.licenses.products().await? {
+async fn check_plugin_ids(target: &Target, catalogue: &Catalogue) -> anyhow::Result<()> {
+    for stored in target.licenses.products().await? {
         let Product {
             slug,
             kintone_plugin_ids,
@@ -77,17 +77,17 @@ async fn check_plugin_ids(place: &Place, catalogue: &Catalogue) -> anyhow::Resul
 }
 
 async fn apply(
-    place: &Place,
+    target: &Target,
     output: Output,
     catalogue: &Catalogue,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    check_plugin_ids(place, catalogue).await?;
-    let table = place.licenses.table();
+    check_plugin_ids(target, catalogue).await?;
+    let table = target.licenses.table();
     let mut documents = Vec::new();
     for product in &catalogue.products {
         let key = Key::product(&product.slug);
-        let before: Option<Stored<Product>> = table.get(&key).await?;
+        let before: Option<Versioned<Product>> = table.get(&key).await?;
         let differences = change::differences(before.as_ref().map(|b| &b.value), product)?;
         let state = match (&before, differences.is_empty()) {
             (_, true) => "unchanged",
@@ -97,7 +97,7 @@ async fn apply(
         if output == Output::Text {
             say!("{}: {state}", product.slug);
             change::print(&differences, None);
-            let is_other = |before: &Stored<Product>| {
+            let is_other = |before: &Versioned<Product>| {
                 before.value.kintone_plugin_ids != product.kintone_plugin_ids
                     || before.value.policy.without_serial != product.policy.without_serial
             };
@@ -116,7 +116,7 @@ async fn apply(
         if !differences.is_empty() && !write.dry_run {
             let revision = before.as_ref().map(|before| &before.revision);
             let put = table
-                .put(&key, revision, product, &place.act("apply"))
+                .put(&key, revision, product, &target.act("apply"))
                 .await;
             put.with_context(|| format!("{} (those before it are applied)", product.slug))?;
         }
@@ -130,8 +130,8 @@ async fn apply(
     }
 }
 
-async fn list(place: &Place, output: Output) -> anyhow::Result<()> {
-    let products = place.licenses.products().await?;
+async fn list(target: &Target, output: Output) -> anyhow::Result<()> {
+    let products = target.licenses.products().await?;
     if output == Output::Json {
         let products: Vec<&Product> = products.iter().map(|stored| &stored.value).collect();
         return output::json(&products);

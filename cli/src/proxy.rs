@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use http::Uri;
 use tegata_aws::Trust;
 
-use crate::failure::Usage;
+use crate::failure::UsageError;
 
 /// The variables that name a proxy. `NO_PROXY` names the hosts that are reached without one.
 const VARIABLES: [&str; 6] = [
@@ -59,7 +59,7 @@ pub(crate) fn https_client(trust: Trust<'_>) -> anyhow::Result<SharedHttpClient>
 }
 
 /// The library takes what it cannot read for no proxy at all.
-fn check(name: &str, value: Option<&str>) -> Result<(), Usage> {
+fn check(name: &str, value: Option<&str>) -> Result<(), UsageError> {
     let uri: Option<Uri> = value.and_then(|value| value.parse().ok());
     let is_proxy = uri.is_some_and(|uri| {
         uri.authority().is_some() && matches!(uri.scheme_str(), None | Some("http" | "https"))
@@ -67,7 +67,7 @@ fn check(name: &str, value: Option<&str>) -> Result<(), Usage> {
     match is_proxy {
         true => Ok(()),
         // The value is not repeated: it may hold a password.
-        false => Err(Usage(format!(
+        false => Err(UsageError(format!(
             "{name} does not name a proxy that tegata can use; expected http://HOST:PORT or \
              http://USER:PASSWORD@HOST:PORT"
         ))),

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use encoding_rs::{SHIFT_JIS, UTF_16BE, UTF_16LE};
 use flate2::read::MultiGzDecoder;
 
-use crate::failure::Usage;
+use crate::failure::UsageError;
 
 /// The byte order mark of UTF-8.
 pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -36,7 +36,7 @@ pub(crate) fn read_utf8(path: &Path) -> anyhow::Result<String> {
     } else {
         "it looks like CP932 (Shift_JIS)"
     };
-    Err(Usage(format!(
+    Err(UsageError(format!(
         "{shown} line {line}: not UTF-8; {what}: save it as UTF-8"
     ))
     .into())
@@ -49,7 +49,7 @@ pub(crate) fn unpacked(bytes: Vec<u8>) -> anyhow::Result<Vec<u8>> {
         (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
     ] {
         if bytes.starts_with(start) {
-            return Err(Usage(format!("{what}: save the sheet as CSV (UTF-8)")).into());
+            return Err(UsageError(format!("{what}: save the sheet as CSV (UTF-8)")).into());
         }
     }
     if !bytes.starts_with(GZIP) {
@@ -59,9 +59,9 @@ pub(crate) fn unpacked(bytes: Vec<u8>) -> anyhow::Result<Vec<u8>> {
     let read = MultiGzDecoder::new(&bytes[..])
         .take(LONGEST + 1)
         .read_to_end(&mut unpacked);
-    read.map_err(|error| Usage(format!("compressed (gzip) and damaged: {error}")))?;
+    read.map_err(|error| UsageError(format!("compressed (gzip) and damaged: {error}")))?;
     if unpacked.len() as u64 > LONGEST {
-        return Err(Usage("compressed, and longer than 512 MB".to_owned()).into());
+        return Err(UsageError("compressed, and longer than 512 MB".to_owned()).into());
     }
     Ok(unpacked)
 }
@@ -72,7 +72,7 @@ pub(crate) fn utf16(bytes: &[u8]) -> anyhow::Result<Option<String>> {
         None => Ok(None),
         Some(Some(text)) => Ok(Some(text)),
         Some(None) => {
-            Err(Usage("not valid UTF-16, which its first bytes promise".to_owned()).into())
+            Err(UsageError("not valid UTF-16, which its first bytes promise".to_owned()).into())
         }
     }
 }

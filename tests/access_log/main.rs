@@ -20,7 +20,7 @@ use tegata_archive::Archive;
 use tegata_archive::objects::Objects;
 use tegata_common::access::Source;
 use tegata_common::domain::BaseDomains;
-use tegata_common::usage::Usage;
+use tegata_common::usage::DomainUsage;
 use tegata_tests::Database;
 use tegata_tests::crash::after_polls;
 
@@ -92,7 +92,7 @@ impl System {
         records
     }
 
-    pub(crate) async fn usage(&self, date: Date) -> BTreeMap<(String, String), Usage> {
+    pub(crate) async fn usage(&self, date: Date) -> BTreeMap<(String, String), DomainUsage> {
         let day = self.database.usage.day(date).await.unwrap();
         let mut rows = BTreeMap::new();
         for product in day.map(|day| day.products).unwrap_or_default() {
@@ -410,7 +410,7 @@ async fn the_sample_events_are_archived() {
         r#"{"Records":[]}"#,
     ] {
         let report = system.access_log.handle(ignored, now()).await.unwrap();
-        assert_eq!(report, access_log::report::Report::default());
+        assert_eq!(report, access_log::report::BatchReport::default());
     }
     for unknown in ["", "{}", "7", r#"{"Records":[{}]}"#] {
         assert!(
@@ -421,7 +421,7 @@ async fn the_sample_events_are_archived() {
     // CloudWatch asks whether somebody is there; and a batch that cannot be decoded is evidence.
     let control = include_str!("../../events/subscription-control.json");
     let report = system.access_log.handle(control, now()).await.unwrap();
-    assert_eq!(report, access_log::report::Report::default());
+    assert_eq!(report, access_log::report::BatchReport::default());
     let broken = r#"{"awslogs":{"data":"H4sIAAAA"}}"#;
     let report = system.access_log.handle(broken, now()).await.unwrap();
     assert_eq!(report.archived, BTreeMap::from([(Source::Unreadable, 1)]));

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tegata_common::access::Source;
-use tegata_common::usage::Usage;
+use tegata_common::usage::DomainUsage;
 
 use crate::tokyo;
 
@@ -231,7 +231,7 @@ impl Truth {
 }
 
 impl Row {
-    pub(crate) fn check(&self, row: &Usage) {
+    pub(crate) fn check(&self, row: &DomainUsage) {
         let counts = &row.counts;
         assert_eq!(counts.requests, self.requests, "{row:?}");
         assert_eq!(counts.codes, self.codes, "{row:?}");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tegata_common::access::{Item, read_cdn, read_lines};
+use tegata_common::access::{ReadLine, read_cdn, read_lines};
 use tegata_common::domain::BaseDomains;
 
 /// Lines of each log.
@@ -32,7 +32,7 @@ fn main() {
             bencher.iter(|| {
                 let mut records = 0;
                 let read = read_lines(log.as_bytes(), at, &bases, |item| {
-                    records += u32::from(matches!(black_box(item), Item::Record(..)));
+                    records += u32::from(matches!(black_box(item), ReadLine::Record(..)));
                 });
                 assert!(read.is_ok() && records == LINES);
             });
@@ -42,7 +42,7 @@ fn main() {
             bencher.iter(|| {
                 let mut out = Vec::with_capacity(log.len());
                 let read = read_lines(log.as_bytes(), at, &bases, |item| {
-                    if let Item::Record(_, record) = item {
+                    if let ReadLine::Record(_, record) = item {
                         let _ = serde_json::to_writer(&mut out, &record);
                     }
                 });
@@ -61,7 +61,7 @@ fn main() {
             bencher.iter(|| {
                 let mut records = 0;
                 read_cdn(log.as_bytes(), at, &bases, |item| {
-                    records += u32::from(matches!(black_box(item), Item::Record(..)));
+                    records += u32::from(matches!(black_box(item), ReadLine::Record(..)));
                 });
                 assert_eq!(records, LINES);
             });

@@ -10,7 +10,7 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use jiff::{SignedDuration, Timestamp};
 use release_notification::announce::Announce;
 use release_notification::deliver::Deliver;
-use release_notification::pace::Pace;
+use release_notification::rate_limiter::RateLimiter;
 use release_notification::queue::{Message, Queue};
 use tegata_archive::objects::Objects;
 use tegata_common::notice::{NoticeId, Outcome, State};
@@ -19,7 +19,7 @@ use tegata_notices::check::{self, Terms};
 use tegata_notices::file::NoticeFile;
 use tegata_notices::mailer::Mailer;
 use tegata_notices::render::Sender;
-use tegata_storage::Act;
+use tegata_storage::ChangeContext;
 use tegata_storage::notices::Work;
 use tegata_tests::vendor::{self, RELEASE};
 use tegata_tests::{Database, SigningKey, memory, product};
@@ -44,7 +44,7 @@ async fn main() {
     );
 
     let now = Timestamp::now();
-    let act = Act {
+    let act = ChangeContext {
         at: now,
         by: "bench",
         change: "send",
@@ -102,7 +102,7 @@ async fn main() {
             database.notices.clone(),
             Mailer::Outbox(directory.path().join("outbox")),
             sender.clone(),
-            Pace::per_second(f64::from(rate) / f64::from(SENDERS)),
+            RateLimiter::per_second(f64::from(rate) / f64::from(SENDERS)),
             "bench",
         );
         while let Some(event) = batch(&messages).await {

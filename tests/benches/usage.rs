@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tegata_archive::objects::Objects;
 use tegata_archive::{Archive, ObjectName};
-use tegata_common::access::{Item, Source, read_lines};
+use tegata_common::access::{ReadLine, Source, read_lines};
 use tegata_common::domain::BaseDomains;
 use tegata_common::network::Networks;
 use tegata_tests::{Database, memory};
@@ -163,7 +163,7 @@ async fn write_day(archive: &Archive, date: Date, from: u32, to: u32) -> u32 {
             }
             let mut lines = Vec::new();
             read_lines(log.as_bytes(), start, &bases, |item| {
-                let Item::Record(_, record) = item else {
+                let ReadLine::Record(_, record) = item else {
                     unreachable!("{item:?}");
                 };
                 serde_json::to_writer(&mut lines, &record).unwrap();

@@ -20,7 +20,7 @@ use tegata_common::license::{
 use tegata_common::product::{Catalogue, Product};
 use tegata_common::serial::Serial;
 use tegata_operations::contract::{self, Contract, WriteError};
-use tegata_storage::{Act, Key};
+use tegata_storage::{ChangeContext, Key};
 use tegata_tests::{Database, SigningKey, domain};
 
 use crate::oracle::{self, Rules, Second};
@@ -722,8 +722,8 @@ impl Change {
     }
 }
 
-fn act(now: Second, change: &str) -> Act<'_> {
-    Act {
+fn act(now: Second, change: &str) -> ChangeContext<'_> {
+    ChangeContext {
         at: instant(now),
         by: "operator",
         change,

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use release_notification::feedback::{Feedback, Seen};
 use tegata_common::customer::{EmailAddress, Language};
-use tegata_common::notice::{Delivery, DeliveryId, Facts, NoticeId, State, Why};
+use tegata_common::notice::{Delivery, DeliveryId, Facts, NoticeId, State, RecipientRole};
 use tegata_storage::notices::Notices;
 use tegata_tests::Database;
 
@@ -20,7 +20,7 @@ pub(crate) fn delivery() -> Delivery {
         delivery: DELIVERY.parse().unwrap(),
         email: "it@sample.example".parse::<EmailAddress>().unwrap().into(),
         language: Language::En,
-        why: Why::Primary,
+        why: RecipientRole::Primary,
         customers: Vec::new(),
         facts: Facts::default(),
     }

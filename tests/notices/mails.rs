@@ -3,13 +3,13 @@
 use mailparse::{MailHeaderMap as _, ParsedMail, parse_mail};
 use proptest::prelude::*;
 use tegata_common::customer::Language;
-use tegata_common::notice::{CustomerName, Delivery, Notice, Why};
+use tegata_common::notice::{CustomerName, Delivery, Notice, RecipientRole};
 use tegata_notices::render::mail::{mail, message};
 
 use crate::evidence::delivery;
 use crate::world::{INCIDENT, RELEASE, START, notice, sender};
 
-fn to(language: Language, why: Why, customer: &str) -> Delivery {
+fn to(language: Language, why: RecipientRole, customer: &str) -> Delivery {
     let customer = CustomerName {
         customer_id: "C-1".parse().unwrap(),
         name: customer.to_owned(),
@@ -36,13 +36,13 @@ fn a_mail_reads_as_text() {
     let release = notice(RELEASE, None, START.parse().unwrap());
     let raw_release = raw(
         &release,
-        &to(Language::Ja, Why::Primary, "株式会社サンプル"),
+        &to(Language::Ja, RecipientRole::Primary, "株式会社サンプル"),
     );
     insta::assert_snapshot!("release_ja", text(&parse_mail(&raw_release).unwrap()));
     let incident = notice(INCIDENT, None, START.parse().unwrap());
     let raw_incident = raw(
         &incident,
-        &to(Language::En, Why::Additional, "Example, Inc."),
+        &to(Language::En, RecipientRole::Additional, "Example, Inc."),
     );
     insta::assert_snapshot!("incident_en", text(&parse_mail(&raw_incident).unwrap()));
 }
@@ -50,7 +50,7 @@ fn a_mail_reads_as_text() {
 #[test]
 fn a_mail_has_what_it_must_have() {
     let release = notice(RELEASE, None, START.parse().unwrap());
-    let delivery = to(Language::Ja, Why::Primary, "株式会社サンプル");
+    let delivery = to(Language::Ja, RecipientRole::Primary, "株式会社サンプル");
     let raw_mail = raw(&release, &delivery);
     let parsed = parse_mail(&raw_mail).unwrap();
     let header = |name: &str| parsed.headers.get_first_value(name).unwrap();
@@ -123,7 +123,7 @@ proptest! {
         notice.title.ja = title.clone();
         notice.updates[0].body.ja = body;
         notice.products[0].name.ja = product;
-        let delivery = to(Language::Ja, Why::Primary, &customer);
+        let delivery = to(Language::Ja, RecipientRole::Primary, &customer);
         let raw_mail = raw(&notice, &delivery);
         let parsed = parse_mail(&raw_mail).unwrap();
         let mut names: Vec<String> =

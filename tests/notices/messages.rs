@@ -3,9 +3,9 @@
 use aws_lambda_events::sqs::SqsEvent;
 use jiff::Timestamp;
 use release_notification::deliver::Deliver;
-use release_notification::pace::Pace;
+use release_notification::rate_limiter::RateLimiter;
 use tegata_notices::mailer::Mailer;
-use tegata_storage::Act;
+use tegata_storage::ChangeContext;
 use tegata_storage::notices::Work;
 use tegata_tests::Database;
 
@@ -24,7 +24,7 @@ impl Office {
     pub(crate) async fn open() -> Self {
         let database = Database::start().await;
         let now: Timestamp = START.parse().unwrap();
-        let act = Act {
+        let act = ChangeContext {
             at: now,
             by: "test",
             change: "send",
@@ -41,7 +41,7 @@ impl Office {
             notices.clone(),
             Mailer::Outbox(directory.path().to_owned()),
             sender(),
-            Pace::per_second(1000.0),
+            RateLimiter::per_second(1000.0),
             "deliver",
         );
         Self {

@@ -8,7 +8,7 @@ use tegata_common::notice::{
 };
 use tegata_notices::gate;
 use tegata_notices::operate::{self, OperateError, Verdict};
-use tegata_storage::Act;
+use tegata_storage::ChangeContext;
 use tegata_storage::notices::Work;
 
 use crate::evidence::{delivery, document};
@@ -17,8 +17,8 @@ use crate::messages::Office;
 /// After the instant that the release is planned for.
 const LATER: &str = "2026-12-06T00:00:00Z";
 
-fn act(at: Timestamp) -> Act<'static> {
-    Act {
+fn act(at: Timestamp) -> ChangeContext<'static> {
+    ChangeContext {
         at,
         by: "operator",
         change: "resolve",

@@ -9,11 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 use release_notification::announce::Announce;
 use release_notification::deliver::Deliver;
 use release_notification::feedback::Feedback;
-use release_notification::pace::Pace;
+use release_notification::rate_limiter::RateLimiter;
 use release_notification::queue::Queue;
 use serde_json::json;
 use tegata_archive::objects::Objects;
-use tegata_common::customer::{Contact, Language, Role, Wishes};
+use tegata_common::customer::{Contact, Language, Role, NotificationPreferences};
 use tegata_common::notice::{Delivery, Notice, NoticeId, State};
 use tegata_notices::audience::Stores;
 use tegata_notices::check::{self, Terms};
@@ -22,7 +22,7 @@ use tegata_notices::mailer::Mailer;
 use tegata_notices::operate;
 use tegata_notices::render::Sender;
 use tegata_operations::contract;
-use tegata_storage::Act;
+use tegata_storage::ChangeContext;
 use tegata_storage::customers::Customers;
 use tegata_storage::licenses::Licenses;
 use tegata_storage::notices::{Notices, Work};
@@ -114,7 +114,7 @@ impl World {
     pub(crate) async fn new(file: &str, contacts: usize) -> Self {
         let database = Database::start().await;
         let now: Timestamp = START.parse().unwrap();
-        let act = Act {
+        let act = ChangeContext {
             at: now,
             by: "test",
             change: "add",
@@ -319,7 +319,7 @@ impl World {
         let failed = std::mem::take(&mut self.failed_events);
         self.events
             .extend(failed.into_iter().map(|event| (event, 0)));
-        let act = Act {
+        let act = ChangeContext {
             at: self.now,
             by: "operator",
             change: "resume",
@@ -360,14 +360,14 @@ impl World {
 
     /// Adds a contact to the first customer, who is told of incidents from a severity on.
     pub(crate) async fn add_additional(&self, email: &str, floor: &str) {
-        let act = Act {
+        let act = ChangeContext {
             at: self.now,
             by: "test",
             change: "add",
         };
         let contact = Contact {
             email: email.parse().unwrap(),
-            wishes: Wishes {
+            wishes: NotificationPreferences {
                 role: Role::Additional,
                 language: Language::En,
                 severity_floor: Some(serde_json::from_value(json!(floor)).unwrap()),
@@ -385,7 +385,7 @@ impl World {
 
     /// Suspends a licence.
     pub(crate) async fn end_license(&self, host: &str) {
-        let act = Act {
+        let act = ChangeContext {
             at: self.now,
             by: "test",
             change: "suspend",
@@ -401,7 +401,7 @@ impl World {
 
     /// Sends the file's next update, as the CLI does.
     pub(crate) async fn send(&self, file: &str) {
-        let act = Act {
+        let act = ChangeContext {
             at: self.now,
             by: "operator",
             change: "send",
@@ -442,7 +442,7 @@ impl World {
     }
 
     pub(crate) async fn resume_sending(&self) {
-        let act = Act {
+        let act = ChangeContext {
             at: self.now,
             by: "operator",
             change: "resume",
@@ -453,7 +453,7 @@ impl World {
     }
 
     pub(crate) async fn pause_sending(&self) {
-        let act = Act {
+        let act = ChangeContext {
             at: self.now,
             by: "operator",
             change: "pause",
@@ -482,7 +482,7 @@ impl World {
     }
 
     pub(crate) async fn retry_failed(&self) {
-        let act = Act {
+        let act = ChangeContext {
             at: self.now,
             by: "operator",
             change: "retry-failed",
@@ -519,7 +519,7 @@ fn deliver(clients: &Clients, notices: &Notices, sender: &Sender) -> Deliver {
             configuration_set: "test".to_owned(),
         },
         sender.clone(),
-        Pace::per_second(10_000.0),
+        RateLimiter::per_second(10_000.0),
         "deliver",
     )
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use jiff::Timestamp;
-use license_lookup::settings::Settings;
+use license_lookup::settings::LookupSettings;
 use tegata_common::calendar::Billing;
 use tegata_common::domain::{BaseDomains, Domain};
 use tegata_common::keys::{Jwks, KeyRegister};
@@ -23,7 +23,7 @@ use tegata_storage::customers::Customers;
 use tegata_storage::licenses::Licenses;
 use tegata_storage::notices::Notices;
 use tegata_storage::usage::UsageTable;
-use tegata_storage::{Act, Key};
+use tegata_storage::{ChangeContext, Key};
 
 /// The instant at which the samples are looked at: 2026-11-22T10:03:11+09:00.
 pub const NOW: &str = "2026-11-22T01:03:11Z";
@@ -82,14 +82,14 @@ impl Database {
     }
 
     /// The lookup function's settings for this database, with some variables set otherwise.
-    pub fn settings(&self, changes: &[(&str, &str)]) -> Settings {
+    pub fn settings(&self, changes: &[(&str, &str)]) -> LookupSettings {
         settings(&self.endpoint, changes)
     }
 }
 
 /// The lookup function's settings for a database at an address.
-pub fn settings(endpoint: &str, changes: &[(&str, &str)]) -> Settings {
-    Settings::read(|name| {
+pub fn settings(endpoint: &str, changes: &[(&str, &str)]) -> LookupSettings {
+    LookupSettings::read(|name| {
         let change = changes.iter().find(|(changed, _)| *changed == name);
         match (change, name) {
             (Some((_, value)), _) => Some((*value).to_owned()),
@@ -136,7 +136,7 @@ impl SigningKey {
 
     /// Puts it into a table's register as the active key.
     pub async fn register_in(&self, licenses: &Licenses) {
-        let act = Act {
+        let act = ChangeContext {
             at: Timestamp::UNIX_EPOCH,
             by: "test",
             change: "create",
@@ -188,7 +188,7 @@ pub fn license(host: &str, product: &Product, usable_from: &str) -> License {
 
 /// Signs a licence and puts it into the table as its first version.
 pub async fn put(licenses: &Licenses, key: &SigningKey, license: License) -> SignedLicense {
-    let act = Act {
+    let act = ChangeContext {
         at: NOW.parse().unwrap(),
         by: "test",
         change: "issue",

@@ -1,8 +1,8 @@
 //! A vendor's customers, and what it announces to them.
 
 use jiff::Timestamp;
-use tegata_common::customer::{Contact, Customer, Language, Role, Wishes};
-use tegata_storage::Act;
+use tegata_common::customer::{Contact, Customer, Language, Role, NotificationPreferences};
+use tegata_storage::ChangeContext;
 
 use crate::{Database, SigningKey, license, product, put};
 
@@ -32,7 +32,7 @@ pub async fn sign_up(
     };
     let contact = Contact {
         email: email.parse().unwrap(),
-        wishes: Wishes {
+        wishes: NotificationPreferences {
             role: Role::Primary,
             language: match number % 2 {
                 0 => Language::Ja,
@@ -42,7 +42,7 @@ pub async fn sign_up(
             releases: false,
         },
     };
-    let act = Act {
+    let act = ChangeContext {
         at,
         by: "test",
         change: "add",

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use indicatif::ProgressBar;
 
 use crate::output::{self, Output};
-use crate::place::Place;
+use crate::target::Target;
 
 /// Objects that are fetched at a time.
 const AHEAD: usize = 16;
@@ -18,10 +18,10 @@ pub(crate) enum Command {
     Verify(verify::Args),
 }
 
-pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
+pub(crate) async fn run(target: &Target, output: Output, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Search(args) => search::run(place, output, args).await,
-        Command::Verify(args) => verify::run(place, output, args).await,
+        Command::Search(args) => search::run(target, output, args).await,
+        Command::Verify(args) => verify::run(target, output, args).await,
     }
 }
 

@@ -14,7 +14,7 @@ use tegata_common::product::ProductSlug;
 use super::{AHEAD, progress};
 use crate::output::{self, Output, say};
 use crate::period::{Period, PeriodArgs};
-use crate::place::Place;
+use crate::target::Target;
 
 /// Search the archive for the requests of a tenant.
 ///
@@ -40,7 +40,7 @@ pub(crate) struct Args {
 
 /// One request, as all doors saw it together.
 #[derive(Serialize)]
-struct Found {
+struct MergedRequest {
     source: Source,
     #[serde(flatten)]
     record: AccessRecord<'static>,
@@ -51,11 +51,11 @@ struct Found {
     gateway_latency_ms: Option<u32>,
 }
 
-pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Result<()> {
-    let domain = place.bases.canonicalize(&args.domain)?;
-    let period = args.period.period(place)?;
+pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::Result<()> {
+    let domain = target.bases.canonicalize(&args.domain)?;
+    let period = args.period.period(target)?;
     let code = args.code.as_ref().map(|code| code.to_ascii_uppercase());
-    let mut found: BTreeMap<(Source, String), Found> = BTreeMap::new();
+    let mut found: BTreeMap<(Source, String), MergedRequest> = BTreeMap::new();
     let mut damaged = 0;
     let is_wanted = |record: &AccessRecord<'_>| {
         let matches = |wanted: Option<&str>, value: Option<&str>| {
@@ -67,11 +67,11 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
             && matches(code.as_deref(), record.code.as_deref())
     };
     for source in [Source::Lookup, Source::Cdn] {
-        damaged += each(place, output, source, period, |record| {
+        damaged += each(target, output, source, period, |record| {
             if is_wanted(&record) {
                 let id = record.request_id.to_string();
                 let entry = found.entry((source, id));
-                entry.or_insert_with(|| Found {
+                entry.or_insert_with(|| MergedRequest {
                     source,
                     record: record.into_owned(),
                     gateway_status: None,
@@ -82,7 +82,7 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
         .await?;
     }
     // The gateway's lines do not tell the tenant: they are found by the request.
-    damaged += each(place, output, Source::Gateway, period, |record| {
+    damaged += each(target, output, Source::Gateway, period, |record| {
         let key = (Source::Lookup, record.request_id.to_string());
         if let Some(found) = found.get_mut(&key) {
             found.gateway_status = record.status;
@@ -91,13 +91,13 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
     })
     .await?;
 
-    let mut found: Vec<Found> = found.into_values().collect();
+    let mut found: Vec<MergedRequest> = found.into_values().collect();
     found.sort_by_key(|found| found.record.time);
     let all = found.len();
     if args.limit > 0 && all > args.limit {
         found.drain(..all - args.limit);
     }
-    print(place, output, &domain, &found, all)?;
+    print(target, output, &domain, &found, all)?;
     if damaged > 0 {
         bail!("{damaged} objects could not be read; see `tegata access-log verify`");
     }
@@ -106,7 +106,7 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
 
 /// Calls for each record of a source in a period. Returns how many objects could not be read.
 async fn each(
-    place: &Place,
+    target: &Target,
     output: Output,
     source: Source,
     period: Period,
@@ -116,10 +116,10 @@ async fn each(
     bar.set_message(source.as_str());
     let mut damaged = 0;
     for date in period.days() {
-        let listed = place.archive.list(source, date).await?;
+        let listed = target.archive.list(source, date).await?;
         bar.inc_length(listed.len() as u64);
         let objects =
-            stream::iter(listed).map(async |listed| (place.archive.get(&listed.key).await, listed));
+            stream::iter(listed).map(async |listed| (target.archive.get(&listed.key).await, listed));
         let mut objects = std::pin::pin!(objects.buffered(AHEAD));
         while let Some((object, listed)) = objects.next().await {
             bar.inc(1);
@@ -143,16 +143,16 @@ fn lines(listed: &Listed, object: Option<Vec<u8>>) -> Option<Vec<u8>> {
 }
 
 fn print(
-    place: &Place,
+    target: &Target,
     output: Output,
     domain: &Domain,
-    found: &[Found],
+    found: &[MergedRequest],
     all: usize,
 ) -> anyhow::Result<()> {
     if output == Output::Json {
         return output::json(&found);
     }
-    let time = |at: Timestamp| place.local_time(at);
+    let time = |at: Timestamp| target.local_time(at);
     let text = |text: &Option<Text<'_>>| {
         text.as_ref()
             .map_or_else(|| "-".to_owned(), ToString::to_string)

@@ -14,7 +14,7 @@ use tegata_storage::usage::{DayState, Receipt};
 use super::{AHEAD, progress};
 use crate::output::{self, Output, say};
 use crate::period::PeriodArgs;
-use crate::place::Place;
+use crate::target::Target;
 
 /// After that, an object may be gone.
 const KEPT: SignedDuration = SignedDuration::from_hours(tegata_archive::KEPT_DAYS as i64 * 24);
@@ -76,7 +76,7 @@ enum Locked {
     All,
     /// Not every object: see the problems.
     NotAll,
-    /// This place cannot lock.
+    /// The target's objects cannot be locked.
     NotHere,
     /// Not looked at, or nothing to look at.
     #[default]
@@ -88,9 +88,9 @@ struct Timed {
     time: Timestamp,
 }
 
-pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Result<()> {
-    let period = args.period.period(place)?;
-    let known: BTreeMap<Date, DayState> = place
+pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::Result<()> {
+    let period = args.period.period(target)?;
+    let known: BTreeMap<Date, DayState> = target
         .usage
         .days()
         .await?
@@ -101,17 +101,17 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
     let mut days = Vec::new();
     for date in period.days() {
         bar.set_message(date.to_string());
-        let mut day = Day::read(place, date, args.quick, &bar).await?;
-        day.look_for_gaps(place, known.get(&date), known.keys().next(), args.quick);
+        let mut day = Day::read(target, date, args.quick, &bar).await?;
+        day.look_for_gaps(target, known.get(&date), known.keys().next(), args.quick);
         days.push(day);
     }
     bar.finish_and_clear();
     let verification = Verification {
         from: period.from,
         to: period.to,
-        time_zone: place.zone.iana_name().unwrap_or("UTC").to_owned(),
-        verified_at: place.local_time(place.now),
-        verified_by: place.caller.clone(),
+        time_zone: target.zone.iana_name().unwrap_or("UTC").to_owned(),
+        verified_at: target.local_time(target.now),
+        verified_by: target.caller.clone(),
         content_read: !args.quick,
         ok: days.iter().all(|day| day.problems.is_empty()),
         days,
@@ -129,7 +129,7 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
 
 impl Day {
     async fn read(
-        place: &Place,
+        target: &Target,
         date: Date,
         quick: bool,
         bar: &indicatif::ProgressBar,
@@ -138,7 +138,7 @@ impl Day {
             date,
             ..Self::default()
         };
-        let mut receipts: BTreeMap<String, Receipt> = place
+        let mut receipts: BTreeMap<String, Receipt> = target
             .usage
             .receipts(date)
             .await?
@@ -154,7 +154,7 @@ impl Day {
             .collect();
         let mut objects = Vec::new();
         for source in Source::OF_ACCESSES {
-            let listed = place.archive.list(source, date).await?;
+            let listed = target.archive.list(source, date).await?;
             objects.extend(listed.into_iter().map(|listed| (source, listed)));
         }
         bar.inc_length(objects.len() as u64);
@@ -162,8 +162,8 @@ impl Day {
             let found = match quick {
                 true => None,
                 false => Some((
-                    place.archive.get(&listed.key).await?,
-                    place.archive.lock(&listed.key).await?,
+                    target.archive.get(&listed.key).await?,
+                    target.archive.lock(&listed.key).await?,
                 )),
             };
             anyhow::Ok((source, listed, found))
@@ -175,12 +175,12 @@ impl Day {
             let receipt = receipts.remove(&listed.key);
             day.objects += 1;
             day.bytes += listed.bytes;
-            day.check(place, source, &listed, receipt.as_ref(), found);
+            day.check(target, source, &listed, receipt.as_ref(), found);
         }
         for (key, receipt) in receipts {
-            let archived_at = place.local_time(receipt.archived_at);
+            let archived_at = target.local_time(receipt.archived_at);
             let records = receipt.records;
-            if place.now.duration_since(receipt.archived_at) > KEPT {
+            if target.now.duration_since(receipt.archived_at) > KEPT {
                 day.notes.push(format!(
                     "no longer kept: {key}, {records} records, archived {archived_at}"
                 ));
@@ -196,7 +196,7 @@ impl Day {
     /// Compares an object with its receipt and its name.
     fn check(
         &mut self,
-        place: &Place,
+        target: &Target,
         source: Source,
         listed: &Listed,
         receipt: Option<&Receipt>,
@@ -226,7 +226,7 @@ impl Day {
         match lines {
             Err(damage) => self.problems.push(format!("damaged: {key}: {damage}")),
             Ok(lines) => {
-                let records = self.read_lines(place, &lines);
+                let records = self.read_lines(target, &lines);
                 *self.records.entry(source).or_default() += records;
                 match receipt {
                     Some(receipt) if receipt.records != records => self.problems.push(format!(
@@ -241,10 +241,10 @@ impl Day {
                 }
             }
         }
-        self.check_lock(place, key, lock);
+        self.check_lock(target, key, lock);
     }
 
-    fn read_lines(&mut self, place: &Place, lines: &[u8]) -> u64 {
+    fn read_lines(&mut self, target: &Target, lines: &[u8]) -> u64 {
         let mut records = 0;
         for line in lines.split(|byte| *byte == b'\n') {
             if line.is_empty() {
@@ -252,13 +252,13 @@ impl Day {
             }
             records += 1;
             if let Ok(Timed { time }) = serde_json::from_slice(line) {
-                self.hours.insert(place.zone.to_datetime(time).hour());
+                self.hours.insert(target.zone.to_datetime(time).hour());
             }
         }
         records
     }
 
-    fn check_lock(&mut self, place: &Place, key: &str, lock: Lock) {
+    fn check_lock(&mut self, target: &Target, key: &str, lock: Lock) {
         let is_long_enough = match lock {
             Lock::NotHere => {
                 self.locked = Locked::NotHere;
@@ -270,7 +270,7 @@ impl Day {
                 false
             }
             Lock::Until { since, until } => {
-                let shown = place.local_time(until);
+                let shown = target.local_time(until);
                 let is_long_enough = until.duration_since(since) >= PROMISED;
                 if !is_long_enough {
                     self.problems.push(format!(
@@ -291,12 +291,12 @@ impl Day {
     /// What is not there though nothing is missing, and what is known about it.
     fn look_for_gaps(
         &mut self,
-        place: &Place,
+        target: &Target,
         state: Option<&DayState>,
         first: Option<&Date>,
         quick: bool,
     ) {
-        let today = place.today();
+        let today = target.today();
         let read: u64 = self.records.values().sum();
         let unreadable = self.records.get(&Source::Unreadable).copied().unwrap_or(0);
         let counted = state.map_or(0, |state| state.summary.records);
@@ -330,7 +330,7 @@ impl Day {
             });
         } else if !quick {
             let last = match self.date == today {
-                true => place.zone.to_datetime(place.now).hour(),
+                true => target.zone.to_datetime(target.now).hour(),
                 false => 23,
             };
             let quiet: Vec<i8> = (0..=last)

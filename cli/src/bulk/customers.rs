@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 use tegata_common::customer::{
-    Contact, Customer, CustomerId, EmailAddress, Language, Role, Severity, Wishes,
+    Contact, Customer, CustomerId, EmailAddress, Language, Role, Severity, NotificationPreferences,
 };
-use tegata_storage::Stored;
+use tegata_storage::Versioned;
 use tegata_storage::customers::CustomerFile;
 
 use super::sheet::{Refusal, Row, Sheet};
 use crate::change::{self, Difference};
-use crate::place::Place;
+use crate::target::Target;
 
 pub(super) const REQUIRED: [&str; 2] = ["customer_id", "name"];
 pub(super) const OPTIONAL: [&str; 5] = ["email", "role", "language", "severity_floor", "releases"];
@@ -20,9 +20,9 @@ pub(super) const OPTIONAL: [&str; 5] = ["email", "role", "language", "severity_f
 #[derive(Debug)]
 pub(super) struct CustomerWrite {
     pub(super) lines: Vec<u64>,
-    pub(super) customer: Option<(Customer, Option<Stored<Customer>>)>,
+    pub(super) customer: Option<(Customer, Option<Versioned<Customer>>)>,
     pub(super) id: CustomerId,
-    pub(super) contacts: Vec<(Contact, Option<Stored<Contact>>)>,
+    pub(super) contacts: Vec<(Contact, Option<Versioned<Contact>>)>,
     pub(super) differences: Vec<Difference>,
 }
 
@@ -31,7 +31,7 @@ impl CustomerWrite {
         matches!(self.customer, Some((_, None)))
     }
 
-    pub(super) async fn write(&self, place: &Place) -> anyhow::Result<()> {
+    pub(super) async fn write(&self, target: &Target) -> anyhow::Result<()> {
         let customer = self.customer.as_ref();
         let customer =
             customer.map(|(customer, before)| (customer, before.as_ref().map(|b| &b.revision)));
@@ -40,8 +40,8 @@ impl CustomerWrite {
             .iter()
             .map(|(contact, before)| (&self.id, contact, before.as_ref().map(|b| &b.revision)))
             .collect();
-        let act = place.act("import");
-        Ok(place.customers.write(customer, &contacts, &act).await?)
+        let act = target.act("import");
+        Ok(target.customers.write(customer, &contacts, &act).await?)
     }
 }
 
@@ -192,7 +192,7 @@ fn read(sheet: &Sheet, row: &Row) -> Result<Stated, Refusal> {
         }
         email => {
             let email: EmailAddress = email.parse().map_err(|error| refuse("email", &error))?;
-            let wishes = Wishes {
+            let wishes = NotificationPreferences {
                 role: word(
                     sheet,
                     row,

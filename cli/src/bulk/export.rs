@@ -6,13 +6,13 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
 use tegata_storage::customers::FoundCustomers;
-use tegata_storage::licenses::Found;
+use tegata_storage::licenses::FoundLicenses;
 
 use super::sheet::{Encoding, encode};
 use super::{customers, licenses};
-use crate::failure::Usage;
+use crate::failure::UsageError;
 use crate::output::{self, Output, note, say};
-use crate::place::Place;
+use crate::target::Target;
 use crate::private_file::{self, Existing};
 use crate::spreadsheet;
 
@@ -36,15 +36,15 @@ pub(crate) struct Export {
     force: bool,
 }
 
-pub(super) async fn export(place: &Place, output: Output, args: Export) -> anyhow::Result<()> {
+pub(super) async fn export(target: &Target, output: Output, args: Export) -> anyhow::Result<()> {
     let FoundCustomers {
         customers: files,
         unreadable: mut broken,
-    } = place.customers.all().await?;
-    let Found {
+    } = target.customers.all().await?;
+    let FoundLicenses {
         licenses: stored,
         unreadable,
-    } = place.licenses.all().await?;
+    } = target.licenses.all().await?;
     broken.extend(unreadable);
     for error in &broken {
         note!("warning: {error}");
@@ -57,7 +57,7 @@ pub(super) async fn export(place: &Place, output: Output, args: Export) -> anyho
         );
     }
     if args.customers == args.licenses {
-        return Err(Usage("customers and contracts go to two files".to_owned()).into());
+        return Err(UsageError("customers and contracts go to two files".to_owned()).into());
     }
     let paths = [&args.customers, &args.licenses];
     if let (Some(path), false) = (paths.iter().find(|path| path.exists()), args.force) {
@@ -70,7 +70,7 @@ pub(super) async fn export(place: &Place, output: Output, args: Export) -> anyho
     let customer_rows = customers::rows(&files);
     let mut license_rows = Vec::new();
     for stored in &stored {
-        let license = stored.value.license.as_of(place.now)?;
+        let license = stored.value.license.as_of(target.now)?;
         license_rows.extend(licenses::row(&license));
     }
     write(&args, &args.customers, &header, &customer_rows)?;

@@ -13,16 +13,16 @@ use tegata_common::domain::Domain;
 use tegata_common::lease::SignedLicense;
 use tegata_common::product::{Product, ProductSlug};
 use tegata_storage::customers::CustomerFile;
-use tegata_storage::{Key, Stored};
+use tegata_storage::{Key, Versioned};
 
 use super::official_sample::{self, SampleArgs};
 use super::serials::Serials;
 use super::sheet::{Encoding, Refusal, Sheet};
 use super::{customers, licenses};
 use crate::change::{self, Difference, DryRun};
-use crate::failure::{self, Usage};
+use crate::failure::{self, UsageError};
 use crate::output::{self, Output, note, part, plain, say};
-use crate::place::Place;
+use crate::target::Target;
 
 /// Rows that are written at a time.
 const AT_A_TIME: usize = 16;
@@ -76,20 +76,20 @@ pub(crate) struct Import {
 }
 
 /// What both files come to.
-struct Plan {
+struct ImportPlan {
     customers: customers::Planned,
     licenses: licenses::Planned,
 }
 
-pub(super) async fn import(place: &Place, output: Output, args: Import) -> anyhow::Result<()> {
+pub(super) async fn import(target: &Target, output: Output, args: Import) -> anyhow::Result<()> {
     let mut serials = Serials::open(args.serials.clone())?;
     let plan = match &args.sample.from_kintone_sample {
-        Some(path) => Plan {
+        Some(path) => ImportPlan {
             customers: customers::Planned::default(),
-            licenses: official_sample::plan(place, path, args.encoding, &args.sample, &mut serials)
+            licenses: official_sample::plan(target, path, args.encoding, &args.sample, &mut serials)
                 .await?,
         },
-        None => plan_sheets(place, &args, &mut serials).await?,
+        None => plan_sheets(target, &args, &mut serials).await?,
     };
     if output == Output::Text {
         print(&plan);
@@ -104,7 +104,7 @@ pub(super) async fn import(place: &Place, output: Output, args: Import) -> anyho
     }
     let licenses = plan.licenses.writes.iter().map(|write| &write.license);
     serials.save(licenses.map(|license| (&license.domain, &license.product)))?;
-    let (written, failed) = write(place, output, &plan).await?;
+    let (written, failed) = write(target, output, &plan).await?;
     conclude(output, &plan, false, written, failed)?;
     if failed > 0 {
         bail!("rows not written: {failed}; run the same import again");
@@ -116,7 +116,7 @@ pub(super) async fn import(place: &Place, output: Output, args: Import) -> anyho
 }
 
 /// Reads the files of customers and contracts, and compares them with what is there.
-async fn plan_sheets(place: &Place, args: &Import, serials: &mut Serials) -> anyhow::Result<Plan> {
+async fn plan_sheets(target: &Target, args: &Import, serials: &mut Serials) -> anyhow::Result<ImportPlan> {
     let (mut customer_sheet, mut license_sheet) = (None, None);
     for path in &args.files {
         let sheet = Sheet::read(path, args.encoding)?;
@@ -132,11 +132,11 @@ async fn plan_sheets(place: &Place, args: &Import, serials: &mut Serials) -> any
             }
         };
         if slot.replace(sheet).is_some() {
-            return Err(Usage("both files are of the same kind".to_owned()).into());
+            return Err(UsageError("both files are of the same kind".to_owned()).into());
         }
     }
     plan(
-        place,
+        target,
         customer_sheet.as_ref(),
         license_sheet.as_ref(),
         serials,
@@ -144,7 +144,7 @@ async fn plan_sheets(place: &Place, args: &Import, serials: &mut Serials) -> any
     .await
 }
 
-impl Plan {
+impl ImportPlan {
     fn refused(&self) -> impl Iterator<Item = &Refusal> {
         let Self {
             customers,
@@ -155,14 +155,14 @@ impl Plan {
 }
 
 async fn plan(
-    place: &Place,
+    target: &Target,
     customer_sheet: Option<&Sheet>,
     license_sheet: Option<&Sheet>,
     serials: &mut Serials,
-) -> anyhow::Result<Plan> {
+) -> anyhow::Result<ImportPlan> {
     let customers = match customer_sheet {
         Some(sheet) => {
-            let files = place.customers.all().await?;
+            let files = target.customers.all().await?;
             if let Some(error) = files.unreadable.into_iter().next() {
                 return Err(error.into());
             }
@@ -176,44 +176,44 @@ async fn plan(
         None => customers::Planned::default(),
     };
     let licenses = match license_sheet {
-        Some(sheet) => plan_licenses(place, sheet, &customers.ids, serials).await?,
+        Some(sheet) => plan_licenses(target, sheet, &customers.ids, serials).await?,
         None => licenses::Planned::default(),
     };
-    Ok(Plan {
+    Ok(ImportPlan {
         customers,
         licenses,
     })
 }
 
 async fn plan_licenses(
-    place: &Place,
+    target: &Target,
     sheet: &Sheet,
     stated_customers: &[CustomerId],
     serials: &mut Serials,
 ) -> anyhow::Result<licenses::Planned> {
-    let products = place.licenses.products().await?;
+    let products = target.licenses.products().await?;
     let products: BTreeMap<ProductSlug, Product> = products
         .into_iter()
         .map(|stored| (stored.value.slug.clone(), stored.value))
         .collect();
-    let (stated, refused) = licenses::read_all(sheet, place, &products);
+    let (stated, refused) = licenses::read_all(sheet, target, &products);
     let wanted: Vec<(Domain, ProductSlug)> =
         stated.iter().flat_map(licenses::Stated::keys).collect();
-    let found = stored(place, wanted.into_iter()).await?;
+    let found = stored(target, wanted.into_iter()).await?;
     let mut ids: Vec<CustomerId> = stated
         .iter()
         .filter_map(licenses::Stated::customer)
         .collect();
     ids.sort();
     ids.dedup();
-    let known = place.customers.customers(&ids).await?;
+    let known = target.customers.customers(&ids).await?;
     let known = known.into_iter().map(|stored| stored.value.customer_id);
     let existing = licenses::Existing {
         products: &products,
         licenses: found,
         customers: known.chain(stated_customers.iter().cloned()).collect(),
     };
-    let mut planned = licenses::plan(sheet, stated, &existing, serials, place.now)?;
+    let mut planned = licenses::plan(sheet, stated, &existing, serials, target.now)?;
     planned.refused.extend(refused);
     planned.refused.sort_by_key(|refusal| refusal.line);
     Ok(planned)
@@ -221,13 +221,13 @@ async fn plan_licenses(
 
 /// The licences that are there under these keys.
 pub(super) async fn stored(
-    place: &Place,
+    target: &Target,
     wanted: impl Iterator<Item = (Domain, ProductSlug)>,
-) -> anyhow::Result<HashMap<(Domain, ProductSlug), Stored<SignedLicense>>> {
+) -> anyhow::Result<HashMap<(Domain, ProductSlug), Versioned<SignedLicense>>> {
     let keys: Vec<Key> = wanted.map(|(d, p)| Key::license(&d, &p)).collect();
     let mut found = HashMap::new();
-    for stored in place.licenses.table().get_all(&keys).await? {
-        let stored: Stored<SignedLicense> = stored?;
+    for stored in target.licenses.table().get_all(&keys).await? {
+        let stored: Versioned<SignedLicense> = stored?;
         let license = &stored.value.license;
         found.insert((license.domain.clone(), license.product.clone()), stored);
     }
@@ -235,7 +235,7 @@ pub(super) async fn stored(
 }
 
 /// Writes the plan, and tells how many rows were written and how many were not.
-async fn write(place: &Place, output: Output, plan: &Plan) -> anyhow::Result<(usize, usize)> {
+async fn write(target: &Target, output: Output, plan: &ImportPlan) -> anyhow::Result<(usize, usize)> {
     let total = plan.customers.writes.len() + plan.licenses.writes.len();
     let bar = output::progress(total, "{wide_bar} {pos} of {len} rows, {eta} left", output);
     let (mut written, mut failed) = (0, 0);
@@ -257,18 +257,18 @@ async fn write(place: &Place, output: Output, plan: &Plan) -> anyhow::Result<(us
     let mut results = stream::iter(&plan.customers.writes)
         .map(async |write| {
             let what = format!("customer {}", write.id);
-            (what, write.write(place).await)
+            (what, write.write(target).await)
         })
         .buffer_unordered(AT_A_TIME);
     while let Some((what, result)) = results.next().await {
         count(what, result);
     }
     if !plan.licenses.writes.is_empty() {
-        let signer = place.signer().await?;
+        let signer = target.signer().await?;
         let mut results = stream::iter(&plan.licenses.writes)
             .map(async |write| {
                 let what = format!("line {}, {}", write.line, write.license.domain);
-                (what, write.write(place, &signer).await)
+                (what, write.write(target, &signer).await)
             })
             .buffer_unordered(AT_A_TIME);
         while let Some((what, result)) = results.next().await {
@@ -280,7 +280,7 @@ async fn write(place: &Place, output: Output, plan: &Plan) -> anyhow::Result<(us
 }
 
 /// A bar on a terminal; nothing elsewhere.
-fn print(plan: &Plan) {
+fn print(plan: &ImportPlan) {
     let mut added = 0;
     let mut show = |is_new: bool, title: String, differences: &[Difference], policy| {
         added += usize::from(is_new);
@@ -339,12 +339,12 @@ fn print(plan: &Plan) {
 
 fn conclude(
     output: Output,
-    plan: &Plan,
+    plan: &ImportPlan,
     dry_run: bool,
     written: usize,
     failed: usize,
 ) -> anyhow::Result<()> {
-    let Plan {
+    let ImportPlan {
         customers,
         licenses,
     } = plan;

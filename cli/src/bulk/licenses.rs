@@ -9,18 +9,18 @@ use tegata_common::calendar;
 use tegata_common::customer::CustomerId;
 use tegata_common::domain::Domain;
 use tegata_common::lease::SignedLicense;
-use tegata_common::license::{Cell, Kind, License, Record, RecordError};
+use tegata_common::license::{Cell, LicenseKind, License, ContractRow, RowError};
 use tegata_common::product::{Policy, Product, ProductSlug};
 use tegata_common::serial::{Serial, SerialHash};
 use tegata_operations::contract;
 use tegata_signing::Signer;
-use tegata_storage::Stored;
+use tegata_storage::Versioned;
 
 use super::customers::{text, word};
 use super::serials::Serials;
 use super::sheet::{Refusal, Row, Sheet};
 use crate::change::{self, Difference};
-use crate::place::Place;
+use crate::target::Target;
 
 pub(super) const REQUIRED: [&str; 5] = ["domain", "product", "kind", "users", "usable_from"];
 pub(super) const OPTIONAL: [&str; 14] = [
@@ -50,7 +50,7 @@ pub(super) struct LicenseWrite {
     /// What else is said of it before it is written.
     pub(super) note: String,
     /// The contract that was compared with, as it was read.
-    before: Option<Stored<SignedLicense>>,
+    before: Option<Versioned<SignedLicense>>,
 }
 
 impl LicenseWrite {
@@ -59,7 +59,7 @@ impl LicenseWrite {
         line: u64,
         license: License,
         differences: Vec<Difference>,
-        before: Option<Stored<SignedLicense>>,
+        before: Option<Versioned<SignedLicense>>,
     ) -> Self {
         Self {
             line,
@@ -77,10 +77,10 @@ impl LicenseWrite {
         self
     }
 
-    pub(super) async fn write(&self, place: &Place, signer: &Signer) -> anyhow::Result<()> {
-        let act = place.act("import");
+    pub(super) async fn write(&self, target: &Target, signer: &Signer) -> anyhow::Result<()> {
+        let act = target.act("import");
         let license = &self.license;
-        let licenses = &place.licenses;
+        let licenses = &target.licenses;
         let contract = match &self.before {
             Some(before) => {
                 let read = contract::read(licenses, &license.domain, &license.product).await?;
@@ -116,7 +116,7 @@ pub(super) struct Missing {
 /// A row that could be read.
 pub(super) struct Stated<'s> {
     row: &'s Row,
-    record: Record,
+    record: ContractRow,
     /// All of its domains, the row's first, with the columns that name them.
     domains: Vec<(&'static str, Domain)>,
 }
@@ -124,21 +124,21 @@ pub(super) struct Stated<'s> {
 /// What the rows are compared with.
 pub(super) struct Existing<'a> {
     pub(super) products: &'a BTreeMap<ProductSlug, Product>,
-    pub(super) licenses: HashMap<(Domain, ProductSlug), Stored<SignedLicense>>,
+    pub(super) licenses: HashMap<(Domain, ProductSlug), Versioned<SignedLicense>>,
     pub(super) customers: std::collections::HashSet<CustomerId>,
 }
 
 /// Reads the rows: those that are in order by themselves.
 pub(super) fn read_all<'s>(
     sheet: &'s Sheet,
-    place: &Place,
+    target: &Target,
     products: &BTreeMap<ProductSlug, Product>,
 ) -> (Vec<Stated<'s>>, Vec<Refusal>) {
     let (mut read_rows, mut refused) = (Vec::new(), Vec::new());
     // Where each item is named. Of rows that name the same one, nobody knows which is right.
     let mut lines: HashMap<(Domain, ProductSlug), Vec<u64>> = HashMap::new();
     for row in &sheet.rows {
-        match read(sheet, row, place, products) {
+        match read(sheet, row, target, products) {
             Ok(read) => {
                 for key in read.keys() {
                     lines.entry(key).or_default().push(row.line);
@@ -211,7 +211,7 @@ pub(super) fn plan(
     Ok(planned)
 }
 
-type Compared = (License, Option<Stored<SignedLicense>>);
+type Compared = (License, Option<Versioned<SignedLicense>>);
 
 fn compare(
     sheet: &Sheet,
@@ -226,7 +226,7 @@ fn compare(
         domains,
     } = stated;
     let refuse = |column: &str, reason: &dyn std::fmt::Display| sheet.refuse(row, column, reason);
-    let wrong = |RecordError { column, reason }| refuse(column, &reason);
+    let wrong = |RowError { column, reason }| refuse(column, &reason);
     if let Cell::Stated(Some(id)) = &record.customer
         && !existing.customers.contains(id)
     {
@@ -289,14 +289,14 @@ fn compare(
 fn read<'s>(
     sheet: &Sheet,
     row: &'s Row,
-    place: &Place,
+    target: &Target,
     products: &BTreeMap<ProductSlug, Product>,
 ) -> Result<Stated<'s>, Refusal> {
     sheet.check_cells(row)?;
     let text = |column| sheet.cell(row, column).unwrap_or("");
     let refuse = |column: &str, reason: &dyn std::fmt::Display| sheet.refuse(row, column, reason);
     let domain = |column: &str, text: &str| {
-        let domain = place.bases.canonicalize(text);
+        let domain = target.bases.canonicalize(text);
         domain.map_err(|error| refuse(column, &error))
     };
     let product: ProductSlug = text("product")
@@ -331,7 +331,7 @@ fn read<'s>(
             domains.extend(more.iter().map(|domain| (column, domain.clone())));
         }
     }
-    let record = Record {
+    let record = ContractRow {
         domain: main,
         kind,
         users: text("users")
@@ -367,7 +367,7 @@ fn read<'s>(
         first_term_on: optional_date(sheet, row, "first_term_on")?,
         term_starts_on: optional_date(sheet, row, "term_starts_on")?,
         ends_on: match optional_date(sheet, row, "ends_on")? {
-            Cell::Stated(Some(last_day)) if is_no_end(last_day) && kind == Kind::Trial => {
+            Cell::Stated(Some(last_day)) if is_no_end(last_day) && kind == LicenseKind::Trial => {
                 let reason = format!("a trial has a last day, and {last_day} means no end");
                 return Err(refuse("ends_on", &reason));
             }
@@ -484,7 +484,7 @@ pub(super) fn header() -> Vec<&'static str> {
 
 /// A contract as a row, in the order of the header; `None` if another of its items stands for it.
 pub(super) fn row(license: &License) -> Option<Vec<String>> {
-    let record = Record::of(license)?;
+    let record = ContractRow::of(license)?;
     let local = |at: Timestamp| calendar::rfc3339(at, &license.policy);
     let names = |cell: Cell<Vec<Domain>>| match cell {
         Cell::Unstated => String::new(),
@@ -498,7 +498,7 @@ pub(super) fn row(license: &License) -> Option<Vec<String>> {
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     let optional = |value: Option<String>| value.unwrap_or_default();
-    let is_paid = license.kind == Kind::Paid;
+    let is_paid = license.kind == LicenseKind::Paid;
     header()
         .into_iter()
         .map(|column| {

@@ -12,12 +12,12 @@ pub(crate) use export::Export;
 pub(crate) use import::Import;
 
 use crate::output::Output;
-use crate::place::Place;
+use crate::target::Target;
 
-pub(crate) async fn import(place: &Place, output: Output, args: Import) -> anyhow::Result<()> {
-    import::import(place, output, args).await
+pub(crate) async fn import(target: &Target, output: Output, args: Import) -> anyhow::Result<()> {
+    import::import(target, output, args).await
 }
 
-pub(crate) async fn export(place: &Place, output: Output, args: Export) -> anyhow::Result<()> {
-    export::export(place, output, args).await
+pub(crate) async fn export(target: &Target, output: Output, args: Export) -> anyhow::Result<()> {
+    export::export(target, output, args).await
 }

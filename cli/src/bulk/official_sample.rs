@@ -12,10 +12,10 @@ use serde_json::value::RawValue;
 use tegata_common::calendar::{self, Billing, OutOfRange};
 use tegata_common::domain::Domain;
 use tegata_common::lease::SignedLicense;
-use tegata_common::license::{Code, Kind, LastDay, License};
+use tegata_common::license::{Code, LicenseKind, LastDay, License};
 use tegata_common::product::{KintonePluginId, Product, ProductSlug};
 use tegata_common::revision::Revision;
-use tegata_storage::Stored;
+use tegata_storage::Versioned;
 
 use super::import::stored;
 use super::licenses::{self, LicenseWrite, Missing};
@@ -23,7 +23,7 @@ use super::serials::Serials;
 use super::sheet::{self, Encoding, Refusal, Row, Sheet};
 use crate::change;
 use crate::license::BillingArg;
-use crate::place::Place;
+use crate::target::Target;
 use crate::text_file::line_ends;
 
 /// The changes after which a contract is as an import made it.
@@ -81,14 +81,14 @@ impl Stated<'_> {
 
 /// Reads the file, and compares it with what is there.
 pub(super) async fn plan(
-    place: &Place,
+    target: &Target,
     path: &Path,
     encoding: Option<Encoding>,
     args: &SampleArgs,
     serials: &mut Serials,
 ) -> anyhow::Result<licenses::Planned> {
     let sheet = read_file(path, encoding)?;
-    let products = place.licenses.products().await?;
+    let products = target.licenses.products().await?;
     let products: Vec<Product> = products.into_iter().map(|stored| stored.value).collect();
     let products: BTreeMap<&KintonePluginId, &Product> = products
         .iter()
@@ -102,7 +102,7 @@ pub(super) async fn plan(
     let mut planned = licenses::Planned::default();
     let mut stated: Vec<Stated<'_>> = Vec::new();
     for row in &sheet.rows {
-        match read(&sheet, row, place, &products) {
+        match read(&sheet, row, target, &products) {
             Ok(read) => stated.push(read),
             Err(refusal) => planned.refused.push(refusal),
         }
@@ -136,13 +136,13 @@ pub(super) async fn plan(
         }
     }
     let keys = wanted.iter().map(Stated::key);
-    let existing = stored(place, keys).await?;
-    planned.missing = missing(place, &wanted).await?;
+    let existing = stored(target, keys).await?;
+    planned.missing = missing(target, &wanted).await?;
     for row in wanted {
         let before = existing.get(&row.key());
         let license = match before {
-            Some(stored) => changed(&sheet, &row, stored, args, place),
-            None => issued(&sheet, &row, args, serials, place),
+            Some(stored) => changed(&sheet, &row, stored, args, target),
+            None => issued(&sheet, &row, args, serials, target),
         };
         let license = match license {
             Ok(license) => license,
@@ -151,7 +151,7 @@ pub(super) async fn plan(
                 continue;
             }
         };
-        let known = before.map(|before| before.value.license.as_of(place.now));
+        let known = before.map(|before| before.value.license.as_of(target.now));
         let differences = change::differences(known.transpose()?.as_ref(), &license)?;
         if differences.is_empty() {
             planned.unchanged += 1;
@@ -160,7 +160,7 @@ pub(super) async fn plan(
         let line = row.row.line;
         let note = format!(
             ": {}, {}",
-            license.code_at(place.now).as_str(),
+            license.code_at(target.now).as_str(),
             match license.ends_on {
                 Some(last_day) => format!("last day {last_day}"),
                 None => format!("renews after {}", license.term.ends_on),
@@ -175,13 +175,13 @@ pub(super) async fn plan(
 
 /// The licences that the sample's plug-ins can use, of the file's products, of tenants that the file
 /// does not have. In the sample a licence is taken away by deleting its row.
-async fn missing(place: &Place, wanted: &[Stated<'_>]) -> anyhow::Result<Vec<Missing>> {
+async fn missing(target: &Target, wanted: &[Stated<'_>]) -> anyhow::Result<Vec<Missing>> {
     let stated: HashSet<_> = wanted.iter().map(Stated::key).collect();
     let products: HashSet<_> = wanted.iter().map(|row| &row.product.slug).collect();
     let mut missing = Vec::new();
-    for stored in place.licenses.all().await?.licenses {
-        let license = stored.value.license.as_of(place.now)?;
-        let code = license.code_at(place.now);
+    for stored in target.licenses.all().await?.licenses {
+        let license = stored.value.license.as_of(target.now)?;
+        let code = license.code_at(target.now);
         let is_of_use = matches!(code, Code::Valid | Code::Grace);
         let key = (license.domain.clone(), license.product.clone());
         if is_of_use
@@ -205,12 +205,12 @@ async fn missing(place: &Place, wanted: &[Stated<'_>]) -> anyhow::Result<Vec<Mis
 fn read<'s>(
     sheet: &Sheet,
     row: &'s Row,
-    place: &Place,
+    target: &Target,
     products: &BTreeMap<&KintonePluginId, &'s Product>,
 ) -> Result<Stated<'s>, Refusal> {
     sheet.check_cells(row)?;
     let text = |column| sheet.cell(row, column).unwrap_or("");
-    let domain = place.bases.canonicalize(text(DOMAIN));
+    let domain = target.bases.canonicalize(text(DOMAIN));
     let domain = domain.map_err(|error| sheet.refuse(row, DOMAIN, error))?;
     let refuse = |column: &str, reason: &dyn std::fmt::Display| sheet.refuse(row, column, reason);
     let id: KintonePluginId = text(PLUGIN_ID)
@@ -255,7 +255,7 @@ fn issued(
     row: &Stated<'_>,
     args: &SampleArgs,
     serials: &mut Serials,
-    place: &Place,
+    target: &Target,
 ) -> Result<License, Refusal> {
     let refuse = |error: &dyn std::fmt::Display| sheet.refuse(row.row, EXPIRATION_DATE, error);
     let serial = match serials.is_kept() {
@@ -268,7 +268,7 @@ fn issued(
     let billing = args.billing.into();
     let last_day = match row.last_day {
         Some(last_day) => last_day,
-        None => end_of_term(row.product, billing, place.now).map_err(|error| refuse(&error))?,
+        None => end_of_term(row.product, billing, target.now).map_err(|error| refuse(&error))?,
     };
     let known = LastDay {
         domain: row.domain.clone(),
@@ -278,16 +278,16 @@ fn issued(
         renews: args.renews || row.last_day.is_none(),
     };
     let serial = serial.map_err(|error: anyhow::Error| refuse(&error))?;
-    License::of_last_day(known, row.product, serial, place.now).map_err(|error| refuse(&error))
+    License::of_last_day(known, row.product, serial, target.now).map_err(|error| refuse(&error))
 }
 
 /// The contract that is there, with what the row says otherwise of it.
 fn changed(
     sheet: &Sheet,
     row: &Stated<'_>,
-    stored: &Stored<SignedLicense>,
+    stored: &Versioned<SignedLicense>,
     args: &SampleArgs,
-    place: &Place,
+    target: &Target,
 ) -> Result<License, Refusal> {
     let license = &stored.value.license;
     let refuse =
@@ -296,16 +296,16 @@ fn changed(
         let reason = "a contract leaves it or has left it; see `tegata license show`";
         return refuse(DOMAIN, &reason);
     }
-    let current = match license.as_of(place.now) {
+    let current = match license.as_of(target.now) {
         Ok(current) => current,
         Err(error) => return refuse(EXPIRATION_DATE, &error),
     };
-    let today = calendar::date_of(place.now, &current.policy);
+    let today = calendar::date_of(target.now, &current.policy);
     let renews = args.renews || row.last_day.is_none();
     let billing = current.billing.unwrap_or_else(|| args.billing.into());
     let stated_day = match row.last_day {
         Some(last_day) => last_day,
-        None => match end_of_term(row.product, billing, place.now) {
+        None => match end_of_term(row.product, billing, target.now) {
             Ok(last_day) => last_day,
             Err(error) => return refuse(EXPIRATION_DATE, &error),
         },
@@ -313,8 +313,8 @@ fn changed(
     let goes_on = renews && stated_day >= today;
     let mut changed = match (current.kind, current.ends_on) {
         (_, Some(last_day)) if last_day == stated_day && !goes_on => current,
-        (Kind::Paid, None) if goes_on => current,
-        (Kind::Paid, None) if renews => {
+        (LicenseKind::Paid, None) if goes_on => current,
+        (LicenseKind::Paid, None) if renews => {
             if !current.may_be_of_last_day(stated_day) {
                 let reason = "that day has passed, and the contract that the tenant has here \
                               renews by itself; `tegata license cancel` ends it";
@@ -322,25 +322,25 @@ fn changed(
             }
             current
         }
-        (Kind::Paid, None) => {
+        (LicenseKind::Paid, None) => {
             let reason = "the tenant has a contract that renews by itself; --renews leaves it as \
                           it is, and `tegata license cancel` ends it";
             return refuse(EXPIRATION_DATE, &reason);
         }
-        (Kind::Trial, _) => {
+        (LicenseKind::Trial, _) => {
             let reason = "the tenant has a trial that ends on another day; see `tegata license \
                           convert`";
             return refuse(EXPIRATION_DATE, &reason);
         }
-        (Kind::Paid, Some(_)) => {
+        (LicenseKind::Paid, Some(_)) => {
             // What an operator did here since then is not undone by an older table.
             let Revision { at, by, change, .. } = &stored.revision;
             if !BY_ITSELF.contains(&change.as_str()) {
-                let at = place.local_time(*at);
+                let at = target.local_time(*at);
                 let reason = format!("the contract was changed here ({change}, {at}, by {by})");
                 return refuse(EXPIRATION_DATE, &reason);
             }
-            match current.with_last_day(stated_day, renews, place.now) {
+            match current.with_last_day(stated_day, renews, target.now) {
                 Ok(changed) => changed,
                 Err(error) => return refuse(EXPIRATION_DATE, &error),
             }

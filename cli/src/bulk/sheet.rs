@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use encoding_rs::SHIFT_JIS;
 use serde::Serialize;
 
-use crate::failure::Usage;
+use crate::failure::UsageError;
 use crate::spreadsheet;
 use crate::text_file::{self, BOM, line_ends, line_of};
 
@@ -318,7 +318,7 @@ pub(super) fn decode(bytes: Vec<u8>, encoding: Option<Encoding>) -> anyhow::Resu
     let text = decode_bytes(&bytes, encoding)?;
     if let Some(position) = text.find('\0') {
         let line = line_of(text.as_bytes(), position);
-        return Err(Usage(format!(
+        return Err(UsageError(format!(
             "line {line}: it has NUL characters, as UTF-16 without a byte order mark has; save it \
              as UTF-8"
         ))
@@ -342,7 +342,7 @@ fn decode_bytes(bytes: &[u8], encoding: Option<Encoding>) -> anyhow::Result<Stri
             .map(str::to_owned)
             .map_err(|error| {
                 let line = line_of(without_bom, error.valid_up_to());
-                Usage(format!(
+                UsageError(format!(
                     "line {line}: not UTF-8; if it is CP932, say --encoding cp932"
                 ))
                 .into()
@@ -359,7 +359,7 @@ fn decode_bytes(bytes: &[u8], encoding: Option<Encoding>) -> anyhow::Result<Stri
             start += line.len();
         }
         let line = line_of(bytes, start);
-        return Err(Usage(format!("line {line}: neither UTF-8 nor CP932")).into());
+        return Err(UsageError(format!("line {line}: neither UTF-8 nor CP932")).into());
     }
     Ok(text.into_owned())
 }

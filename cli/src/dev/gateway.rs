@@ -21,11 +21,11 @@ use serde_json::{Value, json};
 use tegata_archive::objects::Objects;
 
 use super::demo;
-use super::doors::{CdnLine, Door, Doors, GatewayLine, common_log_time};
+use super::log_delivery::{CdnLine, LogSource, LogSink, GatewayLine, common_log_time};
 use super::outbox;
 use crate::loopback::{Loopback, Refusal};
 use crate::output;
-use crate::place::Place;
+use crate::target::Target;
 use crate::publish::content_type;
 
 /// Where the CDN will serve the public keys.
@@ -45,9 +45,9 @@ pub(super) struct Gateway {
     /// Which requests are answered.
     pub(super) loopback: Loopback,
     pub(super) lookup: Lookup,
-    pub(super) place: Place,
+    pub(super) target: Target,
     pub(super) guide: String,
-    pub(super) doors: Doors,
+    pub(super) doors: LogSink,
     /// Where mails are.
     pub(super) outbox: PathBuf,
     /// What the demo shows of the lookup.
@@ -88,7 +88,7 @@ async fn serve(
         let line = answered.line.to_string();
         output::try_json_text(&line);
         gateway.lines.note(&line);
-        gateway.doors.write(Door::Lookup, arrived.at, line);
+        gateway.doors.write(LogSource::Lookup, arrived.at, line);
         let response = response(answered.response);
         gateway.log(&arrived, &route.key, response.status(), true);
         return response;
@@ -103,7 +103,7 @@ async fn serve(
         )
             .into_response(),
         (Method::GET, JWKS_PATH) => {
-            let response = jwks(&gateway.place).await;
+            let response = jwks(&gateway.target).await;
             gateway.log_file(&arrived, JWKS_PATH, &response, peer.ip(), &headers);
             response
         }
@@ -114,7 +114,7 @@ async fn serve(
             outbox::answer(&gateway.outbox, path, host.unwrap_or_default())
         }
         (Method::GET, path) if is_cdn_file(path) => {
-            let response = file(&gateway.place.cdn, path).await;
+            let response = file(&gateway.target.cdn, path).await;
             gateway.log_file(&arrived, path, &response, peer.ip(), &headers);
             response
         }
@@ -161,7 +161,7 @@ impl Gateway {
                 .to_str()
                 .ok()
                 .and_then(|origin| origin.strip_prefix("https://"));
-            host.is_some_and(|host| self.place.bases.canonicalize(host).is_ok())
+            host.is_some_and(|host| self.target.bases.canonicalize(host).is_ok())
         })
     }
 
@@ -176,7 +176,7 @@ impl Gateway {
         match (method, path) {
             (&Method::GET, "/") if demo::wants_page(headers) => demo::page(demo::PATH),
             (&Method::GET, demo::STATE) => {
-                Some(match demo::state(&self.place, &self.lines).await {
+                Some(match demo::state(&self.target, &self.lines).await {
                     Ok(state) => json_response(StatusCode::OK, &state),
                     Err(error) => {
                         let text = format!("{error:#}\n");
@@ -184,7 +184,7 @@ impl Gateway {
                     }
                 })
             }
-            (&Method::POST, demo::LICENSE) => Some(demo::change(&self.place, headers, body).await),
+            (&Method::POST, demo::LICENSE) => Some(demo::change(&self.target, headers, body).await),
             (&Method::GET | &Method::HEAD, demo::KINTONE) => Some(StatusCode::OK.into_response()),
             (&Method::GET, path) if path.starts_with(demo::PATH) => demo::page(path),
             _ => None,
@@ -201,7 +201,7 @@ impl Gateway {
             latency_ms: arrived.since.elapsed().as_millis(),
             was_integrated,
         };
-        self.doors.write(Door::Gateway, arrived.at, line.text());
+        self.doors.write(LogSource::Gateway, arrived.at, line.text());
     }
 
     /// What CloudFront's log has of a file.
@@ -228,7 +228,7 @@ impl Gateway {
             user_agent: header(header::USER_AGENT),
             referer: header(header::REFERER),
         };
-        self.doors.write(Door::Cdn, arrived.at, line.text());
+        self.doors.write(LogSource::Cdn, arrived.at, line.text());
     }
 }
 
@@ -413,8 +413,8 @@ async fn file(cdn: &Objects, path: &str) -> Response {
     }
 }
 
-async fn jwks(place: &Place) -> Response {
-    match place.key_register().await {
+async fn jwks(target: &Target) -> Response {
+    match target.key_register().await {
         Ok((register, _)) => json_response(StatusCode::OK, &json!(register.jwks())),
         Err(error) => {
             tracing::error!("the register of keys cannot be read: {error:#}");

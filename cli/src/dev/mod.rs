@@ -1,7 +1,7 @@
 //! `tegata dev`: the whole system on one machine, with nothing to install.
 
 mod demo;
-mod doors;
+mod log_delivery;
 mod gateway;
 mod outbox;
 mod post;
@@ -20,9 +20,9 @@ use anyhow::{Context as _, bail};
 use clap::Args as ClapArgs;
 use jiff::Timestamp;
 use license_lookup::handler::Lookup;
-use license_lookup::settings::Settings;
+use license_lookup::settings::LookupSettings;
 use license_renewal::handler::Renewal;
-use license_renewal::report::Report;
+use license_renewal::report::RenewalReport;
 use tegata_common::network::{KINTONE, Networks};
 use tegata_notices::channels::news;
 use tegata_notices::render::Sender;
@@ -37,9 +37,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::embedded::Embedded;
 use crate::loopback::Loopback;
 use crate::output::{self, note};
-use crate::place::{DEFAULT_DIRECTORY, LOCAL_TABLE, Place, PlaceArgs};
+use crate::target::{DEFAULT_DIRECTORY, LOCAL_TABLE, Target, PlaceArgs};
 use crate::shell;
-use doors::{Doors, Handlers};
+use log_delivery::{LogSink, Handlers};
 use gateway::Gateway;
 use post::PostOffice;
 
@@ -61,14 +61,14 @@ pub(crate) struct Args {
 /// How long the last lines may take into the archive, after Ctrl-C.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
-pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
-    if place.stack.is_some() {
+pub(crate) async fn run(target: &PlaceArgs, args: Args) -> anyhow::Result<()> {
+    if target.stack.is_some() {
         bail!("dev runs on this machine; it has no use for --stack");
     }
     log_to_stderr();
     // Before anything says that it runs: a signal from then on is a wish to stop, not a kill.
     let mut stop = stop_signals()?;
-    let directory = place.directory();
+    let directory = target.directory();
     // The port first: it is what most often is in use, and nothing has been touched yet.
     let address = SocketAddr::from(([127, 0, 0, 1], args.port));
     let listener = TcpListener::bind(address).await.with_context(|| {
@@ -82,35 +82,35 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
     let embedded = Embedded::serve(&directory)
         .await
         .context("stop that one first, or run this one on its own data with --local=DIR")?;
-    let arguments = place;
-    let place = Place::local(arguments, embedded).await?;
-    samples::fill(&place, Timestamp::now()).await?;
+    let arguments = target;
+    let target = Target::local(arguments, embedded).await?;
+    samples::fill(&target, Timestamp::now()).await?;
 
-    let handlers = handlers(&place);
+    let handlers = handlers(&target);
     if args.sample_traffic {
-        make_up_traffic(&place, &handlers).await?;
+        make_up_traffic(&target, &handlers).await?;
     }
-    let (doors, following) = Doors::open(handlers);
-    let settings = settings(&place, &arguments.development_base_domains)?;
+    let (doors, following) = LogSink::open(handlers);
+    let settings = settings(&target, &arguments.development_base_domains)?;
     let outbox = directory.join("outbox");
-    let mut sender = place.sender.clone();
+    let mut sender = target.sender.clone();
     sender.cdn_url = Some(format!("http://{address}"));
-    write_news(&place, &sender).await?;
-    let post = PostOffice::open(&place, sender, outbox.clone());
+    write_news(&target, &sender).await?;
+    let post = PostOffice::open(&target, sender, outbox.clone());
     let notice = samples::write_notice(&directory, Timestamp::now())?;
     let gateway = Gateway {
         loopback: Loopback::new(address),
         lookup: Lookup::new(&settings)?,
-        guide: guide(&place, &local_option(arguments), &notice, address).await?,
-        place,
+        guide: guide(&target, &local_option(arguments), &notice, address).await?,
+        target,
         doors: doors.clone(),
         outbox,
         lines: demo::Lines::default(),
     };
     output::line(&gateway.guide);
     let renewal = Renewal::new(
-        gateway.place.licenses.clone(),
-        gateway.place.keys.clone(),
+        gateway.target.licenses.clone(),
+        gateway.target.keys.clone(),
         "local:license-renewal",
     );
     let renewing = tokio::spawn(renew_hourly(renewal));
@@ -136,7 +136,7 @@ pub(crate) async fn run(place: &PlaceArgs, args: Args) -> anyhow::Result<()> {
     let _ = tokio::time::timeout(LAST_LINES, following).await;
     note!("stopping; the data stays in {}", directory.display());
     match Arc::try_unwrap(gateway) {
-        Ok(gateway) => gateway.place.close().await,
+        Ok(gateway) => gateway.target.close().await,
         // A connection that is still being closed holds it; the process ends anyway.
         Err(_) => Ok(()),
     }
@@ -156,11 +156,11 @@ fn log_to_stderr() {
         .init();
 }
 
-/// The archive's and the usage's handlers, on this place's stores.
-fn handlers(place: &Place) -> Handlers {
-    let (archive, usage) = (place.archive.clone(), place.usage.clone());
-    let zone = place.zone.clone();
-    let bases = place.bases.clone();
+/// The archive's and the usage's handlers, on the target's stores.
+fn handlers(target: &Target) -> Handlers {
+    let (archive, usage) = (target.archive.clone(), target.usage.clone());
+    let zone = target.zone.clone();
+    let bases = target.bases.clone();
     Handlers {
         access_log: AccessLog::new(archive.clone(), usage.clone(), zone.clone(), bases),
         roll_up: RollUp::new(archive, usage, zone).with_kintone(here()),
@@ -173,16 +173,16 @@ fn here() -> Networks {
 }
 
 /// The news page with the address that this process has.
-async fn write_news(place: &Place, sender: &Sender) -> anyhow::Result<()> {
-    let notices = place.notices.all().await?;
-    news::publish(&notices, &place.cdn, sender, None, None).await?;
+async fn write_news(target: &Target, sender: &Sender) -> anyhow::Result<()> {
+    let notices = target.notices.all().await?;
+    news::publish(&notices, &target.cdn, sender, None, None).await?;
     Ok(())
 }
 
 /// Archives a week of made-up traffic, and rolls it up. What is there already stays.
-async fn make_up_traffic(place: &Place, handlers: &Handlers) -> anyhow::Result<()> {
+async fn make_up_traffic(target: &Target, handlers: &Handlers) -> anyhow::Result<()> {
     note!("making up a week of traffic");
-    for lines in traffic::week(Timestamp::now(), &place.zone)? {
+    for lines in traffic::week(Timestamp::now(), &target.zone)? {
         handlers.deliver(&lines).await?;
     }
     handlers.roll_up().await;
@@ -195,7 +195,7 @@ async fn archive_changes(gateway: Arc<Gateway>) {
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         seconds.tick().await;
-        if let Err(error) = gateway.place.archive_changes().await {
+        if let Err(error) = gateway.target.archive_changes().await {
             tracing::error!("changes were not archived: {error:#}");
         }
     }
@@ -209,7 +209,7 @@ async fn renew_hourly(renewal: Renewal) {
         hours.tick().await;
         let now = Timestamp::now();
         match renewal.run(now, || false).await {
-            Ok(report) if report == Report::default() => {}
+            Ok(report) if report == RenewalReport::default() => {}
             Ok(report) => {
                 output::try_json_text(&report.line(now, "local").to_string());
             }
@@ -219,9 +219,9 @@ async fn renew_hourly(renewal: Renewal) {
 }
 
 /// The function's settings as Lambda would give them, with the embedded database's address and access key.
-fn settings(place: &Place, development_base_domains: &str) -> anyhow::Result<Settings> {
-    let embedded = place.embedded().context("dev works on this machine")?;
-    Ok(Settings::read(|name| match name {
+fn settings(target: &Target, development_base_domains: &str) -> anyhow::Result<LookupSettings> {
+    let embedded = target.embedded().context("dev works on this machine")?;
+    Ok(LookupSettings::read(|name| match name {
         "LICENSES_TABLE" => Some(LOCAL_TABLE.to_owned()),
         "AWS_REGION" | "AWS_SECRET_ACCESS_KEY" => Some("local".to_owned()),
         "AWS_ACCESS_KEY_ID" => Some(embedded.access_key.as_str().to_owned()),
@@ -232,9 +232,9 @@ fn settings(place: &Place, development_base_domains: &str) -> anyhow::Result<Set
     })?)
 }
 
-/// How a command in another terminal names this place.
-fn local_option(place: &PlaceArgs) -> String {
-    match &place.local {
+/// How a command in another terminal names this target.
+fn local_option(target: &PlaceArgs) -> String {
+    match &target.local {
         Some(directory) if directory.as_os_str() != DEFAULT_DIRECTORY => {
             shell::quote(&format!("--local={}", directory.display())).into_owned()
         }
@@ -244,7 +244,7 @@ fn local_option(place: &PlaceArgs) -> String {
 
 /// What to try, ready to paste.
 async fn guide(
-    place: &Place,
+    target: &Target,
     local: &str,
     notice: &Path,
     address: SocketAddr,
@@ -252,7 +252,7 @@ async fn guide(
     let mut text = format!(
         "tegata is running at http://{address}   (Ctrl-C stops it)\n\nOpen it in a browser for the demo: a plug-in in a kintone-like page, with switches.\n\nLicences:\n"
     );
-    for a_try in samples::tries(place, Timestamp::now()).await? {
+    for a_try in samples::tries(target, Timestamp::now()).await? {
         let samples::Try {
             code,
             domain,
@@ -274,7 +274,7 @@ async fn guide(
             code.as_str(),
         )?;
     }
-    if let Some((domain, id)) = samples::by_plugin_id(place).await? {
+    if let Some((domain, id)) = samples::by_plugin_id(target).await? {
         writeln!(
             text,
             "\nThe same as a plug-in of Cybozu's official licence sample asks:\n  {:12}curl -s http://{address}/license -d '{{\"domain\":\"{domain}\",\"pluginId\":\"{id}\"}}'",

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use release_notification::announce::Announce;
 use release_notification::deliver::Deliver;
 use release_notification::feedback::Feedback;
-use release_notification::pace::Pace;
+use release_notification::rate_limiter::RateLimiter;
 use release_notification::queue::{Message, Queue};
 use release_notification::report::AnnounceReport;
 use serde_json::json;
@@ -21,7 +21,7 @@ use tegata_storage::notices::Notices;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::Instant;
 
-use crate::place::Place;
+use crate::target::Target;
 
 /// How often announcing runs: here more often than in the cloud, where it is a minute.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -35,7 +35,7 @@ const WINDOW: SignedDuration = SignedDuration::from_mins(60);
 /// Messages of a batch, as the template has it.
 const BATCH: usize = 10;
 
-/// The three functions on this place's stores.
+/// The three functions on the target's stores.
 pub(super) struct PostOffice {
     announce: Announce,
     deliver: Deliver,
@@ -48,19 +48,19 @@ pub(super) struct PostOffice {
 
 impl PostOffice {
     /// Opens it: mails go into a directory.
-    pub(super) fn open(place: &Place, sender: Sender, outbox: PathBuf) -> Self {
+    pub(super) fn open(target: &Target, sender: Sender, outbox: PathBuf) -> Self {
         let (queue, messages) = unbounded_channel();
         let queue = Queue::Local(queue);
-        let notices = place.notices.clone();
+        let notices = target.notices.clone();
         Self {
             announce: Announce {
                 stores: Stores {
-                    licenses: place.licenses.clone(),
-                    customers: place.customers.clone(),
+                    licenses: target.licenses.clone(),
+                    customers: target.customers.clone(),
                     notices: notices.clone(),
                 },
                 queue,
-                cdn: place.cdn.clone(),
+                cdn: target.cdn.clone(),
                 status_page: None,
                 ses: None,
                 sender: sender.clone(),
@@ -72,7 +72,7 @@ impl PostOffice {
                 notices.clone(),
                 Mailer::Outbox(outbox),
                 sender,
-                Pace::per_second(RATE),
+                RateLimiter::per_second(RATE),
                 "local:deliver",
             ),
             feedback: Feedback::new(notices.clone(), "local:feedback"),

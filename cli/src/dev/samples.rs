@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use tegata_common::calendar::Billing;
-use tegata_common::customer::{Contact, Customer, CustomerId, Language, Role, Wishes};
+use tegata_common::customer::{Contact, Customer, CustomerId, Language, Role, NotificationPreferences};
 use tegata_common::domain::Domain;
 use tegata_common::license::{Code, License, Order, Plan};
 use tegata_common::product::{Product, Zone};
 use tegata_common::serial::Serial;
 use tegata_operations::contract;
-use tegata_storage::{Act, Key};
+use tegata_storage::{ChangeContext, Key};
 
-use crate::place::Place;
+use crate::target::Target;
 use crate::product;
 
 /// The catalogue that a new local directory starts with.
@@ -137,17 +137,17 @@ pub(super) struct Try {
 
 /// Fills what is missing: a signing key, the products, the samples. What somebody has changed
 /// stays; a sample that nobody touched is made anew when time has taken it out of its code.
-pub(super) async fn fill(place: &Place, now: Timestamp) -> anyhow::Result<()> {
-    let act = |change| Act {
+pub(super) async fn fill(target: &Target, now: Timestamp) -> anyhow::Result<()> {
+    let act = |change| ChangeContext {
         at: now,
         by: "local:tegata-dev",
         change,
     };
-    let licenses = &place.licenses;
+    let licenses = &target.licenses;
     let table = licenses.table();
-    let (register, revision) = place.key_register().await?;
+    let (register, revision) = target.key_register().await?;
     if register.keys.is_empty() {
-        let (jwk, location) = place.create_key().await?;
+        let (jwk, location) = target.create_key().await?;
         let register = register.with(jwk, location, now)?;
         let key = Key::signing_keys();
         table
@@ -156,7 +156,7 @@ pub(super) async fn fill(place: &Place, now: Timestamp) -> anyhow::Result<()> {
     }
     for (id, name, email, language) in CUSTOMERS {
         let id: CustomerId = id.parse()?;
-        if place.customers.customer(&id).await?.is_some() {
+        if target.customers.customer(&id).await?.is_some() {
             continue;
         }
         let customer = Customer {
@@ -165,7 +165,7 @@ pub(super) async fn fill(place: &Place, now: Timestamp) -> anyhow::Result<()> {
         };
         let contact = Contact {
             email: email.parse()?,
-            wishes: Wishes {
+            wishes: NotificationPreferences {
                 role: Role::Primary,
                 language,
                 severity_floor: None,
@@ -174,12 +174,12 @@ pub(super) async fn fill(place: &Place, now: Timestamp) -> anyhow::Result<()> {
         };
         let contacts = [(&id, &contact, None)];
         let customer = Some((&customer, None));
-        place
+        target
             .customers
             .write(customer, &contacts, &act(SAMPLE))
             .await?;
     }
-    let signer = place.signer().await?;
+    let signer = target.signer().await?;
     for product in product::parse(PRODUCTS)?.products {
         let key = Key::product(&product.slug);
         let product = match table.get::<Product>(&key).await? {
@@ -193,7 +193,7 @@ pub(super) async fn fill(place: &Place, now: Timestamp) -> anyhow::Result<()> {
             .iter()
             .filter(|sample| sample.product == product.slug.as_str())
         {
-            let domain = place.bases.canonicalize(sample.domain)?;
+            let domain = target.bases.canonicalize(sample.domain)?;
             let before = contract::read(licenses, &domain, &product.slug).await?;
             let is_due = match licenses.get(&domain, &product.slug).await? {
                 None => true,
@@ -229,11 +229,11 @@ pub(super) fn write_notice(directory: &Path, now: Timestamp) -> anyhow::Result<P
 }
 
 /// A tenant whose licence is found by a kintone plug-in id too, and the id.
-pub(super) async fn by_plugin_id(place: &Place) -> anyhow::Result<Option<(Domain, String)>> {
+pub(super) async fn by_plugin_id(target: &Target) -> anyhow::Result<Option<(Domain, String)>> {
     for sample in &SAMPLES {
-        let domain = place.bases.canonicalize(sample.domain)?;
+        let domain = target.bases.canonicalize(sample.domain)?;
         let product = sample.product.parse()?;
-        let stored = place.licenses.get(&domain, &product).await?;
+        let stored = target.licenses.get(&domain, &product).await?;
         let ids = stored.map(|stored| stored.value.license.open_plugin_ids().to_vec());
         if let Some(id) = ids.into_iter().flatten().next() {
             return Ok(Some((domain, id.to_string())));
@@ -243,11 +243,11 @@ pub(super) async fn by_plugin_id(place: &Place) -> anyhow::Result<Option<(Domain
 }
 
 /// What to try now, with the codes that the table gives now.
-pub(super) async fn tries(place: &Place, now: Timestamp) -> anyhow::Result<Vec<Try>> {
+pub(super) async fn tries(target: &Target, now: Timestamp) -> anyhow::Result<Vec<Try>> {
     let mut tries = Vec::new();
     for sample in &SAMPLES {
-        let domain = place.bases.canonicalize(sample.domain)?;
-        let stored = place
+        let domain = target.bases.canonicalize(sample.domain)?;
+        let stored = target
             .licenses
             .get(&domain, &sample.product.parse()?)
             .await?;

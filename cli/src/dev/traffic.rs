@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use license_lookup::access_line::{AccessLine, SerialCheck};
 
-use super::doors::{CdnLine, Door, GatewayLine, Line};
+use super::log_delivery::{CdnLine, LogSource, GatewayLine, LoggedLine};
 
 /// Days that are made up, today included.
 const DAYS: i32 = 7;
@@ -76,7 +76,7 @@ const USER_AGENTS: [&str; 3] = [
 ];
 
 /// The lines of the last seven days, up to now, day by day. The same days give the same lines.
-pub(super) fn week(now: Timestamp, zone: &TimeZone) -> anyhow::Result<Vec<Vec<Line>>> {
+pub(super) fn week(now: Timestamp, zone: &TimeZone) -> anyhow::Result<Vec<Vec<LoggedLine>>> {
     let today = zone.to_datetime(now).date();
     let mut days = Vec::new();
     for number in 0..DAYS {
@@ -96,7 +96,7 @@ fn day(
     date: Date,
     product: &'static str,
     zone: &TimeZone,
-    lines: &mut Vec<Line>,
+    lines: &mut Vec<LoggedLine>,
 ) -> anyhow::Result<()> {
     let midnight = date.to_zoned_datetime(zone.clone())?.timestamp();
     let is_weekend = matches!(date.weekday().to_monday_one_offset(), 6 | 7);
@@ -171,7 +171,7 @@ fn ask(
     id: &str,
     at: Timestamp,
     random: &mut Rng,
-    lines: &mut Vec<Line>,
+    lines: &mut Vec<LoggedLine>,
 ) {
     // By the date alone: the same day gives the same lines, whenever they are made up.
     let day = i64::from(date.day_of_year()) + 366 * i64::from(date.year() - 2026);
@@ -198,8 +198,8 @@ fn ask(
         latency_ms: u128::from(if is_throttled { 1 } else { latency }),
         was_integrated: !is_throttled,
     };
-    lines.push(Line {
-        door: Door::Gateway,
+    lines.push(LoggedLine {
+        door: LogSource::Gateway,
         at,
         text: gateway.text(),
     });
@@ -219,8 +219,8 @@ fn ask(
     line.serial = Some(SerialCheck::Absent);
     line.source = Some("103.79.14.0/24".to_owned());
     line.database_ms = Some(f64::from(latency - 4));
-    lines.push(Line {
-        door: Door::Lookup,
+    lines.push(LoggedLine {
+        door: LogSource::Lookup,
         at,
         text: line.to_string(),
     });
@@ -237,8 +237,8 @@ fn ask(
             user_agent: USER_AGENTS[usize::from(random.u8(..)) % USER_AGENTS.len()],
             referer: &format!("https://{}/k/1/", tenant.name),
         };
-        lines.push(Line {
-            door: Door::Cdn,
+        lines.push(LoggedLine {
+            door: LogSource::Cdn,
             at,
             text: file.text(),
         });

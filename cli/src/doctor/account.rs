@@ -640,7 +640,7 @@ mod tests {
     use aws_sdk_sesv2::types::{DkimAttributes, MailFromAttributes, SendQuota};
     use serde_json::json;
 
-    use super::super::check::Outcome::{Failed, Passed, Skipped};
+    use super::super::check::CheckOutcome::{Failed, Passed, Skipped};
     use super::*;
 
     #[test]

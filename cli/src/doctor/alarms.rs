@@ -322,7 +322,7 @@ fn judge_address(topic: &str, address: &str, read: &Value) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::Outcome::{Failed, Passed, Skipped};
+    use super::super::check::CheckOutcome::{Failed, Passed, Skipped};
     use super::*;
 
     fn alarm(metric: &str, missing: &str, state: &str) -> Value {

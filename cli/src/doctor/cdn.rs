@@ -38,7 +38,7 @@ const FILE_HEADERS: [(&str, &str); 4] = [
 /// The published keys against the register that signs.
 pub(crate) async fn keys(stack: &Stack<'_>, http: &Http) -> Check {
     let published = request::published_keys(stack, http).await;
-    let registered = stack.place.key_register().await;
+    let registered = stack.target.key_register().await;
     let registered = registered.map(|(register, _)| register.jwks());
     let finding = match registered {
         Err(error) => Finding::skipped(format!("the register of keys cannot be read: {error:#}")),
@@ -113,7 +113,7 @@ pub(crate) async fn files(stack: &Stack<'_>, http: &Http) -> Vec<Check> {
         .get("CdnUrl")
         .map_or("", String::as_str)
         .to_owned();
-    let products = match stack.place.licenses.products().await {
+    let products = match stack.target.licenses.products().await {
         Ok(products) => products,
         Err(error) => {
             let skipped = Finding::skipped(format!("the catalogue cannot be read: {error}"));
@@ -286,10 +286,10 @@ pub(crate) async fn log(stack: &Stack<'_>) -> Vec<Check> {
             .send()
             .await;
         let listed = listed.map_err(|error| sdk("s3:ListBucket", error))?;
-        let today = stack.place.today();
+        let today = stack.target.today();
         let mut archived = 0;
         for day in [Ok(today), today.yesterday()].into_iter().flatten() {
-            let listed = stack.place.archive.list(Source::Cdn, day).await;
+            let listed = stack.target.archive.list(Source::Cdn, day).await;
             archived += listed
                 .map_err(|error| Unread::Failed(error.to_string()))?
                 .len();
@@ -298,7 +298,7 @@ pub(crate) async fn log(stack: &Stack<'_>) -> Vec<Check> {
     };
     let age = stack
         .created()
-        .map(|created| stack.place.now.duration_since(created));
+        .map(|created| stack.target.now.duration_since(created));
     let is_young = age.is_some_and(|age| age < LOG_WITHIN);
     let arrived = Finding::judge(arrived.await, |(has_raw, archived)| {
         judge_arrived(has_raw, archived, is_young)
@@ -352,7 +352,7 @@ mod tests {
     use serde_json::json;
     use tegata_common::keys::Jwk;
 
-    use super::super::check::Outcome::{Failed, Passed, Skipped};
+    use super::super::check::CheckOutcome::{Failed, Passed, Skipped};
     use super::*;
 
     fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {

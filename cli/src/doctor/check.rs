@@ -8,7 +8,7 @@ use crate::output::{self, part, plain, say};
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Outcome {
+pub(crate) enum CheckOutcome {
     /// What was seen is correct.
     Passed,
     /// It is not.
@@ -21,7 +21,7 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
     #[serde(rename = "result")]
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: CheckOutcome,
     /// What was seen, or why nothing was looked at.
     pub(crate) seen: String,
     /// The command, or the step, that fixes it.
@@ -32,7 +32,7 @@ pub(crate) struct Finding {
 impl Finding {
     pub(crate) fn passed(seen: impl Into<String>) -> Self {
         Self {
-            outcome: Outcome::Passed,
+            outcome: CheckOutcome::Passed,
             seen: seen.into(),
             fix: None,
         }
@@ -40,7 +40,7 @@ impl Finding {
 
     pub(crate) fn failed(seen: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
-            outcome: Outcome::Failed,
+            outcome: CheckOutcome::Failed,
             seen: seen.into(),
             fix: Some(fix.into()),
         }
@@ -48,7 +48,7 @@ impl Finding {
 
     pub(crate) fn skipped(reason: impl Into<String>) -> Self {
         Self {
-            outcome: Outcome::Skipped,
+            outcome: CheckOutcome::Skipped,
             seen: reason.into(),
             fix: None,
         }
@@ -133,9 +133,9 @@ impl Check {
     /// Prints it: one line, and the fix on lines of its own.
     pub(crate) fn print(&self) {
         let (sign, colour) = match self.finding.outcome {
-            Outcome::Passed => ('✓', AnsiColor::Green),
-            Outcome::Failed => ('✗', AnsiColor::Red),
-            Outcome::Skipped => ('–', AnsiColor::Yellow),
+            CheckOutcome::Passed => ('✓', AnsiColor::Green),
+            CheckOutcome::Failed => ('✗', AnsiColor::Red),
+            CheckOutcome::Skipped => ('–', AnsiColor::Yellow),
         };
         let finding = format!(" {}: {}", self.name, self.finding.seen);
         output::parts(&[part(colour.on_default(), sign), plain(finding)]);
@@ -160,9 +160,9 @@ impl Summary {
             with.count()
         };
         Self {
-            passed: count(Outcome::Passed),
-            failed: count(Outcome::Failed),
-            skipped: count(Outcome::Skipped),
+            passed: count(CheckOutcome::Passed),
+            failed: count(CheckOutcome::Failed),
+            skipped: count(CheckOutcome::Skipped),
         }
     }
 }
@@ -176,22 +176,22 @@ mod tests {
         for (unread, outcome, seen) in [
             (
                 Unread::Denied("acm:DescribeCertificate".into()),
-                Outcome::Skipped,
+                CheckOutcome::Skipped,
                 "no permission: acm:DescribeCertificate",
             ),
             (
                 Unread::Unavailable("the AWS CLI is not installed".into()),
-                Outcome::Skipped,
+                CheckOutcome::Skipped,
                 "the AWS CLI is not installed",
             ),
             (
                 Unread::NotFound("table T".into()),
-                Outcome::Failed,
+                CheckOutcome::Failed,
                 "missing: table T",
             ),
             (
                 Unread::Failed("time-out".into()),
-                Outcome::Failed,
+                CheckOutcome::Failed,
                 "cannot be read: time-out",
             ),
         ] {

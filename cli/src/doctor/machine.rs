@@ -152,7 +152,7 @@ pub(crate) fn region(region: &str, of_deployment: &str) -> Check {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::Outcome::{Failed, Passed};
+    use super::super::check::CheckOutcome::{Failed, Passed};
     use super::*;
 
     #[test]

@@ -7,7 +7,7 @@ use aws_sdk_sesv2::types::{EventDestination, EventType};
 use jiff::Timestamp;
 use tegata_common::customer::{EmailAddress, Language};
 use tegata_common::notice::{
-    Delivery, DeliveryId, Facts, NoticeId, Outcome as MailOutcome, RecipientAddress, State, Why,
+    Delivery, DeliveryId, Facts, NoticeId, Outcome as MailOutcome, RecipientAddress, State, RecipientRole,
 };
 use tegata_notices::channels::status_page::{API, ApiKey, StatusPage, StatusPageError};
 use tegata_notices::mailer::{self, Sent, Tags};
@@ -15,7 +15,7 @@ use tegata_notices::mailer::{self, Sent, Tags};
 use super::check::{Check, Finding, Read, Unread};
 use super::program::sdk;
 use super::stack::Stack;
-use crate::place::Post;
+use crate::target::MailTransport;
 
 const GROUP: &str = "mail";
 
@@ -77,7 +77,7 @@ fn judge_events(destinations: &[EventDestination]) -> Finding {
 
 /// The vendor's name as mails and the news have it.
 pub(crate) fn sender(stack: &Stack<'_>) -> Check {
-    let finding = judge_sender(&stack.place.sender.name, stack.parameter("SenderName"));
+    let finding = judge_sender(&stack.target.sender.name, stack.parameter("SenderName"));
     Check::new(GROUP, "sender's name", finding)
 }
 
@@ -126,8 +126,8 @@ pub(crate) async fn simulator(stack: &Stack<'_>, is_wanted: bool) -> Vec<Check> 
 /// Sends the mails as `deliver` does. Their deliveries stay in the table, under a name that no notice
 /// has, so that SES's late reports find them.
 async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
-    let place = stack.place;
-    let Post::Ses(client) = &place.post else {
+    let target = stack.target;
+    let MailTransport::Ses(client) = &target.post else {
         return Err(Unread::Unavailable("there is no SES here".into()));
     };
     let failed = |error: &dyn std::fmt::Display| Unread::Failed(error.to_string());
@@ -142,11 +142,11 @@ async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
             delivery: DeliveryId::of(1, &email),
             email: RecipientAddress::Valid(email.clone()),
             language: Language::En,
-            why: Why::Additional,
+            why: RecipientRole::Additional,
             customers: Vec::new(),
             facts: Facts::default(),
         };
-        place
+        target
             .notices
             .create_delivery(&delivery)
             .await
@@ -156,7 +156,7 @@ async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
             delivery: delivery.delivery.clone(),
             attempt: 1,
         };
-        let from = &place.sender.from;
+        let from = &target.sender.from;
         let message = format!(
             "From: {}\r\nTo: {address}\r\nSubject: tegata doctor\r\nMIME-Version: 1.0\r\n\
              Content-Type: text/plain; charset=utf-8\r\n\r\nA mail to SES's simulator.\r\n",
@@ -183,7 +183,7 @@ async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
                 });
             }
         };
-        let stored = place.notices.delivery(&notice, &delivery.delivery).await;
+        let stored = target.notices.delivery(&notice, &delivery.delivery).await;
         if let Some(stored) = stored.map_err(|error| failed(&error))? {
             let accepted = |facts: &mut Facts| {
                 facts.attempt_mut(1).outcome = Some(MailOutcome::Accepted {
@@ -191,7 +191,7 @@ async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
                     message_id: message_id.clone(),
                 });
             };
-            place
+            target
                 .notices
                 .change_facts(stored, accepted)
                 .await
@@ -205,7 +205,7 @@ async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
 async fn wait(stack: &Stack<'_>, notice: &NoticeId) -> Read<BTreeMap<String, State>> {
     let end = tokio::time::Instant::now() + WITHIN;
     loop {
-        let deliveries = stack.place.notices.deliveries(notice, None).await;
+        let deliveries = stack.target.notices.deliveries(notice, None).await;
         let deliveries = deliveries.map_err(|error| Unread::Failed(error.to_string()))?;
         let now = Timestamp::now();
         let states: BTreeMap<String, State> = deliveries
@@ -295,7 +295,7 @@ fn judge_status_page(page: &str, probed: Result<(), StatusPageError>) -> Finding
 mod tests {
     use aws_sdk_sesv2::types::EventBridgeDestination;
 
-    use super::super::check::Outcome::{Failed, Passed, Skipped};
+    use super::super::check::CheckOutcome::{Failed, Passed, Skipped};
     use super::*;
 
     #[test]

@@ -27,11 +27,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tegata_common::product::ProductSlug;
 
-use crate::failure::Usage;
+use crate::failure::UsageError;
 use crate::identity;
 use crate::output::{self, Output, say};
-use crate::place::{self, Place, PlaceArgs};
-use check::{Check, Finding, Outcome, Summary};
+use crate::target::{self, Target, PlaceArgs};
+use check::{Check, Finding, CheckOutcome, Summary};
 use http::Http;
 use program::AwsCli;
 use stack::Stack;
@@ -133,7 +133,7 @@ impl Clients {
             cloudformation: aws_sdk_cloudformation::Client::new(config),
             dynamodb: aws_sdk_dynamodb::Client::new(config),
             kms: aws_sdk_kms::Client::new(config),
-            s3: place::s3(config),
+            s3: target::s3(config),
             secrets: aws_sdk_secretsmanager::Client::new(config),
             ses: aws_sdk_sesv2::Client::new(config),
         }
@@ -195,15 +195,15 @@ impl Deployment {
     }
 }
 
-pub(crate) async fn run(place: &PlaceArgs, output: Output, args: Args) -> anyhow::Result<()> {
-    if place.local.is_some() {
+pub(crate) async fn run(target: &PlaceArgs, output: Output, args: Args) -> anyhow::Result<()> {
+    if target.local.is_some() {
         let only = "`tegata doctor` checks an AWS account or a stack, and --local is neither";
-        return Err(Usage(only.to_owned()).into());
+        return Err(UsageError(only.to_owned()).into());
     }
     let started = Timestamp::now();
-    let mut report = Report::new(output, &args.explain);
-    let subject = match place.stack_name() {
-        Some(name) => on_stack(place, &name, &args, &mut report).await?,
+    let mut report = DoctorReport::new(output, &args.explain);
+    let subject = match target.stack_name() {
+        Some(name) => on_stack(target, &name, &args, &mut report).await?,
         None => before_deployment(&args, &mut report).await?,
     };
     report.check_explanations()?;
@@ -244,13 +244,13 @@ struct Subject {
 }
 
 /// The checks that were made, in their order. Text is printed while they are.
-struct Report<'a> {
+struct DoctorReport<'a> {
     output: Output,
     explained: &'a [(String, String)],
     checks: Vec<Check>,
 }
 
-impl<'a> Report<'a> {
+impl<'a> DoctorReport<'a> {
     fn new(output: Output, explained: &'a [(String, String)]) -> Self {
         Self {
             output,
@@ -263,7 +263,7 @@ impl<'a> Report<'a> {
         for mut check in made {
             let mut explained = self.explained.iter();
             let reason = explained.find(|(name, _)| *name == check.name);
-            if let (Outcome::Failed, Some((_, reason))) = (check.finding.outcome, reason) {
+            if let (CheckOutcome::Failed, Some((_, reason))) = (check.finding.outcome, reason) {
                 let seen = format!("explained: {reason} ({})", check.finding.seen);
                 check.finding = Finding::skipped(seen);
             }
@@ -278,7 +278,7 @@ impl<'a> Report<'a> {
     fn check_explanations(&self) -> anyhow::Result<()> {
         for (name, _) in self.explained {
             if !self.checks.iter().any(|check| check.name == *name) {
-                return Err(Usage(format!("--explain: there is no check '{name}'")).into());
+                return Err(UsageError(format!("--explain: there is no check '{name}'")).into());
             }
         }
         Ok(())
@@ -317,11 +317,11 @@ impl<'a> Running<'a> {
     }
 }
 
-async fn before_deployment(args: &Args, report: &mut Report<'_>) -> anyhow::Result<Subject> {
+async fn before_deployment(args: &Args, report: &mut DoctorReport<'_>) -> anyhow::Result<Subject> {
     if args.mail || args.domain.is_some() || !args.only.is_empty() {
         let only =
             "--mail, --domain, --product and --only need a stack: tegata --stack NAME doctor";
-        return Err(Usage(only.to_owned()).into());
+        return Err(UsageError(only.to_owned()).into());
     }
     let template = Template::embedded().context("template.yaml")?;
     let deployment = Deployment::of_this_version()?;
@@ -379,18 +379,18 @@ async fn before_deployment(args: &Args, report: &mut Report<'_>) -> anyhow::Resu
 }
 
 async fn on_stack(
-    place: &PlaceArgs,
+    target: &PlaceArgs,
     name: &str,
     args: &Args,
-    report: &mut Report<'_>,
+    report: &mut DoctorReport<'_>,
 ) -> anyhow::Result<Subject> {
     if args.parameters.is_some() || args.new_stack.is_some() {
         let only = "--parameters and --new-stack are for the checks before a deployment: leave --stack out, \
                     and TEGATA_STACK unset";
-        return Err(Usage(only.to_owned()).into());
+        return Err(UsageError(only.to_owned()).into());
     }
     let embedded = Template::embedded().context("template.yaml")?;
-    let opened = place.open().await?;
+    let opened = target.open().await?;
     let config = identity::sdk_config().await?;
     let clients = Clients::new(&config);
     let checked = check_stack(&clients, &opened, name, &embedded, args, report).await;
@@ -406,13 +406,13 @@ async fn on_stack(
 /// Returns the stack's ARN.
 async fn check_stack(
     clients: &Clients,
-    place: &Place,
+    target: &Target,
     name: &str,
     embedded: &Template,
     args: &Args,
-    report: &mut Report<'_>,
+    report: &mut DoctorReport<'_>,
 ) -> anyhow::Result<Option<String>> {
-    let stack = match Stack::read(clients, place, name).await {
+    let stack = match Stack::read(clients, target, name).await {
         Ok(stack) => stack,
         Err(unread) => {
             report.add(vec![Check::new("stack", "state", unread.into())]);
@@ -423,7 +423,7 @@ async fn check_stack(
         Ok(http) => http,
         Err(unread) => bail!("{}", Finding::from(unread).seen),
     };
-    report.add(vec![machine::identity(&place.caller)]);
+    report.add(vec![machine::identity(&target.caller)]);
     let values = Some(&stack.parameters);
     let mut running = Running::new(&args.only);
     running.many("stack", async { stack::state(&stack) });
@@ -477,21 +477,21 @@ mod tests {
             explanation("TLS = no domain on staging").unwrap(),
             explanation("roles=one by hand").unwrap(),
         ];
-        let mut report = Report::new(Output::Json, &explained);
+        let mut report = DoctorReport::new(Output::Json, &explained);
         let failed = || Finding::failed("TLSv1 at least", "make deploy");
         report.add(vec![
             Check::new("cdn", "TLS", failed()),
             Check::new("protection", "roles", Finding::passed("7 roles")),
             Check::new("cdn", "plain HTTP", failed()),
         ]);
-        let outcomes: Vec<Outcome> = report
+        let outcomes: Vec<CheckOutcome> = report
             .checks
             .iter()
             .map(|check| check.finding.outcome)
             .collect();
         assert_eq!(
             outcomes,
-            [Outcome::Skipped, Outcome::Passed, Outcome::Failed]
+            [CheckOutcome::Skipped, CheckOutcome::Passed, CheckOutcome::Failed]
         );
         assert_eq!(
             report.checks[0].finding.seen,
@@ -500,7 +500,7 @@ mod tests {
         report.check_explanations().unwrap();
         let unknown = [explanation("tls=x").unwrap()];
         assert!(
-            Report::new(Output::Json, &unknown)
+            DoctorReport::new(Output::Json, &unknown)
                 .check_explanations()
                 .is_err()
         );

@@ -171,7 +171,7 @@ mod tests {
         let (checks, values) = check(Path::new("/no/such/parameters.yaml"), &template);
         assert_eq!(
             checks[0].finding.outcome,
-            super::super::check::Outcome::Failed
+            super::super::check::CheckOutcome::Failed
         );
         assert_eq!(values, None);
     }

@@ -549,7 +549,7 @@ mod tests {
     use aws_sdk_s3::types::{DefaultRetention, ObjectLockRule};
     use serde_json::json;
 
-    use super::super::check::Outcome::{self, Failed, Passed};
+    use super::super::check::CheckOutcome::{self, Failed, Passed};
     use super::*;
 
     #[test]
@@ -758,9 +758,9 @@ mod tests {
     #[test]
     fn one_that_cannot_be_read_is_not_passed_with_the_others() {
         let denied = || Err(Unread::Denied("iam:GetRolePolicy".into()));
-        let outcome = |reads| -> Outcome { together(reads, "roles", "fix").outcome };
+        let outcome = |reads| -> CheckOutcome { together(reads, "roles", "fix").outcome };
         assert_eq!(outcome(vec![Ok(None), Ok(None)]), Passed);
-        assert_eq!(outcome(vec![Ok(None), denied()]), Outcome::Skipped);
+        assert_eq!(outcome(vec![Ok(None), denied()]), CheckOutcome::Skipped);
         assert_eq!(outcome(vec![Ok(None), Ok(Some("wrong".into()))]), Failed);
     }
 }

@@ -28,7 +28,7 @@ const STRANGER: &str = "tegata-doctor.cybozu.com";
 
 /// The licence that is asked for.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ProbedLicense {
     pub(crate) domain: Domain,
     pub(crate) product: ProductSlug,
     /// Whether there is a licence, whose lease can be checked.
@@ -40,12 +40,12 @@ pub(crate) async fn choose(
     stack: &Stack<'_>,
     domain: Option<&str>,
     product: Option<&ProductSlug>,
-) -> Read<Asked> {
+) -> Read<ProbedLicense> {
     let failed = |error: &dyn std::fmt::Display| Unread::Failed(error.to_string());
     if let (Some(domain), Some(product)) = (domain, product) {
-        return Ok(Asked {
+        return Ok(ProbedLicense {
             domain: stack
-                .place
+                .target
                 .bases
                 .canonicalize(domain)
                 .map_err(|error| failed(&error))?,
@@ -53,20 +53,20 @@ pub(crate) async fn choose(
             has_license: true,
         });
     }
-    let now = stack.place.now;
+    let now = stack.target.now;
     let found = stack
-        .place
+        .target
         .licenses
         .find(|license| license.code_at(now) == Code::Valid && !license.policy.requires_serial);
     if let Some(signed) = found.await.map_err(|error| failed(&error))? {
-        return Ok(Asked {
+        return Ok(ProbedLicense {
             domain: signed.license.domain,
             product: signed.license.product,
             has_license: true,
         });
     }
     let products = stack
-        .place
+        .target
         .licenses
         .products()
         .await
@@ -80,9 +80,9 @@ pub(crate) async fn choose(
         },
         Ok,
     )?;
-    Ok(Asked {
+    Ok(ProbedLicense {
         domain: stack
-            .place
+            .target
             .bases
             .canonicalize(STRANGER)
             .map_err(|error| failed(&error))?,
@@ -95,7 +95,7 @@ pub(crate) async fn choose(
 pub(crate) async fn check(
     stack: &Stack<'_>,
     http: &Http,
-    asked: Read<Asked>,
+    asked: Read<ProbedLicense>,
     within: Duration,
 ) -> Vec<Check> {
     let names = [
@@ -150,7 +150,7 @@ pub(crate) async fn check(
         }
         Ok(before) => lines(stack, &request_id, before, within).await,
     };
-    let today = stack.place.zone.to_datetime(sent).date().to_string();
+    let today = stack.target.zone.to_datetime(sent).date().to_string();
     let archived = Finding::judge(lines.as_ref().map_err(Clone::clone), |lines| {
         judge_lines(lines, &today, Timestamp::now().duration_since(sent))
     });
@@ -173,7 +173,7 @@ struct Answer {
     lease: Option<String>,
 }
 
-fn judge_answer(asked: &Asked, response: &Response) -> Finding {
+fn judge_answer(asked: &ProbedLicense, response: &Response) -> Finding {
     let answer: Option<Answer> = serde_json::from_slice(&response.body).ok();
     let code = answer.and_then(|answer| answer.code).unwrap_or_default();
     let (domain, product) = (&asked.domain, &asked.product);
@@ -209,7 +209,7 @@ pub(crate) async fn published_keys(stack: &Stack<'_>, http: &Http) -> Read<Jwks>
     }
 }
 
-fn judge_lease(asked: &Asked, response: &Response, keys: &Jwks) -> Finding {
+fn judge_lease(asked: &ProbedLicense, response: &Response, keys: &Jwks) -> Finding {
     let publish = "tegata key export --file jwks.json, and publish it: docs/operations/admins.md, \"First steps on a new stack\"";
     let answer: Option<Answer> = serde_json::from_slice(&response.body).ok();
     let Some(lease) = answer.and_then(|answer| answer.lease) else {
@@ -248,11 +248,11 @@ struct Line {
 /// The objects of yesterday, today and tomorrow, which is a day away from the wrong one.
 async fn listed(stack: &Stack<'_>) -> Read<Vec<Listed>> {
     let mut all = Vec::new();
-    let today = stack.place.zone.to_datetime(Timestamp::now()).date();
+    let today = stack.target.zone.to_datetime(Timestamp::now()).date();
     let days = [today.yesterday(), Ok(today), today.tomorrow()];
     for day in days.into_iter().flatten() {
         for source in [Source::Gateway, Source::Lookup] {
-            let listed = stack.place.archive.list(source, day).await;
+            let listed = stack.target.archive.list(source, day).await;
             all.extend(listed.map_err(|error| of_archive(&error))?);
         }
     }
@@ -282,7 +282,7 @@ async fn lines(
             if !known.insert(of.key.clone()) {
                 continue;
             }
-            let (Some(name), archive) = (&of.name, &stack.place.archive) else {
+            let (Some(name), archive) = (&of.name, &stack.target.archive) else {
                 continue;
             };
             let object = archive
@@ -377,12 +377,12 @@ fn judge_locks(lines: &[Line], days: i32) -> Finding {
 mod tests {
     use reqwest::header::HeaderMap;
 
-    use super::super::check::Outcome::{Failed, Passed, Skipped};
+    use super::super::check::CheckOutcome::{Failed, Passed, Skipped};
     use super::*;
 
-    fn asked(has_license: bool) -> Asked {
+    fn asked(has_license: bool) -> ProbedLicense {
         let bases = tegata_common::domain::BaseDomains::with_development([]).unwrap();
-        Asked {
+        ProbedLicense {
             domain: bases.canonicalize("example.cybozu.com").unwrap(),
             product: "sheet".parse().unwrap(),
             has_license,

@@ -10,7 +10,7 @@ use super::Clients;
 use super::check::{Check, Finding, Read, Unread};
 use super::program::sdk;
 use super::template::{Template, Values};
-use crate::place::Place;
+use crate::target::Target;
 
 const GROUP: &str = "stack";
 
@@ -20,7 +20,7 @@ const NEW: SignedDuration = SignedDuration::from_hours(6);
 /// A deployed stack, as the checks know it.
 pub(crate) struct Stack<'a> {
     pub(crate) clients: &'a Clients,
-    pub(crate) place: &'a Place,
+    pub(crate) target: &'a Target,
     pub(crate) name: String,
     pub(crate) parameters: Values,
     pub(crate) outputs: Values,
@@ -33,7 +33,7 @@ pub(crate) struct Stack<'a> {
 }
 
 impl<'a> Stack<'a> {
-    pub(crate) async fn read(clients: &'a Clients, place: &'a Place, name: &str) -> Read<Self> {
+    pub(crate) async fn read(clients: &'a Clients, target: &'a Target, name: &str) -> Read<Self> {
         let described = clients
             .cloudformation
             .describe_stacks()
@@ -64,7 +64,7 @@ impl<'a> Stack<'a> {
         };
         Ok(Self {
             clients,
-            place,
+            target,
             name: name.to_owned(),
             parameters,
             outputs,
@@ -170,7 +170,7 @@ impl<'a> Stack<'a> {
     /// Whether it is so new that some things have not happened yet.
     pub(crate) fn is_new(&self) -> bool {
         let created = self.created();
-        created.is_some_and(|created| self.place.now.duration_since(created) < NEW)
+        created.is_some_and(|created| self.target.now.duration_since(created) < NEW)
     }
 
     /// Its ARN.
@@ -356,7 +356,7 @@ fn judge_function(name: &str, read: &Value, architecture: &str) -> Option<String
 mod tests {
     use serde_json::json;
 
-    use super::super::check::Outcome::{Failed, Passed};
+    use super::super::check::CheckOutcome::{Failed, Passed};
     use super::*;
 
     #[test]

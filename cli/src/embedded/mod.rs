@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::failure::Usage;
+use crate::failure::UsageError;
 use crate::output::note;
 use crate::owner_only;
 use api::AccessKey;
@@ -106,7 +106,7 @@ impl Embedded {
         let _ = fs::remove_file(self::endpoint_file(directory));
         let path = directory.join(DATABASE);
         if !path.exists() {
-            note!("note: a new place is made in {}", directory.display());
+            note!("note: a new local target is created in {}", directory.display());
         }
         let shown = path.display().to_string();
         close_files(directory).with_context(|| format!("cannot close {shown} to other users"))?;
@@ -221,7 +221,7 @@ fn make_private(directory: &Path) -> anyhow::Result<()> {
     let is_place = directory.join(DATABASE).exists() || directory.join("lock").exists();
     let mut entries = fs::read_dir(directory).with_context(|| format!("cannot read {shown}"))?;
     if !is_place && entries.next().is_some() {
-        return Err(Usage(format!(
+        return Err(UsageError(format!(
             "{shown} holds files that are not tegata's: name a new or an empty directory, such as \
              --local={}",
             directory.join("tegata").display()
@@ -320,7 +320,7 @@ mod tests {
         fs::write(directory.join("letter.txt"), "").unwrap();
         fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
         let error = Embedded::join(&directory).await.unwrap_err();
-        assert!(error.is::<Usage>(), "{error:#}");
+        assert!(error.is::<UsageError>(), "{error:#}");
         assert_eq!(mode(&directory), 0o755);
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
     }

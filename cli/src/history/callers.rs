@@ -18,7 +18,7 @@ use tegata_common::change::{ItemKey, Role, TrailWrite, read_trail};
 
 use super::changes::{Changes, Write};
 use super::compare::Scope;
-use super::findings::{Finding, Findings, Kind};
+use super::findings::{Finding, Findings, FindingKind};
 use super::items::Version;
 
 /// Files that are fetched at a time.
@@ -90,7 +90,7 @@ impl Trail {
                 let (key, file) = file?;
                 if calls.add_file(&file.unwrap_or_default()).is_none() {
                     findings.add(Finding {
-                        kind: Kind::Archive,
+                        kind: FindingKind::Archive,
                         item: None,
                         what: format!("a file of the trail cannot be read: {key}"),
                         version: None,
@@ -143,7 +143,7 @@ impl Calls {
         }
         for (time, call) in &self.without_a_key {
             findings.add(Finding {
-                kind: Kind::Caller,
+                kind: FindingKind::Caller,
                 item: None,
                 what: format!("{call} at {time}, which does not say what it wrote"),
                 version: None,
@@ -173,7 +173,7 @@ impl Calls {
         let calls: Vec<&TrailWrite> = calls.collect();
         let mut find = |what: String| {
             findings.add(Finding {
-                kind: Kind::Caller,
+                kind: FindingKind::Caller,
                 item: Some(key.clone()),
                 what,
                 version: Some(revision.version),
@@ -216,7 +216,7 @@ impl Calls {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use tegata_common::change::{ChangeRecord, Line, read_record};
+    use tegata_common::change::{ChangeRecord, ChangeLine, read_record};
 
     use super::*;
 
@@ -244,8 +244,8 @@ mod tests {
             },
         });
         match read_record(&record.to_string(), Timestamp::UNIX_EPOCH) {
-            Line::Change(change) => change,
-            Line::Unreadable(unreadable) => panic!("{unreadable:?}"),
+            ChangeLine::Change(change) => change,
+            ChangeLine::Unreadable(unreadable) => panic!("{unreadable:?}"),
         }
     }
 
@@ -276,7 +276,7 @@ mod tests {
         let mut findings = Findings::default();
         let proven = trail.compare(&changes, scope, &mut findings);
         let found = findings.sorted().into_iter();
-        let found = found.inspect(|found| assert_eq!(found.kind, Kind::Caller));
+        let found = found.inspect(|found| assert_eq!(found.kind, FindingKind::Caller));
         (found.map(|found| found.what).collect(), proven)
     }
 

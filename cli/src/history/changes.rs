@@ -9,12 +9,12 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde_json::{Map, Value};
 use tegata_archive::Lock;
 use tegata_common::access::Source;
-use tegata_common::change::{ChangeEvent, ChangeRecord, ItemKey, Line, Role};
+use tegata_common::change::{ChangeEvent, ChangeRecord, ItemKey, ChangeLine, Role};
 
-use super::findings::{Finding, Findings, Kind};
+use super::findings::{Finding, Findings, FindingKind};
 use super::items::Version;
 use crate::period::Period;
-use crate::place::Place;
+use crate::target::Target;
 
 /// Objects that are fetched at a time.
 const AHEAD: usize = 16;
@@ -54,13 +54,13 @@ impl Changes {
     /// Reads a period's days, and one more at each end: what is written at midnight may say that
     /// it was on the other day.
     pub(super) async fn read(
-        place: &Place,
+        target: &Target,
         period: Period,
         bar: &ProgressBar,
         findings: &mut Findings,
     ) -> anyhow::Result<Self> {
         let mut changes = Self::default();
-        let Some(first_day) = place.archive.first_day(Source::Change).await? else {
+        let Some(first_day) = target.archive.first_day(Source::Change).await? else {
             return Ok(changes);
         };
         let wider = Period {
@@ -69,7 +69,7 @@ impl Changes {
         };
         for date in wider.days().skip_while(|date| *date < first_day) {
             bar.set_message(date.to_string());
-            changes.read_day(place, date, bar, findings).await?;
+            changes.read_day(target, date, bar, findings).await?;
         }
         for writes in changes.by_item.values_mut() {
             writes.sort_by(|a, b| a.order.cmp(&b.order));
@@ -80,7 +80,7 @@ impl Changes {
             false => Some(
                 wider
                     .from
-                    .to_zoned_datetime(place.zone.clone())?
+                    .to_zoned_datetime(target.zone.clone())?
                     .timestamp(),
             ),
         };
@@ -89,16 +89,16 @@ impl Changes {
 
     async fn read_day(
         &mut self,
-        place: &Place,
+        target: &Target,
         date: Date,
         bar: &ProgressBar,
         findings: &mut Findings,
     ) -> anyhow::Result<()> {
-        let listed = place.archive.list(Source::Change, date).await?;
+        let listed = target.archive.list(Source::Change, date).await?;
         bar.inc_length(listed.len() as u64);
         let objects = stream::iter(listed).map(async |listed| {
-            let object = place.archive.get(&listed.key).await?;
-            let lock = place.archive.lock(&listed.key).await?;
+            let object = target.archive.get(&listed.key).await?;
+            let lock = target.archive.lock(&listed.key).await?;
             anyhow::Ok((listed, object, lock))
         });
         let mut objects = std::pin::pin!(objects.buffered(AHEAD));
@@ -134,8 +134,8 @@ impl Changes {
         let lines = lines.split(|byte| *byte == b'\n');
         for line in lines.filter(|line| !line.is_empty()) {
             match serde_json::from_slice(line) {
-                Ok(Line::Change(change)) => self.add(change),
-                Ok(Line::Unreadable(unreadable)) => {
+                Ok(ChangeLine::Change(change)) => self.add(change),
+                Ok(ChangeLine::Unreadable(unreadable)) => {
                     let reason = &unreadable.unreadable.reason;
                     findings.add(Finding {
                         at: Some(unreadable.time),
@@ -190,7 +190,7 @@ impl Changes {
 
 fn of_the_archive(what: String) -> Finding {
     Finding {
-        kind: Kind::Archive,
+        kind: FindingKind::Archive,
         item: None,
         what,
         version: None,

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tegata_common::change::{ChangeEvent, ItemKey, Role};
 
 use super::changes::{Changes, Write};
-use super::findings::{Finding, Findings, Kind};
+use super::findings::{Finding, Findings, FindingKind};
 use super::items::{Items, Version, is_licence};
 
 /// How long a write may take into the archive before it is missed.
@@ -83,7 +83,7 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    fn find(&mut self, kind: Kind, key: &ItemKey, version: Option<&Version>, what: String) {
+    fn find(&mut self, kind: FindingKind, key: &ItemKey, version: Option<&Version>, what: String) {
         let revision = version.and_then(|version| version.revision.as_ref());
         self.findings.add(Finding {
             kind,
@@ -130,18 +130,18 @@ impl Comparison<'_> {
         for (at, (past_key, version)) in past {
             let Some(revision) = &version.revision else {
                 let what = "it does not say which change it is of".to_owned();
-                self.find(Kind::Altered, past_key, Some(version), what);
+                self.find(FindingKind::Altered, past_key, Some(version), what);
                 continue;
             };
             if revision.at != *at {
                 let what = format!("its key says {at}, and it says {}", revision.at);
-                self.find(Kind::Forged, past_key, Some(version), what);
+                self.find(FindingKind::Forged, past_key, Some(version), what);
             }
             let before = last.and_then(Version::number).unwrap_or(0);
             if revision.version <= before {
                 let number = revision.version;
                 let what = format!("version {number} follows version {before}");
-                self.find(Kind::Forged, past_key, Some(version), what);
+                self.find(FindingKind::Forged, past_key, Some(version), what);
             } else {
                 let from = last.and_then(|last| last.revision.as_ref());
                 let from = from.map(|revision| revision.at);
@@ -164,11 +164,11 @@ impl Comparison<'_> {
             let missing = format!("version {number} is missing from the history");
             // The first one is the issue.
             if !is_licence(key) || number == 1 {
-                self.find(Kind::Deleted, key, None, missing);
+                self.find(FindingKind::Deleted, key, None, missing);
             } else if !self.is_signed_again(key, number) {
                 match from {
                     Some(from) if self.is_covered(from) && self.is_covered(to) => {
-                        self.find(Kind::Deleted, key, None, missing);
+                        self.find(FindingKind::Deleted, key, None, missing);
                     }
                     _ => self.unproven.versions += 1,
                 }
@@ -211,7 +211,7 @@ impl Comparison<'_> {
                 _ => "it does not say which change it is of".to_owned(),
             },
         };
-        self.find(Kind::Unrecorded, key, current.or(last), what);
+        self.find(FindingKind::Unrecorded, key, current.or(last), what);
     }
 
     /// A licence under a kintone plug-in id says what the licence says.
@@ -232,7 +232,7 @@ impl Comparison<'_> {
                 }
                 Some(_) => continue,
             };
-            self.find(Kind::Contradiction, key, license, what.to_owned());
+            self.find(FindingKind::Contradiction, key, license, what.to_owned());
         }
     }
 
@@ -244,14 +244,14 @@ impl Comparison<'_> {
             if image(&pair[0].after) != image(&pair[1].before) {
                 let (first, second) = (pair[0].time, pair[1].time);
                 let what = format!("what happened between {first} and {second} is not there");
-                self.find(Kind::NotArchived, key, pair[1].before.as_ref(), what);
+                self.find(FindingKind::NotArchived, key, pair[1].before.as_ref(), what);
             }
         }
         let role = key.role();
         for write in writes {
             if let Some(service) = &write.service {
                 let what = format!("{service} deleted it at {}", write.time);
-                self.find(Kind::Unrecorded, key, write.before.as_ref(), what);
+                self.find(FindingKind::Unrecorded, key, write.before.as_ref(), what);
                 continue;
             }
             match &role {
@@ -260,7 +260,7 @@ impl Comparison<'_> {
                 Role::Copy => self.write_of_a_copy(key, write),
                 Role::Delivery if write.event == ChangeEvent::Remove => {
                     let what = format!("it was deleted at {}", write.time);
-                    self.find(Kind::Unrecorded, key, write.before.as_ref(), what);
+                    self.find(FindingKind::Unrecorded, key, write.before.as_ref(), what);
                 }
                 Role::Delivery => {}
             }
@@ -278,24 +278,24 @@ impl Comparison<'_> {
             });
             if !is_recorded {
                 let what = format!("it was deleted at {time}, and no history item says so");
-                self.find(Kind::Unrecorded, key, write.before.as_ref(), what);
+                self.find(FindingKind::Unrecorded, key, write.before.as_ref(), what);
             }
             return;
         };
         let Some(revision) = &after.revision else {
             let what = format!("written at {time}, it does not say which change it is of");
-            self.find(Kind::Unrecorded, key, Some(after), what);
+            self.find(FindingKind::Unrecorded, key, Some(after), what);
             return;
         };
         let now = revision.version;
         if before == Some(now) {
             let what = format!("it was changed at {time} without a new version");
-            self.find(Kind::Unrecorded, key, Some(after), what);
+            self.find(FindingKind::Unrecorded, key, Some(after), what);
             return;
         }
         if let Some(before) = before.filter(|before| *before + 1 != now) {
             let what = format!("its version went from {before} to {now} at {time}");
-            self.find(Kind::Forged, key, Some(after), what);
+            self.find(FindingKind::Forged, key, Some(after), what);
         }
         if is_another_lease(key, write) {
             return;
@@ -307,7 +307,7 @@ impl Comparison<'_> {
             let what = format!(
                 "version {now} was written at {time}, and no history item in the same transaction"
             );
-            self.find(Kind::Unrecorded, key, Some(after), what);
+            self.find(FindingKind::Unrecorded, key, Some(after), what);
         }
     }
 
@@ -329,18 +329,18 @@ impl Comparison<'_> {
             (ChangeEvent::Insert, Some(after)) => after,
             (ChangeEvent::Remove, _) => {
                 let what = format!("this history item was removed at {time}");
-                return self.find(Kind::Deleted, key, before, what);
+                return self.find(FindingKind::Deleted, key, before, what);
             }
             _ => {
                 let what = format!("this history item was written over at {time}");
-                return self.find(Kind::Altered, key, before, what);
+                return self.find(FindingKind::Altered, key, before, what);
             }
         };
         if self.scope.has_clock {
             let late = time.duration_since(at);
             if late > LATE || -late > AHEAD {
                 let what = format!("it says {at}, and was written at {time}");
-                self.find(Kind::Forged, key, Some(after), what);
+                self.find(FindingKind::Forged, key, Some(after), what);
             }
         }
         let written = self.changes.of(of).iter().filter(|write| {
@@ -353,16 +353,16 @@ impl Comparison<'_> {
         });
         if !is_of_a_write {
             let what = format!("written at {time}, and the item itself was not");
-            self.find(Kind::Forged, key, Some(after), what);
+            self.find(FindingKind::Forged, key, Some(after), what);
         }
         match self.items.get(key) {
             None => {
                 let what = format!("this history item, written at {time}, is gone");
-                self.find(Kind::Deleted, key, Some(after), what);
+                self.find(FindingKind::Deleted, key, Some(after), what);
             }
             Some(version) if version.image != after.image => {
                 let what = format!("this history item is not what was written at {time}");
-                self.find(Kind::Altered, key, Some(version), what);
+                self.find(FindingKind::Altered, key, Some(version), what);
             }
             Some(_) => {}
         }
@@ -388,7 +388,7 @@ impl Comparison<'_> {
                 "written at {}, and the licence that it repeats was not",
                 write.time
             );
-            self.find(Kind::Unrecorded, key, write.after.as_ref(), what);
+            self.find(FindingKind::Unrecorded, key, write.after.as_ref(), what);
         }
     }
 
@@ -416,7 +416,7 @@ impl Comparison<'_> {
             return;
         }
         let what = format!("it is not what was archived of it last, at {}", last.time);
-        self.find(Kind::NotArchived, key, now.or(last.after.as_ref()), what);
+        self.find(FindingKind::NotArchived, key, now.or(last.after.as_ref()), what);
     }
 
     // ---- What the archive should have ----
@@ -432,7 +432,7 @@ impl Comparison<'_> {
             match at {
                 Some(at) if self.is_covered(at) => {
                     let what = "the archive has no write of this history item".to_owned();
-                    self.find(Kind::NotArchived, key, Some(version), what);
+                    self.find(FindingKind::NotArchived, key, Some(version), what);
                 }
                 Some(at) if self.is_too_new(at) => self.unproven.too_new += 1,
                 _ => self.unproven.history_items += 1,
@@ -442,7 +442,7 @@ impl Comparison<'_> {
             let at = version.revision.as_ref().map(|revision| revision.at);
             if self.changes.of(key).is_empty() && at.is_some_and(|at| self.is_covered(at)) {
                 let what = "the archive has no write of it".to_owned();
-                self.find(Kind::NotArchived, key, Some(version), what);
+                self.find(FindingKind::NotArchived, key, Some(version), what);
             }
         }
     }
@@ -461,7 +461,7 @@ fn is_another_lease(key: &ItemKey, write: &Write) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use tegata_common::change::{KeptItem, Line, read_record};
+    use tegata_common::change::{KeptItem, ChangeLine, read_record};
 
     use super::*;
 
@@ -494,7 +494,7 @@ mod tests {
     fn found(writes: &[Value], now: &str) -> (Vec<String>, Unproven) {
         let (mut items, mut changes) = (Items::default(), Changes::default());
         for write in writes {
-            let Line::Change(change) = read_record(&write.to_string(), Timestamp::UNIX_EPOCH)
+            let ChangeLine::Change(change) = read_record(&write.to_string(), Timestamp::UNIX_EPOCH)
             else {
                 panic!("{write}");
             };
@@ -616,7 +616,7 @@ mod tests {
             let unproven = compare(&items, &changes, scope, &mut findings);
             let found = findings.sorted();
             assert!(
-                found.iter().all(|found| found.kind == Kind::NotArchived),
+                found.iter().all(|found| found.kind == FindingKind::NotArchived),
                 "{found:?}"
             );
             assert_eq!((found.len(), unproven.too_new), (missed, too_new), "{now}");

@@ -7,7 +7,7 @@ use tegata_common::change::ItemKey;
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub(super) enum FindingKind {
     /// A history item says what was not done, or not then.
     Forged,
     /// A history item was written over.
@@ -26,7 +26,7 @@ pub(super) enum Kind {
     Archive,
 }
 
-impl Kind {
+impl FindingKind {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Forged => "FORGED",
@@ -45,7 +45,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(super) struct Finding {
     /// What kind of thing.
-    pub(super) kind: Kind,
+    pub(super) kind: FindingKind,
     /// With which item; an object of the archive has none.
     #[serde(flatten)]
     pub(super) item: Option<ItemKey>,

@@ -10,10 +10,10 @@ use tegata_common::keys::KeyRegister;
 use tegata_common::lease::SignedLicense;
 use tegata_common::revision::Revision;
 use tegata_signing::LeaseError;
-use tegata_storage::{Item, Stored, Table};
+use tegata_storage::{Item, Versioned, Table};
 
-use super::findings::{Finding, Findings, Kind};
-use crate::place::Place;
+use super::findings::{Finding, Findings, FindingKind};
+use crate::target::Target;
 
 /// Enough of SHA-256 to compare by.
 pub(super) type Digest = [u8; 16];
@@ -96,10 +96,10 @@ pub(super) struct Items {
 impl Items {
     /// Reads the tables. What a licence's lease says otherwise than the licence is found on the
     /// way, because a lease is not kept.
-    pub(super) async fn read(place: &Place, findings: &mut Findings) -> anyhow::Result<Self> {
-        let (register, _) = place.key_register().await?;
+    pub(super) async fn read(target: &Target, findings: &mut Findings) -> anyhow::Result<Self> {
+        let (register, _) = target.key_register().await?;
         let mut items = Self::default();
-        for table in place.tables() {
+        for table in target.tables() {
             items.read_table(table, &register, findings).await?;
         }
         Ok(items)
@@ -165,7 +165,7 @@ fn check_lease(
         return;
     }
     let wrong = match (tegata_storage::read::<SignedLicense>(item), &role) {
-        (Ok(Stored { value, .. }), _) => {
+        (Ok(Versioned { value, .. }), _) => {
             match (tegata_signing::check_lease(register, &value), &role) {
                 // The key may have been retired since.
                 (Ok(()), _) | (Err(LeaseError::UnknownKey), Role::History { .. }) => return,
@@ -177,7 +177,7 @@ fn check_lease(
         (Err(error), _) => format!("it cannot be read: {error}"),
     };
     findings.add(Finding {
-        kind: Kind::Contradiction,
+        kind: FindingKind::Contradiction,
         item: Some(key.clone()),
         what: wrong,
         version: version.number(),

@@ -10,7 +10,7 @@ mod verify;
 use clap::Subcommand;
 
 use crate::output::Output;
-use crate::place::Place;
+use crate::target::Target;
 
 pub(crate) use callers::Trail;
 
@@ -19,8 +19,8 @@ pub(crate) enum Command {
     Verify(verify::Args),
 }
 
-pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
+pub(crate) async fn run(target: &Target, output: Output, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Verify(args) => verify::run(place, output, args).await,
+        Command::Verify(args) => verify::run(target, output, args).await,
     }
 }

@@ -13,7 +13,7 @@ use super::findings::{Finding, Findings};
 use super::items::Items;
 use crate::output::{self, Output, say};
 use crate::period::{Period, PeriodArgs};
-use crate::place::Place;
+use crate::target::Target;
 
 /// Verify that the history of licences, customers and notices is what was done.
 ///
@@ -59,16 +59,16 @@ struct Verification {
     unproven: Vec<String>,
 }
 
-pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Result<()> {
-    let period = args.period.period(place)?;
+pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::Result<()> {
+    let period = args.period.period(target)?;
     let mut findings = Findings::default();
     // The tables after the archive: what is written in between is too new to be missed.
-    place.archive_changes().await?;
+    target.archive_changes().await?;
     let bar = output::progress(0, "{msg} {wide_bar} {pos} of {len} objects", output);
-    let archive_begins = place.archive.first_day(Source::Change).await?;
-    let changes = Changes::read(place, period, &bar, &mut findings).await?;
-    let scope = scope(place, period)?;
-    let callers = match &place.trail {
+    let archive_begins = target.archive.first_day(Source::Change).await?;
+    let changes = Changes::read(target, period, &bar, &mut findings).await?;
+    let scope = scope(target, period)?;
+    let callers = match &target.trail {
         Some(trail) => {
             let calls = trail.read(scope, &bar, &mut findings).await?;
             Some(calls.compare(&changes, scope, &mut findings))
@@ -76,15 +76,15 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
         None => None,
     };
     bar.finish_and_clear();
-    let items = Items::read(place, &mut findings).await?;
+    let items = Items::read(target, &mut findings).await?;
     let unproven = compare::compare(&items, &changes, scope, &mut findings);
     let findings = findings.sorted();
     let verification = Verification {
         from: period.from,
         to: period.to,
-        time_zone: place.zone.iana_name().unwrap_or("UTC").to_owned(),
-        verified_at: place.local_time(place.now),
-        verified_by: place.caller.clone(),
+        time_zone: target.zone.iana_name().unwrap_or("UTC").to_owned(),
+        verified_at: target.local_time(target.now),
+        verified_by: target.caller.clone(),
         ok: findings.is_empty(),
         items: items.current.len() + items.others.len(),
         history_items: items.past_items(),
@@ -96,7 +96,7 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
     };
     match output {
         Output::Json => output::json(&verification)?,
-        Output::Text => verification.print(place),
+        Output::Text => verification.print(target),
     }
     match verification.findings.len() {
         0 => Ok(()),
@@ -105,15 +105,15 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
     }
 }
 
-fn scope(place: &Place, period: Period) -> anyhow::Result<Scope> {
+fn scope(target: &Target, period: Period) -> anyhow::Result<Scope> {
     let instant = |date: Date| -> anyhow::Result<Timestamp> {
-        Ok(date.to_zoned_datetime(place.zone.clone())?.timestamp())
+        Ok(date.to_zoned_datetime(target.zone.clone())?.timestamp())
     };
     Ok(Scope {
         from: instant(period.from)?,
         until: instant(period.to.checked_add(1.day())?)?,
-        now: place.now,
-        has_clock: place.embedded().is_none(),
+        now: target.now,
+        has_clock: target.embedded().is_none(),
     })
 }
 
@@ -167,7 +167,7 @@ fn unproven_in_words(
 }
 
 impl Verification {
-    fn print(&self, place: &Place) {
+    fn print(&self, target: &Target) {
         say!(
             "The history of licences, customers and notices, {} to {} ({}), verified {} by {}:\n",
             self.from,
@@ -179,7 +179,7 @@ impl Verification {
         if self.findings.is_empty() {
             say!("nothing is wrong");
         } else {
-            let rows = self.findings.iter().map(|finding| row(finding, place));
+            let rows = self.findings.iter().map(|finding| row(finding, target));
             let header = [
                 "what is wrong",
                 "table",
@@ -207,7 +207,7 @@ impl Verification {
     }
 }
 
-fn row(finding: &Finding, place: &Place) -> Vec<String> {
+fn row(finding: &Finding, target: &Target) -> Vec<String> {
     let dash = || "-".to_owned();
     let item = finding.item.as_ref();
     vec![
@@ -217,7 +217,7 @@ fn row(finding: &Finding, place: &Place) -> Vec<String> {
         finding
             .version
             .map_or_else(dash, |version| version.to_string()),
-        finding.at.map_or_else(dash, |at| place.local_time(at)),
+        finding.at.map_or_else(dash, |at| target.local_time(at)),
         finding.claimed_by.clone().unwrap_or_else(dash),
         finding.what.clone(),
     ]

@@ -4,20 +4,20 @@ use clap::Args;
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::json;
 use tegata_common::calendar;
-use tegata_common::license::{License, Name, Purpose};
+use tegata_common::license::{License, ContractDomain, Purpose};
 
 use super::edit::Editor;
-use super::{Which, canonical};
+use super::{LicenseSelector, canonical};
 use crate::change::DryRun;
-use crate::failure::Usage;
+use crate::failure::UsageError;
 use crate::output::{self, Output};
-use crate::place::Place;
+use crate::target::Target;
 use crate::when::{self, When};
 
 #[derive(Args)]
 pub(crate) struct Move {
     #[command(flatten)]
-    which: Which,
+    which: LicenseSelector,
     /// The tenant's new host name.
     to: String,
     /// The date or instant from which the new name works [default: now].
@@ -34,7 +34,7 @@ pub(crate) struct Move {
 #[derive(Args)]
 pub(crate) struct Domains {
     #[command(flatten)]
-    which: Which,
+    which: LicenseSelector,
     /// Add a domain to the contract.
     #[arg(long, value_name = "DOMAIN", group = "change")]
     add: Option<String>,
@@ -61,55 +61,55 @@ pub(crate) struct Domains {
     write: DryRun,
 }
 
-pub(super) async fn move_to(place: &Place, output: Output, args: Move) -> anyhow::Result<()> {
-    let to = canonical(place, &args.to)?;
-    let (editor, license) = Editor::open(place, output, &args.which, args.write).await?;
+pub(super) async fn move_to(target: &Target, output: Output, args: Move) -> anyhow::Result<()> {
+    let to = canonical(target, &args.to)?;
+    let (editor, license) = Editor::open(target, output, &args.which, args.write).await?;
     let from = match args.on {
         Some(when) => when.instant(&license.policy)?,
-        None => place.now,
+        None => target.now,
     };
-    let from = not_past("--on", from, &license, place.now)?;
+    let from = not_past("--on", from, &license, target.now)?;
     let days = args.overlap.unwrap_or(license.policy.lease_days);
     let starts_on = calendar::date_of(from, &license.policy);
     let leaves_on = starts_on.checked_add(i32::from(days).days())?;
     let until = license.leaves_at(leaves_on)?.max(from);
-    let moved = license.moved(&to, from, until, place.now)?;
+    let moved = license.moved(&to, from, until, target.now)?;
     editor.write("move", moved).await
 }
 
-pub(super) async fn domains(place: &Place, output: Output, args: Domains) -> anyhow::Result<()> {
-    let (editor, license) = Editor::open(place, output, &args.which, args.write).await?;
+pub(super) async fn domains(target: &Target, output: Output, args: Domains) -> anyhow::Result<()> {
+    let (editor, license) = Editor::open(target, output, &args.which, args.write).await?;
     let instant = |when: Option<When>| match when {
         Some(when) => when.instant(&license.policy),
-        None => Ok(place.now),
+        None => Ok(target.now),
     };
     if let Some(domain) = &args.add {
-        let domain = canonical(place, domain)?;
+        let domain = canonical(target, domain)?;
         let purpose = match args.development {
             true => Purpose::Development,
             false => Purpose::Production,
         };
-        let from = not_past("--on", instant(args.on)?, &license, place.now)?;
-        let added = license.with_name(&domain, purpose, from, place.now)?;
+        let from = not_past("--on", instant(args.on)?, &license, target.now)?;
+        let added = license.with_name(&domain, purpose, from, target.now)?;
         return editor.write("add-domain", added).await;
     }
     if let Some(domain) = &args.remove {
-        let domain = canonical(place, domain)?;
+        let domain = canonical(target, domain)?;
         let until = match args.on {
             // The last day, up to the cut-off of the next.
             Some(When::StartOf(day)) => license.leaves_at(day.tomorrow()?)?,
             when => instant(when)?,
         };
-        let until = not_past("--on", until, &license, place.now)?;
-        let removed = license.without_name(&domain, until, place.now)?;
+        let until = not_past("--on", until, &license, target.now)?;
+        let removed = license.without_name(&domain, until, target.now)?;
         return editor.write("remove-domain", removed).await;
     }
     if let Some(domain) = &args.keep {
-        let domain = canonical(place, domain)?;
-        let kept = license.keeping(&domain, place.now)?;
+        let domain = canonical(target, domain)?;
+        let kept = license.keeping(&domain, target.now)?;
         return editor.write("keep-domain", kept).await;
     }
-    list(output, &license, place.now)
+    list(output, &license, target.now)
 }
 
 /// What has been answered cannot be changed any more. Today's date, typed today, means from now
@@ -123,7 +123,7 @@ pub(super) fn not_past(
     let today = calendar::date_of(now, &license.policy);
     if calendar::date_of(instant, &license.policy) < today {
         let shown = calendar::rfc3339(instant, &license.policy);
-        return Err(Usage(format!("{option} {shown} is in the past; today is {today}")).into());
+        return Err(UsageError(format!("{option} {shown} is in the past; today is {today}")).into());
     }
     Ok(instant.max(now))
 }
@@ -145,7 +145,7 @@ fn list(output: Output, license: &License, now: Timestamp) -> anyhow::Result<()>
     let local = |instant: Option<Timestamp>| {
         instant.map_or_else(String::new, |at| calendar::rfc3339(at, &license.policy))
     };
-    let rows = license.names.iter().map(|name: &Name| {
+    let rows = license.names.iter().map(|name: &ContractDomain| {
         vec![
             name.domain.to_string(),
             match name.purpose {

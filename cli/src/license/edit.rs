@@ -5,15 +5,15 @@ use tegata_common::calendar;
 use tegata_common::license::License;
 use tegata_operations::contract::{self, Contract};
 
-use super::Which;
+use super::LicenseSelector;
 use crate::change::{self, Difference, DryRun};
 use crate::failure::NotFound;
 use crate::output::{self, Output, say};
-use crate::place::Place;
+use crate::target::Target;
 
 /// A change on its way: the contract as it was read.
 pub(super) struct Editor<'a> {
-    pub(super) place: &'a Place,
+    pub(super) target: &'a Target,
     pub(super) output: Output,
     pub(super) write: DryRun,
     /// What the change is shown against.
@@ -29,16 +29,16 @@ pub(super) struct Editor<'a> {
 impl<'a> Editor<'a> {
     /// Reads a contract, and gives its licence as of now.
     pub(super) async fn open(
-        place: &'a Place,
+        target: &'a Target,
         output: Output,
-        which: &Which,
+        which: &LicenseSelector,
         write: DryRun,
     ) -> anyhow::Result<(Self, License)> {
-        let domain = which.domain(place)?;
-        let contract = contract::read(&place.licenses, &domain, &which.product).await?;
+        let domain = which.domain(target)?;
+        let contract = contract::read(&target.licenses, &domain, &which.product).await?;
         let contract = contract.ok_or_else(|| which.missing(&domain))?;
-        let license = contract.license.as_of(place.now)?;
-        if let Some(left_at) = license.bounds().released_at.filter(|at| *at <= place.now) {
+        let license = contract.license.as_of(target.now)?;
+        if let Some(left_at) = license.bounds().released_at.filter(|at| *at <= target.now) {
             let left_at = calendar::rfc3339(left_at, &license.policy);
             let names = license.names.iter().filter(|name| name.until.is_none());
             let names: Vec<&str> = names.map(|name| name.domain.as_str()).collect();
@@ -52,7 +52,7 @@ impl<'a> Editor<'a> {
             }
         }
         let editor = Self {
-            place,
+            target,
             output,
             write,
             before: Some(license.clone()),
@@ -76,11 +76,11 @@ impl Editor<'_> {
         license: License,
         serial: Option<&str>,
     ) -> anyhow::Result<()> {
-        let license = license.as_of(self.place.now)?;
+        let license = license.as_of(self.target.now)?;
         let differences = change::differences(self.before.as_ref(), &license)?;
         // First of all, and in a dry run too: whether it could be written.
-        let (contract, licenses) = (self.contract.as_ref(), &self.place.licenses);
-        contract::check_room(licenses, contract, &license, self.place.now).await?;
+        let (contract, licenses) = (self.contract.as_ref(), &self.target.licenses);
+        contract::check_room(licenses, contract, &license, self.target.now).await?;
         if self.output == Output::Text {
             say!("{what} {}, {}:", license.domain, license.product);
             change::print(&differences, Some(&license.policy));
@@ -92,13 +92,13 @@ impl Editor<'_> {
             return self.report(&license, what, &differences, None, "nothing to change");
         }
         // In a dry run too: it says so if the write could not be signed.
-        let signer = self.place.signer().await?;
+        let signer = self.target.signer().await?;
         if self.write.dry_run {
             return self.report(&license, what, &differences, None, "");
         }
-        let act = self.place.act(what);
+        let act = self.target.act(what);
         let written = contract::write(
-            &self.place.licenses,
+            &self.target.licenses,
             self.contract.as_ref(),
             &license,
             &signer,
@@ -107,7 +107,7 @@ impl Editor<'_> {
         .await?;
         let version = written.revision.version;
         let done = format!("written as version {version}");
-        let written = Some(Written { version, serial });
+        let written = Some(LicenseVersion { version, serial });
         self.report(&license, what, &differences, written, &done)
     }
 
@@ -116,7 +116,7 @@ impl Editor<'_> {
         license: &License,
         what: &str,
         differences: &[Difference],
-        written: Option<Written<'_>>,
+        written: Option<LicenseVersion<'_>>,
         done: &str,
     ) -> anyhow::Result<()> {
         let serial = written.as_ref().and_then(|written| written.serial);
@@ -143,7 +143,7 @@ impl Editor<'_> {
 }
 
 /// What a write made.
-struct Written<'a> {
+struct LicenseVersion<'a> {
     version: u64,
     /// A serial that was generated for it.
     serial: Option<&'a str>,

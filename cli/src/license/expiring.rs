@@ -4,13 +4,13 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 use tegata_common::calendar;
-use tegata_common::license::{Code, Kind, License};
+use tegata_common::license::{Code, LicenseKind, License};
 use tegata_common::product::ProductSlug;
-use tegata_storage::licenses::Found;
+use tegata_storage::licenses::FoundLicenses;
 
 use super::complain;
 use crate::output::{self, Output};
-use crate::place::Place;
+use crate::target::Target;
 use crate::when;
 
 #[derive(Args)]
@@ -23,12 +23,12 @@ pub(crate) struct Expiring {
     product: Option<ProductSlug>,
 }
 
-pub(super) async fn expiring(place: &Place, output: Output, args: Expiring) -> anyhow::Result<()> {
-    let now = place.now;
-    let Found {
+pub(super) async fn expiring(target: &Target, output: Output, args: Expiring) -> anyhow::Result<()> {
+    let now = target.now;
+    let FoundLicenses {
         licenses,
         unreadable,
-    } = place.licenses.all().await?;
+    } = target.licenses.all().await?;
     let current = licenses
         .iter()
         .filter_map(|stored| stored.value.license.as_of(now).ok());
@@ -64,8 +64,8 @@ pub(super) async fn expiring(place: &Place, output: Output, args: Expiring) -> a
                 .as_ref()
                 .map_or_else(String::new, ToString::to_string),
             match license.kind {
-                Kind::Trial => "trial".to_owned(),
-                Kind::Paid => "cancelled".to_owned(),
+                LicenseKind::Trial => "trial".to_owned(),
+                LicenseKind::Paid => "cancelled".to_owned(),
             },
             license
                 .ends_on

@@ -8,20 +8,20 @@ use jiff::Timestamp;
 use serde_json::json;
 use tegata_common::calendar;
 use tegata_common::lease::SignedLicense;
-use tegata_common::license::{Code, Finding, License, Rule};
+use tegata_common::license::{Code, RuleResult, License, Rule};
 use tegata_common::product::Policy;
 use tegata_common::serial::Serial;
-use tegata_storage::{Key, Past};
+use tegata_storage::{Key, HistoryEntry};
 
-use super::{Which, serial};
+use super::{LicenseSelector, serial};
 use crate::output::{self, Output, note, part, plain, say};
-use crate::place::Place;
+use crate::target::Target;
 use crate::when::When;
 
 #[derive(Args)]
 pub(crate) struct Explain {
     #[command(flatten)]
-    which: Which,
+    which: LicenseSelector,
     /// The instant of the answer, or a date for the start of that day; one to come is explained by
     /// what is known now [default: now].
     #[arg(long, value_name = "WHEN")]
@@ -45,16 +45,16 @@ struct Step {
     code: Option<Code>,
 }
 
-pub(super) async fn explain(place: &Place, output: Output, args: Explain) -> anyhow::Result<()> {
+pub(super) async fn explain(target: &Target, output: Output, args: Explain) -> anyhow::Result<()> {
     let serial = serial::given(args.serial, args.serial_file.as_deref())?;
-    let domain = args.which.domain(place)?;
+    let domain = args.which.domain(target)?;
     let key = Key::license(&domain, &args.which.product);
-    let table = place.licenses.table();
+    let table = target.licenses.table();
     let history = table.history::<SignedLicense>(&key).await?;
     if history.is_empty() {
         return Err(args.which.missing(&domain).into());
     }
-    let readable: Vec<&Past<SignedLicense>> = history.iter().flatten().collect();
+    let readable: Vec<&HistoryEntry<SignedLicense>> = history.iter().flatten().collect();
     let broken = history.len() - readable.len();
     if broken > 0 {
         note!("warning: {broken} revisions cannot be read; see `tegata license history`");
@@ -65,7 +65,7 @@ pub(super) async fn explain(place: &Place, output: Output, args: Explain) -> any
     let policy = policy.context("no revision of it can be read")?;
     let at = match args.at {
         Some(when) => when.instant(policy)?,
-        None => place.now,
+        None => target.now,
     };
     // Revisions know milliseconds.
     let was = readable.iter().rev().find(|past| past.revision.at <= at);
@@ -73,7 +73,7 @@ pub(super) async fn explain(place: &Place, output: Output, args: Explain) -> any
     let steps = steps(was, policy, serial.as_ref(), at)?;
     let code = steps.iter().find_map(|step| step.code);
     let code = code.unwrap_or(Code::NotFound);
-    let is_forecast = at > place.now;
+    let is_forecast = at > target.now;
     if output == Output::Json {
         let steps = steps.iter().map(|step| {
             json!({
@@ -129,7 +129,7 @@ pub(super) async fn explain(place: &Place, output: Output, args: Explain) -> any
 
 /// The decision of the lookup function, step by step.
 fn steps(
-    was: Option<&Past<SignedLicense>>,
+    was: Option<&HistoryEntry<SignedLicense>>,
     policy: &Policy,
     serial: Option<&Serial>,
     at: Timestamp,
@@ -154,7 +154,7 @@ fn steps(
     let current = license.as_of(at)?;
     let mut steps = vec![time(license, &current, policy, at)];
     let findings = current.findings(at);
-    let (released, standing): (Vec<&Finding>, Vec<&Finding>) = findings
+    let (released, standing): (Vec<&RuleResult>, Vec<&RuleResult>) = findings
         .iter()
         .partition(|finding| finding.rule == Rule::Released);
     steps.extend(released.into_iter().map(|finding| step(finding, policy)));
@@ -215,7 +215,7 @@ fn serial_step(license: &License, serial: Option<&Serial>, at: Timestamp) -> Ste
     }
 }
 
-fn step(finding: &Finding, policy: &Policy) -> Step {
+fn step(finding: &RuleResult, policy: &Policy) -> Step {
     let boundary = finding.boundary.map(|at| calendar::rfc3339(at, policy));
     let (rule, says) = match (finding.rule, boundary) {
         (Rule::Released, Some(at)) => (

@@ -12,18 +12,18 @@ use tegata_common::serial::Serial;
 use tegata_storage::Key;
 
 use super::edit::Editor;
-use super::{Which, quota, serial};
+use super::{LicenseSelector, quota, serial};
 use crate::change::DryRun;
 use crate::customer;
 use crate::failure::NotFound;
 use crate::output::{Output, note};
-use crate::place::Place;
+use crate::target::Target;
 use crate::when::{self, When};
 
 #[derive(Args)]
 pub(crate) struct Issue {
     #[command(flatten)]
-    which: Which,
+    which: LicenseSelector,
     /// The customer whose contract it is; `tegata customer add` first.
     #[arg(long, value_name = "ID")]
     customer: Option<CustomerId>,
@@ -64,7 +64,7 @@ pub(crate) struct Issue {
 #[derive(Args)]
 pub(crate) struct Convert {
     #[command(flatten)]
-    which: Which,
+    which: LicenseSelector,
     /// The length of its terms, from the 1st of next month on.
     #[arg(long, value_enum)]
     billing: BillingArg,
@@ -97,13 +97,13 @@ impl From<BillingArg> for Billing {
 }
 
 /// The product of this slug in the catalogue.
-async fn product(place: &Place, slug: &ProductSlug) -> anyhow::Result<Product> {
-    let table = place.licenses.table();
+async fn product(target: &Target, slug: &ProductSlug) -> anyhow::Result<Product> {
+    let table = target.licenses.table();
     let stored = table.get::<Product>(&Key::product(slug)).await?;
     if let Some(stored) = stored {
         return Ok(stored.value);
     }
-    let products = place.licenses.products().await?;
+    let products = target.licenses.products().await?;
     let products: Vec<&str> = products.iter().map(|p| p.value.slug.as_str()).collect();
     let known = match products.is_empty() {
         true => "nothing".to_owned(),
@@ -115,15 +115,15 @@ async fn product(place: &Place, slug: &ProductSlug) -> anyhow::Result<Product> {
     .into())
 }
 
-pub(super) async fn issue(place: &Place, output: Output, args: Issue) -> anyhow::Result<()> {
-    let domain = args.which.domain(place)?;
-    let product = product(place, &args.which.product).await?;
+pub(super) async fn issue(target: &Target, output: Output, args: Issue) -> anyhow::Result<()> {
+    let domain = args.which.domain(target)?;
+    let product = product(target, &args.which.product).await?;
     if let Some(id) = &args.customer {
-        customer::check_known(place, id).await?;
+        customer::check_known(target, id).await?;
     }
     let usable_from = match args.usable_from {
         Some(when) => when.instant(&product.policy)?,
-        None => place.now,
+        None => target.now,
     };
     let plan = match (args.billing, args.trial) {
         (Some(billing), _) => Plan::Paid {
@@ -147,7 +147,7 @@ pub(super) async fn issue(place: &Place, output: Output, args: Issue) -> anyhow:
     };
     let license = License::issue(order, &product, serial.hash())?;
     let editor = Editor {
-        place,
+        target,
         output,
         write: args.write,
         before: None,
@@ -163,10 +163,10 @@ pub(super) async fn issue(place: &Place, output: Output, args: Issue) -> anyhow:
 }
 
 /// A trial that is bought, or an ended contract that is ordered again, keeps its serial.
-pub(super) async fn convert(place: &Place, output: Output, args: Convert) -> anyhow::Result<()> {
-    let (editor, license) = Editor::open(place, output, &args.which, args.write).await?;
+pub(super) async fn convert(target: &Target, output: Output, args: Convert) -> anyhow::Result<()> {
+    let (editor, license) = Editor::open(target, output, &args.which, args.write).await?;
     if let Some(id) = &args.customer {
-        customer::check_known(place, id).await?;
+        customer::check_known(target, id).await?;
     }
     let amendment = Amendment {
         customer: args.customer,
@@ -175,7 +175,7 @@ pub(super) async fn convert(place: &Place, output: Output, args: Convert) -> any
         ..Amendment::default()
     };
     let converted = license
-        .converted(args.billing.into(), place.now)?
-        .amended(amendment, place.now)?;
+        .converted(args.billing.into(), target.now)?
+        .amended(amendment, target.now)?;
     editor.write("convert", converted).await
 }

@@ -26,9 +26,9 @@ use tegata_storage::TableError;
 
 use crate::change::DryRun;
 use crate::customer;
-use crate::failure::{NotFound, Usage};
+use crate::failure::{NotFound, UsageError};
 use crate::output::{Output, note, say};
-use crate::place::Place;
+use crate::target::Target;
 use crate::when::{self, When};
 use domains::{Domains, Move};
 use edit::Editor;
@@ -50,7 +50,7 @@ pub(crate) enum Command {
     /// Show a licence, and the code it is answered with now.
     Show {
         #[command(flatten)]
-        which: Which,
+        which: LicenseSelector,
         /// Show the signed lease too.
         #[arg(long)]
         lease: bool,
@@ -76,7 +76,7 @@ pub(crate) enum Command {
     /// Replace a licence's serial by a new one, which is shown once.
     ReissueSerial {
         #[command(flatten)]
-        which: Which,
+        which: LicenseSelector,
         /// Days for which the old serial is accepted too. With 0, for one that leaked, no serial
         /// but the new one is.
         #[arg(long, value_name = "DAYS", default_value = "14", value_parser = when::days)]
@@ -87,7 +87,7 @@ pub(crate) enum Command {
     /// Suspend a licence: its plug-in is told at its next request.
     Suspend {
         #[command(flatten)]
-        which: Which,
+        which: LicenseSelector,
         /// The date or instant from which it is suspended [default: now].
         #[arg(long, value_name = "WHEN")]
         from: Option<When>,
@@ -97,14 +97,14 @@ pub(crate) enum Command {
     /// End a suspension, or call off one to come. The contract's dates have not moved meanwhile.
     Resume {
         #[command(flatten)]
-        which: Which,
+        which: LicenseSelector,
         #[command(flatten)]
         write: DryRun,
     },
     /// Cancel a contract: it ends with this term, or one term on if the deadline has passed.
     Cancel {
         #[command(flatten)]
-        which: Which,
+        which: LicenseSelector,
         /// Take the cancellation back: the contract renews by itself again.
         #[arg(long, conflicts_with = "on")]
         withdraw: bool,
@@ -134,7 +134,7 @@ pub(crate) enum Command {
     /// version, so that it also repairs an item that can no longer be read.
     Restore {
         #[command(flatten)]
-        which: Which,
+        which: LicenseSelector,
         /// The version, as `history` lists it.
         #[arg(long)]
         version: u64,
@@ -150,13 +150,13 @@ pub(crate) enum Command {
     /// Show every change of a licence: when, by whom, which fields.
     History {
         #[command(flatten)]
-        which: Which,
+        which: LicenseSelector,
     },
 }
 
 /// Which licence.
 #[derive(Args)]
-pub(crate) struct Which {
+pub(crate) struct LicenseSelector {
     /// The tenant's host name, such as example.cybozu.com.
     domain: String,
     /// The product's slug, such as sheet.
@@ -171,23 +171,23 @@ pub(crate) fn quota(text: &str) -> Result<(String, u64), String> {
     parsed.ok_or_else(|| "expected NAME=NUMBER, such as records_per_day=1000".to_owned())
 }
 
-pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
-    let now = place.now;
+pub(crate) async fn run(target: &Target, output: Output, command: Command) -> anyhow::Result<()> {
+    let now = target.now;
     match command {
-        Command::Issue(args) => issue::issue(place, output, args).await,
-        Command::Convert(args) => issue::convert(place, output, args).await,
-        Command::Show { which, lease } => show::show(place, output, &which, lease).await,
-        Command::List(args) => show::list(place, output, args).await,
-        Command::Expiring(args) => expiring::expiring(place, output, args).await,
-        Command::Explain(args) => explain::explain(place, output, args).await,
-        Command::Move(args) => domains::move_to(place, output, args).await,
-        Command::Domains(args) => domains::domains(place, output, args).await,
+        Command::Issue(args) => issue::issue(target, output, args).await,
+        Command::Convert(args) => issue::convert(target, output, args).await,
+        Command::Show { which, lease } => show::show(target, output, &which, lease).await,
+        Command::List(args) => show::list(target, output, args).await,
+        Command::Expiring(args) => expiring::expiring(target, output, args).await,
+        Command::Explain(args) => explain::explain(target, output, args).await,
+        Command::Move(args) => domains::move_to(target, output, args).await,
+        Command::Domains(args) => domains::domains(target, output, args).await,
         Command::ReissueSerial {
             which,
             overlap,
             write,
         } => {
-            let (editor, license) = Editor::open(place, output, &which, write).await?;
+            let (editor, license) = Editor::open(target, output, &which, write).await?;
             let serial = tegata_operations::new_serial()?;
             let until = now.checked_add((i64::from(overlap) * 24).hours())?;
             let shown = (!write.dry_run).then(|| serial.reveal());
@@ -196,7 +196,7 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
         }
         Command::Change(args) => {
             if let Some(id) = &args.customer {
-                customer::check_known(place, id).await?;
+                customer::check_known(target, id).await?;
             }
             let set = args
                 .quotas
@@ -206,7 +206,7 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
             let mut quotas = BTreeMap::new();
             for (name, value) in set.chain(unset) {
                 if quotas.insert(name.clone(), value).is_some() {
-                    return Err(Usage(format!("quota {name} is named twice")).into());
+                    return Err(UsageError(format!("quota {name} is named twice")).into());
                 }
             }
             let amendment = Amendment {
@@ -216,12 +216,12 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
                 quotas,
                 billing: args.billing.map(Into::into),
             };
-            let (editor, license) = Editor::open(place, output, &args.which, args.write).await?;
+            let (editor, license) = Editor::open(target, output, &args.which, args.write).await?;
             let amended = license.amended(amendment, now)?;
             editor.write("change", amended).await
         }
         Command::Suspend { which, from, write } => {
-            let (editor, license) = Editor::open(place, output, &which, write).await?;
+            let (editor, license) = Editor::open(target, output, &which, write).await?;
             let from = match from {
                 Some(when) => {
                     let from = when.instant(&license.policy)?;
@@ -232,7 +232,7 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
             editor.write("suspend", license.suspended(from)?).await
         }
         Command::Resume { which, write } => {
-            let (editor, license) = Editor::open(place, output, &which, write).await?;
+            let (editor, license) = Editor::open(target, output, &which, write).await?;
             editor.write("resume", license.resumed()?).await
         }
         Command::Cancel {
@@ -241,18 +241,18 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
             write,
             ..
         } => {
-            let (editor, license) = Editor::open(place, output, &which, write).await?;
+            let (editor, license) = Editor::open(target, output, &which, write).await?;
             let continued = license.continued(now)?;
             editor.write("withdraw-cancellation", continued).await
         }
         Command::Cancel {
             which, on, write, ..
         } => {
-            let (editor, license) = Editor::open(place, output, &which, write).await?;
+            let (editor, license) = Editor::open(target, output, &which, write).await?;
             let today = calendar::date_of(now, &license.policy);
             let on = on.unwrap_or(today);
             if on > today {
-                return Err(Usage(format!("--on {on} is in the future; today is {today}")).into());
+                return Err(UsageError(format!("--on {on} is in the future; today is {today}")).into());
             }
             let cancelled = license.cancelled(on, now)?;
             let deadline = calendar::cancellation_deadline(license.term, &license.policy)?;
@@ -264,8 +264,8 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
             }
             editor.write("cancel", cancelled).await
         }
-        Command::Resign(args) => resign::resign(place, output, args).await,
-        Command::UpdatePluginIds(args) => plugin_ids::update(place, output, args).await,
+        Command::Resign(args) => resign::resign(target, output, args).await,
+        Command::UpdatePluginIds(args) => plugin_ids::update(target, output, args).await,
         Command::Restore {
             which,
             version,
@@ -278,15 +278,15 @@ pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyh
                 with_serial,
                 with_suspension,
             };
-            restore::restore(place, output, &which, wanted, write).await
+            restore::restore(target, output, &which, wanted, write).await
         }
-        Command::History { which } => show::history(place, output, &which).await,
+        Command::History { which } => show::history(target, output, &which).await,
     }
 }
 
-impl Which {
-    fn domain(&self, place: &Place) -> anyhow::Result<Domain> {
-        canonical(place, &self.domain)
+impl LicenseSelector {
+    fn domain(&self, target: &Target) -> anyhow::Result<Domain> {
+        canonical(target, &self.domain)
     }
 
     fn missing(&self, domain: &Domain) -> NotFound {
@@ -294,12 +294,12 @@ impl Which {
     }
 }
 
-fn canonical(place: &Place, domain: &str) -> anyhow::Result<Domain> {
+fn canonical(target: &Target, domain: &str) -> anyhow::Result<Domain> {
     if domain.contains('/') {
         let reason = format!("domain {domain:?}: only the host name, such as example.cybozu.com");
-        return Err(Usage(reason).into());
+        return Err(UsageError(reason).into());
     }
-    let read = place.bases.canonicalize(domain);
+    let read = target.bases.canonicalize(domain);
     read.with_context(|| format!("domain {domain:?}"))
 }
 
@@ -307,7 +307,7 @@ fn canonical(place: &Place, domain: &str) -> anyhow::Result<Domain> {
 #[command(group = clap::ArgGroup::new("values").required(true).multiple(true))]
 pub(crate) struct Change {
     #[command(flatten)]
-    which: Which,
+    which: LicenseSelector,
     /// The customer whose contract it is.
     #[arg(long, value_name = "ID", group = "values")]
     customer: Option<CustomerId>,

@@ -11,14 +11,14 @@ use tegata_common::license::License;
 use tegata_common::product::{KintonePluginId, ProductSlug, WithoutSerial};
 use tegata_operations::contract;
 use tegata_signing::Signer;
-use tegata_storage::Stored;
-use tegata_storage::licenses::Found;
+use tegata_storage::Versioned;
+use tegata_storage::licenses::FoundLicenses;
 
 use super::complain;
 use crate::change::DryRun;
 use crate::failure;
 use crate::output::{self, Output, note, say};
-use crate::place::Place;
+use crate::target::Target;
 
 #[derive(Args)]
 pub(crate) struct UpdatePluginIds {
@@ -44,11 +44,11 @@ fn current(license: &License) -> Update {
 /// Writes the contracts whose ids are others than the catalogue's. One that somebody changes
 /// meanwhile is counted apart: the next run finds it again.
 pub(super) async fn update(
-    place: &Place,
+    target: &Target,
     output: Output,
     args: UpdatePluginIds,
 ) -> anyhow::Result<()> {
-    let products = place.licenses.products().await?;
+    let products = target.licenses.products().await?;
     let products = products.into_iter().map(|stored| stored.value);
     let updates: Updates = products
         .map(|product| {
@@ -56,10 +56,10 @@ pub(super) async fn update(
             (product.slug, (product.kintone_plugin_ids, told))
         })
         .collect();
-    let Found {
+    let FoundLicenses {
         mut licenses,
         unreadable,
-    } = place.licenses.all().await?;
+    } = target.licenses.all().await?;
     licenses.retain(|stored| {
         let license = &stored.value.license;
         let is_asked = args.product.as_ref().is_none_or(|p| *p == license.product);
@@ -69,22 +69,22 @@ pub(super) async fn update(
     let total = licenses.len();
     let (mut written, mut changed_meanwhile, mut failed) = (0, 0, 0);
     if !args.write.dry_run && total > 0 {
-        let signer = place.signer().await?;
+        let signer = target.signer().await?;
         let bar = output::progress(
             total,
             "{wide_bar} {pos} of {len} licences, {eta} left",
             output,
         );
         for stored in licenses {
-            match update_one(place, &signer, &stored, &updates).await {
+            match update_one(target, &signer, &stored, &updates).await {
                 Ok(()) => written += 1,
                 Err(error) if failure::is_conflict(&error) => changed_meanwhile += 1,
                 // One licence's trouble must not keep the others from being written.
                 Err(error) => {
                     failed += 1;
                     let license = &stored.value.license;
-                    let target = format!("{}, {}", license.domain, license.product);
-                    bar.suspend(|| note!("warning: {target}: {error:#}"));
+                    let label = format!("{}, {}", license.domain, license.product);
+                    bar.suspend(|| note!("warning: {label}: {error:#}"));
                 }
             }
             bar.inc(1);
@@ -118,13 +118,13 @@ pub(super) async fn update(
 }
 
 async fn update_one(
-    place: &Place,
+    target: &Target,
     signer: &Signer,
-    stored: &Stored<SignedLicense>,
+    stored: &Versioned<SignedLicense>,
     updates: &Updates,
 ) -> anyhow::Result<()> {
     let SignedLicense { license, .. } = &stored.value;
-    let contract = contract::read(&place.licenses, &license.domain, &license.product).await?;
+    let contract = contract::read(&target.licenses, &license.domain, &license.product).await?;
     let (Some(contract), Some(update)) = (contract, updates.get(&license.product)) else {
         return Ok(()); // It has been deleted meanwhile.
     };
@@ -134,8 +134,8 @@ async fn update_one(
     }
     let mut license = contract.license.clone();
     (license.kintone_plugin_ids, license.policy.without_serial) = update.clone();
-    let act = place.act("update-plugin-ids");
-    let licenses = &place.licenses;
+    let act = target.act("update-plugin-ids");
+    let licenses = &target.licenses;
     contract::write(licenses, Some(&contract), &license, signer, &act).await?;
     Ok(())
 }

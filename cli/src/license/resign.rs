@@ -7,14 +7,14 @@ use tegata_common::lease::SignedLicense;
 use tegata_common::license::Code;
 use tegata_common::product::ProductSlug;
 use tegata_signing::Signer;
-use tegata_storage::Stored;
-use tegata_storage::licenses::Found;
+use tegata_storage::Versioned;
+use tegata_storage::licenses::FoundLicenses;
 
 use super::{canonical, complain};
 use crate::change::DryRun;
 use crate::failure::{self, NotFound};
 use crate::output::{self, Output, note, say};
-use crate::place::Place;
+use crate::target::Target;
 
 #[derive(Args)]
 pub(crate) struct Resign {
@@ -38,19 +38,19 @@ pub(crate) struct Resign {
 
 /// Signs leases anew. A licence that somebody changes meanwhile gets its new lease by that
 /// change, and is counted apart.
-pub(super) async fn resign(place: &Place, output: Output, args: Resign) -> anyhow::Result<()> {
-    let now = place.now;
+pub(super) async fn resign(target: &Target, output: Output, args: Resign) -> anyhow::Result<()> {
+    let now = target.now;
     let mut licenses = match (&args.domain, &args.product) {
         (Some(domain), Some(product)) => {
-            let domain = canonical(place, domain)?;
-            let stored = place.licenses.get(&domain, product).await?;
+            let domain = canonical(target, domain)?;
+            let stored = target.licenses.get(&domain, product).await?;
             let missing = || NotFound(format!("{domain} has no licence of {product}"));
-            Found {
+            FoundLicenses {
                 licenses: vec![stored.ok_or_else(missing)?],
                 unreadable: Vec::new(),
             }
         }
-        _ => place.licenses.all().await?,
+        _ => target.licenses.all().await?,
     };
     licenses.licenses.retain(|stored| {
         let SignedLicense { license, lease } = &stored.value;
@@ -63,9 +63,9 @@ pub(super) async fn resign(place: &Place, output: Output, args: Resign) -> anyho
     let total = licenses.licenses.len();
     let (mut signed, mut changed_meanwhile, mut failed) = (0, 0, 0);
     if !args.write.dry_run && total > 0 {
-        let signer = place.signer().await?;
+        let signer = target.signer().await?;
         for (number, stored) in licenses.licenses.into_iter().enumerate() {
-            match resign_one(place, &signer, stored).await {
+            match resign_one(target, &signer, stored).await {
                 Ok(()) => signed += 1,
                 Err(error) if failure::is_conflict(&error) => {
                     changed_meanwhile += 1;
@@ -109,19 +109,19 @@ pub(super) async fn resign(place: &Place, output: Output, args: Resign) -> anyho
 }
 
 async fn resign_one(
-    place: &Place,
+    target: &Target,
     signer: &Signer,
-    stored: Stored<SignedLicense>,
+    stored: Versioned<SignedLicense>,
 ) -> anyhow::Result<()> {
     let SignedLicense { license, lease } = &stored.value;
-    let target = format!("{}, {}", license.domain, license.product);
+    let label = format!("{}, {}", license.domain, license.product);
     // As it was written: what time has done since is the renewal's to write.
     let anew = signer
-        .sign(license.clone(), place.now, Some(lease.issued_at))
+        .sign(license.clone(), target.now, Some(lease.issued_at))
         .await;
-    let anew = anew.with_context(|| target.clone())?;
-    let act = place.act("resign");
-    let put = place.licenses.put_lease(&stored, &anew, &act).await;
-    put.with_context(|| target)?;
+    let anew = anew.with_context(|| label.clone())?;
+    let act = target.act("resign");
+    let put = target.licenses.put_lease(&stored, &anew, &act).await;
+    put.with_context(|| label)?;
     Ok(())
 }

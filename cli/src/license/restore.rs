@@ -5,14 +5,14 @@ use tegata_common::calendar;
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::License;
 use tegata_operations::contract;
-use tegata_storage::Past;
+use tegata_storage::HistoryEntry;
 
-use super::Which;
+use super::LicenseSelector;
 use super::edit::Editor;
 use crate::change::DryRun;
 use crate::failure::NotFound;
 use crate::output::Output;
-use crate::place::Place;
+use crate::target::Target;
 
 /// What is brought back.
 pub(super) struct Wanted {
@@ -24,16 +24,16 @@ pub(super) struct Wanted {
 /// Brings back what a version said. The contract's domains and kintone plug-in ids are what they
 /// are now, and all domains get it. So are serials and suspension, unless they are wanted.
 pub(super) async fn restore(
-    place: &Place,
+    target: &Target,
     output: Output,
-    which: &Which,
+    which: &LicenseSelector,
     wanted: Wanted,
     write: DryRun,
 ) -> anyhow::Result<()> {
     let Wanted { version, .. } = wanted;
-    let domain = which.domain(place)?;
-    let history = place.licenses.history(&domain, &which.product).await?;
-    let readable: Vec<&Past<SignedLicense>> = history.iter().flatten().collect();
+    let domain = which.domain(target)?;
+    let history = target.licenses.history(&domain, &which.product).await?;
+    let readable: Vec<&HistoryEntry<SignedLicense>> = history.iter().flatten().collect();
     let missing = || NotFound(format!("{domain}, {}: no version {version}", which.product));
     let last = readable.iter().rev().find_map(|past| past.value());
     let last = &last.ok_or_else(missing)?.license;
@@ -53,13 +53,13 @@ pub(super) async fn restore(
         settle_serial(&mut license, last, &wanted),
         settle_suspension(&mut license, last, &wanted),
     ];
-    let license = license.as_of(place.now)?;
-    let contract = contract::read_to_restore(&place.licenses, license.clone()).await?;
+    let license = license.as_of(target.now)?;
+    let contract = contract::read_to_restore(&target.licenses, license.clone()).await?;
     let editor = Editor {
-        place,
+        target,
         output,
         write,
-        before: Some(last.as_of(place.now)?),
+        before: Some(last.as_of(target.now)?),
         contract: Some(contract),
         is_mending: true,
         remarks: remarks.into_iter().flatten().collect(),

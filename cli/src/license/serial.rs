@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use tegata_common::serial::Serial;
 
-use crate::failure::Usage;
+use crate::failure::UsageError;
 
 /// More than any serial has, in bytes.
 const LIMIT: u64 = 4096;
@@ -33,6 +33,6 @@ pub(super) fn given(
     let text = String::from_utf8(bytes).unwrap_or_default();
     let serial = Serial::parse(text.trim_start_matches('\u{feff}').trim());
     // Its text is not repeated.
-    let serial = serial.map_err(|error| Usage(format!("{shown}: {error}")))?;
+    let serial = serial.map_err(|error| UsageError(format!("{shown}: {error}")))?;
     Ok(Some(serial))
 }

@@ -9,13 +9,13 @@ use tegata_common::lease::SignedLicense;
 use tegata_common::license::{Code, License};
 use tegata_common::product::ProductSlug;
 use tegata_common::revision::Revision;
-use tegata_storage::licenses::Found;
-use tegata_storage::{Past, Stored};
+use tegata_storage::licenses::FoundLicenses;
+use tegata_storage::{HistoryEntry, Versioned};
 
-use super::{Which, canonical, complain};
+use super::{LicenseSelector, canonical, complain};
 use crate::change;
 use crate::output::{self, Output, part, plain, say};
-use crate::place::Place;
+use crate::target::Target;
 
 #[derive(Args)]
 pub(crate) struct List {
@@ -76,7 +76,7 @@ impl Serialize for Visible<'_> {
 }
 
 impl<'a> Shown<'a> {
-    fn of(stored: &'a Stored<SignedLicense>, with_jws: bool, now: Timestamp) -> Self {
+    fn of(stored: &'a Versioned<SignedLicense>, with_jws: bool, now: Timestamp) -> Self {
         let SignedLicense { license, lease } = &stored.value;
         Self {
             code: license.code_at(now),
@@ -93,16 +93,16 @@ impl<'a> Shown<'a> {
 }
 
 pub(super) async fn show(
-    place: &Place,
+    target: &Target,
     output: Output,
-    which: &Which,
+    which: &LicenseSelector,
     with_jws: bool,
 ) -> anyhow::Result<()> {
-    let domain = which.domain(place)?;
-    let stored = place.licenses.get(&domain, &which.product).await?;
+    let domain = which.domain(target)?;
+    let stored = target.licenses.get(&domain, &which.product).await?;
     let stored = stored.ok_or_else(|| which.missing(&domain))?;
-    let stored = as_of(stored, place.now);
-    let shown = Shown::of(&stored, with_jws, place.now);
+    let stored = as_of(stored, target.now);
+    let shown = Shown::of(&stored, with_jws, target.now);
     if output == Output::Json {
         return output::json(&shown);
     }
@@ -118,24 +118,24 @@ pub(super) async fn show(
 }
 
 /// The licence as it is answered now: with what time has done since it was written.
-fn as_of(mut stored: Stored<SignedLicense>, now: Timestamp) -> Stored<SignedLicense> {
+fn as_of(mut stored: Versioned<SignedLicense>, now: Timestamp) -> Versioned<SignedLicense> {
     if let Ok(license) = stored.value.license.as_of(now) {
         stored.value.license = license;
     }
     stored
 }
 
-pub(super) async fn list(place: &Place, output: Output, args: List) -> anyhow::Result<()> {
-    let now = place.now;
-    let Found {
+pub(super) async fn list(target: &Target, output: Output, args: List) -> anyhow::Result<()> {
+    let now = target.now;
+    let FoundLicenses {
         licenses,
         unreadable,
     } = match &args.domain {
         Some(domain) => {
-            let domain = canonical(place, domain)?;
-            place.licenses.of_domain(&domain).await?
+            let domain = canonical(target, domain)?;
+            target.licenses.of_domain(&domain).await?
         }
-        None => place.licenses.all().await?,
+        None => target.licenses.all().await?,
     };
     let licenses = licenses.into_iter().map(|stored| as_of(stored, now));
     let mut licenses: Vec<_> = licenses.collect();
@@ -182,10 +182,10 @@ pub(super) async fn list(place: &Place, output: Output, args: List) -> anyhow::R
     complain(&unreadable)
 }
 
-pub(super) async fn history(place: &Place, output: Output, which: &Which) -> anyhow::Result<()> {
-    let domain = which.domain(place)?;
-    let revisions = place.licenses.history(&domain, &which.product).await?;
-    let mut policies = revisions.iter().flatten().filter_map(Past::value);
+pub(super) async fn history(target: &Target, output: Output, which: &LicenseSelector) -> anyhow::Result<()> {
+    let domain = which.domain(target)?;
+    let revisions = target.licenses.history(&domain, &which.product).await?;
+    let mut policies = revisions.iter().flatten().filter_map(HistoryEntry::value);
     let policy = policies.next().map(|signed| signed.license.policy.clone());
     if revisions.is_empty() {
         return Err(which.missing(&domain).into());
@@ -193,7 +193,7 @@ pub(super) async fn history(place: &Place, output: Output, which: &Which) -> any
     let mut before: Option<&License> = None;
     let mut documents = Vec::new();
     for past in &revisions {
-        let Past { value, revision } = match past {
+        let HistoryEntry { value, revision } = match past {
             Ok(past) => past,
             Err(error) => {
                 match output {

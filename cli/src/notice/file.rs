@@ -7,15 +7,15 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use tegata_common::notice::{ContactHash, Notice, Update};
 use tegata_common::product::Product;
-use tegata_notices::audience::{Stores, WorkedOut};
+use tegata_notices::audience::{Stores, AudienceReport};
 use tegata_notices::check::{self, Problem, Terms};
 use tegata_notices::file::NoticeFile;
-use tegata_storage::Stored;
+use tegata_storage::Versioned;
 
 use super::TermsArgs;
-use crate::failure::Usage;
+use crate::failure::UsageError;
 use crate::output::{note, say};
-use crate::place::{Place, Post};
+use crate::target::{Target, MailTransport};
 use crate::text_file;
 
 /// A file that is in order.
@@ -23,7 +23,7 @@ pub(super) struct Checked {
     /// The notice that it makes.
     pub(super) notice: Notice,
     /// The notice as it is in the table.
-    pub(super) before: Option<Stored<Notice>>,
+    pub(super) before: Option<Versioned<Notice>>,
     /// The lead time of its products, in days.
     pub(super) lead_days: u16,
 }
@@ -39,7 +39,7 @@ impl Checked {
 
 /// Reads and checks a file. All that is wrong with it is printed.
 pub(super) async fn read(
-    place: &Place,
+    target: &Target,
     path: &Path,
     terms: &TermsArgs,
     send_at: Timestamp,
@@ -49,17 +49,17 @@ pub(super) async fn read(
         .as_deref()
         .is_some_and(|reason| reason.trim().is_empty())
     {
-        return Err(Usage("--short-notice: say why".to_owned()).into());
+        return Err(UsageError("--short-notice: say why".to_owned()).into());
     }
     let shown = path.display();
     let text = text_file::read_utf8(path)?;
-    let id = check::notice_id(path).map_err(|problem| Usage(format!("{shown}: {problem}")))?;
+    let id = check::notice_id(path).map_err(|problem| UsageError(format!("{shown}: {problem}")))?;
     let file = NoticeFile::parse(&text).map_err(|error| anyhow::anyhow!("{shown}: {error}"))?;
-    let products = place.licenses.products().await?;
+    let products = target.licenses.products().await?;
     let products: Vec<Product> = products.into_iter().map(|stored| stored.value).collect();
-    let before = place.notices.get(&id).await?;
+    let before = target.notices.get(&id).await?;
     let terms = Terms {
-        now: place.now,
+        now: target.now,
         send_at,
         short_notice: terms.short_notice.clone(),
     };
@@ -89,26 +89,26 @@ pub(super) async fn read(
 
 /// Works out whom an update would go to, as of now.
 pub(super) async fn audience(
-    place: &Place,
+    target: &Target,
     notice: &Notice,
     update: &Update,
-) -> anyhow::Result<WorkedOut> {
+) -> anyhow::Result<AudienceReport> {
     let stores = Stores {
-        licenses: place.licenses.clone(),
-        customers: place.customers.clone(),
-        notices: place.notices.clone(),
+        licenses: target.licenses.clone(),
+        customers: target.customers.clone(),
+        notices: target.notices.clone(),
     };
-    let suppressed = suppressed(place).await;
+    let suppressed = suppressed(target).await;
     Ok(stores
-        .audience(notice, update, &suppressed, place.now)
+        .audience(notice, update, &suppressed, target.now)
         .await?)
 }
 
 /// The addresses that SES itself sends nothing to. That they cannot be read keeps nobody from
 /// sending.
-async fn suppressed(place: &Place) -> BTreeSet<ContactHash> {
+async fn suppressed(target: &Target) -> BTreeSet<ContactHash> {
     let mut suppressed = BTreeSet::new();
-    let Post::Ses(client) = &place.post else {
+    let MailTransport::Ses(client) = &target.post else {
         return suppressed;
     };
     let mut pages = client
@@ -134,7 +134,7 @@ async fn suppressed(place: &Place) -> BTreeSet<ContactHash> {
 }
 
 /// Says who gets it and who cannot be told.
-pub(super) fn print_audience(worked_out: &WorkedOut) {
+pub(super) fn print_audience(worked_out: &AudienceReport) {
     let audience = &worked_out.audience;
     say!(
         "{}",

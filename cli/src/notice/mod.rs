@@ -15,7 +15,7 @@ use tegata_common::notice::{DeliveryId, NoticeId};
 
 use crate::change::DryRun;
 use crate::output::Output;
-use crate::place::Place;
+use crate::target::Target;
 use crate::when;
 
 #[derive(Subcommand)]
@@ -160,41 +160,41 @@ pub(crate) enum VerdictArg {
 }
 
 pub(crate) async fn run(
-    place: &Place,
+    target: &Target,
     output: Output,
     is_ledger: bool,
     command: Command,
 ) -> anyhow::Result<()> {
     match command {
-        Command::Check { file, terms } => preview::check(place, output, &file, &terms).await,
+        Command::Check { file, terms } => preview::check(target, output, &file, &terms).await,
         Command::Preview {
             file,
             to,
             test_to,
             terms,
-        } => preview::preview(place, output, &file, to, test_to, &terms).await,
-        Command::Schedule { file, at, send } => send::send(place, output, &file, at, &send).await,
-        Command::Send { file, send } => send::send(place, output, &file, place.now, &send).await,
-        Command::Status { id, watch } if is_ledger => status::ledger(place, &id, watch).await,
-        Command::Status { id, watch } => status::status(place, output, &id, watch).await,
+        } => preview::preview(target, output, &file, to, test_to, &terms).await,
+        Command::Schedule { file, at, send } => send::send(target, output, &file, at, &send).await,
+        Command::Send { file, send } => send::send(target, output, &file, target.now, &send).await,
+        Command::Status { id, watch } if is_ledger => status::ledger(target, &id, watch).await,
+        Command::Status { id, watch } => status::status(target, output, &id, watch).await,
         Command::Pause {
             id,
             all: _,
             reason,
             write,
-        } => operate::pause(place, output, id.as_ref(), &reason, write).await,
+        } => operate::pause(target, output, id.as_ref(), &reason, write).await,
         Command::Resume { id, all: _, write } => {
-            operate::resume(place, output, id.as_ref(), write).await
+            operate::resume(target, output, id.as_ref(), write).await
         }
-        Command::Cancel { id, write } => operate::cancel(place, output, &id, write).await,
+        Command::Cancel { id, write } => operate::cancel(target, output, &id, write).await,
         Command::Resolve {
             id,
             delivery,
             all: _,
             verdict,
             write,
-        } => operate::resolve(place, output, &id, delivery.as_ref(), verdict, write).await,
-        Command::RetryFailed { id, write } => operate::retry(place, output, &id, write).await,
-        Command::List => status::list(place, output).await,
+        } => operate::resolve(target, output, &id, delivery.as_ref(), verdict, write).await,
+        Command::RetryFailed { id, write } => operate::retry(target, output, &id, write).await,
+        Command::List => status::list(target, output).await,
     }
 }

@@ -7,9 +7,9 @@ use tegata_notices::operate::{self, OperateError, Verdict};
 use super::VerdictArg;
 use super::file::count;
 use crate::change::DryRun;
-use crate::failure::Usage;
+use crate::failure::UsageError;
 use crate::output::{self, Output, say};
-use crate::place::Place;
+use crate::target::Target;
 
 /// The end of a decision.
 fn conclude(
@@ -33,31 +33,31 @@ fn conclude(
 }
 
 pub(super) async fn pause(
-    place: &Place,
+    target: &Target,
     output: Output,
     id: Option<&NoticeId>,
     reason: &str,
     write: DryRun,
 ) -> anyhow::Result<()> {
     if reason.trim().is_empty() {
-        return Err(Usage("--reason: say why".to_owned()).into());
+        return Err(UsageError("--reason: say why".to_owned()).into());
     }
-    let act = place.act("pause");
+    let act = target.act("pause");
     let done = match id {
         None => {
             if !write.dry_run {
-                operate::set_sending(&place.notices, Some(reason), &act).await?;
+                operate::set_sending(&target.notices, Some(reason), &act).await?;
             }
             "all sending is paused; mails on their way to SES still go out".to_owned()
         }
         Some(id) => {
-            let stored = operate::notice(&place.notices, id).await?;
+            let stored = operate::notice(&target.notices, id).await?;
             if let Some(pause) = &stored.value.paused {
-                let since = place.local_time(pause.at);
+                let since = target.local_time(pause.at);
                 anyhow::bail!("{id} is paused since {since}: {}", pause.reason);
             }
             if !write.dry_run {
-                operate::pause(&place.notices, &stored, reason, &act).await?;
+                operate::pause(&target.notices, &stored, reason, &act).await?;
             }
             format!("{id} is paused; mails on their way to SES still go out")
         }
@@ -66,13 +66,13 @@ pub(super) async fn pause(
 }
 
 pub(super) async fn resume(
-    place: &Place,
+    target: &Target,
     output: Output,
     id: Option<&NoticeId>,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    let act = place.act("resume");
-    let notices = &place.notices;
+    let act = target.act("resume");
+    let notices = &target.notices;
     let stored = match id {
         Some(id) => Some(operate::notice(notices, id).await?),
         None => None,
@@ -86,7 +86,7 @@ pub(super) async fn resume(
         anyhow::bail!("{what} is not paused");
     };
     if output == Output::Text {
-        let since = place.local_time(pause.at);
+        let since = target.local_time(pause.at);
         say!("was paused since {since}: {}", pause.reason);
     }
     if !write.dry_run {
@@ -100,17 +100,17 @@ pub(super) async fn resume(
 }
 
 pub(super) async fn cancel(
-    place: &Place,
+    target: &Target,
     output: Output,
     id: &NoticeId,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    let stored = operate::notice(&place.notices, id).await?;
+    let stored = operate::notice(&target.notices, id).await?;
     if stored.value.is_announced() {
         return Err(OperateError::NothingToCancel(id.clone()).into());
     }
     if !write.dry_run {
-        operate::cancel(&place.notices, &stored, &place.act("cancel")).await?;
+        operate::cancel(&target.notices, &stored, &target.act("cancel")).await?;
     }
     conclude(
         output,
@@ -123,26 +123,26 @@ pub(super) async fn cancel(
 }
 
 pub(super) async fn resolve(
-    place: &Place,
+    target: &Target,
     output: Output,
     id: &NoticeId,
     delivery: Option<&DeliveryId>,
     verdict: VerdictArg,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    operate::notice(&place.notices, id).await?;
+    operate::notice(&target.notices, id).await?;
     let deliveries = match delivery {
         Some(delivery) => {
-            let found = place.notices.delivery(id, delivery).await?;
+            let found = target.notices.delivery(id, delivery).await?;
             let missing = || OperateError::NoDelivery(delivery.clone());
             let found = found.ok_or_else(missing)?;
             vec![found.delivery.delivery]
         }
         None => {
-            let all = place.notices.deliveries(id, None).await?;
+            let all = target.notices.deliveries(id, None).await?;
             let unknown = all
                 .into_iter()
-                .filter(|stored| stored.delivery.facts.state(place.now) == State::Unknown);
+                .filter(|stored| stored.delivery.facts.state(target.now) == State::Unknown);
             unknown.map(|stored| stored.delivery.delivery).collect()
         }
     };
@@ -150,39 +150,39 @@ pub(super) async fn resolve(
         VerdictArg::Sent => (Verdict::Sent, "settled as sent"),
         VerdictArg::Resend => (Verdict::Resend, "to be sent once more"),
     };
-    let act = place.act("resolve");
+    let act = target.act("resolve");
     let done = format!(
         "{}: {words}",
         count(deliveries.len(), "delivery", "deliveries")
     );
     if !write.dry_run {
         for delivery in &deliveries {
-            operate::resolve(&place.notices, id, delivery, verdict, &act).await?;
+            operate::resolve(&target.notices, id, delivery, verdict, &act).await?;
         }
     }
     conclude(output, write, Some(id), "resolve", deliveries.len(), &done)
 }
 
 pub(super) async fn retry(
-    place: &Place,
+    target: &Target,
     output: Output,
     id: &NoticeId,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    operate::notice(&place.notices, id).await?;
-    let all = place.notices.deliveries(id, None).await?;
-    let failed = operate::failed(all, place.now);
+    operate::notice(&target.notices, id).await?;
+    let all = target.notices.deliveries(id, None).await?;
+    let failed = operate::failed(all, target.now);
     if output == Output::Text {
         for stored in &failed {
             let facts = &stored.delivery.facts;
-            let state = facts.state(place.now).as_str();
+            let state = facts.state(target.now).as_str();
             let reason = facts.reason().unwrap_or_default();
             say!("  {state} {}: {reason}", stored.delivery.delivery);
         }
     }
     if !write.dry_run && !failed.is_empty() {
-        let act = place.act("retry-failed");
-        operate::retry(&place.notices, id, &failed, &act).await?;
+        let act = target.act("retry-failed");
+        operate::retry(&target.notices, id, &failed, &act).await?;
     }
     let number = count(failed.len(), "delivery is", "deliveries are");
     let done = format!("{number} attempted once more");

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use serde_json::json;
 use tegata_common::customer::{EmailAddress, Language};
 use tegata_common::notice::{
-    Announced, CustomerName, Delivery, DeliveryId, Facts, Notice, Update, Why, announce_by,
+    Announced, CustomerName, Delivery, DeliveryId, Facts, Notice, Update, RecipientRole, announce_by,
 };
 use tegata_notices::mailer::{self, Sent};
 use tegata_notices::render::{mail, news};
@@ -15,20 +15,20 @@ use tegata_notices::render::{mail, news};
 use super::TermsArgs;
 use super::file::{self, audience, print_audience};
 use crate::output::{self, Output, say};
-use crate::place::{Place, Post};
+use crate::target::{Target, MailTransport};
 
 pub(super) async fn check(
-    place: &Place,
+    target: &Target,
     output: Output,
     path: &Path,
     terms: &TermsArgs,
 ) -> anyhow::Result<()> {
-    let checked = file::read(place, path, terms, place.now).await?;
+    let checked = file::read(target, path, terms, target.now).await?;
     let notice = &checked.notice;
     let update = checked.update()?;
     let by = notice.kind.planned_at().map(|planned| {
         let by = announce_by(planned, checked.lead_days, notice.time_zone.tz());
-        place.local_time(by)
+        target.local_time(by)
     });
     match output {
         Output::Json => output::json(&json!({
@@ -49,21 +49,21 @@ pub(super) async fn check(
 }
 
 pub(super) async fn preview(
-    place: &Place,
+    target: &Target,
     output: Output,
     path: &Path,
     to: Option<PathBuf>,
     test_to: Option<EmailAddress>,
     terms: &TermsArgs,
 ) -> anyhow::Result<()> {
-    let checked = file::read(place, path, terms, place.now).await?;
+    let checked = file::read(target, path, terms, target.now).await?;
     let update = checked.update()?.clone();
-    let worked_out = audience(place, &checked.notice, &update).await?;
+    let worked_out = audience(target, &checked.notice, &update).await?;
     let directory = to.unwrap_or_else(|| path.with_extension("preview"));
-    let notice = as_announced(checked.notice, place);
-    let files = write(place, &notice, &update, &directory)?;
+    let notice = as_announced(checked.notice, target);
+    let files = write(target, &notice, &update, &directory)?;
     if let Some(address) = &test_to {
-        test(place, &notice, &update, address).await?;
+        test(target, &notice, &update, address).await?;
     }
     let recipients = &worked_out.audience.recipients;
     match output {
@@ -107,10 +107,10 @@ fn languages(of: impl Iterator<Item = Language>) -> BTreeMap<&'static str, usize
 }
 
 /// The notice as it will be on the news page.
-fn as_announced(mut notice: Notice, place: &Place) -> Notice {
+fn as_announced(mut notice: Notice, target: &Target) -> Notice {
     for update in &mut notice.updates {
         update.announced.get_or_insert(Announced {
-            at: place.now,
+            at: target.now,
             recipients: 0,
             unreachable: 0,
         });
@@ -130,7 +130,7 @@ fn sample(
         delivery: DeliveryId::of(update.number, email),
         email: email.clone().into(),
         language,
-        why: Why::Primary,
+        why: RecipientRole::Primary,
         customers: vec![CustomerName {
             customer_id: "C-0000".parse()?,
             name: match language {
@@ -143,7 +143,7 @@ fn sample(
 }
 
 fn write(
-    place: &Place,
+    target: &Target,
     notice: &Notice,
     update: &Update,
     directory: &Path,
@@ -159,14 +159,14 @@ fn write(
     let nobody: EmailAddress = "contact@customer.example".parse()?;
     for language in [Language::Ja, Language::En] {
         let delivery = sample(notice, update, &nobody, language)?;
-        let parts = mail::mail(notice, update, &delivery, &place.sender)?;
+        let parts = mail::mail(notice, update, &delivery, &target.sender)?;
         let code = language.as_str();
         put(format!("mail.{code}.html"), parts.html.as_bytes())?;
         put(format!("mail.{code}.txt"), parts.text.as_bytes())?;
-        let raw = mail::message(parts, notice, &delivery, &place.sender, place.now)?;
+        let raw = mail::message(parts, notice, &delivery, &target.sender, target.now)?;
         put(format!("mail.{code}.eml"), &raw)?;
     }
-    let pages = news::pages(std::slice::from_ref(notice), &place.sender, None, None)?;
+    let pages = news::pages(std::slice::from_ref(notice), &target.sender, None, None)?;
     for (language, code) in [(Language::Ja, "ja"), (Language::En, "en")] {
         let path = news::notice_path(&notice.notice_id, language);
         let page = pages.iter().find(|page| page.path == path);
@@ -178,24 +178,24 @@ fn write(
 
 /// Sends both mails to one address, marked as a test and without a delivery's tags.
 async fn test(
-    place: &Place,
+    target: &Target,
     notice: &Notice,
     update: &Update,
     address: &EmailAddress,
 ) -> anyhow::Result<()> {
     for language in [Language::Ja, Language::En] {
         let delivery = sample(notice, update, address, language)?;
-        let mut parts = mail::mail(notice, update, &delivery, &place.sender)?;
+        let mut parts = mail::mail(notice, update, &delivery, &target.sender)?;
         parts.subject = format!("[TEST] {}", parts.subject);
-        let raw = mail::message(parts, notice, &delivery, &place.sender, place.now)?;
-        match &place.post {
-            Post::Outbox(directory) => {
+        let raw = mail::message(parts, notice, &delivery, &target.sender, target.now)?;
+        match &target.post {
+            MailTransport::Outbox(directory) => {
                 std::fs::create_dir_all(directory)?;
                 let name = format!("test.{}.{}.eml", notice.notice_id, language.as_str());
                 std::fs::write(directory.join(name), raw)?;
             }
-            Post::Ses(client) => {
-                let from = &place.sender.from;
+            MailTransport::Ses(client) => {
+                let from = &target.sender.from;
                 match mailer::send(client, None, from, address, raw, None).await {
                     Sent::Accepted { .. } => {}
                     Sent::Refused { reason }

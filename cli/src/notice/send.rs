@@ -8,37 +8,37 @@ use anyhow::bail;
 use jiff::Timestamp;
 use serde_json::json;
 use tegata_common::notice::{ContactHash, Notice, NoticeId, Recipient};
-use tegata_notices::audience::WorkedOut;
+use tegata_notices::audience::AudienceReport;
 use tegata_storage::notices::Work;
 
 use super::SendArgs;
 use super::file::{self, audience, count, print_audience};
-use crate::failure::Usage;
+use crate::failure::UsageError;
 use crate::output::{self, Output, say};
-use crate::place::Place;
+use crate::target::Target;
 
 /// Recipients that are shown.
 const SHOWN: usize = 5;
 
 pub(super) async fn send(
-    place: &Place,
+    target: &Target,
     output: Output,
     path: &Path,
     at: Timestamp,
     args: &SendArgs,
 ) -> anyhow::Result<()> {
-    if at < place.now {
-        return Err(Usage("--at: that instant is over".to_owned()).into());
+    if at < target.now {
+        return Err(UsageError("--at: that instant is over".to_owned()).into());
     }
-    let checked = file::read(place, path, &args.terms, at).await?;
+    let checked = file::read(target, path, &args.terms, at).await?;
     let update = checked.update()?.clone();
     let notice = &checked.notice;
     if notice.paused.is_some() {
         let id = &notice.notice_id;
         bail!("{id} is paused: tegata notice resume {id}, then send this");
     }
-    let worked_out = audience(place, notice, &update).await?;
-    let last = last_audience(place, notice, update.number).await?;
+    let worked_out = audience(target, notice, &update).await?;
+    let last = last_audience(target, notice, update.number).await?;
     let difference = last.map(|(of, told)| Difference::new(of, &told, &worked_out));
     let recipients = &worked_out.audience.recipients;
     if output == Output::Text {
@@ -60,16 +60,16 @@ pub(super) async fn send(
     if !args.write.dry_run {
         if !args.yes && output == Output::Json {
             let message = "--output json asks nobody: look with --dry-run, then say --yes";
-            return Err(Usage(message.to_owned()).into());
+            return Err(UsageError(message.to_owned()).into());
         }
         if !args.yes {
-            confirm(recipients.len(), at, place)?;
+            confirm(recipients.len(), at, target)?;
         }
-        let act = place.act(if at > place.now { "schedule" } else { "send" });
+        let act = target.act(if at > target.now { "schedule" } else { "send" });
         let before = checked.before.as_ref().map(|stored| &stored.revision);
         // What was announced before may have work left: announcing looks at once, and waits.
-        let due = if before.is_some() { place.now } else { at };
-        place
+        let due = if before.is_some() { target.now } else { at };
+        target
             .notices
             .put(before, notice, Work::Due(due), &act)
             .await?;
@@ -78,7 +78,7 @@ pub(super) async fn send(
         Output::Json => output::json(&json!({
             "notice_id": notice.notice_id,
             "update": update.number,
-            "send_at": place.local_time(at),
+            "send_at": target.local_time(at),
             "recipients": recipients.len(),
             "unreachable": worked_out.audience.unreachable.len(),
             "undeliverable": worked_out.audience.undeliverable,
@@ -92,8 +92,8 @@ pub(super) async fn send(
         }))?,
         Output::Text => {
             let id = &notice.notice_id;
-            let when = match at > place.now {
-                true => format!("announced at {}", place.local_time(at)),
+            let when = match at > target.now {
+                true => format!("announced at {}", target.local_time(at)),
                 false => "announced within a minute".to_owned(),
             };
             args.write.conclude(&format!(
@@ -107,7 +107,7 @@ pub(super) async fn send(
 /// Whom the notice before went to: the update before of this one, or the last of its kind and
 /// products.
 async fn last_audience(
-    place: &Place,
+    target: &Target,
     notice: &Notice,
     update: u16,
 ) -> anyhow::Result<Option<((NoticeId, u16), BTreeSet<ContactHash>)>> {
@@ -115,7 +115,7 @@ async fn last_audience(
     let of = if update > 1 {
         Some((id.clone(), update - 1))
     } else {
-        let all = place.notices.all().await?;
+        let all = target.notices.all().await?;
         let of_its_kind = all.into_iter().filter(|other| {
             other.notice_id != *id
                 && other.kind.as_str() == notice.kind.as_str()
@@ -140,7 +140,7 @@ async fn last_audience(
     let Some((id, update)) = of else {
         return Ok(None);
     };
-    let deliveries = place.notices.deliveries(&id, Some(update)).await?;
+    let deliveries = target.notices.deliveries(&id, Some(update)).await?;
     let told = deliveries
         .into_iter()
         .map(|stored| stored.delivery.delivery.contact);
@@ -159,7 +159,7 @@ impl Difference {
     fn new(
         (notice_id, update): (NoticeId, u16),
         told: &BTreeSet<ContactHash>,
-        worked_out: &WorkedOut,
+        worked_out: &AudienceReport,
     ) -> Self {
         let recipients = &worked_out.audience.recipients;
         let new = recipients
@@ -193,13 +193,13 @@ impl Difference {
 }
 
 /// Asks for the number of contacts: whoever types it has read it.
-fn confirm(recipients: usize, at: Timestamp, place: &Place) -> anyhow::Result<()> {
+fn confirm(recipients: usize, at: Timestamp, target: &Target) -> anyhow::Result<()> {
     if !std::io::stdin().is_terminal() {
         let message = "nobody is there to ask: look with --dry-run, then say --yes".to_owned();
-        return Err(Usage(message).into());
+        return Err(UsageError(message).into());
     }
-    let when = match at > place.now {
-        true => format!("at {}", place.local_time(at)),
+    let when = match at > target.now {
+        true => format!("at {}", target.local_time(at)),
         false => "now".to_owned(),
     };
     output::ask(&format!("Type the number of contacts to send it {when}: "));

@@ -6,38 +6,38 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tegata_common::notice::{Channel, Notice, NoticeId, Outcome, State, Tally};
 use tegata_notices::operate;
-use tegata_storage::Stored;
-use tegata_storage::notices::StoredDelivery;
+use tegata_storage::Versioned;
+use tegata_storage::notices::VersionedDelivery;
 
 use crate::output::{self, Output, note, say};
-use crate::place::Place;
+use crate::target::Target;
 use crate::spreadsheet;
 
 /// How often a watched notice is looked at.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// A notice with its deliveries.
-struct Looked {
+struct NoticeSnapshot {
     notice: Notice,
-    deliveries: Vec<StoredDelivery>,
+    deliveries: Vec<VersionedDelivery>,
     sending_paused: Option<String>,
     now: Timestamp,
 }
 
-async fn look(place: &Place, id: &NoticeId, now: Timestamp) -> anyhow::Result<Looked> {
-    let Stored { value: notice, .. } = operate::notice(&place.notices, id).await?;
-    let sending_paused = sending_paused(place).await?;
-    look_at(place, notice, sending_paused, now).await
+async fn look(target: &Target, id: &NoticeId, now: Timestamp) -> anyhow::Result<NoticeSnapshot> {
+    let Versioned { value: notice, .. } = operate::notice(&target.notices, id).await?;
+    let sending_paused = sending_paused(target).await?;
+    look_at(target, notice, sending_paused, now).await
 }
 
 async fn look_at(
-    place: &Place,
+    target: &Target,
     notice: Notice,
     sending_paused: Option<String>,
     now: Timestamp,
-) -> anyhow::Result<Looked> {
-    Ok(Looked {
-        deliveries: place.notices.deliveries(&notice.notice_id, None).await?,
+) -> anyhow::Result<NoticeSnapshot> {
+    Ok(NoticeSnapshot {
+        deliveries: target.notices.deliveries(&notice.notice_id, None).await?,
         sending_paused,
         notice,
         now,
@@ -45,13 +45,13 @@ async fn look_at(
 }
 
 /// Why all sending is paused, if so.
-async fn sending_paused(place: &Place) -> anyhow::Result<Option<String>> {
-    let sending = place.notices.sending().await?;
+async fn sending_paused(target: &Target) -> anyhow::Result<Option<String>> {
+    let sending = target.notices.sending().await?;
     let paused = sending.and_then(|stored| stored.value.paused);
     Ok(paused.map(|pause| pause.reason))
 }
 
-impl Looked {
+impl NoticeSnapshot {
     fn tally(&self, update: Option<u16>) -> Tally {
         let of_it = self
             .deliveries
@@ -87,12 +87,12 @@ impl Looked {
 }
 
 pub(super) async fn status(
-    place: &Place,
+    target: &Target,
     output: Output,
     id: &NoticeId,
     watch: bool,
 ) -> anyhow::Result<()> {
-    let mut looked = look(place, id, place.now).await?;
+    let mut looked = look(target, id, target.now).await?;
     if watch {
         let is_seen = output == Output::Text && output::is_stderr_seen();
         let template = "{bar:40} {pos}/{len} {msg}";
@@ -109,20 +109,20 @@ pub(super) async fn status(
                 note!("{done}/{} {tally}", tally.total());
             }
             tokio::time::sleep(INTERVAL).await;
-            looked = look(place, id, Timestamp::now()).await?;
+            looked = look(target, id, Timestamp::now()).await?;
         }
         bar.finish_and_clear();
     }
     match output {
-        Output::Json => output::json(&as_json(&looked, place)),
+        Output::Json => output::json(&as_json(&looked, target)),
         Output::Text => {
-            print(&looked, place);
+            print(&looked, target);
             Ok(())
         }
     }
 }
 
-fn print(looked: &Looked, place: &Place) {
+fn print(looked: &NoticeSnapshot, target: &Target) {
     let notice = &looked.notice;
     say!(
         "{} ({}): {}",
@@ -133,10 +133,10 @@ fn print(looked: &Looked, place: &Place) {
     say!("  {}", notice.title.ja);
     say!("  {}", notice.title.en);
     if let Some(planned) = notice.kind.planned_at() {
-        say!("planned for {}", place.local_time(planned));
+        say!("planned for {}", target.local_time(planned));
     }
     if let Some(pause) = &notice.paused {
-        let since = place.local_time(pause.at);
+        let since = target.local_time(pause.at);
         say!("paused since {since} by {}: {}", pause.by, pause.reason);
     }
     if let Some(reason) = &looked.sending_paused {
@@ -147,14 +147,14 @@ fn print(looked: &Looked, place: &Place) {
             None => say!(
                 "update {}: to be announced at {}",
                 update.number,
-                place.local_time(update.send_at)
+                target.local_time(update.send_at)
             ),
             Some(announced) => {
                 let tally = looked.tally(Some(update.number));
                 say!(
                     "update {}: announced at {} to {}",
                     update.number,
-                    place.local_time(announced.at),
+                    target.local_time(announced.at),
                     super::file::count(tally.total(), "contact", "contacts"),
                 );
                 for (state, count) in tally.by_count() {
@@ -203,7 +203,7 @@ fn channel(name: &str, channel: &Channel, announced: u16) {
     }
 }
 
-fn as_json(looked: &Looked, place: &Place) -> Value {
+fn as_json(looked: &NoticeSnapshot, target: &Target) -> Value {
     let notice = &looked.notice;
     let states = |tally: &Tally| -> Value {
         let states = State::ALL.iter();
@@ -214,15 +214,15 @@ fn as_json(looked: &Looked, place: &Place) -> Value {
         "notice_id": notice.notice_id,
         "kind": notice.kind.as_str(),
         "state": looked.state(),
-        "planned_at": notice.kind.planned_at().map(|at| place.local_time(at)),
+        "planned_at": notice.kind.planned_at().map(|at| target.local_time(at)),
         "paused": notice.paused,
         "sending_paused": looked.sending_paused,
         "updates": notice.updates.iter().map(|update| json!({
             "number": update.number,
             "stage": update.stage,
             "severity": update.severity,
-            "send_at": place.local_time(update.send_at),
-            "announced_at": update.announced.map(|announced| place.local_time(announced.at)),
+            "send_at": target.local_time(update.send_at),
+            "announced_at": update.announced.map(|announced| target.local_time(announced.at)),
             "unreachable": update.announced.map(|announced| announced.unreachable),
             "short_notice": update.short_notice,
             "deliveries": states(&looked.tally(Some(update.number))),
@@ -233,12 +233,12 @@ fn as_json(looked: &Looked, place: &Place) -> Value {
 }
 
 /// Who was told when, as rows for an auditor.
-pub(super) async fn ledger(place: &Place, id: &NoticeId, watch: bool) -> anyhow::Result<()> {
+pub(super) async fn ledger(target: &Target, id: &NoticeId, watch: bool) -> anyhow::Result<()> {
     if watch {
         let message = "--watch is for people: leave out --output csv".to_owned();
-        return Err(crate::failure::Usage(message).into());
+        return Err(crate::failure::UsageError(message).into());
     }
-    let looked = look(place, id, place.now).await?;
+    let looked = look(target, id, target.now).await?;
     let header = [
         "notice_id",
         "delivery",
@@ -280,7 +280,7 @@ pub(super) async fn ledger(place: &Place, id: &NoticeId, watch: bool) -> anyhow:
                 Some(Outcome::Accepted { message_id, .. }) => Some(message_id.clone()),
                 _ => None,
             });
-        let local = |at: Option<Timestamp>| at.map(|at| place.local_time(at)).unwrap_or_default();
+        let local = |at: Option<Timestamp>| at.map(|at| target.local_time(at)).unwrap_or_default();
         let customers: Vec<&str> = delivery
             .customers
             .iter()
@@ -312,19 +312,19 @@ pub(super) async fn ledger(place: &Place, id: &NoticeId, watch: bool) -> anyhow:
     Ok(())
 }
 
-pub(super) async fn list(place: &Place, output: Output) -> anyhow::Result<()> {
-    let mut notices = place.notices.all().await?;
-    let sending_paused = sending_paused(place).await?;
+pub(super) async fn list(target: &Target, output: Output) -> anyhow::Result<()> {
+    let mut notices = target.notices.all().await?;
+    let sending_paused = sending_paused(target).await?;
     let first = |notice: &Notice| notice.updates.first().map(|update| update.send_at);
     notices.sort_by_key(|notice| std::cmp::Reverse(first(notice)));
     let mut rows = Vec::new();
     let mut documents = Vec::new();
     for notice in notices {
-        let looked = look_at(place, notice, sending_paused.clone(), place.now).await?;
+        let looked = look_at(target, notice, sending_paused.clone(), target.now).await?;
         let notice = &looked.notice;
         let tally = looked.tally(None);
         if output == Output::Json {
-            documents.push(as_json(&looked, place));
+            documents.push(as_json(&looked, target));
             continue;
         }
         rows.push(vec![
@@ -332,12 +332,12 @@ pub(super) async fn list(place: &Place, output: Output) -> anyhow::Result<()> {
             notice.kind.as_str().to_owned(),
             looked.state().to_owned(),
             first(notice)
-                .map(|at| place.local_time(at))
+                .map(|at| target.local_time(at))
                 .unwrap_or_default(),
             notice
                 .kind
                 .planned_at()
-                .map(|at| place.local_time(at))
+                .map(|at| target.local_time(at))
                 .unwrap_or_default(),
             tally.total().to_string(),
             tally.open().to_string(),

@@ -9,39 +9,39 @@ use tegata_storage::notices::CurrentVersion;
 
 use super::files::{known, manifest_of};
 use crate::change::DryRun;
-use crate::failure::{NotFound, Usage};
+use crate::failure::{NotFound, UsageError};
 use crate::output::{self, Output, say};
-use crate::place::Place;
+use crate::target::Target;
 
 pub(super) async fn make(
-    place: &Place,
+    target: &Target,
     output: Output,
     product: &ProductSlug,
     version: &str,
     emergency: Option<String>,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    known(place, product).await?;
+    known(target, product).await?;
     if emergency
         .as_deref()
         .is_some_and(|reason| reason.trim().is_empty())
     {
-        return Err(Usage("--emergency: say why".to_owned()).into());
+        return Err(UsageError("--emergency: say why".to_owned()).into());
     }
-    let Some(manifest) = manifest_of(place, product, version).await? else {
+    let Some(manifest) = manifest_of(target, product, version).await? else {
         let missing = format!(
             "{product} {version} is not on the CDN: tegata publish files {product} {version} DIRECTORY"
         );
         return Err(NotFound(missing).into());
     };
-    let notices = place.notices.all().await?;
+    let notices = target.notices.all().await?;
     let notice = gate::notice_of(&notices, product, version);
     let deliveries = match notice {
-        Some(notice) => place.notices.deliveries(&notice.notice_id, None).await?,
+        Some(notice) => target.notices.deliveries(&notice.notice_id, None).await?,
         None => Vec::new(),
     };
     let facts = deliveries.iter().map(|stored| &stored.delivery.facts);
-    let announced = gate::check(product, version, notice, facts, place.now);
+    let announced = gate::check(product, version, notice, facts, target.now);
     let current = match (announced, emergency) {
         (Ok(notice_id), _) => CurrentVersion {
             version: version.to_owned(),
@@ -55,7 +55,7 @@ pub(super) async fn make(
         },
         (Err(not_yet), None) => bail!("{not_yet}"),
     };
-    let before = place.notices.current_version(product).await?;
+    let before = target.notices.current_version(product).await?;
     let was = before.as_ref().map(|stored| stored.value.version.clone());
     if output == Output::Text {
         say!(
@@ -72,12 +72,12 @@ pub(super) async fn make(
         // Recorded first: what plug-ins see has a reason. Repeating the command makes up for a
         // file that was not written.
         if before.as_ref().is_none_or(|stored| stored.value != current) {
-            let act = place.act(match current.emergency {
+            let act = target.act(match current.emergency {
                 Some(_) => "publish-emergency",
                 None => "publish",
             });
             let revision = before.as_ref().map(|stored| &stored.revision);
-            place
+            target
                 .notices
                 .put_current_version(product, revision, &current, &act)
                 .await?;
@@ -90,7 +90,7 @@ pub(super) async fn make(
         }))?;
         let path = format!("{product}/latest.json");
         let headers = changes_within_a_minute("application/json");
-        place.cdn.put(&path, latest, headers).await?;
+        target.cdn.put(&path, latest, headers).await?;
     }
     match output {
         Output::Json => output::json(&json!({
@@ -105,12 +105,12 @@ pub(super) async fn make(
 }
 
 pub(super) async fn list(
-    place: &Place,
+    target: &Target,
     output: Output,
     product: &ProductSlug,
 ) -> anyhow::Result<()> {
-    known(place, product).await?;
-    let history = place.notices.version_history(product).await?;
+    known(target, product).await?;
+    let history = target.notices.version_history(product).await?;
     let mut rows = Vec::new();
     let mut documents = Vec::new();
     for past in history.into_iter().rev() {
@@ -121,7 +121,7 @@ pub(super) async fn list(
         documents.push(json!({ "current": current, "revision": past.revision }));
         rows.push(vec![
             current.version.clone(),
-            place.local_time(past.revision.at),
+            target.local_time(past.revision.at),
             past.revision.by.clone(),
             match (&current.announced_by, &current.emergency) {
                 (Some(notice), _) => notice.to_string(),

@@ -16,7 +16,7 @@ use tegata_notices::channels::never_changes;
 use super::manifest_path;
 use crate::change::DryRun;
 use crate::output::{self, Output, say};
-use crate::place::Place;
+use crate::target::Target;
 
 /// The largest file, in bytes.
 const LARGEST: u64 = 20 * 1024 * 1024;
@@ -54,14 +54,14 @@ struct File {
 }
 
 pub(super) async fn put(
-    place: &Place,
+    target: &Target,
     output: Output,
     product: &ProductSlug,
     version: &PluginVersion,
     directory: &Path,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    known(place, product).await?;
+    known(target, product).await?;
     let Directory {
         files,
         left_out,
@@ -89,7 +89,7 @@ pub(super) async fn put(
             })
             .collect(),
     };
-    if let Some(published) = manifest_of(place, product, version.as_str()).await?
+    if let Some(published) = manifest_of(target, product, version.as_str()).await?
         && published != manifest
     {
         bail!(
@@ -103,11 +103,11 @@ pub(super) async fn put(
             let path = format!("{product}/{version}/{}", file.path);
             let content = file.content.clone();
             let headers = never_changes(file.content_type);
-            match place.cdn.put_new(&path, content, headers).await? {
+            match target.cdn.put_new(&path, content, headers).await? {
                 Put::New => new += 1,
                 // Of a run that was broken off, or somebody else's.
                 Put::AlreadyThere => {
-                    let there = place.cdn.get(&path).await?;
+                    let there = target.cdn.get(&path).await?;
                     if there.as_deref() != Some(file.content.as_slice()) {
                         bail!(
                             "{path} is there with another content, and stays as it is: publish a new version"
@@ -122,7 +122,7 @@ pub(super) async fn put(
         let path = manifest_path(product, version.as_str());
         let content = serde_json::to_vec_pretty(&manifest)?;
         let headers = never_changes("application/json");
-        place.cdn.put_new(&path, content, headers).await?;
+        target.cdn.put_new(&path, content, headers).await?;
     }
     match output {
         Output::Json => output::json(&json!({
@@ -152,19 +152,19 @@ pub(super) async fn put(
 
 /// The manifest of a published version.
 pub(super) async fn manifest_of(
-    place: &Place,
+    target: &Target,
     product: &ProductSlug,
     version: &str,
 ) -> anyhow::Result<Option<Manifest>> {
     let path = manifest_path(product, version);
-    let manifest = place.cdn.get(&path).await?;
+    let manifest = target.cdn.get(&path).await?;
     let read = manifest.map(|manifest| serde_json::from_slice(&manifest));
     read.transpose().context(path)
 }
 
 /// Refuses a product that is not in the catalogue.
-pub(super) async fn known(place: &Place, product: &ProductSlug) -> anyhow::Result<()> {
-    let products = place.licenses.products().await?;
+pub(super) async fn known(target: &Target, product: &ProductSlug) -> anyhow::Result<()> {
+    let products = target.licenses.products().await?;
     match products.iter().any(|stored| stored.value.slug == *product) {
         // Where the news page is.
         true if product.as_str() == "news" => {

@@ -14,7 +14,7 @@ use tegata_notices::render::news::pages;
 
 use crate::change::DryRun;
 use crate::output::{self, Output, say};
-use crate::place::Place;
+use crate::target::Target;
 
 pub(crate) use files::content_type;
 
@@ -67,37 +67,37 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
+pub(crate) async fn run(target: &Target, output: Output, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Files {
             product,
             version,
             directory,
             write,
-        } => files::put(place, output, &product, &version, &directory, write).await,
+        } => files::put(target, output, &product, &version, &directory, write).await,
         Command::Current {
             product,
             version,
             emergency,
             write,
-        } => current::make(place, output, &product, &version, emergency, write).await,
+        } => current::make(target, output, &product, &version, emergency, write).await,
         Command::News { status_page, write } => {
-            news(place, output, status_page.as_deref(), write).await
+            news(target, output, status_page.as_deref(), write).await
         }
-        Command::List { product } => current::list(place, output, &product).await,
+        Command::List { product } => current::list(target, output, &product).await,
     }
 }
 
 async fn news(
-    place: &Place,
+    target: &Target,
     output: Output,
     status_page: Option<&str>,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    let notices = place.notices.all().await?;
+    let notices = target.notices.all().await?;
     let pages = match write.dry_run {
-        true => pages(&notices, &place.sender, status_page, None)?.len(),
-        false => publish(&notices, &place.cdn, &place.sender, status_page, None).await?,
+        true => pages(&notices, &target.sender, status_page, None)?.len(),
+        false => publish(&notices, &target.cdn, &target.sender, status_page, None).await?,
     };
     match output {
         Output::Json => output::json(&json!({ "pages": pages, "dry_run": write.dry_run }))?,

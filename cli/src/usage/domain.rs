@@ -6,7 +6,7 @@ use tegata_common::product::ProductSlug;
 use super::{by_number, in_words};
 use crate::output::{self, Output};
 use crate::period::PeriodArgs;
-use crate::place::Place;
+use crate::target::Target;
 
 /// Show what one tenant asked for, by day and product.
 #[derive(clap::Args)]
@@ -20,10 +20,10 @@ pub(crate) struct Args {
     period: PeriodArgs,
 }
 
-pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Result<()> {
-    let domain = place.bases.canonicalize(&args.domain)?;
-    let period = args.period.period(place)?;
-    let days = place.usage.days().await?.into_iter();
+pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::Result<()> {
+    let domain = target.bases.canonicalize(&args.domain)?;
+    let period = args.period.period(target)?;
+    let days = target.usage.days().await?.into_iter();
     let wanted: Vec<_> = days
         .filter(|day| (period.from..=period.to).contains(&day.date))
         .flat_map(|day| {
@@ -36,7 +36,7 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
             only.is_none_or(|only| only.as_str() == product)
         })
         .collect();
-    let mut rows = place.usage.rows_of_domain(domain.as_str(), &wanted).await?;
+    let mut rows = target.usage.rows_of_domain(domain.as_str(), &wanted).await?;
     rows.sort_by(|a, b| (a.date, &a.product).cmp(&(b.date, &b.product)));
     if output == Output::Json {
         let documents: Vec<_> = rows
@@ -61,8 +61,8 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
                     "file_versions": counts.file_versions,
                     "p50_ms": counts.latencies.percentile(50),
                     "p99_ms": counts.latencies.percentile(99),
-                    "first_seen": place.local_time(counts.first_seen),
-                    "last_seen": place.local_time(counts.last_seen),
+                    "first_seen": target.local_time(counts.first_seen),
+                    "last_seen": target.local_time(counts.last_seen),
                 })
             })
             .collect();
@@ -78,7 +78,7 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
             in_words(by_number(&counts.versions)),
             counts.files.to_string(),
             counts.unconfirmed.requests.to_string(),
-            place.local_time(counts.last_seen),
+            target.local_time(counts.last_seen),
         ]
     });
     let header = [

@@ -5,7 +5,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, context};
 use tegata_common::product::Bilingual;
 
-use super::report::Report;
+use super::report::UsageReport;
 
 /// The template. Its name's ending makes the engine escape what it is given.
 const NAME: &str = "report.html.jinja";
@@ -38,7 +38,7 @@ impl PageLanguage {
 }
 
 /// Renders a report.
-pub(super) fn page(report: &Report, language: PageLanguage) -> anyhow::Result<String> {
+pub(super) fn page(report: &UsageReport, language: PageLanguage) -> anyhow::Result<String> {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     templates.add_template(NAME, TEMPLATE)?;

@@ -7,7 +7,7 @@ mod report;
 use clap::Subcommand;
 
 use crate::output::Output;
-use crate::place::Place;
+use crate::target::Target;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -15,10 +15,10 @@ pub(crate) enum Command {
     Domain(domain::Args),
 }
 
-pub(crate) async fn run(place: &Place, output: Output, command: Command) -> anyhow::Result<()> {
+pub(crate) async fn run(target: &Target, output: Output, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Report(args) => report::run(place, output, args).await,
-        Command::Domain(args) => domain::run(place, output, args).await,
+        Command::Report(args) => report::run(target, output, args).await,
+        Command::Domain(args) => domain::run(target, output, args).await,
     }
 }
 

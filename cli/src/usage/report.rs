@@ -8,15 +8,15 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::civil::Date;
 use serde::Serialize;
 use tegata_common::product::{Product, ProductSlug};
-use tegata_common::usage::{Counts, OTHERS, UNKNOWN, Unconfirmed, Usage};
+use tegata_common::usage::{Counts, OTHERS, UNKNOWN, Unconfirmed, DomainUsage};
 use tegata_storage::usage::DayState;
-use tegata_storage::{Key, Stored};
+use tegata_storage::{Key, Versioned};
 
 use super::{by_number, html, in_words};
 use crate::failure::NotFound;
 use crate::output::{self, Output, say};
 use crate::period::{Period, PeriodArgs};
-use crate::place::Place;
+use crate::target::Target;
 
 /// Days that are read at a time.
 const AT_A_TIME: usize = 8;
@@ -47,7 +47,7 @@ pub(crate) struct Args {
 
 /// What a report says. The page is made from it, and `--output json` prints it.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct UsageReport {
     pub(super) product: Named,
     from: Date,
     to: Date,
@@ -157,15 +157,15 @@ struct Read {
     date: Date,
     is_counted: bool,
     is_waiting: bool,
-    rows: Vec<Usage>,
+    rows: Vec<DomainUsage>,
     of_no_product: Counts,
 }
 
-pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Result<()> {
-    let period = args.period.period(place)?;
-    let product = name(place, &args.product, args.language).await?;
-    let days = read(place, &args.product, period).await?;
-    let report = Report::of(place, product, period, &days);
+pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::Result<()> {
+    let period = args.period.period(target)?;
+    let product = name(target, &args.product, args.language).await?;
+    let days = read(target, &args.product, period).await?;
+    let report = UsageReport::of(target, product, period, &days);
     if let Some(file) = &args.html {
         let page = html::page(&report, args.language)?;
         std::fs::write(file, page).with_context(|| format!("cannot write {}", file.display()))?;
@@ -185,13 +185,13 @@ pub(super) async fn run(place: &Place, output: Output, args: Args) -> anyhow::Re
 
 /// The product's name in the catalogue. Usage outlives a product, so it need not be there.
 async fn name(
-    place: &Place,
+    target: &Target,
     slug: &ProductSlug,
     language: html::PageLanguage,
 ) -> anyhow::Result<Named> {
-    let product: Option<Stored<Product>> = place.licenses.table().get(&Key::product(slug)).await?;
+    let product: Option<Versioned<Product>> = target.licenses.table().get(&Key::product(slug)).await?;
     if product.is_none() {
-        let days = place.usage.days().await?;
+        let days = target.usage.days().await?;
         if !days.iter().any(|day| day.products.contains(slug.as_str())) {
             let problem = format!(
                 "there is no product {slug}, and no usage of one; see `tegata product list`"
@@ -206,8 +206,8 @@ async fn name(
     })
 }
 
-async fn read(place: &Place, product: &ProductSlug, period: Period) -> anyhow::Result<Vec<Read>> {
-    let days = place.usage.days().await?.into_iter();
+async fn read(target: &Target, product: &ProductSlug, period: Period) -> anyhow::Result<Vec<Read>> {
+    let days = target.usage.days().await?.into_iter();
     let known: BTreeMap<Date, DayState> = days.map(|day| (day.date, day)).collect();
     let days = stream::iter(period.days()).map(|date| {
         let state = known.get(&date);
@@ -217,8 +217,8 @@ async fn read(place: &Place, product: &ProductSlug, period: Period) -> anyhow::R
             let mut of_no_product = Counts::default();
             let mut rows = Vec::new();
             if is_counted {
-                rows = place.usage.rows(product.as_str(), date).await?;
-                for row in place.usage.rows(UNKNOWN, date).await? {
+                rows = target.usage.rows(product.as_str(), date).await?;
+                for row in target.usage.rows(UNKNOWN, date).await? {
                     of_no_product.add(&row.counts);
                 }
             }
@@ -234,8 +234,8 @@ async fn read(place: &Place, product: &ProductSlug, period: Period) -> anyhow::R
     days.buffered(AT_A_TIME).try_collect().await
 }
 
-impl Report {
-    fn of(place: &Place, product: Named, period: Period, days: &[Read]) -> Self {
+impl UsageReport {
+    fn of(target: &Target, product: Named, period: Period, days: &[Read]) -> Self {
         let mut all = Counts::default();
         let mut tenants: BTreeMap<&str, Counts> = BTreeMap::new();
         let mut gateway = Counts::default();
@@ -253,12 +253,12 @@ impl Report {
             .filter(|(_, counts)| counts.not_found() > 0 && counts.licensed() == 0)
             .map(|(domain, counts)| (*domain, counts))
             .collect();
-        let instant = |at| place.local_time(at);
+        let instant = |at| target.local_time(at);
         Self {
             from: period.from,
             to: period.to,
-            generated_at: instant(place.now),
-            time_zone: place.zone.iana_name().unwrap_or("UTC").to_owned(),
+            generated_at: instant(target.now),
+            time_zone: target.zone.iana_name().unwrap_or("UTC").to_owned(),
             totals: Totals {
                 requests: all.requests,
                 unconfirmed: all.unconfirmed.requests,

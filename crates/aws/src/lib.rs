@@ -151,7 +151,7 @@ impl Environment {
 
 /// How long calls to AWS may take, and how often the SDK makes them: for what may be repeated.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// Attempts of a call.
     pub attempts: u32,
     /// For a connection.
@@ -168,7 +168,7 @@ impl Environment {
         &self,
         service: &str,
         http: SharedHttpClient,
-        patience: Patience,
+        patience: RetryPolicy,
     ) -> SdkConfig {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(patience.connect)

@@ -260,13 +260,13 @@ pub struct Contact {
     pub email: EmailAddress,
     /// What for.
     #[serde(flatten)]
-    pub wishes: Wishes,
+    pub wishes: NotificationPreferences,
 }
 
 /// What a contact gets, and in which language. It is what the history keeps of a contact: no
 /// address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wishes {
+pub struct NotificationPreferences {
     /// What the contact is for.
     pub role: Role,
     /// In which language.
@@ -294,7 +294,7 @@ pub enum WishesError {
     Nothing,
 }
 
-impl Wishes {
+impl NotificationPreferences {
     /// Refuses what cannot be meant.
     pub fn check(self) -> Result<Self, WishesError> {
         match self.role {
@@ -404,24 +404,24 @@ mod tests {
 
     #[test]
     fn wishes_that_cannot_be_meant() {
-        let primary = Wishes {
+        let primary = NotificationPreferences {
             role: Role::Primary,
             language: Language::Ja,
             severity_floor: None,
             releases: false,
         };
         assert_eq!(primary.check(), Ok(primary));
-        let picky = Wishes {
+        let picky = NotificationPreferences {
             releases: true,
             ..primary
         };
         assert_eq!(picky.check(), Err(WishesError::Primary));
-        let additional = Wishes {
+        let additional = NotificationPreferences {
             role: Role::Additional,
             ..primary
         };
         assert_eq!(additional.check(), Err(WishesError::Nothing));
-        let asked = Wishes {
+        let asked = NotificationPreferences {
             severity_floor: Some(Severity::Major),
             ..additional
         };

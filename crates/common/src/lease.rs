@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::{self, OutOfRange, Term};
 use crate::domain::Domain;
-use crate::license::{Kind, License};
+use crate::license::{LicenseKind, License};
 use crate::product::ProductSlug;
 
 /// The `typ` of a lease's header (RFC 8725, section 3.11: explicit typing).
@@ -64,7 +64,7 @@ pub struct Claims {
     /// This lease's own id.
     pub jti: String,
     /// As in [`License`].
-    pub kind: Kind,
+    pub kind: LicenseKind,
     /// As in [`License`].
     pub edition: String,
     /// As in [`License`].

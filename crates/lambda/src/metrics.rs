@@ -73,14 +73,14 @@ impl Metric {
 
 /// A report that is being written.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct ReportLine {
     at: Timestamp,
     members: Map<String, Value>,
     dimensions: Vec<&'static str>,
     metrics: Vec<Value>,
 }
 
-impl Report {
+impl ReportLine {
     /// The report of a run, of a kind that queries know it by. `stack` is its metrics' dimension.
     pub fn new(kind: &str, at: Timestamp, stack: &str) -> Self {
         let report = Self {
@@ -138,9 +138,9 @@ impl Report {
 mod tests {
     use super::*;
 
-    fn report() -> Report {
+    fn report() -> ReportLine {
         let at = "2026-11-27T09:00:00Z".parse().unwrap();
-        Report::new("kind", at, "tegata")
+        ReportLine::new("kind", at, "tegata")
     }
 
     #[test]

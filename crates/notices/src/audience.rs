@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tegata_common::customer::Severity;
 use tegata_common::license::Code;
 use tegata_common::notice::{
-    Audience, ContactHash, Kind, Member, Notice, Occasion, Right, Update, audience,
+    Audience, ContactHash, NoticeKind, Member, Notice, NoticeScope, Entitlement, Update, audience,
 };
 use tegata_common::product::ProductSlug;
 use tegata_storage::TableError;
@@ -27,7 +27,7 @@ pub struct Stores {
 
 /// An audience, and what could not be read to work it out.
 #[derive(Debug)]
-pub struct WorkedOut {
+pub struct AudienceReport {
     /// Who is told.
     pub audience: Audience,
     /// Licences, customers and contacts that are not as they must be: whoever they stand for may
@@ -45,7 +45,7 @@ impl Stores {
         update: &Update,
         suppressed: &BTreeSet<ContactHash>,
         now: Timestamp,
-    ) -> Result<WorkedOut, TableError> {
+    ) -> Result<AudienceReport, TableError> {
         let licenses = self.licenses.all().await?;
         let customers = self.customers.all().await?;
         let mut undeliverable: BTreeSet<ContactHash> =
@@ -62,10 +62,10 @@ impl Stores {
             let code = stored.value.license.code_at(now);
             matches!(code, Code::Valid | Code::Grace)
         });
-        let rights: Vec<Right> = usable
+        let rights: Vec<Entitlement> = usable
             .map(|stored| {
                 let license = &stored.value.license;
-                Right {
+                Entitlement {
                     customer: license.customer.clone(),
                     domain: license.domain.clone(),
                     product: license.product.clone(),
@@ -90,17 +90,17 @@ impl Stores {
             .map(|product| product.slug.clone())
             .collect();
         let occasion = match notice.kind {
-            Kind::Incident => Occasion::Incident(
+            NoticeKind::Incident => NoticeScope::Incident(
                 // A file without one is refused; rather too many are told than too few.
                 notice
                     .severity_at(update.number)
                     .unwrap_or(Severity::Critical),
             ),
-            _ => Occasion::Planned,
+            _ => NoticeScope::Planned,
         };
         let mut unreadable = licenses.unreadable;
         unreadable.extend(customers.unreadable);
-        Ok(WorkedOut {
+        Ok(AudienceReport {
             audience: audience(
                 &occasion,
                 &products,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use tegata_common::notice::{
-    Channel, Forgiven, Kind, Notice, NoticeId, NoticeProduct, Stage, Update, announce_by,
+    Channel, AcknowledgedErrors, NoticeKind, Notice, NoticeId, NoticeProduct, Stage, Update, announce_by,
 };
 use tegata_common::product::{Bilingual, Product, Zone};
 use tegata_common::version::PluginVersion;
@@ -171,7 +171,7 @@ pub fn notice(
         title: file.title.clone(),
         updates: updates.collect(),
         paused: before.and_then(|before| before.paused.clone()),
-        forgiven: before.map_or_else(Forgiven::default, |before| before.forgiven),
+        forgiven: before.map_or_else(AcknowledgedErrors::default, |before| before.forgiven),
         news: before.map_or_else(Channel::default, |before| before.news.clone()),
         status_page: before.map_or_else(Channel::default, |before| before.status_page.clone()),
     })
@@ -279,7 +279,7 @@ fn same_thing(file: &NoticeFile, before: &Notice, problems: &mut Problems) {
     if kind != file.kind.as_str() {
         problems.add("kind", format!("it was announced as {kind}"));
     }
-    if let Kind::Release { version, .. } = &before.kind
+    if let NoticeKind::Release { version, .. } = &before.kind
         && file.version.as_ref() != Some(version)
     {
         problems.add(

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de};
 use tegata_common::customer::Severity;
-use tegata_common::notice::{Kind, Stage};
+use tegata_common::notice::{NoticeKind, Stage};
 use tegata_common::product::{Bilingual, ProductSlug};
 use tegata_common::xml;
 use toml::de::{DeTable, DeValue};
@@ -117,17 +117,17 @@ impl NoticeFile {
     }
 
     /// The kind with its instants, if all that it needs is there.
-    pub fn kind(&self) -> Option<Kind> {
+    pub fn kind(&self) -> Option<NoticeKind> {
         Some(match self.kind {
-            KindName::Release => Kind::Release {
+            KindName::Release => NoticeKind::Release {
                 version: self.version.clone()?,
                 planned_at: self.planned_at?,
             },
-            KindName::Maintenance => Kind::Maintenance {
+            KindName::Maintenance => NoticeKind::Maintenance {
                 planned_at: self.planned_at?,
                 ends_at: self.ends_at?,
             },
-            KindName::Incident => Kind::Incident,
+            KindName::Incident => NoticeKind::Incident,
         })
     }
 }

@@ -3,10 +3,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use tegata_common::notice::{
-    Again, DeliveryId, Facts, Forgiven, Notice, NoticeId, Pause, Sending, State, Tally, Vouched,
+    RetryReason, DeliveryId, Facts, AcknowledgedErrors, Notice, NoticeId, Pause, Sending, State, Tally, OperatorConfirmation,
 };
-use tegata_storage::notices::{Notices, StoredDelivery, Work};
-use tegata_storage::{Act, Stored, TableError};
+use tegata_storage::notices::{Notices, VersionedDelivery, Work};
+use tegata_storage::{ChangeContext, Versioned, TableError};
 
 /// How long evidence is waited for before a mail is sent once more.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
@@ -49,7 +49,7 @@ pub enum Verdict {
 }
 
 /// Reads a notice that must be there.
-pub async fn notice(notices: &Notices, id: &NoticeId) -> Result<Stored<Notice>, OperateError> {
+pub async fn notice(notices: &Notices, id: &NoticeId) -> Result<Versioned<Notice>, OperateError> {
     let stored = notices.get(id).await?;
     stored.ok_or_else(|| OperateError::NoNotice(id.clone()))
 }
@@ -57,9 +57,9 @@ pub async fn notice(notices: &Notices, id: &NoticeId) -> Result<Stored<Notice>, 
 /// Stops a notice: nothing more of it is sent until it is resumed.
 pub async fn pause(
     notices: &Notices,
-    stored: &Stored<Notice>,
+    stored: &Versioned<Notice>,
     reason: &str,
-    act: &Act<'_>,
+    act: &ChangeContext<'_>,
 ) -> Result<(), OperateError> {
     let mut paused = stored.value.clone();
     paused.paused = Some(Pause::new(act.at, act.by, reason));
@@ -72,15 +72,15 @@ pub async fn pause(
 /// sent late.
 pub async fn resume(
     notices: &Notices,
-    stored: &Stored<Notice>,
-    act: &Act<'_>,
+    stored: &Versioned<Notice>,
+    act: &ChangeContext<'_>,
 ) -> Result<(), OperateError> {
     let last = stored.value.last_announced();
     let id = &stored.value.notice_id;
     let deliveries = notices.deliveries(id, Some(last)).await?;
     let facts = deliveries.iter().map(|stored| &stored.delivery.facts);
     let (wrong, attempted) = Tally::of(facts, act.at, SignedDuration::ZERO).errors();
-    let forgiven = Forgiven { wrong, attempted };
+    let forgiven = AcknowledgedErrors { wrong, attempted };
     let resume = |notice: &mut Notice| {
         notice.paused = None;
         notice.forgiven = forgiven;
@@ -99,7 +99,7 @@ async fn reopen(
     notices: &Notices,
     id: &NoticeId,
     change: impl Fn(&mut Notice),
-    act: &Act<'_>,
+    act: &ChangeContext<'_>,
 ) -> Result<(), OperateError> {
     let reopen = |notice: &mut Notice| {
         change(notice);
@@ -117,8 +117,8 @@ async fn reopen(
 /// Takes back what of a notice has not been announced yet.
 pub async fn cancel(
     notices: &Notices,
-    stored: &Stored<Notice>,
-    act: &Act<'_>,
+    stored: &Versioned<Notice>,
+    act: &ChangeContext<'_>,
 ) -> Result<(), OperateError> {
     let mut cancelled = stored.value.clone();
     cancelled
@@ -142,7 +142,7 @@ pub async fn cancel(
 pub async fn set_sending(
     notices: &Notices,
     reason: Option<&str>,
-    act: &Act<'_>,
+    act: &ChangeContext<'_>,
 ) -> Result<(), OperateError> {
     let change = |sending: &mut Sending| {
         sending.paused = reason.map(|reason| Pause::new(act.at, act.by, reason));
@@ -161,7 +161,7 @@ pub async fn resolve(
     id: &NoticeId,
     delivery: &DeliveryId,
     verdict: Verdict,
-    act: &Act<'_>,
+    act: &ChangeContext<'_>,
 ) -> Result<(), OperateError> {
     let found = notices.delivery(id, delivery).await?;
     let found = found.ok_or_else(|| OperateError::NoDelivery(delivery.clone()))?;
@@ -187,7 +187,7 @@ pub async fn resolve(
     match verdict {
         Verdict::Sent => {
             let last = facts.allowed();
-            facts.attempt_mut(last).vouched = Some(Vouched {
+            facts.attempt_mut(last).vouched = Some(OperatorConfirmation {
                 at: act.at,
                 by: act.by.to_owned(),
             });
@@ -199,7 +199,7 @@ pub async fn resolve(
 }
 
 /// The deliveries that may be tried again at an instant: refused by SES, or bounced for a time.
-pub fn failed(deliveries: Vec<StoredDelivery>, now: Timestamp) -> Vec<StoredDelivery> {
+pub fn failed(deliveries: Vec<VersionedDelivery>, now: Timestamp) -> Vec<VersionedDelivery> {
     let may_be_tried = |facts: &Facts| match facts.state(now) {
         State::Failed => true,
         State::Bounced => !facts.is_undeliverable(),
@@ -215,8 +215,8 @@ pub fn failed(deliveries: Vec<StoredDelivery>, now: Timestamp) -> Vec<StoredDeli
 pub async fn retry(
     notices: &Notices,
     id: &NoticeId,
-    failed: &[StoredDelivery],
-    act: &Act<'_>,
+    failed: &[VersionedDelivery],
+    act: &ChangeContext<'_>,
 ) -> Result<(), OperateError> {
     let mut written = Ok(());
     for delivery in failed {
@@ -233,8 +233,8 @@ pub async fn retry(
     Ok(written?)
 }
 
-fn again(act: &Act<'_>) -> Again {
-    Again::Operator {
+fn again(act: &ChangeContext<'_>) -> RetryReason {
+    RetryReason::Operator {
         at: act.at,
         by: act.by.to_owned(),
     }

@@ -9,7 +9,7 @@ use tegata_common::product::{KintonePluginId, ProductSlug};
 use tegata_common::revision::Revision;
 use tegata_signing::{Signer, SigningError};
 use tegata_storage::licenses::Licenses;
-use tegata_storage::{Act, Before, Key, Stored, TableError};
+use tegata_storage::{ChangeContext, Precondition, Key, Versioned, TableError};
 
 /// A contract as it was read: the licence under the domain that was asked for, and what the
 /// items of all its domains have to be when it is written back.
@@ -32,8 +32,8 @@ struct DomainItem {
 }
 
 /// What a write finds under a domain.
-struct Found {
-    before: Before,
+struct TargetItem {
+    before: Precondition,
     /// What a new lease has to be newer than.
     lease_issued_at: Option<Timestamp>,
     /// The kintone plug-in ids under which it is repeated.
@@ -72,7 +72,7 @@ pub enum WriteError {
 
 /// A contract as it was written.
 #[derive(Clone, Debug)]
-pub struct Written {
+pub struct WrittenContract {
     /// Under the domain that it was written from.
     pub signed: SignedLicense,
     /// That domain's new revision.
@@ -81,7 +81,7 @@ pub struct Written {
 
 impl Contract {
     /// The contract of a licence that was read, of whose other domains nothing is known yet.
-    fn of(stored: Stored<SignedLicense>) -> Self {
+    fn of(stored: Versioned<SignedLicense>) -> Self {
         let SignedLicense { license, lease } = stored.value;
         let item = DomainItem {
             domain: license.domain.clone(),
@@ -203,16 +203,16 @@ pub async fn write(
     before: Option<&Contract>,
     license: &License,
     signer: &Signer,
-    act: &Act<'_>,
-) -> Result<Written, WriteError> {
+    act: &ChangeContext<'_>,
+) -> Result<WrittenContract, WriteError> {
     let license = license.as_of(act.at).map_err(SigningError::from)?;
     let mut writes = Vec::new();
     let mut own = None;
     for name in &license.names {
         let item = before.and_then(|contract| contract.item(&name.domain));
         let found = match item {
-            Some(item) => Found {
-                before: Before::Current(item.revision.clone()),
+            Some(item) => TargetItem {
+                before: Precondition::Current(item.revision.clone()),
                 lease_issued_at: Some(item.lease_issued_at),
                 plugin_ids: item.plugin_ids.clone(),
             },
@@ -238,7 +238,7 @@ pub async fn write(
         }
     }
     let mut revisions = licenses.table().transact(writes, act).await?;
-    Ok(Written {
+    Ok(WrittenContract {
         signed,
         revision: revisions.swap_remove(position),
     })
@@ -273,24 +273,24 @@ async fn room_for(
     domain: &Domain,
     product: &ProductSlug,
     now: Timestamp,
-) -> Result<Found, WriteError> {
+) -> Result<TargetItem, WriteError> {
     let key = Key::license(domain, product);
-    let before = licenses.table().before(&key).await?;
-    let nothing = |before| Found {
+    let before = licenses.table().precondition(&key).await?;
+    let nothing = |before| TargetItem {
         before,
         lease_issued_at: None,
         plugin_ids: Vec::new(),
     };
-    if !matches!(before, Before::Current(_)) {
+    if !matches!(before, Precondition::Current(_)) {
         return Ok(nothing(before));
     }
     let Some(stored) = licenses.get(domain, product).await? else {
-        return Ok(nothing(Before::Nothing));
+        return Ok(nothing(Precondition::Nothing));
     };
     let license = &stored.value.license;
     match license.name().and_then(|name| name.quarantined_until()) {
-        Some(free) if free <= now => Ok(Found {
-            before: Before::Current(stored.revision),
+        Some(free) if free <= now => Ok(TargetItem {
+            before: Precondition::Current(stored.revision),
             lease_issued_at: Some(stored.value.lease.issued_at),
             plugin_ids: license.open_plugin_ids().to_vec(),
         }),

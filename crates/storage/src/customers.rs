@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::key::CUSTOMERS;
-use crate::{Act, Before, Item, Key, Stored, Table, TableError, Write, read};
+use crate::{ChangeContext, Precondition, Item, Key, Versioned, Table, TableError, Write, read};
 use tegata_common::customer::{Contact, Customer, CustomerId, EmailAddress};
 use tegata_common::revision::Revision;
 
@@ -20,9 +20,9 @@ const CONTACT: &str = "contact#";
 #[derive(Clone, Debug)]
 pub struct CustomerFile {
     /// The customer.
-    pub customer: Stored<Customer>,
+    pub customer: Versioned<Customer>,
     /// Its contacts, by address.
-    pub contacts: Vec<Stored<Contact>>,
+    pub contacts: Vec<Versioned<Contact>>,
 }
 
 /// What was found of customers.
@@ -59,7 +59,7 @@ impl Customers {
     }
 
     /// A customer.
-    pub async fn customer(&self, id: &CustomerId) -> Result<Option<Stored<Customer>>, TableError> {
+    pub async fn customer(&self, id: &CustomerId) -> Result<Option<Versioned<Customer>>, TableError> {
         self.table.get(&Key::customer(id)).await
     }
 
@@ -68,12 +68,12 @@ impl Customers {
         &self,
         id: &CustomerId,
         email: &EmailAddress,
-    ) -> Result<Option<Stored<Contact>>, TableError> {
+    ) -> Result<Option<Versioned<Contact>>, TableError> {
         self.table.get(&Key::contact(id, email)).await
     }
 
     /// Those of some customers that are there.
-    pub async fn customers(&self, ids: &[CustomerId]) -> Result<Vec<Stored<Customer>>, TableError> {
+    pub async fn customers(&self, ids: &[CustomerId]) -> Result<Vec<Versioned<Customer>>, TableError> {
         let keys: Vec<Key> = ids.iter().map(Key::customer).collect();
         self.table.get_all(&keys).await?.into_iter().collect()
     }
@@ -130,7 +130,7 @@ impl Customers {
         &self,
         customer: Option<(&Customer, Option<&Revision>)>,
         contacts: &[(&CustomerId, &Contact, Option<&Revision>)],
-        act: &Act<'_>,
+        act: &ChangeContext<'_>,
     ) -> Result<(), TableError> {
         let mut writes = Vec::new();
         if let Some((customer, before)) = customer {
@@ -141,17 +141,17 @@ impl Customers {
         for (id, contact, before) in contacts {
             let key = Key::contact(id, &contact.email);
             let before = self.before(&key, *before).await?;
-            writes.push(Write::put(&key, before, contact)?.remembered_as(&contact.wishes)?);
+            writes.push(Write::put(&key, before, contact)?.with_history(&contact.wishes)?);
         }
         self.table.transact(writes, act).await?;
         Ok(())
     }
 
-    async fn before(&self, key: &Key, read: Option<&Revision>) -> Result<Before, TableError> {
+    async fn before(&self, key: &Key, read: Option<&Revision>) -> Result<Precondition, TableError> {
         match read {
-            Some(revision) => Ok(Before::Current(revision.clone())),
-            None => match self.table.before(key).await? {
-                Before::Current(_) => Err(TableError::Conflict),
+            Some(revision) => Ok(Precondition::Current(revision.clone())),
+            None => match self.table.precondition(key).await? {
+                Precondition::Current(_) => Err(TableError::Conflict),
                 free => Ok(free),
             },
         }
@@ -163,7 +163,7 @@ impl Customers {
         id: &CustomerId,
         email: &EmailAddress,
         before: &Revision,
-        act: &Act<'_>,
+        act: &ChangeContext<'_>,
     ) -> Result<(), TableError> {
         let key = self.contact_key(id, email).await?;
         let delete = Write::delete(&key, before.clone());
@@ -175,7 +175,7 @@ impl Customers {
 /// The customers and contacts among items, without histories.
 fn group(items: Vec<Item>) -> FoundCustomers {
     let mut customers = BTreeMap::new();
-    let mut contacts: BTreeMap<String, Vec<(String, Stored<Contact>)>> = BTreeMap::new();
+    let mut contacts: BTreeMap<String, Vec<(String, Versioned<Contact>)>> = BTreeMap::new();
     let mut unreadable = Vec::new();
     for item in items {
         let text = |name: &str| match item.get(name) {

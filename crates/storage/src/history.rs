@@ -6,7 +6,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use tegata_common::revision::Revision;
 
-use crate::table::{Stored, Table, read};
+use crate::table::{Versioned, Table, read};
 use crate::{Item, Key, TableError};
 
 /// Marks the history item of a deletion.
@@ -14,14 +14,14 @@ pub(crate) const DELETED: &str = "deleted";
 
 /// A revision from the history, and what it made; `None` if it deleted the item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Past<T> {
+pub struct HistoryEntry<T> {
     /// What it made.
     pub value: Option<T>,
     /// Which change.
     pub revision: Revision,
 }
 
-impl<T> Past<T> {
+impl<T> HistoryEntry<T> {
     /// What it made, if it made anything.
     pub fn value(&self) -> Option<&T> {
         self.value.as_ref()
@@ -33,19 +33,19 @@ impl Table {
     pub async fn history<T: DeserializeOwned>(
         &self,
         key: &Key,
-    ) -> Result<Vec<Result<Past<T>, TableError>>, TableError> {
+    ) -> Result<Vec<Result<HistoryEntry<T>, TableError>>, TableError> {
         let items = self.query(key, None, None).await?;
-        Ok(items.into_iter().map(read_past).collect())
+        Ok(items.into_iter().map(read_history_entry).collect())
     }
 
     /// The last revision under a key up to an instant.
-    pub async fn as_it_was<T: DeserializeOwned>(
+    pub async fn history_entry_at<T: DeserializeOwned>(
         &self,
         key: &Key,
         at: Timestamp,
-    ) -> Result<Option<Past<T>>, TableError> {
+    ) -> Result<Option<HistoryEntry<T>>, TableError> {
         let mut items = self.query(key, Some(1), Some(at)).await?;
-        items.pop().map(read_past).transpose()
+        items.pop().map(read_history_entry).transpose()
     }
 
     /// The history under a key, the oldest first; or only the last so many, up to an instant.
@@ -81,16 +81,16 @@ impl Table {
 }
 
 /// Reads a history item.
-fn read_past<T: DeserializeOwned>(item: Item) -> Result<Past<T>, TableError> {
+fn read_history_entry<T: DeserializeOwned>(item: Item) -> Result<HistoryEntry<T>, TableError> {
     if matches!(item.get(DELETED), Some(AttributeValue::Bool(true))) {
-        let Stored { revision, .. } = read::<IgnoredAny>(item)?;
-        return Ok(Past {
+        let Versioned { revision, .. } = read::<IgnoredAny>(item)?;
+        return Ok(HistoryEntry {
             value: None,
             revision,
         });
     }
-    let Stored { value, revision } = read(item)?;
-    Ok(Past {
+    let Versioned { value, revision } = read(item)?;
+    Ok(HistoryEntry {
         value: Some(value),
         revision,
     })

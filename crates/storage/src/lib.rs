@@ -21,11 +21,11 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 pub use error::TableError;
-pub use history::Past;
+pub use history::HistoryEntry;
 pub use kept::kept_item;
 pub use key::Key;
-pub use table::{Stored, Table, read};
-pub use write::{Act, Before, Write};
+pub use table::{Versioned, Table, read};
+pub use write::{ChangeContext, Precondition, Write};
 
 /// An item as the SDK gives it.
 pub type Item = HashMap<String, AttributeValue>;

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::key::{HISTORY, LICENSES, PLUGIN, PRODUCTS, is_current};
-use crate::{Act, Before, Item, Key, Past, Stored, Table, TableError, Write, read};
+use crate::{ChangeContext, Precondition, Item, Key, HistoryEntry, Versioned, Table, TableError, Write, read};
 use tegata_common::domain::Domain;
 use tegata_common::keys::KeyRegister;
 use tegata_common::lease::SignedLicense;
@@ -43,16 +43,16 @@ const NEVER: &str = "never";
 
 /// What a scan for licences found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct FoundLicenses {
     /// Those that could be read, by domain and product.
-    pub licenses: Vec<Stored<SignedLicense>>,
+    pub licenses: Vec<Versioned<SignedLicense>>,
     /// Why others could not.
     pub unreadable: Vec<TableError>,
 }
 
-type ReadLicense = Result<Stored<SignedLicense>, TableError>;
+type ReadLicense = Result<Versioned<SignedLicense>, TableError>;
 
-impl Extend<ReadLicense> for Found {
+impl Extend<ReadLicense> for FoundLicenses {
     fn extend<I: IntoIterator<Item = ReadLicense>>(&mut self, read: I) {
         for license in read {
             match license {
@@ -63,7 +63,7 @@ impl Extend<ReadLicense> for Found {
     }
 }
 
-impl FromIterator<ReadLicense> for Found {
+impl FromIterator<ReadLicense> for FoundLicenses {
     fn from_iter<I: IntoIterator<Item = ReadLicense>>(read: I) -> Self {
         let mut found = Self::default();
         found.extend(read);
@@ -110,12 +110,12 @@ impl Licenses {
         &self,
         domain: &Domain,
         product: &ProductSlug,
-    ) -> Result<Option<Stored<SignedLicense>>, TableError> {
+    ) -> Result<Option<Versioned<SignedLicense>>, TableError> {
         self.table.get(&Key::license(domain, product)).await
     }
 
     /// The catalogue, by slug.
-    pub async fn products(&self) -> Result<Vec<Stored<Product>>, TableError> {
+    pub async fn products(&self) -> Result<Vec<Versioned<Product>>, TableError> {
         let partition = Key::of(&LICENSES, PRODUCTS, "");
         let items = self.table.partition(&partition).await?.into_iter();
         items
@@ -134,7 +134,7 @@ impl Licenses {
     }
 
     /// The current licences of one domain.
-    pub async fn of_domain(&self, domain: &Domain) -> Result<Found, TableError> {
+    pub async fn of_domain(&self, domain: &Domain) -> Result<FoundLicenses, TableError> {
         let partition = Key::of(&LICENSES, domain.as_str(), "");
         let items = self.table.partition(&partition).await?.into_iter();
         Ok(items
@@ -148,14 +148,14 @@ impl Licenses {
     ///
     /// Reads the whole table and not the index, so that it also finds what the index does not
     /// know: for operators, not for requests.
-    pub async fn all(&self) -> Result<Found, TableError> {
+    pub async fn all(&self) -> Result<FoundLicenses, TableError> {
         let mut pages = self.current().into_paginator().items().send();
-        let mut found = Found::default();
+        let mut found = FoundLicenses::default();
         while let Some(item) = pages.next().await {
             found.extend([read(item.map_err(TableError::database)?)]);
         }
         found.licenses.sort_by(|a, b| {
-            let key = |stored: &Stored<SignedLicense>| {
+            let key = |stored: &Versioned<SignedLicense>| {
                 let license = &stored.value.license;
                 (license.domain.clone(), license.product.clone())
             };
@@ -240,7 +240,7 @@ impl Licenses {
         &self,
         domain: &Domain,
         product: &ProductSlug,
-    ) -> Result<Vec<Result<Past<SignedLicense>, TableError>>, TableError> {
+    ) -> Result<Vec<Result<HistoryEntry<SignedLicense>, TableError>>, TableError> {
         self.table.history(&Key::license(domain, product)).await
     }
 
@@ -248,9 +248,9 @@ impl Licenses {
     /// and none of its history.
     pub async fn put_lease(
         &self,
-        before: &Stored<SignedLicense>,
+        before: &Versioned<SignedLicense>,
         resigned: &SignedLicense,
-        act: &Act<'_>,
+        act: &ChangeContext<'_>,
     ) -> Result<Revision, TableError> {
         let license = &resigned.license;
         let key = Key::license(&license.domain, &license.product);
@@ -265,8 +265,8 @@ impl Licenses {
     /// Deletes the item of a domain that its contract has left. Its history stays.
     pub async fn release(
         &self,
-        stored: &Stored<SignedLicense>,
-        act: &Act<'_>,
+        stored: &Versioned<SignedLicense>,
+        act: &ChangeContext<'_>,
     ) -> Result<(), TableError> {
         let License {
             domain, product, ..
@@ -281,7 +281,7 @@ impl Licenses {
     /// there are copies of what is there now: those that the licence no longer has are deleted.
     pub fn writing(
         &self,
-        before: Before,
+        before: Precondition,
         signed: &SignedLicense,
         copied: &[KintonePluginId],
     ) -> Result<Write, TableError> {
@@ -293,7 +293,7 @@ impl Licenses {
         let gone = gone.map(|id| self.no_copy(&license.domain, &license.product, id));
         let copies = put.chain(gone).collect::<Result<_, _>>()?;
         let write = Write::put(&key, before, signed)?;
-        Ok(write.indexed(index(signed)).copied(copies))
+        Ok(write.with_index(index(signed)).with_aliases(copies))
     }
 
     /// The deletion of a licence and its copies.
@@ -307,7 +307,7 @@ impl Licenses {
         let key = Key::license(domain, product);
         let gone = copied.iter().map(|id| self.no_copy(domain, product, id));
         let copies = gone.collect::<Result<_, _>>()?;
-        Ok(Write::delete(&key, before).copied(copies))
+        Ok(Write::delete(&key, before).with_aliases(copies))
     }
 
     fn copy(

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::key::{HISTORY, NOTICES};
-use crate::{Act, Before, Item, Key, Past, Stored, Table, TableError, Write};
+use crate::{ChangeContext, Precondition, Item, Key, HistoryEntry, Versioned, Table, TableError, Write};
 use tegata_common::notice::{ContactHash, Delivery, DeliveryId, Facts, Notice, NoticeId, Sending};
 use tegata_common::product::ProductSlug;
 use tegata_common::revision::Revision;
@@ -47,7 +47,7 @@ const VERSION: &str = "version";
 
 /// A delivery as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredDelivery {
+pub struct VersionedDelivery {
     /// The delivery.
     pub delivery: Delivery,
     /// How often it has been written.
@@ -116,7 +116,7 @@ impl Notices {
     }
 
     /// A notice.
-    pub async fn get(&self, id: &NoticeId) -> Result<Option<Stored<Notice>>, TableError> {
+    pub async fn get(&self, id: &NoticeId) -> Result<Option<Versioned<Notice>>, TableError> {
         self.table.get(&Key::notice(id)).await
     }
 
@@ -124,7 +124,7 @@ impl Notices {
     pub async fn history(
         &self,
         id: &NoticeId,
-    ) -> Result<Vec<Result<Past<Notice>, TableError>>, TableError> {
+    ) -> Result<Vec<Result<HistoryEntry<Notice>, TableError>>, TableError> {
         self.table.history(&Key::notice(id)).await
     }
 
@@ -134,10 +134,10 @@ impl Notices {
         before: Option<&Revision>,
         notice: &Notice,
         work: Work,
-        act: &Act<'_>,
+        act: &ChangeContext<'_>,
     ) -> Result<Revision, TableError> {
         let key = Key::notice(&notice.notice_id);
-        let before = before.map_or(Before::Nothing, |before| Before::Current(before.clone()));
+        let before = before.map_or(Precondition::Nothing, |before| Precondition::Current(before.clone()));
         let (state, due_at) = match work {
             Work::Due(at) => ("due", format!("{at:.3}")),
             // What is done is listed by when it was begun.
@@ -148,7 +148,7 @@ impl Notices {
         };
         let index = [(WORK, state.to_owned()), (DUE_AT, due_at)]
             .map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
-        let write = Write::put(&key, before, notice)?.indexed(index.into());
+        let write = Write::put(&key, before, notice)?.with_index(index.into());
         let mut revisions = self.table.transact(vec![write], act).await?;
         revisions.pop().ok_or(TableError::Conflict)
     }
@@ -159,7 +159,7 @@ impl Notices {
     pub async fn change(
         &self,
         id: &NoticeId,
-        act: &Act<'_>,
+        act: &ChangeContext<'_>,
         change: impl Fn(&mut Notice) -> bool,
     ) -> Result<bool, TableError> {
         for _ in 0..TRIES {
@@ -238,7 +238,7 @@ impl Notices {
         &self,
         notice: &NoticeId,
         update: Option<u16>,
-    ) -> Result<Vec<StoredDelivery>, TableError> {
+    ) -> Result<Vec<VersionedDelivery>, TableError> {
         let prefix = match update {
             Some(update) => format!("{DELIVERY}{update:03}-"),
             None => DELIVERY.to_owned(),
@@ -253,7 +253,7 @@ impl Notices {
         &self,
         notice: &NoticeId,
         delivery: &DeliveryId,
-    ) -> Result<Option<StoredDelivery>, TableError> {
+    ) -> Result<Option<VersionedDelivery>, TableError> {
         let key = delivery_key(notice, delivery).attributes();
         let item = self.table.get_item(key).await?;
         item.map(read_delivery).transpose()
@@ -271,9 +271,9 @@ impl Notices {
     /// SDK: whoever gets one reads again.
     pub async fn write_facts(
         &self,
-        before: &StoredDelivery,
+        before: &VersionedDelivery,
         facts: Facts,
-    ) -> Result<StoredDelivery, TableError> {
+    ) -> Result<VersionedDelivery, TableError> {
         let version = before.version + 1;
         let mut delivery = before.delivery.clone();
         delivery.facts = facts;
@@ -285,14 +285,14 @@ impl Notices {
         self.table
             .put_item(item, unchanged, names, Some(values))
             .await?;
-        Ok(StoredDelivery { delivery, version })
+        Ok(VersionedDelivery { delivery, version })
     }
 
     /// Changes what is known of a delivery, after whoever writes at the same time. Returns whether
     /// that was anything new.
     pub async fn change_facts(
         &self,
-        read: StoredDelivery,
+        read: VersionedDelivery,
         change: impl Fn(&mut Facts),
     ) -> Result<bool, TableError> {
         let mut stored = read;
@@ -320,7 +320,7 @@ impl Notices {
     }
 
     /// What stops all notices.
-    pub async fn sending(&self) -> Result<Option<Stored<Sending>>, TableError> {
+    pub async fn sending(&self) -> Result<Option<Versioned<Sending>>, TableError> {
         self.table.get(&sending()).await
     }
 
@@ -328,7 +328,7 @@ impl Notices {
     /// whether there is anything to be written.
     pub async fn change_sending(
         &self,
-        act: &Act<'_>,
+        act: &ChangeContext<'_>,
         change: impl Fn(&mut Sending) -> bool,
     ) -> Result<(), TableError> {
         for _ in 0..TRIES {
@@ -355,7 +355,7 @@ impl Notices {
     /// The addresses that mail does not reach, by hash.
     pub async fn undeliverable(
         &self,
-    ) -> Result<BTreeMap<ContactHash, Stored<Undeliverable>>, TableError> {
+    ) -> Result<BTreeMap<ContactHash, Versioned<Undeliverable>>, TableError> {
         let items = self.table.partition(&undeliverable("")).await?;
         let mut found = BTreeMap::new();
         for item in items {
@@ -377,11 +377,11 @@ impl Notices {
         &self,
         contact: &ContactHash,
         why: &Undeliverable,
-        act: &Act<'_>,
+        act: &ChangeContext<'_>,
     ) -> Result<(), TableError> {
         let key = undeliverable(contact.as_str());
-        let before = match self.table.before(&key).await? {
-            Before::Current(_) => return Ok(()),
+        let before = match self.table.precondition(&key).await? {
+            Precondition::Current(_) => return Ok(()),
             before => before,
         };
         let write = Write::put(&key, before, why)?;
@@ -397,7 +397,7 @@ impl Notices {
         &self,
         contact: &ContactHash,
         before: &Revision,
-        act: &Act<'_>,
+        act: &ChangeContext<'_>,
     ) -> Result<(), TableError> {
         let write = Write::delete(&undeliverable(contact.as_str()), before.clone());
         self.table.transact(vec![write], act).await?;
@@ -408,7 +408,7 @@ impl Notices {
     pub async fn current_version(
         &self,
         product: &ProductSlug,
-    ) -> Result<Option<Stored<CurrentVersion>>, TableError> {
+    ) -> Result<Option<Versioned<CurrentVersion>>, TableError> {
         self.table.get(&current(product)).await
     }
 
@@ -416,7 +416,7 @@ impl Notices {
     pub async fn version_history(
         &self,
         product: &ProductSlug,
-    ) -> Result<Vec<Result<Past<CurrentVersion>, TableError>>, TableError> {
+    ) -> Result<Vec<Result<HistoryEntry<CurrentVersion>, TableError>>, TableError> {
         self.table.history(&current(product)).await
     }
 
@@ -426,7 +426,7 @@ impl Notices {
         product: &ProductSlug,
         before: Option<&Revision>,
         version: &CurrentVersion,
-        act: &Act<'_>,
+        act: &ChangeContext<'_>,
     ) -> Result<Revision, TableError> {
         self.table
             .put(&current(product), before, version, act)
@@ -443,13 +443,13 @@ fn delivery_item(delivery: &Delivery, version: u64) -> Result<Item, TableError> 
     Ok(item)
 }
 
-fn read_delivery(mut item: Item) -> Result<StoredDelivery, TableError> {
+fn read_delivery(mut item: Item) -> Result<VersionedDelivery, TableError> {
     let key = crate::key::shown(&item);
     let version = item.remove(VERSION).unwrap_or(AttributeValue::Null(true));
     let version = from(version).map_err(|error| TableError::unreadable(key.clone(), error))?;
     let delivery = serde_dynamo::from_item(item);
     let delivery = delivery.map_err(|error| TableError::unreadable(key, error))?;
-    Ok(StoredDelivery { delivery, version })
+    Ok(VersionedDelivery { delivery, version })
 }
 
 fn from<T: DeserializeOwned>(value: AttributeValue) -> Result<T, serde_dynamo::Error> {

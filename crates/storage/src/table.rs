@@ -17,7 +17,7 @@ pub(crate) const REVISION: &str = "revision";
 
 /// A stored thing and the revision that it was read at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored<T> {
+pub struct Versioned<T> {
     /// The thing.
     pub value: T,
     /// The change that made it so.
@@ -44,7 +44,7 @@ impl Table {
     pub async fn get<T: DeserializeOwned>(
         &self,
         key: &Key,
-    ) -> Result<Option<Stored<T>>, TableError> {
+    ) -> Result<Option<Versioned<T>>, TableError> {
         let item = self.get_item(key.attributes()).await?;
         item.map(read).transpose()
     }
@@ -110,7 +110,7 @@ impl Table {
     pub async fn get_all<T: DeserializeOwned>(
         &self,
         keys: &[Key],
-    ) -> Result<Vec<Result<Stored<T>, TableError>>, TableError> {
+    ) -> Result<Vec<Result<Versioned<T>, TableError>>, TableError> {
         let keys = keys.iter().map(Key::attributes).collect();
         Ok(self.batch_get(keys).await?.into_iter().map(read).collect())
     }
@@ -193,11 +193,11 @@ impl Table {
 }
 
 /// Reads an item as the thing it holds and its revision.
-pub fn read<T: DeserializeOwned>(mut item: Item) -> Result<Stored<T>, TableError> {
+pub fn read<T: DeserializeOwned>(mut item: Item) -> Result<Versioned<T>, TableError> {
     let key = key::shown(&item);
     let revision = item.remove(REVISION).unwrap_or(AttributeValue::Null(true));
-    let read = || -> Result<Stored<T>, serde_dynamo::Error> {
-        Ok(Stored {
+    let read = || -> Result<Versioned<T>, serde_dynamo::Error> {
+        Ok(Versioned {
             revision: serde_dynamo::from_attribute_value(revision)?,
             value: serde_dynamo::from_item(item)?,
         })

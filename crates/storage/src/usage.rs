@@ -24,7 +24,7 @@ use crate::key::USAGE;
 use crate::{Item, Table, TableError};
 
 use tegata_common::access::Source;
-use tegata_common::usage::{DaySummary, Usage};
+use tegata_common::usage::{DaySummary, DomainUsage};
 
 /// The partition of the days.
 const DAYS: &str = "#days";
@@ -144,7 +144,7 @@ impl UsageTable {
     }
 
     /// The usage of a product on a day, by tenant.
-    pub async fn rows(&self, product: &str, date: Date) -> Result<Vec<Usage>, TableError> {
+    pub async fn rows(&self, product: &str, date: Date) -> Result<Vec<DomainUsage>, TableError> {
         self.partition(&rows(product, date)).await
     }
 
@@ -153,7 +153,7 @@ impl UsageTable {
         &self,
         domain: &str,
         products: &[(String, Date)],
-    ) -> Result<Vec<Usage>, TableError> {
+    ) -> Result<Vec<DomainUsage>, TableError> {
         let keys = products
             .iter()
             .map(|(product, date)| key(&rows(product, *date), domain));
@@ -168,12 +168,12 @@ impl UsageTable {
     pub async fn replace(
         &self,
         state: &DayState,
-        usage: &[Usage],
+        usage: &[DomainUsage],
         summary: &DaySummary,
         now: Timestamp,
     ) -> Result<(), TableError> {
         let date = state.date;
-        let mut by_product: BTreeMap<&str, Vec<&Usage>> = BTreeMap::new();
+        let mut by_product: BTreeMap<&str, Vec<&DomainUsage>> = BTreeMap::new();
         for row in usage {
             by_product.entry(&row.product).or_default().push(row);
         }

@@ -14,12 +14,12 @@ use serde::de::IgnoredAny;
 use tegata_common::revision::Revision;
 
 use crate::history::DELETED;
-use crate::table::{REVISION, Stored, Table, read};
+use crate::table::{REVISION, Versioned, Table, read};
 use crate::{Item, Key, TableError};
 
 /// Who does what, when: what a write is signed with.
 #[derive(Clone, Debug)]
-pub struct Act<'a> {
+pub struct ChangeContext<'a> {
     /// When.
     pub at: Timestamp,
     /// Who: an ARN, or `local:<user>`.
@@ -30,7 +30,7 @@ pub struct Act<'a> {
 
 /// What a write finds under its key, or nothing is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Before {
+pub enum Precondition {
     /// No item, and none that anybody remembers.
     Nothing,
     /// No item any more; its versions go on.
@@ -39,7 +39,7 @@ pub enum Before {
     Current(Revision),
 }
 
-impl Before {
+impl Precondition {
     /// The last revision under the key.
     pub fn revision(&self) -> Option<&Revision> {
         match self {
@@ -53,26 +53,26 @@ impl Before {
 #[derive(Clone, Debug)]
 pub struct Write {
     key: Key,
-    before: Before,
+    precondition: Precondition,
     /// What it will be; `None` deletes it.
     item: Option<Item>,
     /// What the history says of it, if that is not the item itself.
-    past: Option<Item>,
+    history: Option<Item>,
     /// Attributes of the current item only: those of an index.
     index: Item,
     /// What is done in the same transaction to items that repeat this one under other keys.
-    copies: Vec<TransactWriteItem>,
+    aliases: Vec<TransactWriteItem>,
 }
 
 impl Write {
     /// Puts a value.
-    pub fn put<T: Serialize>(key: &Key, before: Before, value: &T) -> Result<Self, TableError> {
+    pub fn put<T: Serialize>(key: &Key, before: Precondition, value: &T) -> Result<Self, TableError> {
         Ok(Self {
             item: Some(to_item(key, value)?),
-            past: None,
+            history: None,
             index: Item::new(),
-            copies: Vec::new(),
-            before,
+            aliases: Vec::new(),
+            precondition: before,
             key: key.clone(),
         })
     }
@@ -81,30 +81,30 @@ impl Write {
     pub fn delete(key: &Key, before: Revision) -> Self {
         Self {
             key: key.clone(),
-            before: Before::Current(before),
+            precondition: Precondition::Current(before),
             item: None,
-            past: None,
+            history: None,
             index: Item::new(),
-            copies: Vec::new(),
+            aliases: Vec::new(),
         }
     }
 
     /// The same with something else in the history than in the item: without what must not
     /// outlive the item.
-    pub fn remembered_as<T: Serialize>(mut self, past: &T) -> Result<Self, TableError> {
-        self.past = Some(to_item(&self.key, past)?);
+    pub fn with_history<T: Serialize>(mut self, past: &T) -> Result<Self, TableError> {
+        self.history = Some(to_item(&self.key, past)?);
         Ok(self)
     }
 
     /// The same with what is to be done to its copies.
-    pub(crate) fn copied(mut self, copies: Vec<TransactWriteItem>) -> Self {
-        self.copies = copies;
+    pub(crate) fn with_aliases(mut self, copies: Vec<TransactWriteItem>) -> Self {
+        self.aliases = copies;
         self
     }
 
     /// The same with attributes for an index.
     #[must_use]
-    pub fn indexed(mut self, index: Item) -> Self {
+    pub fn with_index(mut self, index: Item) -> Self {
         self.index = index;
         self
     }
@@ -117,14 +117,14 @@ fn to_item<T: Serialize>(key: &Key, value: &T) -> Result<Item, TableError> {
 impl Table {
     /// What a new item under a key has to follow: asked before one is created where another may
     /// have been.
-    pub async fn before(&self, key: &Key) -> Result<Before, TableError> {
+    pub async fn precondition(&self, key: &Key) -> Result<Precondition, TableError> {
         if let Some(current) = self.get::<IgnoredAny>(key).await? {
-            return Ok(Before::Current(current.revision));
+            return Ok(Precondition::Current(current.revision));
         }
         let last = self.query(key, Some(1), None).await?.pop().map(read);
         Ok(match last.transpose()? {
-            Some(Stored::<IgnoredAny> { revision, .. }) => Before::Deleted(revision),
-            None => Before::Nothing,
+            Some(Versioned::<IgnoredAny> { revision, .. }) => Precondition::Deleted(revision),
+            None => Precondition::Nothing,
         })
     }
 
@@ -137,9 +137,9 @@ impl Table {
         key: &Key,
         before: Option<&Revision>,
         value: &T,
-        act: &Act<'_>,
+        act: &ChangeContext<'_>,
     ) -> Result<Revision, TableError> {
-        let before = before.map_or(Before::Nothing, |before| Before::Current(before.clone()));
+        let before = before.map_or(Precondition::Nothing, |before| Precondition::Current(before.clone()));
         let write = Write::put(key, before, value)?;
         let mut revisions = self.transact(vec![write], act).await?;
         revisions.pop().ok_or(TableError::Conflict)
@@ -149,14 +149,14 @@ impl Table {
     pub async fn transact(
         &self,
         writes: Vec<Write>,
-        act: &Act<'_>,
+        act: &ChangeContext<'_>,
     ) -> Result<Vec<Revision>, TableError> {
         let mut actions = Vec::new();
         let mut copies = Vec::new();
         let mut revisions = Vec::new();
         for mut write in writes {
-            copies.append(&mut write.copies);
-            let revision = next_revision(write.before.revision(), act);
+            copies.append(&mut write.aliases);
+            let revision = next_revision(write.precondition.revision(), act);
             actions.extend(self.actions(write, &revision)?);
             revisions.push(revision);
         }
@@ -180,11 +180,11 @@ impl Table {
     ) -> Result<[TransactWriteItem; 2], TableError> {
         let Write {
             key,
-            before,
+            precondition: before,
             item,
-            past,
+            history: past,
             index,
-            copies: _,
+            aliases: _,
         } = write;
         let stamp: AttributeValue = serde_dynamo::to_attribute_value(revision)
             .map_err(|error| TableError::unreadable(key.to_string(), error))?;
@@ -219,7 +219,7 @@ impl Table {
                 current.delete(delete.build().map_err(TableError::build)?)
             }
         };
-        let condition = Condition::of(&key, &Before::Nothing);
+        let condition = Condition::of(&key, &Precondition::Nothing);
         let history = Put::builder()
             .table_name(&self.name)
             .set_item(Some(history))
@@ -240,12 +240,12 @@ impl Table {
         key: &Key,
         before: &Revision,
         attributes: Item,
-        act: &Act<'_>,
+        act: &ChangeContext<'_>,
     ) -> Result<Revision, TableError> {
         let revision = next_revision(Some(before), act);
         let stamp: AttributeValue = serde_dynamo::to_attribute_value(&revision)
             .map_err(|error| TableError::unreadable(key.to_string(), error))?;
-        let condition = Condition::of(key, &Before::Current(before.clone()));
+        let condition = Condition::of(key, &Precondition::Current(before.clone()));
         let mut names = condition.names;
         let mut values = condition.values.unwrap_or_default();
         let mut assignments = Vec::new();
@@ -283,9 +283,9 @@ struct Condition {
 }
 
 impl Condition {
-    fn of(key: &Key, before: &Before) -> Self {
+    fn of(key: &Key, before: &Precondition) -> Self {
         match before {
-            Before::Nothing | Before::Deleted(_) => Self {
+            Precondition::Nothing | Precondition::Deleted(_) => Self {
                 expression: "attribute_not_exists(#partition)",
                 names: key
                     .names()
@@ -294,7 +294,7 @@ impl Condition {
                     .collect(),
                 values: None,
             },
-            Before::Current(revision) => Self {
+            Precondition::Current(revision) => Self {
                 expression: "#revision.#version = :version",
                 names: [("#revision", REVISION), ("#version", "version")]
                     .map(|(placeholder, name)| (placeholder.to_owned(), name.to_owned()))
@@ -310,7 +310,7 @@ impl Condition {
 
 /// The revision that follows. Its instant is later than the one before even if this machine's
 /// clock is behind the one that wrote it, so that history stays in order.
-fn next_revision(before: Option<&Revision>, act: &Act<'_>) -> Revision {
+fn next_revision(before: Option<&Revision>, act: &ChangeContext<'_>) -> Revision {
     let millisecond = SignedDuration::from_millis(1);
     let at = act.at - SignedDuration::from_nanos(i64::from(act.at.subsec_nanosecond()) % 1_000_000);
     Revision {

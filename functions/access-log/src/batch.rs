@@ -6,16 +6,16 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use tegata_archive::{Lines, Object};
-use tegata_common::access::{Item, Source, Unreadable};
+use tegata_common::access::{ReadLine, Source, Unreadable};
 
-use crate::report::Report;
+use crate::report::BatchReport;
 
 /// Lines that are being collected.
 #[derive(Debug)]
 pub struct Batch<'a> {
     zone: &'a TimeZone,
     lines: Lines,
-    report: Report,
+    report: BatchReport,
 }
 
 /// What the archive keeps of a line that cannot be read.
@@ -35,7 +35,7 @@ impl<'a> Batch<'a> {
         Self {
             zone,
             lines: Lines::default(),
-            report: Report::default(),
+            report: BatchReport::default(),
         }
     }
 
@@ -43,13 +43,13 @@ impl<'a> Batch<'a> {
     /// same when it is delivered again.
     pub fn add(
         &mut self,
-        item: &Item<'_>,
+        item: &ReadLine<'_>,
         at: Timestamp,
         origin: impl FnOnce() -> String,
     ) -> io::Result<()> {
         match item {
-            Item::Record(source, record) => self.write(*source, record.time, record),
-            Item::Unreadable(line) => {
+            ReadLine::Record(source, record) => self.write(*source, record.time, record),
+            ReadLine::Unreadable(line) => {
                 let evidence = Evidence {
                     time: format!("{at:.3}"),
                     origin: &origin(),
@@ -57,7 +57,7 @@ impl<'a> Batch<'a> {
                 };
                 self.write(Source::Unreadable, at, &evidence)
             }
-            Item::Foreign => {
+            ReadLine::Foreign => {
                 self.report.foreign += 1;
                 Ok(())
             }
@@ -65,7 +65,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The objects, and what was counted.
-    pub fn finish(self) -> io::Result<(Vec<Object>, Report)> {
+    pub fn finish(self) -> io::Result<(Vec<Object>, BatchReport)> {
         Ok((self.lines.finish()?, self.report))
     }
 

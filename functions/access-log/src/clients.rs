@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tegata_archive::Archive;
 use tegata_archive::objects::Objects;
-use tegata_aws::{Patience, TrustError};
+use tegata_aws::{RetryPolicy, TrustError};
 use tegata_storage::usage::UsageTable;
 
-use crate::settings::Settings;
+use crate::settings::AccessLogSettings;
 
 /// An object has a few megabytes at most, a batch write 25 rows.
-const PATIENCE: Patience = Patience {
+const PATIENCE: RetryPolicy = RetryPolicy {
     attempts: 4,
     connect: Duration::from_secs(1),
     attempt: Duration::from_secs(10),
@@ -18,7 +18,7 @@ const PATIENCE: Patience = Patience {
 };
 
 /// The archive and the table.
-pub fn open(settings: &Settings) -> Result<(Archive, UsageTable), TrustError> {
+pub fn open(settings: &AccessLogSettings) -> Result<(Archive, UsageTable), TrustError> {
     let aws = &settings.aws;
     let http = aws.https_client()?;
     let config = aws.sdk_config("S3", http.clone(), PATIENCE);

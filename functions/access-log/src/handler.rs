@@ -12,15 +12,15 @@ use serde::de::IgnoredAny;
 use tegata_archive::Archive;
 use tegata_archive::objects::{Objects, ObjectsError, Put};
 use tegata_aws::TrustError;
-use tegata_common::access::{self, Item, Unreadable};
+use tegata_common::access::{self, ReadLine, Unreadable};
 use tegata_common::domain::BaseDomains;
 use tegata_storage::TableError;
 use tegata_storage::usage::{Receipt, UsageTable};
 
 use crate::batch::Batch;
 use crate::clients;
-use crate::report::Report;
-use crate::settings::Settings;
+use crate::report::BatchReport;
+use crate::settings::AccessLogSettings;
 
 /// The function: the archive, and the table with the receipts.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ struct Shape {
 
 impl AccessLog {
     /// The function with clients of its own.
-    pub fn open(settings: &Settings) -> Result<Self, TrustError> {
+    pub fn open(settings: &AccessLogSettings) -> Result<Self, TrustError> {
         let (archive, usage) = clients::open(settings)?;
         let zone = settings.time_zone.tz().clone();
         Ok(Self::new(archive, usage, zone, settings.bases.clone()))
@@ -87,13 +87,13 @@ impl AccessLog {
     }
 
     /// Archives what an event brings or tells of. Safe to repeat, as a whole and in part.
-    pub async fn handle(&self, event: &str, now: Timestamp) -> Result<Report, BatchError> {
+    pub async fn handle(&self, event: &str, now: Timestamp) -> Result<BatchReport, BatchError> {
         let shape: Shape = serde_json::from_str(event).map_err(|_| BatchError::Unknown)?;
         if shape.awslogs.is_some() {
             return self.subscription(event, now).await;
         }
         if shape.event.as_deref() == Some("s3:TestEvent") {
-            return Ok(Report::default());
+            return Ok(BatchReport::default());
         }
         let Some(_) = shape.records else {
             return Err(BatchError::Unknown);
@@ -103,7 +103,7 @@ impl AccessLog {
     }
 
     /// A batch of a log group's lines.
-    async fn subscription(&self, event: &str, now: Timestamp) -> Result<Report, BatchError> {
+    async fn subscription(&self, event: &str, now: Timestamp) -> Result<BatchReport, BatchError> {
         let mut batch = Batch::new(&self.zone);
         match serde_json::from_str::<LogsEvent>(event) {
             Ok(event) => self.read_log_data(&event.aws_logs.data, now, &mut batch)?,
@@ -111,7 +111,7 @@ impl AccessLog {
             Err(_) => {
                 let reason = "a subscription's batch that cannot be decoded";
                 let whole = Unreadable::new(event.as_bytes(), reason);
-                batch.add(&Item::Unreadable(whole), now, || "subscription".to_owned())?;
+                batch.add(&ReadLine::Unreadable(whole), now, || "subscription".to_owned())?;
             }
         }
         self.store(batch, now).await
@@ -133,7 +133,7 @@ impl AccessLog {
                 Ok(at) => (access::read_line(line, at, &self.bases), at),
                 Err(_) => {
                     let reason = "the timestamp of its log event is no instant";
-                    (Item::Unreadable(Unreadable::new(line, reason)), now)
+                    (ReadLine::Unreadable(Unreadable::new(line, reason)), now)
                 }
             };
             batch.add(&item, at, || {
@@ -144,8 +144,8 @@ impl AccessLog {
     }
 
     /// Files of the CDN's log. One that fails keeps no other from being archived.
-    async fn notification(&self, event: S3Event, now: Timestamp) -> Result<Report, BatchError> {
-        let mut report = Report::default();
+    async fn notification(&self, event: S3Event, now: Timestamp) -> Result<BatchReport, BatchError> {
+        let mut report = BatchReport::default();
         let mut failed = None;
         for record in event.records {
             let at = Timestamp::from_millisecond(record.event_time.timestamp_millis());
@@ -167,7 +167,7 @@ impl AccessLog {
     }
 
     /// Archives a file of the CDN's log that was stored at an instant.
-    pub async fn file(&self, key: &str, file: &[u8], at: Timestamp) -> Result<Report, BatchError> {
+    pub async fn file(&self, key: &str, file: &[u8], at: Timestamp) -> Result<BatchReport, BatchError> {
         let mut batch = Batch::new(&self.zone);
         let mut added = Ok(());
         let mut line = 0;
@@ -199,7 +199,7 @@ impl AccessLog {
 
     /// Writes each object, then its receipt, then that its day has changed: whatever is broken
     /// off here is made up for when the batch is delivered again.
-    async fn store(&self, batch: Batch<'_>, now: Timestamp) -> Result<Report, BatchError> {
+    async fn store(&self, batch: Batch<'_>, now: Timestamp) -> Result<BatchReport, BatchError> {
         let (objects, mut report) = batch.finish()?;
         for object in objects {
             let receipt = Receipt {

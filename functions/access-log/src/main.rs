@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use access_log::handler::AccessLog;
-use access_log::report::Report;
-use access_log::settings::Settings;
+use access_log::report::BatchReport;
+use access_log::settings::AccessLogSettings;
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
@@ -17,7 +17,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    let settings = AccessLogSettings::read(|name| std::env::var(name).ok())?;
     let access_log = AccessLog::open(&settings)?;
     run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         let now = Timestamp::now();
@@ -25,7 +25,7 @@ async fn serve() -> Result<(), Error> {
         for line in report.lines(now, &settings.stack) {
             let _ = writeln!(std::io::stdout(), "{line}");
         }
-        Ok::<Report, Error>(report)
+        Ok::<BatchReport, Error>(report)
     }))
     .await
 }

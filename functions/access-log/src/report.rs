@@ -10,7 +10,7 @@ use tegata_lambda::metrics::{self, RECORDS_ARCHIVED, UNREADABLE_LINES};
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct BatchReport {
     /// Lines in the archive, by source. Those that could not be read are among them.
     pub archived: BTreeMap<Source, u64>,
     /// Lines that are no access: the runtime's own, a function's errors.
@@ -21,7 +21,7 @@ pub struct Report {
     pub repeated: u64,
 }
 
-impl Report {
+impl BatchReport {
     /// Adds another batch.
     pub fn add(&mut self, other: Self) {
         for (source, lines) in other.archived {
@@ -35,7 +35,7 @@ impl Report {
     /// The report's lines: one for each source, and one of the whole.
     pub fn lines(&self, now: Timestamp, stack: &str) -> Vec<Value> {
         let sources = self.archived.iter().map(|(source, lines)| {
-            let report = metrics::Report::new("archived", now, stack);
+            let report = metrics::ReportLine::new("archived", now, stack);
             let report = report.dimension("Source", source.as_str());
             // Alarms compare these two with what the doors count.
             match source {
@@ -44,11 +44,11 @@ impl Report {
             }
         });
         let unreadable = self.archived.get(&Source::Unreadable).copied();
-        let whole = metrics::Report::new("batch", now, stack)
+        let whole = metrics::ReportLine::new("batch", now, stack)
             .metric(UNREADABLE_LINES, unreadable.unwrap_or(0))
             .figure("ObjectsRepeated", self.repeated)
             .figure("objects", self.objects)
             .figure("foreign", self.foreign);
-        sources.chain([whole]).map(metrics::Report::line).collect()
+        sources.chain([whole]).map(metrics::ReportLine::line).collect()
     }
 }

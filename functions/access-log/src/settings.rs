@@ -7,7 +7,7 @@ use tegata_common::product::{Zone, ZoneError};
 
 /// The settings of both binaries.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct AccessLogSettings {
     /// `ARCHIVE_BUCKET`: where the archive is.
     pub archive_bucket: String,
     /// `USAGE_TABLE`: the name of the table.
@@ -41,7 +41,7 @@ pub enum SettingsError {
     BaseDomain(#[from] BaseDomainError),
 }
 
-impl Settings {
+impl AccessLogSettings {
     /// Reads the settings from a source of variables such as the environment.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let optional = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
@@ -64,8 +64,8 @@ impl Settings {
 mod tests {
     use super::*;
 
-    fn read(changed: &str, value: &str) -> Result<Settings, SettingsError> {
-        Settings::read(|name| {
+    fn read(changed: &str, value: &str) -> Result<AccessLogSettings, SettingsError> {
+        AccessLogSettings::read(|name| {
             let value = match name {
                 name if name == changed => value,
                 "TIME_ZONE" => "Asia/Tokyo",

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tegata_archive::objects::{Objects, ObjectsError, Put};
 use tegata_archive::{Archive, Lines};
-use tegata_aws::{Patience, TrustError};
+use tegata_aws::{RetryPolicy, TrustError};
 use tegata_common::access::Source;
-use tegata_common::change::{self, Line};
+use tegata_common::change::{self, ChangeLine};
 
-use crate::settings::Settings;
+use crate::settings::ChangeLogSettings;
 
 /// A batch has a megabyte or so.
-const PATIENCE: Patience = Patience {
+const PATIENCE: RetryPolicy = RetryPolicy {
     attempts: 4,
     connect: Duration::from_secs(1),
     attempt: Duration::from_secs(5),
@@ -88,7 +88,7 @@ struct Number {
 
 impl ChangeLog {
     /// The function with a client of its own.
-    pub fn open(settings: &Settings) -> Result<Self, TrustError> {
+    pub fn open(settings: &ChangeLogSettings) -> Result<Self, TrustError> {
         let aws = &settings.aws;
         let config = aws.sdk_config("S3", aws.https_client()?, PATIENCE);
         let archive = Archive::new(Objects::bucket(&config, &settings.archive_bucket));
@@ -131,7 +131,7 @@ impl ChangeLog {
         let mut lines = Lines::default();
         for record in records {
             let line = change::read_record(record.get(), now);
-            if matches!(line, Line::Unreadable(_)) {
+            if matches!(line, ChangeLine::Unreadable(_)) {
                 response.unreadable += 1;
                 tracing::error!(
                     "a record of a stream cannot be read; it is archived as unreadable"

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use change_log::handler::{ChangeLog, Response};
-use change_log::settings::Settings;
+use change_log::settings::ChangeLogSettings;
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
@@ -15,7 +15,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    let settings = ChangeLogSettings::read(|name| std::env::var(name).ok())?;
     let change_log = ChangeLog::open(&settings)?;
     run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         let response = change_log.handle(event.payload.get(), Timestamp::now());

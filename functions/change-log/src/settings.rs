@@ -5,7 +5,7 @@ use tegata_common::product::{Zone, ZoneError};
 
 /// The settings.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ChangeLogSettings {
     /// `ARCHIVE_BUCKET`: where the archive is.
     pub archive_bucket: String,
     /// `TIME_ZONE`: the zone of the archive's days.
@@ -25,7 +25,7 @@ pub enum SettingsError {
     TimeZone(#[from] ZoneError),
 }
 
-impl Settings {
+impl ChangeLogSettings {
     /// Reads the settings from a source of variables such as the environment.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let optional = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn a_wrong_setting_says_which_and_what_is_accepted() {
         let read = |changed: &str, value: &str| {
-            Settings::read(|name| {
+            ChangeLogSettings::read(|name| {
                 let value = match name {
                     name if name == changed => value,
                     "TIME_ZONE" => "Asia/Tokyo",

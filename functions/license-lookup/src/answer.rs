@@ -6,7 +6,7 @@ use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 use tegata_common::calendar::{self, Term};
 use tegata_common::lease::{SignedLicense, StateInstants};
-use tegata_common::license::{Code, Kind, License};
+use tegata_common::license::{Code, LicenseKind, License};
 
 /// Every code but `VALID` is asked about again after this many hours at the latest, so that a
 /// customer who renews or is let in again need not wait for the next day.
@@ -14,7 +14,7 @@ const IMPATIENT_REFRESH_HOURS: u16 = 1;
 
 /// What a plug-in reads. All instants are RFC 3339 with the product's offset.
 #[derive(Debug, Serialize)]
-pub struct Answer<'a> {
+pub struct LicenseAnswer<'a> {
     /// The state of the licence at `evaluated_at`.
     pub code: Code,
     product: &'a str,
@@ -31,14 +31,14 @@ pub struct Answer<'a> {
 /// What a licence grants.
 #[derive(Debug, Serialize)]
 struct Grant<'a> {
-    kind: Kind,
+    kind: LicenseKind,
     edition: &'a str,
     users: u32,
     quotas: &'a BTreeMap<String, u64>,
     term: Term,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> LicenseAnswer<'a> {
     /// All that is said of a licence, which is as of now.
     pub fn of(signed: &'a SignedLicense, now: Timestamp) -> Self {
         let SignedLicense { license, lease } = signed;

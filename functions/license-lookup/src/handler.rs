@@ -21,13 +21,13 @@ use tegata_common::version::PluginVersion;
 use tegata_storage::{Item, Key};
 
 use crate::access_line::{AccessLine, SerialCheck};
-use crate::answer::Answer;
+use crate::answer::LicenseAnswer;
 use crate::database::{self, ReadFailed};
 use crate::origin::AllowedOrigin;
 use crate::problem::Problem;
-use crate::request::{Door, Refused, Request, Subject};
+use crate::request::{Route, Refused, Request, Subject};
 use crate::sample;
-use crate::settings::Settings;
+use crate::settings::LookupSettings;
 
 /// Seconds after which to ask again when the database does not answer.
 const RETRY_DATABASE: u16 = 5;
@@ -41,7 +41,7 @@ const WARM_UP: Duration = Duration::from_millis(250);
 #[derive(Clone, Debug)]
 pub struct Lookup {
     client: Client,
-    settings: Settings,
+    settings: LookupSettings,
 }
 
 /// An answer and its record.
@@ -58,7 +58,7 @@ pub type Read = Result<Option<Item>, ReadFailed>;
 
 impl Lookup {
     /// The function with a client of its own.
-    pub fn new(settings: &Settings) -> Result<Self, TrustError> {
+    pub fn new(settings: &LookupSettings) -> Result<Self, TrustError> {
         Ok(Self {
             client: database::client(&settings.aws)?,
             settings: settings.clone(),
@@ -90,7 +90,7 @@ impl Lookup {
 /// for a request that is in order.
 pub async fn answer(
     event: &str,
-    settings: &Settings,
+    settings: &LookupSettings,
     now: Timestamp,
     read: impl AsyncFnOnce(&Key) -> Read,
 ) -> Answered {
@@ -113,15 +113,15 @@ pub async fn answer(
 /// Reads the event, and notes in the line what may be known of it.
 fn read_request(
     event: &str,
-    settings: &Settings,
+    settings: &LookupSettings,
     line: &mut AccessLine,
 ) -> Result<Request, Refused> {
     // The gateway's own types refuse a header with a control character, which a caller may send:
     // that is the caller's mistake, not a failed invocation.
     let Ok(event) = serde_json::from_str::<ApiGatewayV2httpRequest>(event) else {
-        let mut door = Door::Api;
+        let mut door = Route::Api;
         if let Ok(unread) = serde_json::from_str::<UnreadEvent<'_>>(event) {
-            door = Door::of(unread.route_key);
+            door = Route::of(unread.route_key);
             note_request(line, &unread.request_context);
         }
         let problem = Problem::Malformed("headers: expected values without control characters");
@@ -195,18 +195,18 @@ fn answer_in_full(request: &Request, read: Read, now: Timestamp, mut line: Acces
     let origin = request.origin.as_ref();
     let signed = match find::<SignedLicense>(request, read, now, &mut line) {
         Ok(signed) => signed,
-        Err(problem) => return fail(Door::Api, problem, origin, line),
+        Err(problem) => return fail(Route::Api, problem, origin, line),
     };
     let answer = match line.serial {
-        Some(SerialCheck::Match) => Answer::of(&signed, now),
-        _ => Answer::without_serial(&signed, now),
+        Some(SerialCheck::Match) => LicenseAnswer::of(&signed, now),
+        _ => LicenseAnswer::without_serial(&signed, now),
     };
     let is_of_use = matches!(answer.code, Code::Valid | Code::Grace);
     if is_of_use && signed.lease.expires_at <= now {
         // The plug-in can use the answer, but keep nothing of it: leases are not being renewed.
         line.reason = Some("lease_ended".to_owned());
     }
-    tell(Door::Api, answer.code, &answer, origin, line)
+    tell(Route::Api, answer.code, &answer, origin, line)
 }
 
 /// The answer in the official sample's form, from a licence's copy under a kintone plug-in id.
@@ -219,16 +219,16 @@ fn answer_as_the_sample(
     let origin = request.origin.as_ref();
     let license = match find::<LicenseCopy>(request, read, now, &mut line) {
         Ok(LicenseCopy { license }) => license,
-        Err(problem) => return fail(Door::Sample, problem, origin, line),
+        Err(problem) => return fail(Route::Sample, problem, origin, line),
     };
     let code = license.code_at(now);
-    let answer = sample::Answer::of(&license, now, code);
-    tell(Door::Sample, code, &answer, origin, line)
+    let answer = sample::SampleAnswer::of(&license, now, code);
+    tell(Route::Sample, code, &answer, origin, line)
 }
 
 /// The answer about a licence, as a door gives it.
 fn tell(
-    door: Door,
+    door: Route,
     code: Code,
     answer: &impl Serialize,
     origin: Option<&AllowedOrigin>,
@@ -242,9 +242,9 @@ fn tell(
     let mut headers = headers(origin);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let cached = match door {
-        Door::Api => "private, max-age=300",
+        Route::Api => "private, max-age=300",
         // Nobody keeps what a POST is answered.
-        Door::Sample => "no-store",
+        Route::Sample => "no-store",
     };
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(cached));
     finish(200, headers, Some(body), line)
@@ -370,7 +370,7 @@ fn refuse(refused: Refused, mut line: AccessLine) -> Answered {
 }
 
 fn fail(
-    door: Door,
+    door: Route,
     problem: Problem,
     origin: Option<&AllowedOrigin>,
     mut line: AccessLine,
@@ -379,11 +379,11 @@ fn fail(
     line.withhold_serials();
     let mut headers = headers(origin);
     let (content_type, (status, body)) = match door {
-        Door::Api => (
+        Route::Api => (
             "application/problem+json",
             (problem.status(), problem.body()),
         ),
-        Door::Sample => ("application/json", sample::told(problem)),
+        Route::Sample => ("application/json", sample::told(problem)),
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

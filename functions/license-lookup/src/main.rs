@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use license_lookup::handler::Lookup;
-use license_lookup::settings::Settings;
+use license_lookup::settings::LookupSettings;
 use serde_json::value::RawValue;
 use tegata_lambda as function;
 
@@ -16,7 +16,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    let settings = LookupSettings::read(|name| std::env::var(name).ok())?;
     let lookup = Lookup::new(&settings)?;
     lookup.warm_up().await;
     run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {

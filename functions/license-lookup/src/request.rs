@@ -11,22 +11,22 @@ use tegata_storage::Key;
 
 use crate::origin::AllowedOrigin;
 use crate::problem::Problem;
-use crate::sample::{self, Asked};
-use crate::settings::Settings;
+use crate::sample::{self, SampleRequest};
+use crate::settings::LookupSettings;
 
 /// The header that carries the serial.
 pub const SERIAL_HEADER: &str = "x-license-serial";
 
 /// Which of the gateway's routes a request came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum Route {
     /// `/v1/products/{product}/domains/{domain}/license`.
     Api,
     /// The official sample's `/license`.
     Sample,
 }
 
-impl Door {
+impl Route {
     /// The door of a route key, such as `POST /license`.
     pub fn of(route_key: Option<&str>) -> Self {
         match route_key.and_then(|key| key.split_once(' ')) {
@@ -71,7 +71,7 @@ pub struct Request {
 #[derive(Debug)]
 pub struct Refused {
     /// Where it came in.
-    pub door: Door,
+    pub door: Route,
     /// Why.
     pub problem: Problem,
     /// Of which product, if that was readable.
@@ -84,7 +84,7 @@ pub struct Refused {
 
 impl Refused {
     /// Refused before anything in it was read.
-    pub fn unread(door: Door, problem: Problem) -> Self {
+    pub fn unread(door: Route, problem: Problem) -> Self {
         Self {
             door,
             problem,
@@ -98,9 +98,9 @@ impl Refused {
 impl Request {
     /// Reads a request. Its address is the gateway's own finding; a header that claims one is not
     /// looked at.
-    pub fn read(event: &ApiGatewayV2httpRequest, settings: &Settings) -> Result<Self, Refused> {
+    pub fn read(event: &ApiGatewayV2httpRequest, settings: &LookupSettings) -> Result<Self, Refused> {
         let http = &event.request_context.http;
-        let door = Door::of(event.route_key.as_deref());
+        let door = Route::of(event.route_key.as_deref());
         if !settings
             .sources
             .allow(http.source_ip.as_deref().unwrap_or(""))
@@ -109,8 +109,8 @@ impl Request {
         }
         let mut refused = Refused::unread(door, Problem::Malformed(""));
         let parts = match door {
-            Door::Api => Self::read_parts(event, settings, &mut refused),
-            Door::Sample => Self::read_sample(event, settings, &mut refused),
+            Route::Api => Self::read_parts(event, settings, &mut refused),
+            Route::Sample => Self::read_sample(event, settings, &mut refused),
         };
         parts.map_err(|problem| Refused { problem, ..refused })
     }
@@ -127,7 +127,7 @@ impl Request {
     /// Notes in `refused` what was in order until a problem came up.
     fn read_parts(
         event: &ApiGatewayV2httpRequest,
-        settings: &Settings,
+        settings: &LookupSettings,
         refused: &mut Refused,
     ) -> Result<Self, Problem> {
         let segment = |name| {
@@ -173,7 +173,7 @@ impl Request {
     /// will be about: that is the page's own, or nobody's.
     fn read_sample(
         event: &ApiGatewayV2httpRequest,
-        settings: &Settings,
+        settings: &LookupSettings,
         refused: &mut Refused,
     ) -> Result<Self, Problem> {
         match event.request_context.http.method {
@@ -182,7 +182,7 @@ impl Request {
             _ => return Err(Problem::Malformed("method: expected POST or OPTIONS")),
         }
         let body = sample::body(event)?;
-        let asked = Asked::read(&body)?;
+        let asked = SampleRequest::read(&body)?;
         let domain = settings
             .bases
             .canonicalize(asked.domain.as_deref().unwrap_or_default())
@@ -206,7 +206,7 @@ impl Request {
 
     fn read_sample_preflight(
         event: &ApiGatewayV2httpRequest,
-        settings: &Settings,
+        settings: &LookupSettings,
     ) -> Result<Self, Problem> {
         let mut origins = event.headers.get_all(ORIGIN).iter();
         let origin = match (origins.next(), origins.next()) {

@@ -22,7 +22,7 @@ const LARGEST: usize = 1024;
 /// What a plug-in sends. What else is in it is nobody's business here, as at the sample's own
 /// endpoint: plug-ins that say more go on working.
 #[derive(Debug, Deserialize)]
-pub struct Asked<'a> {
+pub struct SampleRequest<'a> {
     /// `location.hostname`.
     #[serde(borrow, default)]
     pub domain: Option<Cow<'a, str>>,
@@ -53,7 +53,7 @@ pub fn body(event: &ApiGatewayV2httpRequest) -> Result<Cow<'_, [u8]>, Problem> {
     }
 }
 
-impl<'a> Asked<'a> {
+impl<'a> SampleRequest<'a> {
     /// Reads a body.
     pub fn read(body: &'a [u8]) -> Result<Self, Problem> {
         const EXPECTED: Problem =
@@ -69,7 +69,7 @@ impl<'a> Asked<'a> {
 /// What a plug-in reads.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Answer {
+pub struct SampleAnswer {
     /// `Valid` or `Invalid`.
     message: &'static str,
     /// The last day on which the licence works, in the product's zone. A plug-in that compares it
@@ -78,7 +78,7 @@ pub struct Answer {
     expiration_date: Option<Date>,
 }
 
-impl Answer {
+impl SampleAnswer {
     /// What is said of a licence, which is as of now, with its code.
     pub fn of(license: &License, now: Timestamp, code: Code) -> Self {
         let bounds = license.bounds();
@@ -105,7 +105,7 @@ impl Answer {
 
 /// A problem as the sample tells it: one sentence.
 #[derive(Serialize)]
-struct Told {
+struct SampleProblem {
     message: &'static str,
 }
 
@@ -118,7 +118,7 @@ pub fn told(problem: Problem) -> (u16, String) {
         other => (other.status(), other.title()),
     };
     // A struct of a text always serialises.
-    let body = serde_json::to_string(&Told { message }).unwrap_or_default();
+    let body = serde_json::to_string(&SampleProblem { message }).unwrap_or_default();
     (status, body)
 }
 
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn an_object_with_two_texts_is_read_and_nothing_else() {
         let read = |text: &str| {
-            let asked = Asked::read(text.as_bytes()).ok()?;
+            let asked = SampleRequest::read(text.as_bytes()).ok()?;
             Some((asked.domain?.into_owned(), asked.plugin_id?.into_owned()))
         };
         let both = Some(("d".to_owned(), "p".to_owned()));
@@ -187,7 +187,7 @@ mod tests {
         ] {
             assert_eq!(read(text), None, "{text}");
         }
-        assert!(Asked::read(b"{\"domain\":\"\xff\",\"pluginId\":\"p\"}").is_err());
+        assert!(SampleRequest::read(b"{\"domain\":\"\xff\",\"pluginId\":\"p\"}").is_err());
     }
 
     #[test]

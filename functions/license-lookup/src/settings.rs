@@ -8,7 +8,7 @@ use crate::source::SourceRanges;
 
 /// The function's settings.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct LookupSettings {
     /// `LICENSES_TABLE`: the name of the table.
     pub table: String,
     /// `ALLOWED_SOURCE_RANGES`: who may ask; everybody if empty.
@@ -35,7 +35,7 @@ pub enum SettingsError {
     BaseDomain(#[from] BaseDomainError),
 }
 
-impl Settings {
+impl LookupSettings {
     /// Reads the settings from a source of variables such as the environment.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let optional = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
@@ -69,8 +69,8 @@ fn list(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    fn read(changes: &[(&str, &str)]) -> Result<Settings, SettingsError> {
-        Settings::read(|name| {
+    fn read(changes: &[(&str, &str)]) -> Result<LookupSettings, SettingsError> {
+        LookupSettings::read(|name| {
             let change = changes.iter().find(|(changed, _)| *changed == name);
             match (change, name) {
                 (Some((_, value)), _) => Some((*value).to_owned()),

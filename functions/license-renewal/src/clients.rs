@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use tegata_aws::{Patience, TrustError};
+use tegata_aws::{RetryPolicy, TrustError};
 use tegata_signing::KeyStore;
 use tegata_storage::licenses::Licenses;
 
-use crate::settings::Settings;
+use crate::settings::RenewalSettings;
 
 /// Reads, conditional writes and signatures may all be repeated: the SDK's three attempts.
-const PATIENCE: Patience = Patience {
+const PATIENCE: RetryPolicy = RetryPolicy {
     attempts: 3,
     connect: Duration::from_secs(1),
     attempt: Duration::from_secs(3),
@@ -17,7 +17,7 @@ const PATIENCE: Patience = Patience {
 };
 
 /// The table, and what opens the signing key.
-pub fn open(settings: &Settings) -> Result<(Licenses, KeyStore), TrustError> {
+pub fn open(settings: &RenewalSettings) -> Result<(Licenses, KeyStore), TrustError> {
     let aws = &settings.aws;
     let http = aws.https_client()?;
     let dynamodb = aws.sdk_config("DYNAMODB", http.clone(), PATIENCE);

@@ -11,8 +11,8 @@ use tegata_storage::licenses::{DuePage, Licenses, SHARDS};
 
 use crate::clients;
 use crate::item;
-use crate::report::Report;
-use crate::settings::Settings;
+use crate::report::RenewalReport;
+use crate::settings::RenewalSettings;
 
 /// Licences worked on at a time: below KMS's 1,000 signatures a second at any latency that it
 /// has.
@@ -44,7 +44,7 @@ pub enum RunError {
 
 impl Renewal {
     /// The function with clients of its own.
-    pub fn open(settings: &Settings) -> Result<Self, TrustError> {
+    pub fn open(settings: &RenewalSettings) -> Result<Self, TrustError> {
         let (licenses, keys) = clients::open(settings)?;
         Ok(Self::new(licenses, keys, &settings.role_arn))
     }
@@ -63,9 +63,9 @@ impl Renewal {
         &self,
         now: Timestamp,
         time_is_up: impl Fn() -> bool,
-    ) -> Result<Report, RunError> {
+    ) -> Result<RenewalReport, RunError> {
         let signer = tegata_operations::signer(&self.keys, &self.licenses).await?;
-        let mut report = Report::default();
+        let mut report = RenewalReport::default();
         let mut outages = 0;
         for shard in 0..SHARDS {
             let mut page = None;
@@ -109,7 +109,7 @@ impl Renewal {
 
     /// How old the leases are that a run left undone: the first of each shard, which is the
     /// longest due.
-    async fn look_at_the_rest(&self, report: &mut Report, now: Timestamp) -> Result<(), RunError> {
+    async fn look_at_the_rest(&self, report: &mut RenewalReport, now: Timestamp) -> Result<(), RunError> {
         for shard in 0..SHARDS {
             let DuePage { keys, .. } = self.licenses.due(shard, now, None).await?;
             let Some(key) = keys.first() else { continue };

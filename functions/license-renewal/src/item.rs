@@ -6,11 +6,11 @@ use tegata_common::lease::SignedLicense;
 use tegata_common::renewal::Task;
 use tegata_signing::{Signer, SigningError};
 use tegata_storage::licenses::Licenses;
-use tegata_storage::{Act, Before, Key, Stored, TableError};
+use tegata_storage::{ChangeContext, Precondition, Key, Versioned, TableError};
 
 /// What became of a licence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
+pub enum RenewalOutcome {
     /// Its contract went on: a term renewed, a change that was scheduled made, an overlap ended.
     Renewed,
     /// Its lease was signed again.
@@ -25,7 +25,7 @@ pub enum Done {
 
 /// Nothing became of it; the log says why.
 #[derive(Clone, Copy, Debug)]
-pub struct Failed {
+pub struct RenewalFailure {
     /// Whether the database or KMS failed, and not this licence.
     pub is_outage: bool,
     /// The share of its days that its lease has left, where that is known and matters.
@@ -50,26 +50,26 @@ pub async fn renew(
     key: Key,
     now: Timestamp,
     by: &str,
-) -> Result<Done, Failed> {
+) -> Result<RenewalOutcome, RenewalFailure> {
     let failed = |error: ItemError, lease_left| {
         tracing::error!(%key, %error, "a licence was not renewed");
         let is_outage = matches!(
             error,
             ItemError::Table(TableError::Database(_)) | ItemError::Signing(SigningError::Kms(_))
         );
-        Err(Failed {
+        Err(RenewalFailure {
             is_outage,
             lease_left,
         })
     };
     let stored = match licenses.table().get::<SignedLicense>(&key).await {
         Ok(Some(stored)) => stored,
-        Ok(None) => return Ok(Done::Nothing),
+        Ok(None) => return Ok(RenewalOutcome::Nothing),
         Err(error) => return failed(error.into(), None),
     };
     match act_on(licenses, signer, &stored, now, by).await {
         Ok(done) => Ok(done),
-        Err(ItemError::Table(TableError::Conflict)) => Ok(Done::ChangedMeanwhile),
+        Err(ItemError::Table(TableError::Conflict)) => Ok(RenewalOutcome::ChangedMeanwhile),
         Err(error) => failed(error, stored.value.lease_left(now)),
     }
 }
@@ -77,36 +77,36 @@ pub async fn renew(
 async fn act_on(
     licenses: &Licenses,
     signer: &Signer,
-    stored: &Stored<SignedLicense>,
+    stored: &Versioned<SignedLicense>,
     now: Timestamp,
     by: &str,
-) -> Result<Done, ItemError> {
-    let act = |change| Act {
+) -> Result<RenewalOutcome, ItemError> {
+    let act = |change| ChangeContext {
         at: now,
         by,
         change,
     };
     let lease = Some(stored.value.lease.issued_at);
     match stored.value.task_at(now)? {
-        None => Ok(Done::Nothing),
+        None => Ok(RenewalOutcome::Nothing),
         Some(Task::Renew(license)) => {
             let signed = signer.sign(*license, now, lease).await?;
-            let before = Before::Current(stored.revision.clone());
+            let before = Precondition::Current(stored.revision.clone());
             let copied = stored.value.license.open_plugin_ids();
             let write = licenses.writing(before, &signed, copied)?;
             let table = licenses.table();
             table.transact(vec![write], &act("renew")).await?;
-            Ok(Done::Renewed)
+            Ok(RenewalOutcome::Renewed)
         }
         Some(Task::Resign) => {
             let license = stored.value.license.clone();
             let signed = signer.sign(license, now, lease).await?;
             licenses.put_lease(stored, &signed, &act("resign")).await?;
-            Ok(Done::Resigned)
+            Ok(RenewalOutcome::Resigned)
         }
         Some(Task::Release) => {
             licenses.release(stored, &act("release")).await?;
-            Ok(Done::Released)
+            Ok(RenewalOutcome::Released)
         }
     }
 }

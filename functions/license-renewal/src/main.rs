@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use license_renewal::handler::Renewal;
-use license_renewal::report::Report;
-use license_renewal::settings::Settings;
+use license_renewal::report::RenewalReport;
+use license_renewal::settings::RenewalSettings;
 use serde_json::Value;
 use tegata_lambda as function;
 
@@ -22,7 +22,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    let settings = RenewalSettings::read(|name| std::env::var(name).ok())?;
     let renewal = Renewal::open(&settings)?;
     run(service_fn(async |event: LambdaEvent<Value>| {
         let now = Timestamp::now();
@@ -30,7 +30,7 @@ async fn serve() -> Result<(), Error> {
         let time_is_up = || SystemTime::now() + RESERVE > deadline;
         let report = renewal.run(now, time_is_up).await?;
         let _ = writeln!(std::io::stdout(), "{}", report.line(now, &settings.stack));
-        Ok::<Report, Error>(report)
+        Ok::<RenewalReport, Error>(report)
     }))
     .await
 }

@@ -5,14 +5,14 @@ use serde::Serialize;
 use serde_json::Value;
 use tegata_lambda::metrics::{self, OLDEST_LEASE_LEFT, RENEWALS_FAILED};
 
-use crate::item::{Done, Failed};
+use crate::item::{RenewalOutcome, RenewalFailure};
 
 /// The share that every lease has left of which the index does not say that it is due.
 const NOT_DUE: f64 = 0.5;
 
 /// What a run did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub struct RenewalReport {
     /// Contracts that went on.
     pub renewed: u64,
     /// Leases that were signed again.
@@ -32,7 +32,7 @@ pub struct Report {
     pub oldest_lease_left: f64,
 }
 
-impl Default for Report {
+impl Default for RenewalReport {
     fn default() -> Self {
         Self {
             renewed: 0,
@@ -47,15 +47,15 @@ impl Default for Report {
     }
 }
 
-impl Report {
+impl RenewalReport {
     /// Counts what became of a licence.
-    pub fn count(&mut self, result: &Result<Done, Failed>) {
+    pub fn count(&mut self, result: &Result<RenewalOutcome, RenewalFailure>) {
         let counter = match result {
-            Ok(Done::Renewed) => &mut self.renewed,
-            Ok(Done::Resigned) => &mut self.resigned,
-            Ok(Done::Released) => &mut self.released,
-            Ok(Done::Nothing) => &mut self.nothing,
-            Ok(Done::ChangedMeanwhile) => &mut self.changed_meanwhile,
+            Ok(RenewalOutcome::Renewed) => &mut self.renewed,
+            Ok(RenewalOutcome::Resigned) => &mut self.resigned,
+            Ok(RenewalOutcome::Released) => &mut self.released,
+            Ok(RenewalOutcome::Nothing) => &mut self.nothing,
+            Ok(RenewalOutcome::ChangedMeanwhile) => &mut self.changed_meanwhile,
             Err(_) => &mut self.failed,
         };
         *counter += 1;
@@ -73,7 +73,7 @@ impl Report {
 
     /// The report's line.
     pub fn line(&self, now: Timestamp, stack: &str) -> Value {
-        metrics::Report::new("renewal", now, stack)
+        metrics::ReportLine::new("renewal", now, stack)
             .figure("LicensesRenewed", self.renewed)
             .figure("LeasesResigned", self.resigned)
             .figure("DomainsReleased", self.released)
@@ -94,14 +94,14 @@ mod tests {
 
     #[test]
     fn the_oldest_lease_that_was_not_signed_counts() {
-        let mut report = Report::default();
-        report.count(&Ok(Done::Resigned));
+        let mut report = RenewalReport::default();
+        report.count(&Ok(RenewalOutcome::Resigned));
         assert_eq!(
             report.line(Timestamp::UNIX_EPOCH, "s")["OldestLeaseLeft"],
             50.0
         );
         let failed = |lease_left| {
-            Err(Failed {
+            Err(RenewalFailure {
                 is_outage: true,
                 lease_left,
             })

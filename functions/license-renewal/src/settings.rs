@@ -4,7 +4,7 @@ use tegata_aws::{Environment, MissingVariable};
 
 /// The function's settings.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct RenewalSettings {
     /// `LICENSES_TABLE`: the name of the table.
     pub table: String,
     /// `ROLE_ARN`: whom changes are recorded for.
@@ -15,7 +15,7 @@ pub struct Settings {
     pub aws: Environment,
 }
 
-impl Settings {
+impl RenewalSettings {
     /// Reads the settings from a source of variables such as the environment.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, MissingVariable> {
         let required = |name| {
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn a_missing_variable_is_named() {
         for missing in ["LICENSES_TABLE", "ROLE_ARN", "STACK", "AWS_REGION"] {
-            let read = Settings::read(|name| (name != missing).then(|| "x".to_owned()));
+            let read = RenewalSettings::read(|name| (name != missing).then(|| "x".to_owned()));
             assert_eq!(read.unwrap_err(), MissingVariable(missing));
         }
     }

@@ -10,12 +10,12 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use tegata_archive::objects::Objects;
 use tegata_common::notice::{
-    Again, Announced, Delivery, DeliveryId, Facts, Forgiven, Kind, Notice, NoticeId, Pause, Queued,
+    RetryReason, Announced, Delivery, DeliveryId, Facts, AcknowledgedErrors, NoticeKind, Notice, NoticeId, Pause, Queued,
     Sending, State, Tally,
 };
 use tegata_common::revision::Revision;
-use tegata_storage::notices::{StoredDelivery, Work};
-use tegata_storage::{Act, Stored, TableError};
+use tegata_storage::notices::{VersionedDelivery, Work};
+use tegata_storage::{ChangeContext, Versioned, TableError};
 
 use crate::queue::{Message, Queue, QueueError};
 use crate::report::AnnounceReport;
@@ -136,7 +136,7 @@ impl Announce {
         report: &mut AnnounceReport,
     ) -> Result<(), AnnounceError> {
         let is_paused = sending.paused.is_some();
-        let Some(Stored { value, revision }) = self.stores.notices.get(id).await? else {
+        let Some(Versioned { value, revision }) = self.stores.notices.get(id).await? else {
             return Ok(());
         };
         let mut open = Open {
@@ -270,7 +270,7 @@ impl Announce {
                 .iter_mut()
                 .find(|of| of.number == number)
             {
-                open.notice.forgiven = Forgiven::default();
+                open.notice.forgiven = AcknowledgedErrors::default();
                 update.announced = Some(Announced {
                     at: now,
                     recipients,
@@ -289,11 +289,11 @@ impl Announce {
     async fn settle(
         &self,
         open: &mut Open,
-        deliveries: &mut [StoredDelivery],
+        deliveries: &mut [VersionedDelivery],
         now: Timestamp,
         report: &mut AnnounceReport,
     ) -> Result<(), AnnounceError> {
-        if !matches!(open.notice.kind, Kind::Incident) || open.notice.paused.is_some() {
+        if !matches!(open.notice.kind, NoticeKind::Incident) || open.notice.paused.is_some() {
             return Ok(());
         }
         let last = open.notice.last_announced();
@@ -308,7 +308,7 @@ impl Announce {
                 continue;
             }
             let mut facts = stored.delivery.facts.clone();
-            facts.again.push(Again::Unknown { at: now });
+            facts.again.push(RetryReason::Unknown { at: now });
             match self.stores.notices.write_facts(stored, facts).await {
                 Ok(written) => *stored = written,
                 // Evidence came in between, perhaps: the next run sees.
@@ -326,7 +326,7 @@ impl Announce {
     async fn enqueue(
         &self,
         open: &mut Open,
-        deliveries: &[StoredDelivery],
+        deliveries: &[VersionedDelivery],
         resumed_at: Option<Timestamp>,
         now: Timestamp,
         report: &mut AnnounceReport,
@@ -465,7 +465,7 @@ impl Announce {
         work: Work,
         now: Timestamp,
     ) -> Result<(), AnnounceError> {
-        let act = Act {
+        let act = ChangeContext {
             at: now,
             by: &self.by,
             change: "announce",

@@ -12,11 +12,11 @@ use tegata_common::customer::EmailAddress;
 use tegata_common::notice::{
     Claim, Delivery, Facts, Notice, NoticeId, Outcome, Pause, Sending, State, Update,
 };
-use tegata_storage::notices::{Notices, StoredDelivery};
-use tegata_storage::{Act, TableError};
+use tegata_storage::notices::{Notices, VersionedDelivery};
+use tegata_storage::{ChangeContext, TableError};
 use tokio::sync::Mutex;
 
-use crate::pace::Pace;
+use crate::rate_limiter::RateLimiter;
 use crate::queue::Message;
 use crate::report::DeliverReport;
 use tegata_notices::mailer::{self, Mailer, Sent, Tags};
@@ -40,7 +40,7 @@ pub struct Deliver {
     notices: Notices,
     mailer: Mailer,
     sender: Sender,
-    pace: Pace,
+    pace: RateLimiter,
     by: String,
     lost: Streak,
     refused: Streak,
@@ -68,7 +68,7 @@ impl Streak {
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
+pub enum DeliveryOutcome {
     /// SES has the mail.
     Accepted,
     /// SES refused the mail, or it could not be rendered.
@@ -111,7 +111,7 @@ impl Deliver {
         notices: Notices,
         mailer: Mailer,
         sender: Sender,
-        pace: Pace,
+        pace: RateLimiter,
         by: impl Into<String>,
     ) -> Self {
         Self {
@@ -172,37 +172,37 @@ impl Deliver {
         batch: &Batch,
         clock: &impl Fn() -> Timestamp,
         time_is_up: &impl Fn() -> bool,
-    ) -> Result<Done, DeliverError> {
+    ) -> Result<DeliveryOutcome, DeliverError> {
         let Message {
             notice_id,
             delivery,
         } = message;
         if self.is_paused(notice_id, batch).await? {
-            return Ok(Done::Paused);
+            return Ok(DeliveryOutcome::Paused);
         }
         let Some(stored) = self.notices.delivery(notice_id, delivery).await? else {
             tracing::error!(%notice_id, %delivery, "a message of a delivery that is not there");
-            return Ok(Done::NoDelivery);
+            return Ok(DeliveryOutcome::NoDelivery);
         };
         // Copies take no turn. What comes too early is queued again when its time has come.
         let facts = &stored.delivery.facts;
         let now = clock();
         if facts.state(now) != State::Pending || facts.not_before.is_some_and(|at| now < at) {
-            return Ok(Done::Already);
+            return Ok(DeliveryOutcome::Already);
         }
         // Before the claim: whoever waits holds nothing.
         self.pace.turn().await;
         // A mail of this batch may have stopped the others meanwhile.
         if self.is_paused(notice_id, batch).await? {
-            return Ok(Done::Paused);
+            return Ok(DeliveryOutcome::Paused);
         }
         let Some(notice) = self.notice(notice_id, batch).await? else {
             tracing::error!(%notice_id, "a message of a notice that is not there");
-            return Ok(Done::NoDelivery);
+            return Ok(DeliveryOutcome::NoDelivery);
         };
         let Some(update) = notice.update(delivery.update) else {
             tracing::error!(%notice_id, %delivery, "a message of an update that is not there");
-            return Ok(Done::NoDelivery);
+            return Ok(DeliveryOutcome::NoDelivery);
         };
         let now = clock();
         let (to, raw) = match self.render(&notice, update, &stored.delivery, now) {
@@ -216,7 +216,7 @@ impl Deliver {
         }
         let attempt = stored.delivery.facts.allowed();
         let Some(claimed) = self.claim(&stored, attempt, now).await? else {
-            return Ok(Done::Already);
+            return Ok(DeliveryOutcome::Already);
         };
         let tags = Tags {
             notice: notice_id.clone(),
@@ -245,11 +245,11 @@ impl Deliver {
     /// Records that a mail cannot be rendered: it would not be at the next attempt either.
     async fn fail(
         &self,
-        stored: StoredDelivery,
+        stored: VersionedDelivery,
         error: &RenderError,
         batch: &Batch,
         now: Timestamp,
-    ) -> Done {
+    ) -> DeliveryOutcome {
         let notice_id = stored.delivery.notice_id.clone();
         let attempt = stored.delivery.facts.allowed();
         let error = mailer::without_addresses(&error.to_string());
@@ -268,7 +268,7 @@ impl Deliver {
         };
         self.record(stored, fail).await;
         self.count_refused(&notice_id, &reason, batch, now).await;
-        Done::Refused
+        DeliveryOutcome::Refused
     }
 
     /// Counts a mail that was refused. Many in a row stop the notice.
@@ -303,10 +303,10 @@ impl Deliver {
     /// Takes a delivery; `None` if another has it.
     async fn claim(
         &self,
-        stored: &StoredDelivery,
+        stored: &VersionedDelivery,
         attempt: u16,
         now: Timestamp,
-    ) -> Result<Option<StoredDelivery>, TableError> {
+    ) -> Result<Option<VersionedDelivery>, TableError> {
         let mut facts = stored.delivery.facts.clone();
         let claim = Claim {
             at: now,
@@ -338,12 +338,12 @@ impl Deliver {
     /// claim stands.
     async fn settle(
         &self,
-        claimed: StoredDelivery,
+        claimed: VersionedDelivery,
         attempt: u16,
         sent: Sent,
         batch: &Batch,
         now: Timestamp,
-    ) -> Result<Done, DeliverError> {
+    ) -> Result<DeliveryOutcome, DeliverError> {
         let notice_id = claimed.delivery.notice_id.clone();
         let claim = claimed
             .delivery
@@ -377,7 +377,7 @@ impl Deliver {
                     }),
                 )
                 .await;
-                Done::Accepted
+                DeliveryOutcome::Accepted
             }
             Sent::Refused { reason } => {
                 let refused = Outcome::Refused {
@@ -386,7 +386,7 @@ impl Deliver {
                 };
                 self.record(claimed, set(refused)).await;
                 self.count_refused(&notice_id, reason, batch, now).await;
-                Done::Refused
+                DeliveryOutcome::Refused
             }
             Sent::Lost { reason } => {
                 let lost = Outcome::Lost {
@@ -400,20 +400,20 @@ impl Deliver {
                     );
                     self.pause_notice(&notice_id, &why, batch, now).await;
                 }
-                Done::Lost
+                DeliveryOutcome::Lost
             }
             Sent::Throttled { wait, reason } => {
                 tracing::warn!("SES: {reason}");
                 self.pace.hold(HOLD);
                 let wait = SignedDuration::try_from(*wait).unwrap_or_default();
                 self.record(claimed, give_back(Some(now + wait))).await;
-                Done::Throttled
+                DeliveryOutcome::Throttled
             }
             Sent::Stopped { reason } => {
                 batch.is_paused.store(true, Ordering::Relaxed);
                 self.record(claimed, give_back(None)).await;
                 self.pause_all(reason, now).await?;
-                Done::Paused
+                DeliveryOutcome::Paused
             }
         };
         Ok(done)
@@ -421,7 +421,7 @@ impl Deliver {
 
     /// Writes an outcome. Nobody can do more about it if that fails: evidence, or the end of the
     /// lease, settles it.
-    async fn record(&self, stored: StoredDelivery, change: impl Fn(&mut Facts)) {
+    async fn record(&self, stored: VersionedDelivery, change: impl Fn(&mut Facts)) {
         let notice = stored.delivery.notice_id.clone();
         let delivery = stored.delivery.delivery.clone();
         if let Err(error) = self.notices.change_facts(stored, change).await {
@@ -449,8 +449,8 @@ impl Deliver {
         self.notices.change_sending(&self.act(now), stop).await
     }
 
-    fn act(&self, now: Timestamp) -> Act<'_> {
-        Act {
+    fn act(&self, now: Timestamp) -> ChangeContext<'_> {
+        ChangeContext {
             at: now,
             by: &self.by,
             change: "pause",

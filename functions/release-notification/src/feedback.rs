@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tegata_common::notice::{Bounce, BounceKind, DeliveryId, Evidence, Facts, NoticeId, Rejected};
 use tegata_storage::notices::{Notices, Undeliverable};
-use tegata_storage::{Act, TableError};
+use tegata_storage::{ChangeContext, TableError};
 
 /// The function: the table.
 #[derive(Clone, Debug)]
@@ -198,7 +198,7 @@ impl Feedback {
         // Also when the evidence was known: the run before may have ended in between.
         if seen != Seen::NoDelivery {
             let why = Undeliverable { at: now, reason };
-            let act = Act {
+            let act = ChangeContext {
                 at: now,
                 by: &self.by,
                 change: "feedback",

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use tegata_lambda::metrics::{
-    CHANNELS_FAILING, DAILY_QUOTA_PERCENT, MAILS_REFUSED, NOTICES_BEHIND, NOTICES_PAUSED, Report,
+    CHANNELS_FAILING, DAILY_QUOTA_PERCENT, MAILS_REFUSED, NOTICES_BEHIND, NOTICES_PAUSED, ReportLine,
     UNKNOWN_OVERDUE,
 };
 
-use crate::deliver::Done;
+use crate::deliver::DeliveryOutcome;
 
 /// What a run of announcing did and saw.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -40,7 +40,7 @@ pub struct AnnounceReport {
 impl AnnounceReport {
     /// The report's line.
     pub fn line(&self, now: Timestamp, stack: &str) -> Value {
-        let mut report = Report::new("announce", now, stack)
+        let mut report = ReportLine::new("announce", now, stack)
             .figure("Announced", self.announced)
             .figure("DeliveriesOpen", self.open)
             .figure("UnknownResent", self.resent)
@@ -78,22 +78,22 @@ pub struct DeliverReport {
 
 impl DeliverReport {
     /// Counts a message.
-    pub fn add(&mut self, done: Done) {
+    pub fn add(&mut self, done: DeliveryOutcome) {
         let count = match done {
-            Done::Accepted => &mut self.accepted,
-            Done::Refused => &mut self.refused,
-            Done::Lost => &mut self.lost,
-            Done::Throttled => &mut self.throttled,
-            Done::Paused => &mut self.paused,
-            Done::Already => &mut self.already,
-            Done::NoDelivery => &mut self.no_delivery,
+            DeliveryOutcome::Accepted => &mut self.accepted,
+            DeliveryOutcome::Refused => &mut self.refused,
+            DeliveryOutcome::Lost => &mut self.lost,
+            DeliveryOutcome::Throttled => &mut self.throttled,
+            DeliveryOutcome::Paused => &mut self.paused,
+            DeliveryOutcome::Already => &mut self.already,
+            DeliveryOutcome::NoDelivery => &mut self.no_delivery,
         };
         *count += 1;
     }
 
     /// The report's line.
     pub fn line(&self, now: Timestamp, stack: &str) -> Value {
-        Report::new("deliver", now, stack)
+        ReportLine::new("deliver", now, stack)
             .figure("MailsAccepted", self.accepted)
             .metric(MAILS_REFUSED, self.refused)
             .figure("MailsLost", self.lost)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use tegata_archive::objects::Objects;
-use tegata_aws::{Environment, MissingVariable, Patience, TrustError};
+use tegata_aws::{Environment, MissingVariable, RetryPolicy, TrustError};
 use tegata_common::customer::{EmailAddress, EmailAddressError};
 use tegata_common::xml;
 use tegata_storage::customers::Customers;
@@ -16,7 +16,7 @@ use tegata_storage::notices::Notices;
 use crate::announce::Announce;
 use crate::deliver::Deliver;
 use crate::feedback::Feedback;
-use crate::pace::Pace;
+use crate::rate_limiter::RateLimiter;
 use crate::queue::Queue;
 use tegata_notices::audience::Stores;
 use tegata_notices::channels::status_page::{API, ApiKey, StatusPage, StatusPageError};
@@ -24,7 +24,7 @@ use tegata_notices::mailer::Mailer;
 use tegata_notices::render::Sender;
 
 /// For what may be repeated: reads, conditional writes, messages, pages.
-const PATIENCE: Patience = Patience {
+const PATIENCE: RetryPolicy = RetryPolicy {
     attempts: 4,
     connect: Duration::from_secs(1),
     attempt: Duration::from_secs(5),
@@ -32,7 +32,7 @@ const PATIENCE: Patience = Patience {
 };
 
 /// For what `deliver` does around sending: it has to come to an end in the time that is reserved.
-const BRIEF: Patience = Patience {
+const BRIEF: RetryPolicy = RetryPolicy {
     attempts: 3,
     connect: Duration::from_secs(1),
     attempt: Duration::from_secs(3),
@@ -40,7 +40,7 @@ const BRIEF: Patience = Patience {
 };
 
 /// For sending: one attempt, whatever happens to it.
-const ONCE: Patience = Patience {
+const ONCE: RetryPolicy = RetryPolicy {
     attempts: 1,
     connect: Duration::from_secs(2),
     attempt: Duration::from_secs(15),
@@ -211,7 +211,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
                 configuration_set: self.required("CONFIGURATION_SET")?,
             },
             self.sender(self.address("MAIL_FROM")?)?,
-            Pace::per_second(self.rate()? / f64::from(senders.get())),
+            RateLimiter::per_second(self.rate()? / f64::from(senders.get())),
             self.required("ROLE_ARN")?,
         ))
     }

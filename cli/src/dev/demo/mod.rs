@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use tegata_common::domain::Domain;
 use tegata_common::product::{Product, ProductSlug};
 use tegata_operations::contract;
-use tegata_storage::{Act, Key};
+use tegata_storage::{ChangeContext, Key};
 
 use super::samples;
-use crate::place::Place;
+use crate::target::Target;
 
 /// The page itself is at `/`, for those who ask for HTML.
 pub(super) const PATH: &str = "/demo/";
@@ -106,11 +106,11 @@ impl Lines {
 
 /// What the page shows: the samples with today's codes, the public keys, the newest lines, and
 /// today's usage.
-pub(super) async fn state(place: &Place, lines: &Lines) -> anyhow::Result<Value> {
+pub(super) async fn state(target: &Target, lines: &Lines) -> anyhow::Result<Value> {
     let now = Timestamp::now();
     let mut tenants = Vec::new();
     let mut products: Vec<ProductSlug> = Vec::new();
-    for a_try in samples::tries(place, now).await? {
+    for a_try in samples::tries(target, now).await? {
         let product: ProductSlug = a_try.product.parse()?;
         if !products.contains(&product) {
             products.push(product);
@@ -122,12 +122,12 @@ pub(super) async fn state(place: &Place, lines: &Lines) -> anyhow::Result<Value>
             "serial": a_try.with_serial.then_some(samples::SAMPLE_SERIAL),
         }));
     }
-    let today = place.zone.to_datetime(now).date();
+    let today = target.zone.to_datetime(now).date();
     let mut usage = Vec::new();
     let mut catalogue = Vec::new();
     for product in &products {
-        usage.extend(place.usage.rows(product.as_str(), today).await?);
-        let entry = place
+        usage.extend(target.usage.rows(product.as_str(), today).await?);
+        let entry = target
             .licenses
             .table()
             .get::<Product>(&Key::product(product))
@@ -139,7 +139,7 @@ pub(super) async fn state(place: &Place, lines: &Lines) -> anyhow::Result<Value>
             }));
         }
     }
-    let (register, _) = place.key_register().await?;
+    let (register, _) = target.key_register().await?;
     Ok(json!({
         "now": now,
         "tenants": tenants,
@@ -167,14 +167,14 @@ enum Action {
 }
 
 /// Suspends or resumes a licence, as `tegata license suspend` does.
-pub(super) async fn change(place: &Place, headers: &HeaderMap, body: &[u8]) -> Response {
-    match try_change(place, headers, body).await {
+pub(super) async fn change(target: &Target, headers: &HeaderMap, body: &[u8]) -> Response {
+    match try_change(target, headers, body).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => (StatusCode::BAD_REQUEST, format!("{error:#}\n")).into_response(),
     }
 }
 
-async fn try_change(place: &Place, headers: &HeaderMap, body: &[u8]) -> anyhow::Result<()> {
+async fn try_change(target: &Target, headers: &HeaderMap, body: &[u8]) -> anyhow::Result<()> {
     // Another site's page cannot send this type without asking first, and is not allowed to.
     let content_type = headers.get(header::CONTENT_TYPE);
     if content_type.is_none_or(|of| of != "application/json") {
@@ -185,8 +185,8 @@ async fn try_change(place: &Place, headers: &HeaderMap, body: &[u8]) -> anyhow::
         product,
         action,
     } = serde_json::from_slice(body)?;
-    let domain: Domain = place.bases.canonicalize(&domain)?;
-    let contract = contract::read(&place.licenses, &domain, &product).await?;
+    let domain: Domain = target.bases.canonicalize(&domain)?;
+    let contract = contract::read(&target.licenses, &domain, &product).await?;
     let contract = contract.context("there is no such licence")?;
     let now = Timestamp::now();
     let license = contract.license.as_of(now)?;
@@ -194,12 +194,12 @@ async fn try_change(place: &Place, headers: &HeaderMap, body: &[u8]) -> anyhow::
         Action::Suspend => (license.suspended(now)?, "suspend"),
         Action::Resume => (license.resumed()?, "resume"),
     };
-    let act = Act {
+    let act = ChangeContext {
         at: now,
         by: "local:demo",
         change,
     };
-    let signer = place.signer().await?;
-    contract::write(&place.licenses, Some(&contract), &license, &signer, &act).await?;
+    let signer = target.signer().await?;
+    contract::write(&target.licenses, Some(&contract), &license, &signer, &act).await?;
     Ok(())
 }

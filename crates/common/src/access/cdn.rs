@@ -14,7 +14,7 @@ use crate::version::PluginVersion;
 /// The fields that are read; which a distribution logs can be chosen. All are texts, and `-`
 /// where there is none.
 #[derive(Default, Deserialize)]
-pub(super) struct Line<'a> {
+pub(super) struct CdnLine<'a> {
     #[serde(borrow, default)]
     date: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -88,11 +88,11 @@ impl Columns {
     }
 
     /// Reads a line of tab-separated values.
-    pub(super) fn line<'a>(&self, line: &'a str) -> Result<Line<'a>, Wrong> {
+    pub(super) fn line<'a>(&self, line: &'a str) -> Result<CdnLine<'a>, Wrong> {
         if self.0.is_empty() {
             return Err("no #Fields line before it");
         }
-        let mut read = Line::default();
+        let mut read = CdnLine::default();
         let mut values = line.split('\t');
         for column in &self.0 {
             let value = values.next().ok_or("fewer values than columns")?;
@@ -122,13 +122,13 @@ impl Columns {
 }
 
 /// Reads a JSON line.
-pub(super) fn read(line: &[u8]) -> Result<Line<'_>, serde_json::Error> {
+pub(super) fn read(line: &[u8]) -> Result<CdnLine<'_>, serde_json::Error> {
     serde_json::from_slice(line)
 }
 
 /// What may be kept of a line.
 pub(super) fn normalise<'a>(
-    line: Line<'a>,
+    line: CdnLine<'a>,
     window: Window,
     bases: &BaseDomains,
 ) -> Result<AccessRecord<'a>, Wrong> {

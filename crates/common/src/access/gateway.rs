@@ -18,7 +18,7 @@ use crate::network::network;
 /// somebody adds them, what may be kept of them is.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Line<'a> {
+struct GatewayLine<'a> {
     #[serde(borrow)]
     request_id: Text<'a>,
     /// `$context.requestTime`, to the second: it names its units, as `$context.requestTimeEpoch`
@@ -49,12 +49,12 @@ pub(super) fn read<'a>(
     window: Window,
     bases: &BaseDomains,
 ) -> Result<Result<AccessRecord<'a>, Wrong>, serde_json::Error> {
-    let line: Line<'a> = serde_json::from_slice(line)?;
+    let line: GatewayLine<'a> = serde_json::from_slice(line)?;
     Ok(normalise(line, window, bases))
 }
 
 fn normalise<'a>(
-    line: Line<'a>,
+    line: GatewayLine<'a>,
     window: Window,
     bases: &BaseDomains,
 ) -> Result<AccessRecord<'a>, Wrong> {

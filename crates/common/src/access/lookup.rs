@@ -14,7 +14,7 @@ use crate::network::is_network;
 use crate::version::{OTHER, PluginVersion};
 
 #[derive(Deserialize)]
-struct Line<'a> {
+struct LookupLine<'a> {
     /// When it was answered.
     #[serde(borrow)]
     time: Text<'a>,
@@ -51,12 +51,12 @@ pub(super) fn read(
     line: &[u8],
     window: Window,
 ) -> Result<Result<AccessRecord<'_>, Wrong>, serde_json::Error> {
-    let parsed: Line<'_> = serde_json::from_slice(line)?;
+    let parsed: LookupLine<'_> = serde_json::from_slice(line)?;
     Ok(normalise(parsed, window, line))
 }
 
 fn normalise<'a>(
-    line: Line<'a>,
+    line: LookupLine<'a>,
     window: Window,
     whole: &'a [u8],
 ) -> Result<AccessRecord<'a>, Wrong> {

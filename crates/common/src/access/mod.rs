@@ -16,7 +16,7 @@ mod text;
 mod unreadable;
 
 pub use kept::{FILE_ENDINGS, agent, hides_a_serial};
-pub use read::{Item, read_cdn, read_line, read_lines};
+pub use read::{ReadLine, read_cdn, read_line, read_lines};
 pub use record::{AccessRecord, Source, UnknownSource};
 pub use text::Text;
 pub use unreadable::Unreadable;

@@ -22,7 +22,7 @@ const LONGEST: usize = 256 * 1024;
 /// What a line is.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant)] // Nearly every item is the large one.
-pub enum Item<'a> {
+pub enum ReadLine<'a> {
     /// An access.
     Record(Source, AccessRecord<'a>),
     /// No access, though it should be one.
@@ -35,14 +35,14 @@ pub enum Item<'a> {
 ///
 /// `logged_at` is its log event's timestamp. A line that tells a time more than a day from it is
 /// unreadable.
-pub fn read_line<'a>(line: &'a [u8], logged_at: Timestamp, bases: &BaseDomains) -> Item<'a> {
+pub fn read_line<'a>(line: &'a [u8], logged_at: Timestamp, bases: &BaseDomains) -> ReadLine<'a> {
     let line = line.trim_ascii();
     let window = Window::of_log_event(logged_at);
     match kind(line) {
-        Kind::Gateway => finish(line, Source::Gateway, gateway::read(line, window, bases)),
-        Kind::Lookup => finish(line, Source::Lookup, lookup::read(line, window)),
-        Kind::Foreign => Item::Foreign,
-        Kind::Unknown(reason) => Item::Unreadable(reason),
+        LineKind::Gateway => finish(line, Source::Gateway, gateway::read(line, window, bases)),
+        LineKind::Lookup => finish(line, Source::Lookup, lookup::read(line, window)),
+        LineKind::Foreign => ReadLine::Foreign,
+        LineKind::Unknown(reason) => ReadLine::Unreadable(reason),
     }
 }
 
@@ -52,12 +52,12 @@ pub fn read_lines(
     reader: impl BufRead,
     logged_at: Timestamp,
     bases: &BaseDomains,
-    mut sink: impl FnMut(Item<'_>),
+    mut sink: impl FnMut(ReadLine<'_>),
 ) -> io::Result<()> {
     each_line(reader, |line| match line {
         Ok(line) if line.trim_ascii().is_empty() => {}
         Ok(line) => sink(read_line(line, logged_at, bases)),
-        Err(unreadable) => sink(Item::Unreadable(unreadable)),
+        Err(unreadable) => sink(ReadLine::Unreadable(unreadable)),
     })
 }
 
@@ -70,7 +70,7 @@ pub fn read_cdn(
     file: &[u8],
     stored_at: Timestamp,
     bases: &BaseDomains,
-    mut sink: impl FnMut(Item<'_>),
+    mut sink: impl FnMut(ReadLine<'_>),
 ) {
     let window = Window::of_file(stored_at);
     const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -80,7 +80,7 @@ pub fn read_cdn(
                 sink(item);
             }
         }
-        Err(unreadable) => sink(Item::Unreadable(unreadable)),
+        Err(unreadable) => sink(ReadLine::Unreadable(unreadable)),
     };
     let mut columns = Columns::default();
     let read = if file.starts_with(&GZIP) {
@@ -100,7 +100,7 @@ fn cdn_line<'a>(
     columns: &mut Columns,
     window: Window,
     bases: &BaseDomains,
-) -> Option<Item<'a>> {
+) -> Option<ReadLine<'a>> {
     let line = line.trim_ascii_end();
     let parsed = match line.first()? {
         b'#' => {
@@ -122,15 +122,15 @@ fn finish<'a>(
     line: &[u8],
     source: Source,
     read: Result<Result<AccessRecord<'a>, Wrong>, serde_json::Error>,
-) -> Item<'a> {
+) -> ReadLine<'a> {
     match read {
-        Ok(Ok(record)) => Item::Record(source, record),
-        Ok(Err(wrong)) => Item::Unreadable(Unreadable::new(line, wrong)),
-        Err(error) => Item::Unreadable(Unreadable::json(line, &error)),
+        Ok(Ok(record)) => ReadLine::Record(source, record),
+        Ok(Err(wrong)) => ReadLine::Unreadable(Unreadable::new(line, wrong)),
+        Err(error) => ReadLine::Unreadable(Unreadable::json(line, &error)),
     }
 }
 
-enum Kind {
+enum LineKind {
     Gateway,
     Lookup,
     Foreign,
@@ -138,15 +138,15 @@ enum Kind {
 }
 
 /// Which line it is. Ours begin with their type.
-fn kind(line: &[u8]) -> Kind {
+fn kind(line: &[u8]) -> LineKind {
     if line.starts_with(br#"{"type":"gateway""#) {
-        return Kind::Gateway;
+        return LineKind::Gateway;
     }
     if line.starts_with(br#"{"type":"access""#) {
-        return Kind::Lookup;
+        return LineKind::Lookup;
     }
     if is_of_the_runtime(line) {
-        return Kind::Foreign;
+        return LineKind::Foreign;
     }
     #[derive(Deserialize)]
     struct Typed<'a> {
@@ -161,14 +161,14 @@ fn kind(line: &[u8]) -> Kind {
     }
     match serde_json::from_slice::<Typed<'_>>(line) {
         Ok(typed) => match typed.r#type.as_deref() {
-            Some("gateway") => Kind::Gateway,
-            Some("access") => Kind::Lookup,
-            Some(of_lambda) if of_lambda.starts_with("platform.") => Kind::Foreign,
-            _ if typed.level.is_some() || typed._aws.is_some() => Kind::Foreign,
+            Some("gateway") => LineKind::Gateway,
+            Some("access") => LineKind::Lookup,
+            Some(of_lambda) if of_lambda.starts_with("platform.") => LineKind::Foreign,
+            _ if typed.level.is_some() || typed._aws.is_some() => LineKind::Foreign,
             // Such as a gateway's whose format somebody has changed.
-            _ => Kind::Unknown(Unreadable::new(line, "JSON of no known kind")),
+            _ => LineKind::Unknown(Unreadable::new(line, "JSON of no known kind")),
         },
-        Err(error) => Kind::Unknown(Unreadable::json(line, &error)),
+        Err(error) => LineKind::Unknown(Unreadable::json(line, &error)),
     }
 }
 

@@ -61,14 +61,14 @@ pub struct UnreadableChange {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[allow(clippy::large_enum_variant)] // Nearly every line is the large one.
-pub enum Line {
+pub enum ChangeLine {
     /// A change.
     Change(ChangeRecord),
     /// No change that could be read.
     Unreadable(UnreadableChange),
 }
 
-impl Line {
+impl ChangeLine {
     /// When DynamoDB wrote it.
     pub fn time(&self) -> Timestamp {
         match self {

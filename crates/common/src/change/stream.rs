@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::item::{self, ItemKey, KeptItem};
-use super::record::{ChangeEvent, ChangeRecord, Line, UnreadableChange};
+use super::record::{ChangeEvent, ChangeRecord, ChangeLine, UnreadableChange};
 use crate::access::Unreadable;
 
 /// <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>
@@ -59,13 +59,13 @@ struct TimedImages {
 
 /// Reads a record of a stream. The same record gives the same line. One that cannot be read is a
 /// line too, which says nothing of its content; `now` is its instant if it has none of its own.
-pub fn read_record(record: &str, now: Timestamp) -> Line {
+pub fn read_record(record: &str, now: Timestamp) -> ChangeLine {
     let unreadable = |reason: String| {
         let time = serde_json::from_str::<Timed>(record);
         let time = time
             .ok()
             .and_then(|timed| instant(timed.dynamodb.approximate_creation_date_time));
-        Line::Unreadable(UnreadableChange {
+        ChangeLine::Unreadable(UnreadableChange {
             time: time.unwrap_or(now),
             unreadable: Unreadable::new(record.as_bytes(), reason),
         })
@@ -87,7 +87,7 @@ pub fn read_record(record: &str, now: Timestamp) -> Line {
         image.and_then(|image| KeptItem::of(image.into_inner()).map(|item| item.attributes))
     };
     let after = kept(images.new_image);
-    Line::Change(ChangeRecord {
+    ChangeLine::Change(ChangeRecord {
         time,
         event_id: read.event_id,
         sequence: images.sequence_number,
@@ -119,7 +119,7 @@ mod tests {
 
     const NOW: &str = "2026-11-28T00:00:00Z";
 
-    fn read(record: &Value) -> Line {
+    fn read(record: &Value) -> ChangeLine {
         read_record(&record.to_string(), NOW.parse().unwrap())
     }
 
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_record_says_who_what_before_and_after_without_an_address() {
-        let Line::Change(change) = read(&record()) else {
+        let ChangeLine::Change(change) = read(&record()) else {
             panic!("unreadable");
         };
         assert_eq!(change.time, "2026-11-27T01:00:00Z".parse().unwrap());
@@ -186,7 +186,7 @@ mod tests {
         // The same whenever it is delivered, and read back as it was written.
         assert_eq!(line, serde_json::to_string(&read(&record())).unwrap());
         assert_eq!(
-            serde_json::from_str::<Line>(&line).unwrap(),
+            serde_json::from_str::<ChangeLine>(&line).unwrap(),
             read(&record())
         );
     }
@@ -201,7 +201,7 @@ mod tests {
             .as_object_mut()
             .unwrap()
             .remove("NewImage");
-        let Line::Change(change) = read(&deleted) else {
+        let ChangeLine::Change(change) = read(&deleted) else {
             panic!("unreadable");
         };
         assert_eq!(change.service.as_deref(), Some("dynamodb.amazonaws.com"));
@@ -231,7 +231,7 @@ mod tests {
                 text.contains(reason) && !text.contains("customer"),
                 "{text}"
             );
-            assert_eq!(serde_json::from_str::<Line>(&text).unwrap(), line);
+            assert_eq!(serde_json::from_str::<ChangeLine>(&text).unwrap(), line);
         }
     }
 }

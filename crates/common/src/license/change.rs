@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::{Kind, License, LicenseError, PreviousSerial};
+use super::{LicenseKind, License, LicenseError, PreviousSerial};
 use crate::calendar::{self, Billing, Term};
 use crate::customer::CustomerId;
 use crate::serial::SerialHash;
@@ -158,13 +158,13 @@ impl License {
     pub fn continued(&self, now: Timestamp) -> Result<Self, LicenseError> {
         let mut license = self.as_of(now)?;
         let last_day = match (license.kind, license.ends_on) {
-            (Kind::Paid, Some(last_day)) => last_day,
-            (Kind::Trial, last_day) => {
+            (LicenseKind::Paid, Some(last_day)) => last_day,
+            (LicenseKind::Trial, last_day) => {
                 return Err(LicenseError::TrialEnds(
                     last_day.unwrap_or(license.term.ends_on),
                 ));
             }
-            (Kind::Paid, None) => return Err(LicenseError::NotCancelled),
+            (LicenseKind::Paid, None) => return Err(LicenseError::NotCancelled),
         };
         if calendar::date_of(now, &license.policy) > last_day {
             return Err(LicenseError::Ended(last_day));

@@ -115,7 +115,7 @@ mod tests {
 
     use super::super::testing::*;
     use super::*;
-    use crate::license::{Code, Record};
+    use crate::license::{Code, ContractRow};
 
     const NOW: &str = "2026-11-22T10:00:00+09:00";
 
@@ -276,7 +276,7 @@ mod tests {
             let works = last_day >= today;
             let code = license.code_at(now);
             prop_assert_eq!(works, code == Code::Valid, "{:?}", code);
-            let record = Record::of(&license).unwrap();
+            let record = ContractRow::of(&license).unwrap();
             let unchanged = record.clone().change(license.clone(), now);
             prop_assert_eq!(unchanged.as_ref(), Ok(&license));
             let issued = record.issue(&product(), license.serial_sha256, now);

@@ -27,10 +27,10 @@ use crate::serial::{Serial, SerialHash};
 
 pub use change::Amendment;
 pub use last_day::LastDay;
-pub use names::{Name, Purpose, QUARANTINE_DAYS};
+pub use names::{ContractDomain, Purpose, QUARANTINE_DAYS};
 pub use order::{Order, Plan};
-pub use record::{Cell, Record, RecordError};
-pub use standing::{Bounds, Finding, Rule};
+pub use record::{Cell, ContractRow, RowError};
+pub use standing::{Bounds, RuleResult, Rule};
 
 /// What a plug-in is told about its licence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ impl Code {
 /// Whether a licence is tried or bought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum LicenseKind {
     /// Free, for a number of days; ends by itself.
     Trial,
     /// Bought; renews by itself until cancelled.
@@ -88,7 +88,7 @@ pub struct License {
     #[serde(deserialize_with = "Option::deserialize")]
     pub customer: Option<CustomerId>,
     /// Tried or bought.
-    pub kind: Kind,
+    pub kind: LicenseKind,
     /// The edition sold, such as `standard`.
     pub edition: String,
     /// The number of users bought.
@@ -122,7 +122,7 @@ pub struct License {
     pub grace_until: Timestamp,
     /// The domains under which the contract works, this one included. Each has an item of its
     /// own, which differs in its domain only.
-    pub names: Vec<Name>,
+    pub names: Vec<ContractDomain>,
     /// What the catalogue fixed for it when it was issued.
     pub policy: Policy,
     /// The ids under which kintone knows the product's builds, as the catalogue had them. An item

@@ -15,7 +15,7 @@ pub const QUARANTINE_DAYS: i64 = 90;
 
 /// A domain under which a contract works.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Name {
+pub struct ContractDomain {
     /// The tenant.
     pub domain: Domain,
     /// What the customer uses it for.
@@ -37,7 +37,7 @@ pub enum Purpose {
     Development,
 }
 
-impl Name {
+impl ContractDomain {
     /// The instant at which somebody else can have the domain, if the contract leaves it.
     pub fn quarantined_until(&self) -> Option<Timestamp> {
         let until = self.until?;
@@ -57,7 +57,7 @@ impl License {
     }
 
     /// The entry of this licence's own domain.
-    pub fn name(&self) -> Option<&Name> {
+    pub fn name(&self) -> Option<&ContractDomain> {
         self.names.iter().find(|name| name.domain == self.domain)
     }
 
@@ -100,7 +100,7 @@ impl License {
         now: Timestamp,
     ) -> Result<Self, LicenseError> {
         let mut license = self.clone();
-        let name = Name {
+        let name = ContractDomain {
             domain: domain.clone(),
             purpose,
             from: calendar::whole_second(from),
@@ -113,7 +113,7 @@ impl License {
                 Some(until) if until <= now => *known = name,
                 Some(until) if name.from <= until => {
                     let from = known.from.min(name.from);
-                    *known = Name { from, ..name };
+                    *known = ContractDomain { from, ..name };
                 }
                 Some(until) => {
                     return Err(LicenseError::NameGap {
@@ -137,7 +137,7 @@ impl License {
     ) -> Result<Self, LicenseError> {
         self.staying(domain)?;
         // A contract for development only is none that anybody orders.
-        let stays = |name: &Name| {
+        let stays = |name: &ContractDomain| {
             name.until.is_none() && name.domain != *domain && name.purpose == Purpose::Production
         };
         let is_for_development = self
@@ -152,7 +152,7 @@ impl License {
         let mut license = self.clone();
         let until = calendar::whole_second(until);
         // What never worked, such as a name that was mistyped, needs no quarantine.
-        let never_worked = |name: &Name| until <= name.from && name.domain != self.domain;
+        let never_worked = |name: &ContractDomain| until <= name.from && name.domain != self.domain;
         license
             .names
             .retain(|name| name.domain != *domain || !never_worked(name));
@@ -183,11 +183,11 @@ impl License {
         }
     }
 
-    fn staying(&self, domain: &Domain) -> Result<&Name, LicenseError> {
+    fn staying(&self, domain: &Domain) -> Result<&ContractDomain, LicenseError> {
         let name = self.names.iter().find(|name| name.domain == *domain);
         match name {
             None => Err(LicenseError::UnknownName(domain.clone())),
-            Some(Name {
+            Some(ContractDomain {
                 until: Some(until), ..
             }) => Err(LicenseError::NameLeaves {
                 domain: domain.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan};
 
-use super::{Kind, License, LicenseError, Name, Purpose};
+use super::{LicenseKind, License, LicenseError, ContractDomain, Purpose};
 use crate::calendar::{self, Billing, OutOfRange, Term};
 use crate::customer::CustomerId;
 use crate::domain::Domain;
@@ -67,15 +67,15 @@ impl License {
                     starts_on: ordered_on,
                     ends_on,
                 };
-                (Kind::Trial, None, term, Some(ends_on))
+                (LicenseKind::Trial, None, term, Some(ends_on))
             }
             Plan::Paid { billing } => {
                 let term = calendar::first_term(ordered_on, billing)?;
-                (Kind::Paid, Some(billing), term, None)
+                (LicenseKind::Paid, Some(billing), term, None)
             }
         };
         let license = Self {
-            names: vec![Name {
+            names: vec![ContractDomain {
                 domain: order.domain.clone(),
                 purpose: Purpose::Production,
                 from: usable_from,
@@ -114,10 +114,10 @@ impl License {
         let today = calendar::date_of(now, &self.policy);
         let has_ended = self.ends_on.is_some_and(|last_day| last_day < today);
         match (self.kind, self.ends_on) {
-            (Kind::Paid, Some(last_day)) if !has_ended => {
+            (LicenseKind::Paid, Some(last_day)) if !has_ended => {
                 return Err(LicenseError::Running(last_day));
             }
-            (Kind::Paid, None) => return Err(LicenseError::AlreadyPaid),
+            (LicenseKind::Paid, None) => return Err(LicenseError::AlreadyPaid),
             _ => {}
         }
         if self.suspended_from.is_some_and(|from| from <= now) {
@@ -126,7 +126,7 @@ impl License {
         let mut license = self.as_of(now)?;
         // Ordered before the trial starts, it is bought from the day on which that would start.
         let ordered_on = calendar::date_of(license.usable_from, &license.policy).max(today);
-        license.kind = Kind::Paid;
+        license.kind = LicenseKind::Paid;
         license.billing = Some(billing);
         license.next_billing = None; // of the contract that ended
         license.term = calendar::first_term(ordered_on, billing)?;
@@ -169,7 +169,7 @@ mod tests {
             let bought = trial.converted(Billing::Yearly, bought_at).unwrap();
             assert_eq!(bought.term.starts_on.to_string(), starts_on);
             assert_eq!(bought.serial_sha256, trial.serial_sha256);
-            assert_eq!((bought.kind, bought.ends_on), (Kind::Paid, None));
+            assert_eq!((bought.kind, bought.ends_on), (LicenseKind::Paid, None));
             let usable_at = bought_at.max(trial.usable_from);
             assert_eq!(bought.code_at(usable_at), Code::Valid);
             let again = bought.converted(Billing::Yearly, bought_at);

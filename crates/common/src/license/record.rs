@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::{Kind, License, LicenseError, Name, Order, Plan, Purpose};
+use super::{LicenseKind, License, LicenseError, ContractDomain, Order, Plan, Purpose};
 use crate::calendar::{self, Billing};
 use crate::customer::CustomerId;
 use crate::domain::Domain;
@@ -15,13 +15,13 @@ use crate::serial::SerialHash;
 /// A contract's facts as one row. What has no value in the row is stated to be absent; what the
 /// file has no column for is [`Cell::Unstated`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+pub struct ContractRow {
     /// The domain of the row: a production domain that the contract keeps.
     pub domain: Domain,
     /// The product.
     pub product: ProductSlug,
     /// Tried or bought.
-    pub kind: Kind,
+    pub kind: LicenseKind,
     /// The number of users.
     pub users: u32,
     /// How long its terms are; a trial has none.
@@ -76,15 +76,15 @@ impl<T> Cell<T> {
 /// Why a row cannot be a contract: which of its columns, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{column}: {reason}")]
-pub struct RecordError {
+pub struct RowError {
     /// The column.
     pub column: &'static str,
     /// What is wrong, and what is accepted.
     pub reason: String,
 }
 
-fn refuse<T>(column: &'static str, reason: impl ToString) -> Result<T, RecordError> {
-    Err(RecordError {
+fn refuse<T>(column: &'static str, reason: impl ToString) -> Result<T, RowError> {
+    Err(RowError {
         column,
         reason: reason.to_string(),
     })
@@ -102,7 +102,7 @@ fn blame(error: &LicenseError) -> &'static str {
     }
 }
 
-impl From<LicenseError> for RecordError {
+impl From<LicenseError> for RowError {
     fn from(error: LicenseError) -> Self {
         Self {
             column: blame(&error),
@@ -111,7 +111,7 @@ impl From<LicenseError> for RecordError {
     }
 }
 
-impl Record {
+impl ContractRow {
     /// A contract's row, or `None` if this is not the item that it is written for: the one of its
     /// first production domain that it keeps.
     pub fn of(license: &License) -> Option<Self> {
@@ -156,19 +156,19 @@ impl Record {
         product: &Product,
         serial: SerialHash,
         now: Timestamp,
-    ) -> Result<License, RecordError> {
+    ) -> Result<License, RowError> {
         let ordered_on = calendar::date_of(self.usable_from, &product.policy);
         let ends_on = self.ends_on.clone().or(None);
         let plan = match (self.kind, self.billing, ends_on) {
-            (Kind::Paid, Some(billing), _) => Plan::Paid { billing },
-            (Kind::Paid, None, _) => {
+            (LicenseKind::Paid, Some(billing), _) => Plan::Paid { billing },
+            (LicenseKind::Paid, None, _) => {
                 return refuse("billing", "a paid licence is monthly or yearly");
             }
-            (Kind::Trial, Some(_), _) => return refuse("billing", "a trial has none"),
-            (Kind::Trial, None, None) => {
+            (LicenseKind::Trial, Some(_), _) => return refuse("billing", "a trial has none"),
+            (LicenseKind::Trial, None, None) => {
                 return refuse("ends_on", "a trial has a last day");
             }
-            (Kind::Trial, None, Some(last_day)) => {
+            (LicenseKind::Trial, None, Some(last_day)) => {
                 let days = ordered_on.until(last_day).map_or(0, |span| span.get_days());
                 Plan::Trial {
                     days: u16::try_from(days + 1).unwrap_or(0),
@@ -185,7 +185,7 @@ impl Record {
             usable_from: self.usable_from,
         };
         let mut license = License::issue(order, product, serial)?;
-        if let (Cell::Stated(Some(first)), Kind::Paid) = (&self.first_term_on, self.kind) {
+        if let (Cell::Stated(Some(first)), LicenseKind::Paid) = (&self.first_term_on, self.kind) {
             if first.day() != 1 || *first < license.term.starts_on {
                 let reason = format!(
                     "terms start on the 1st of a month, here on {} or later",
@@ -196,10 +196,10 @@ impl Record {
             let billing = self.billing.unwrap_or(Billing::Monthly);
             license.first_term_on = Some(*first);
             license.term = calendar::term_from(*first, billing)
-                .map_err(|error| RecordError::from(LicenseError::from(error)))?;
+                .map_err(|error| RowError::from(LicenseError::from(error)))?;
         }
         let starts_on = self.term_starts_on.clone().or(None);
-        if let (Some(starts_on), Kind::Paid) = (starts_on, self.kind) {
+        if let (Some(starts_on), LicenseKind::Paid) = (starts_on, self.kind) {
             if starts_on.day() != 1 || starts_on < license.term.starts_on {
                 let first = license.term.starts_on;
                 return refuse(
@@ -209,10 +209,10 @@ impl Record {
             }
             let billing = self.billing.unwrap_or(Billing::Monthly);
             license.term = calendar::term_from(starts_on, billing)
-                .map_err(|error| RecordError::from(LicenseError::from(error)))?;
+                .map_err(|error| RowError::from(LicenseError::from(error)))?;
         }
         // A row that states the term may end within it: such a contract came from elsewhere.
-        if let (Kind::Paid, Some(last_day)) = (self.kind, ends_on)
+        if let (LicenseKind::Paid, Some(last_day)) = (self.kind, ends_on)
             && starts_on.is_some_and(|starts_on| starts_on <= last_day)
             && last_day <= license.term.ends_on
         {
@@ -224,7 +224,7 @@ impl Record {
     /// A contract with what the row says otherwise of it, as of an instant.
     ///
     /// What an import may not change is refused: it has a command of its own, with its rules.
-    pub fn change(self, license: License, now: Timestamp) -> Result<License, RecordError> {
+    pub fn change(self, license: License, now: Timestamp) -> Result<License, RowError> {
         // The row may be older than the contract's current term.
         if self.kind != license.kind {
             return refuse("kind", "it is another; `tegata license convert` changes it");
@@ -252,7 +252,7 @@ impl Record {
             );
         }
         changed.next_billing = next_billing.filter(|_| !is_past);
-        if changed.kind == Kind::Trial && changed.next_billing.is_some() {
+        if changed.kind == LicenseKind::Trial && changed.next_billing.is_some() {
             return refuse("next_billing", "a trial has none");
         }
         changed.customer = self.customer.or(changed.customer);
@@ -265,7 +265,7 @@ impl Record {
             .map(calendar::whole_second);
         let ends_on = self.ends_on.or(changed.ends_on);
         if ends_on != changed.ends_on {
-            if changed.kind == Kind::Trial {
+            if changed.kind == LicenseKind::Trial {
                 return refuse("ends_on", "the last day of a trial cannot be changed");
             }
             if let Some(last_day) = ends_on {
@@ -282,12 +282,12 @@ impl Record {
         for (domain, purpose) in added {
             let known = changed.names.iter().find(|name| name.domain == *domain);
             match known {
-                Some(Name {
+                Some(ContractDomain {
                     purpose: known,
                     until: None,
                     ..
                 }) if *known == purpose => {}
-                Some(Name { until: None, .. }) => {
+                Some(ContractDomain { until: None, .. }) => {
                     let column = match purpose {
                         Purpose::Production => "other_domains",
                         Purpose::Development => "development_domains",
@@ -303,20 +303,20 @@ impl Record {
         changed.check()?;
         let changed = changed
             .as_of(now)
-            .map_err(|error| RecordError::from(LicenseError::from(error)))?;
+            .map_err(|error| RowError::from(LicenseError::from(error)))?;
         Ok(changed.restated(now)?)
     }
 }
 
 /// Refuses a last day that no term of the contract ends on.
-fn check_last_day(license: &License, last_day: Date) -> Result<(), RecordError> {
+fn check_last_day(license: &License, last_day: Date) -> Result<(), RowError> {
     let mut current = license.clone();
     while current.term.ends_on < last_day {
         let billing = current.next_billing.take().or(current.billing);
         let billing = billing.unwrap_or(Billing::Monthly);
         current.billing = Some(billing);
         current.term = calendar::next_term(current.term, billing)
-            .map_err(|error| RecordError::from(LicenseError::from(error)))?;
+            .map_err(|error| RowError::from(LicenseError::from(error)))?;
     }
     if current.term.ends_on == last_day {
         return Ok(());
@@ -362,7 +362,7 @@ mod tests {
             rebilled,
             plain.suspended(now).unwrap(),
         ] {
-            let record = Record::of(&license).unwrap();
+            let record = ContractRow::of(&license).unwrap();
             let issued = record.clone().issue(&product(), license.serial_sha256, now);
             assert_eq!(issued.as_ref(), Ok(&license));
             let unchanged = record.change(license.clone(), now);
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_row_that_was_written_terms_ago_says_the_same() {
-        let record = Record::of(&license(MONTHLY)).unwrap();
+        let record = ContractRow::of(&license(MONTHLY)).unwrap();
         let now = at(NOW);
         let license = license(MONTHLY).as_of(now).unwrap();
         assert_eq!(record.change(license.clone(), now), Ok(license));
@@ -390,9 +390,9 @@ mod tests {
             contract = contract
                 .with_name(&domain(name), purpose, now, now)
                 .unwrap();
-            assert_eq!(Record::of(&contract.under(&domain(name))), None);
+            assert_eq!(ContractRow::of(&contract.under(&domain(name))), None);
         }
-        let record = Record::of(&contract).unwrap();
+        let record = ContractRow::of(&contract).unwrap();
         assert_eq!(
             record.clone().change(contract.clone(), now),
             Ok(contract.clone())
@@ -403,71 +403,71 @@ mod tests {
         // Moved: the row is that of the new name.
         let new = domain("renamed.cybozu.com");
         let moved = fresh.moved(&new, now, now, now).unwrap();
-        assert_eq!(Record::of(&moved), None);
-        assert_eq!(Record::of(&moved.under(&new)).unwrap().domain, new);
+        assert_eq!(ContractRow::of(&moved), None);
+        assert_eq!(ContractRow::of(&moved.under(&new)).unwrap().domain, new);
     }
 
     #[test]
     fn what_has_a_command_of_its_own_is_refused_with_its_column() {
         let now = at(NOW);
         let contract = license(MONTHLY).as_of(now).unwrap();
-        let record = || Record::of(&contract).unwrap();
+        let record = || ContractRow::of(&contract).unwrap();
         let day = |text: &str| Cell::Stated(Some(text.parse().unwrap()));
         let hash = crate::serial::Serial::parse("QRST-UVWX-YZ23-4567")
             .unwrap()
             .hash();
         for (changed, column) in [
             (
-                Record {
-                    kind: Kind::Trial,
+                ContractRow {
+                    kind: LicenseKind::Trial,
                     ..record()
                 },
                 "kind",
             ),
             (
-                Record {
+                ContractRow {
                     usable_from: now,
                     ..record()
                 },
                 "usable_from",
             ),
             (
-                Record {
+                ContractRow {
                     billing: Some(Billing::Yearly),
                     ..record()
                 },
                 "billing",
             ),
             (
-                Record {
+                ContractRow {
                     serial_sha256: Some(hash),
                     ..record()
                 },
                 "serial",
             ),
             (
-                Record {
+                ContractRow {
                     users: 0,
                     ..record()
                 },
                 "users",
             ),
             (
-                Record {
+                ContractRow {
                     edition: Cell::Stated("X".to_owned()),
                     ..record()
                 },
                 "edition",
             ),
             (
-                Record {
+                ContractRow {
                     ends_on: day("2018-03-15"),
                     ..record()
                 },
                 "ends_on",
             ),
             (
-                Record {
+                ContractRow {
                     ends_on: day("2018-01-31"),
                     ..record()
                 },
@@ -477,18 +477,18 @@ mod tests {
             let refused = changed.change(contract.clone(), now).unwrap_err();
             assert_eq!(refused.column, column, "{refused}");
         }
-        let cancelled = Record {
+        let cancelled = ContractRow {
             ends_on: day("2018-03-31"),
             ..record()
         };
         let cancelled = cancelled.change(contract.clone(), now).unwrap();
         assert_eq!(cancelled.valid_until, at("2018-04-01T09:00:00+09:00"));
-        let again = Record {
+        let again = ContractRow {
             ends_on: Cell::Stated(None),
             ..record()
         };
         assert_eq!(again.change(cancelled, now), Ok(contract.clone()));
-        let odd = Record {
+        let odd = ContractRow {
             term_starts_on: day("2018-02-15"),
             serial_sha256: None,
             ..record()

@@ -39,7 +39,7 @@ impl Rule {
 
 /// What a rule says at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct RuleResult {
     /// The rule.
     pub rule: Rule,
     /// The instant that it compares with, if there is one: from it on it applies, or for
@@ -80,14 +80,14 @@ impl License {
     }
 
     /// What each rule says at an instant, in their order. The licence has to be as of then.
-    pub fn findings(&self, now: Timestamp) -> [Finding; 6] {
+    pub fn findings(&self, now: Timestamp) -> [RuleResult; 6] {
         let bounds = self.bounds();
-        let since = |rule, boundary: Option<Timestamp>| Finding {
+        let since = |rule, boundary: Option<Timestamp>| RuleResult {
             rule,
             boundary,
             applies: boundary.is_some_and(|boundary| boundary <= now),
         };
-        let before = |rule, boundary| Finding {
+        let before = |rule, boundary| RuleResult {
             rule,
             boundary: Some(boundary),
             applies: now < boundary,

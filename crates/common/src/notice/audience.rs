@@ -12,7 +12,7 @@ use crate::product::ProductSlug;
 
 /// What is to be told.
 #[derive(Clone, Debug)]
-pub enum Occasion {
+pub enum NoticeScope {
     /// A release, or maintenance: for those whom the product's contracts name.
     Planned,
     /// An incident, or its update.
@@ -21,7 +21,7 @@ pub enum Occasion {
 
 /// A licence that can be used: whose it is, and what for.
 #[derive(Clone, Debug)]
-pub struct Right {
+pub struct Entitlement {
     /// Whose contract it is, where that is recorded.
     pub customer: Option<CustomerId>,
     /// The tenant.
@@ -42,14 +42,14 @@ pub struct Member {
 /// As what a contact is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Why {
+pub enum RecipientRole {
     /// As the contact registered with a contract.
     Primary,
     /// As one who asked for it.
     Additional,
 }
 
-impl Why {
+impl RecipientRole {
     /// The reason as it stands in listings and mails.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -67,7 +67,7 @@ pub struct Recipient {
     /// In which language.
     pub language: Language,
     /// As what.
-    pub why: Why,
+    pub why: RecipientRole,
     /// On behalf of which customers, by id.
     pub customers: Vec<CustomerName>,
 }
@@ -129,9 +129,9 @@ pub struct Audience {
 ///   the first of them by id.
 /// - `undeliverable` are addresses that bounced for good, complained, or are suppressed.
 pub fn audience(
-    occasion: &Occasion,
+    occasion: &NoticeScope,
     products: &[ProductSlug],
-    rights: &[Right],
+    rights: &[Entitlement],
     members: &[Member],
     told: &BTreeSet<ContactHash>,
     undeliverable: &BTreeSet<ContactHash>,
@@ -192,12 +192,12 @@ pub fn audience(
     audience
 }
 
-fn wants(contact: &Contact, occasion: &Occasion) -> bool {
+fn wants(contact: &Contact, occasion: &NoticeScope) -> bool {
     let wishes = contact.wishes;
     match (wishes.role, occasion) {
         (Role::Primary, _) => true,
-        (Role::Additional, Occasion::Planned) => wishes.releases,
-        (Role::Additional, Occasion::Incident(severity)) => wishes
+        (Role::Additional, NoticeScope::Planned) => wishes.releases,
+        (Role::Additional, NoticeScope::Incident(severity)) => wishes
             .severity_floor
             .is_some_and(|floor| floor <= *severity),
     }
@@ -222,8 +222,8 @@ fn why_unreachable(
 
 fn add(recipients: &mut BTreeMap<String, Recipient>, member: &Member, contact: &Contact) {
     let why = match contact.wishes.role {
-        Role::Primary => Why::Primary,
-        Role::Additional => Why::Additional,
+        Role::Primary => RecipientRole::Primary,
+        Role::Additional => RecipientRole::Additional,
     };
     let customer = CustomerName {
         customer_id: member.customer.customer_id.clone(),
@@ -253,11 +253,11 @@ fn add(recipients: &mut BTreeMap<String, Recipient>, member: &Member, contact: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::customer::Wishes;
+    use crate::customer::NotificationPreferences;
     use crate::domain::BaseDomains;
 
     fn contact(email: &str, role: Role, floor: Option<Severity>, releases: bool) -> Contact {
-        let wishes = Wishes {
+        let wishes = NotificationPreferences {
             role,
             language: Language::Ja,
             severity_floor: floor,
@@ -278,9 +278,9 @@ mod tests {
         Member { customer, contacts }
     }
 
-    fn right(customer: Option<&str>, product: &str) -> Right {
+    fn right(customer: Option<&str>, product: &str) -> Entitlement {
         let bases = BaseDomains::with_development(["kintone.test"]).unwrap();
-        Right {
+        Entitlement {
             customer: customer.map(|id| id.parse().unwrap()),
             domain: bases.canonicalize("example.cybozu.com").unwrap(),
             product: product.parse().unwrap(),
@@ -302,7 +302,7 @@ mod tests {
             .collect()
     }
 
-    fn world() -> (Vec<Right>, Vec<Member>) {
+    fn world() -> (Vec<Entitlement>, Vec<Member>) {
         let rights = vec![
             right(Some("C-1"), "sheet"),
             right(Some("C-2"), "gantt"),
@@ -340,7 +340,7 @@ mod tests {
         let (sheet, gantt) = ("sheet".parse().unwrap(), "gantt".parse().unwrap());
         let none = BTreeSet::new();
         let told = hashes(&["b@one.example", "a@three.example", "gone@one.example"]);
-        use Occasion::{Incident, Planned};
+        use NoticeScope::{Incident, Planned};
         use Severity::{Critical, Major};
         for (occasion, products, told, expected) in [
             (
@@ -400,12 +400,12 @@ mod tests {
         ];
         let rights = [right(Some("C-1"), "sheet"), right(Some("C-2"), "sheet")];
         let none = BTreeSet::new();
-        let audience = audience(&Occasion::Planned, &[], &rights, &members, &none, &none);
+        let audience = audience(&NoticeScope::Planned, &[], &rights, &members, &none, &none);
         assert_eq!(audience.recipients.len(), 1);
         let recipient = &audience.recipients[0];
         assert_eq!(
             (recipient.language, recipient.why),
-            (Language::En, Why::Primary)
+            (Language::En, RecipientRole::Primary)
         );
         let ids = recipient
             .customers
@@ -425,7 +425,7 @@ mod tests {
             vec![contact("x@nine.example", Role::Additional, None, true)],
         ));
         let (none, lost) = (BTreeSet::new(), hashes(&["A@one.example", "c@one.example"]));
-        let audience = audience(&Occasion::Planned, &[], &rights, &members, &none, &lost);
+        let audience = audience(&NoticeScope::Planned, &[], &rights, &members, &none, &lost);
         assert_eq!(emails(&audience), ["a@two.example", "x@nine.example"]);
         assert_eq!(audience.undeliverable, 2);
         let unreachable: Vec<_> = audience

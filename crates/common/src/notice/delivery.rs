@@ -10,7 +10,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::audience::Why;
+use super::audience::RecipientRole;
 use super::id::{DeliveryId, NoticeId};
 use crate::customer::{CustomerId, EmailAddress, Language};
 
@@ -90,7 +90,7 @@ pub struct Delivery {
     /// In which language.
     pub language: Language,
     /// As what the contact is told.
-    pub why: Why,
+    pub why: RecipientRole,
     /// On behalf of which customers.
     pub customers: Vec<CustomerName>,
     /// What is known of it.
@@ -158,7 +158,7 @@ pub struct Facts {
     /// Its attempts, the first at first.
     pub attempts: Vec<Attempt>,
     /// Why there may be a further attempt, for each beyond the first.
-    pub again: Vec<Again>,
+    pub again: Vec<RetryReason>,
     /// The instant before which it is not to be attempted: SES was asked too fast.
     #[serde(default)]
     pub not_before: Option<Timestamp>,
@@ -167,7 +167,7 @@ pub struct Facts {
 /// Why a delivery is attempted once more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "lowercase")]
-pub enum Again {
+pub enum RetryReason {
     /// Its outcome stayed unknown, and this kind of notice is rather sent twice than not at all.
     Unknown {
         /// When that was decided.
@@ -202,7 +202,7 @@ pub struct Attempt {
     /// SES reports: delayed, last at.
     pub delayed_at: Option<Timestamp>,
     /// An operator knows that it was sent.
-    pub vouched: Option<Vouched>,
+    pub vouched: Option<OperatorConfirmation>,
 }
 
 /// That a sender has taken a delivery.
@@ -245,7 +245,7 @@ pub enum Outcome {
 
 /// That an operator knows that a mail was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Vouched {
+pub struct OperatorConfirmation {
     /// When that was said.
     pub at: Timestamp,
     /// By whom.
@@ -457,7 +457,7 @@ impl Facts {
             let since = self.again.get(index..).unwrap_or_default();
             let is_wanted = since
                 .iter()
-                .any(|again| matches!(again, Again::Operator { .. }));
+                .any(|again| matches!(again, RetryReason::Operator { .. }));
             bounced && !is_wanted
         })
     }
@@ -481,7 +481,7 @@ impl Facts {
     pub fn unknown_resends(&self) -> usize {
         let again = self.again.iter();
         again
-            .filter(|again| matches!(again, Again::Unknown { .. }))
+            .filter(|again| matches!(again, RetryReason::Unknown { .. }))
             .count()
     }
 
@@ -639,7 +639,7 @@ mod tests {
             place in 0..13_usize,
         ) {
             let outcome = Outcome::Accepted { at: at(0), message_id: "m".to_owned() };
-            let start = Facts { again: vec![Again::Unknown { at: at(1) }; 2], ..Facts::default() };
+            let start = Facts { again: vec![RetryReason::Unknown { at: at(1) }; 2], ..Facts::default() };
 
             let mut once = recorded(&start, &evidence);
             once.attempt_mut(1).outcome = Some(outcome.clone());
@@ -664,7 +664,7 @@ mod tests {
     }
 
     fn of(attempts: Vec<Attempt>, again: usize) -> Facts {
-        let again = vec![Again::Unknown { at: at(0) }; again];
+        let again = vec![RetryReason::Unknown { at: at(0) }; again];
         Facts {
             attempts,
             again,
@@ -761,7 +761,7 @@ mod tests {
         let mut bounced = of(vec![Attempt::default()], 1);
         bounced.record(1, &bounce);
         assert_eq!(bounced.state(at(9)), State::Bounced);
-        bounced.again[0] = Again::Operator {
+        bounced.again[0] = RetryReason::Operator {
             at: at(6),
             by: "operator".to_owned(),
         };

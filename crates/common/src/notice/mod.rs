@@ -16,18 +16,18 @@ use crate::customer::{Language, Severity};
 use crate::product::{Bilingual, ProductSlug, Zone};
 
 pub use audience::{
-    Audience, Member, Occasion, Recipient, Right, Unreachable, UnreachableBecause, Why, audience,
+    Audience, Member, NoticeScope, Recipient, Entitlement, Unreachable, UnreachableBecause, RecipientRole, audience,
 };
 pub use delivery::{
-    Again, Attempt, Bounce, BounceKind, Claim, CustomerName, Delivery, Evidence, Facts, Outcome,
-    RecipientAddress, Rejected, State, Tally, Vouched,
+    RetryReason, Attempt, Bounce, BounceKind, Claim, CustomerName, Delivery, Evidence, Facts, Outcome,
+    RecipientAddress, Rejected, State, Tally, OperatorConfirmation,
 };
 pub use id::{ContactHash, DeliveryId, DeliveryIdError, NoticeId, NoticeIdError};
 
 /// What is announced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Kind {
+pub enum NoticeKind {
     /// A version of a product.
     Release {
         /// Which version: `1.9.0`. A notice that was announced before versions had one form may
@@ -47,7 +47,7 @@ pub enum Kind {
     Incident,
 }
 
-impl Kind {
+impl NoticeKind {
     /// The kind as it stands in files, listings and pages.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -131,7 +131,7 @@ pub struct Notice {
     pub notice_id: NoticeId,
     /// What is announced.
     #[serde(flatten)]
-    pub kind: Kind,
+    pub kind: NoticeKind,
     /// Of which products; none means all.
     pub products: Vec<NoticeProduct>,
     /// The zone in which its instants are shown.
@@ -144,7 +144,7 @@ pub struct Notice {
     pub paused: Option<Pause>,
     /// Errors that an operator has seen and let pass.
     #[serde(default)]
-    pub forgiven: Forgiven,
+    pub forgiven: AcknowledgedErrors,
     /// How far the news page is.
     #[serde(default)]
     pub news: Channel,
@@ -224,7 +224,7 @@ impl Pause {
 /// Mails that had gone wrong when an operator let sending go on: only what goes wrong after that
 /// stops it again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Forgiven {
+pub struct AcknowledgedErrors {
     /// How many had gone wrong.
     pub wrong: usize,
     /// Of how many.

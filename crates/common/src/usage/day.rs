@@ -13,7 +13,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Counts, DaySummary, OTHERS, UNKNOWN, Unconfirmed, Usage, is_licensed};
+use super::{Counts, DaySummary, OTHERS, UNKNOWN, Unconfirmed, DomainUsage, is_licensed};
 use crate::access::{AccessRecord, Source};
 use crate::network::Networks;
 use crate::version::PluginVersion;
@@ -39,7 +39,7 @@ const NOT_TOLD: u32 = 0;
 
 /// What is remembered of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sighting {
+pub struct RequestObservation {
     /// 128 bits of SHA-256 over the request's id: two ids of a day that have them in common are
     /// not to be expected in the age of the universe.
     request: u128,
@@ -59,7 +59,7 @@ pub struct Sighting {
     was_answered: bool,
 }
 
-impl Sighting {
+impl RequestObservation {
     /// Which of `parts` parts it is in.
     pub fn part(&self, parts: usize) -> usize {
         // The remainder is less than `parts`, so it fits.
@@ -110,7 +110,7 @@ impl Day {
     }
 
     /// Takes note of a record.
-    pub fn see(&mut self, source: Source, record: &AccessRecord<'_>) -> Sighting {
+    pub fn see(&mut self, source: Source, record: &AccessRecord<'_>) -> RequestObservation {
         self.summary.records += 1;
         let code = record.code.as_deref().unwrap_or_default();
         let product = record.product.as_deref().unwrap_or(UNKNOWN);
@@ -124,7 +124,7 @@ impl Day {
             }
             _ => NOT_TOLD,
         };
-        Sighting {
+        RequestObservation {
             request: request(&record.request_id),
             source,
             time: record.time.as_millisecond(),
@@ -146,7 +146,7 @@ impl Day {
     }
 
     /// Counts a part: all sightings of some requests.
-    pub fn count(&mut self, mut part: Vec<Sighting>) {
+    pub fn count(&mut self, mut part: Vec<RequestObservation>) {
         // Sorted and not hashed: it takes no memory beside the sightings' own.
         part.sort_unstable_by_key(|sighting| (sighting.request, sighting.source));
         for request in part.chunk_by(|a, b| a.request == b.request) {
@@ -172,9 +172,9 @@ impl Day {
     }
 
     /// What it all adds up to: the rows by product and tenant, and what is known of the day.
-    pub fn finish(self) -> (Vec<Usage>, DaySummary) {
+    pub fn finish(self) -> (Vec<DomainUsage>, DaySummary) {
         let names = self.rows.names.into_iter();
-        let mut rows: Vec<Usage> = names
+        let mut rows: Vec<DomainUsage> = names
             .zip(self.counts)
             .filter(|(_, counts)| !counts.is_empty())
             .map(|(name, mut counts)| {
@@ -190,7 +190,7 @@ impl Day {
             })
             .map(|(name, counts)| {
                 let (product, domain) = name.split_once(' ').unwrap_or((&name, UNKNOWN));
-                Usage {
+                DomainUsage {
                     product: product.to_owned(),
                     date: self.date,
                     domain: domain.to_owned(),
@@ -265,7 +265,7 @@ impl Day {
         }
     }
 
-    fn count_request(&mut self, gateway: Option<Sighting>, lookup: Option<Sighting>) {
+    fn count_request(&mut self, gateway: Option<RequestObservation>, lookup: Option<RequestObservation>) {
         self.summary.requests += 1;
         let Some(told) = lookup.or(gateway) else {
             return;
@@ -313,7 +313,7 @@ impl Day {
         }
     }
 
-    fn count_file(&mut self, file: &Sighting) {
+    fn count_file(&mut self, file: &RequestObservation) {
         self.summary.files += 1;
         let version =
             (file.version != NOT_TOLD).then(|| self.versions.names[file.version as usize].clone());
@@ -365,9 +365,9 @@ fn request(id: &str) -> u128 {
 /// What the doors saw of one request.
 #[derive(Default)]
 struct Seen {
-    gateway: Option<Sighting>,
-    lookup: Option<Sighting>,
-    cdn: Option<Sighting>,
+    gateway: Option<RequestObservation>,
+    lookup: Option<RequestObservation>,
+    cdn: Option<RequestObservation>,
 }
 
 /// Texts by number, in the order in which they came.
@@ -422,12 +422,12 @@ mod tests {
         }
     }
 
-    fn add_up(records: &[(Source, AccessRecord<'_>)]) -> (Vec<Usage>, DaySummary) {
+    fn add_up(records: &[(Source, AccessRecord<'_>)]) -> (Vec<DomainUsage>, DaySummary) {
         let mut day = Day::new("2026-11-22".parse().unwrap(), Networks::default());
         let seen = records
             .iter()
             .map(|(source, record)| day.see(*source, record));
-        let seen: Vec<Sighting> = seen.collect();
+        let seen: Vec<RequestObservation> = seen.collect();
         day.count(seen);
         day.finish()
     }

@@ -23,7 +23,7 @@ pub const OTHERS: &str = "#others";
 
 /// What one tenant did with one product on one day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
+pub struct DomainUsage {
     /// The product's slug, or [`UNKNOWN`].
     pub product: String,
     /// The day, in the stack's time zone.

@@ -12,7 +12,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tegata_common::customer::Severity;
-use tegata_common::notice::{Kind, Notice, Stage, Update};
+use tegata_common::notice::{NoticeKind, Notice, Stage, Update};
 use tokio::sync::Mutex;
 
 use crate::render::body;
@@ -133,7 +133,7 @@ impl StatusPage {
 
     /// Whether a notice belongs on it.
     pub fn shows(notice: &Notice) -> bool {
-        !matches!(notice.kind, Kind::Release { .. })
+        !matches!(notice.kind, NoticeKind::Release { .. })
     }
 
     /// Whether the page and its key are accepted: reads the latest incidents.
@@ -200,7 +200,7 @@ impl StatusPage {
 
     fn new_incident(&self, notice: &Notice, update: &Update) -> Value {
         let kind = match (&notice.kind, notice.severity_at(update.number)) {
-            (Kind::Maintenance { .. }, _) => "scheduled",
+            (NoticeKind::Maintenance { .. }, _) => "scheduled",
             (_, Some(Severity::Minor)) => "minor",
             _ => "major",
         };
@@ -216,7 +216,7 @@ impl StatusPage {
                 "notify": false,
             }],
         });
-        if let Kind::Maintenance { ends_at, .. } = &notice.kind {
+        if let NoticeKind::Maintenance { ends_at, .. } = &notice.kind {
             incident["ends_at"] = json!(utc(*ends_at));
         }
         json!({ "incident": incident })
@@ -301,9 +301,9 @@ fn description(update: &Update) -> String {
 
 /// Statuspal's word for a stage. It has none for `identified`: `issue` is what it calls a problem
 /// that is known.
-fn update_type(kind: &Kind, stage: Option<Stage>) -> &'static str {
+fn update_type(kind: &NoticeKind, stage: Option<Stage>) -> &'static str {
     match (kind, stage) {
-        (Kind::Maintenance { .. }, _) => "scheduled",
+        (NoticeKind::Maintenance { .. }, _) => "scheduled",
         (_, Some(Stage::Investigating) | None) => "investigating",
         (_, Some(Stage::Identified)) => "issue",
         (_, Some(Stage::Monitoring)) => "monitoring",
@@ -367,7 +367,7 @@ mod tests {
             "scheduled",
         ];
         let at = Timestamp::UNIX_EPOCH;
-        let maintenance = Kind::Maintenance {
+        let maintenance = NoticeKind::Maintenance {
             planned_at: at,
             ends_at: at,
         };
@@ -378,7 +378,7 @@ mod tests {
             Some(Stage::Monitoring),
             Some(Stage::Resolved),
         ] {
-            for kind in [&Kind::Incident, &maintenance] {
+            for kind in [&NoticeKind::Incident, &maintenance] {
                 let named = update_type(kind, stage);
                 assert!(TYPES.contains(&named), "{named}");
             }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use access_log::roll_up::{RollUp, RollUpReport};
-use access_log::settings::Settings;
+use access_log::settings::AccessLogSettings;
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
@@ -20,7 +20,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    let settings = AccessLogSettings::read(|name| std::env::var(name).ok())?;
     let roll_up = RollUp::open(&settings)?;
     run(service_fn(async |event: LambdaEvent<Value>| {
         let now = Timestamp::now();

@@ -16,13 +16,13 @@ use tegata_aws::TrustError;
 use tegata_common::access::{AccessRecord, Source};
 use tegata_common::network::Networks;
 use tegata_common::usage::day::Day;
-use tegata_common::usage::{DaySummary, Usage, cdn_records_stopped};
-use tegata_lambda::metrics::{CDN_RECORDS_MISSING, DAMAGED_OBJECTS, DAYS_WAITING, Report};
+use tegata_common::usage::{DaySummary, DomainUsage, cdn_records_stopped};
+use tegata_lambda::metrics::{CDN_RECORDS_MISSING, DAMAGED_OBJECTS, DAYS_WAITING, ReportLine};
 use tegata_storage::TableError;
 use tegata_storage::usage::{DayState, UsageTable};
 
 use crate::clients;
-use crate::settings::Settings;
+use crate::settings::AccessLogSettings;
 use set_aside::SetAside;
 
 /// Objects that are fetched at a time, ahead of the one that is being read.
@@ -78,7 +78,7 @@ pub struct RollUpReport {
 impl RollUpReport {
     /// The report's line.
     pub fn line(&self, now: Timestamp, stack: &str) -> Value {
-        Report::new("roll_up", now, stack)
+        ReportLine::new("roll_up", now, stack)
             .figure("DaysRolledUp", self.days)
             .metric(DAYS_WAITING, self.waiting)
             .figure("DuplicateRecords", self.duplicates)
@@ -93,7 +93,7 @@ impl RollUpReport {
 #[derive(Debug)]
 pub struct AddedUp {
     /// The rows, by product and tenant.
-    pub usage: Vec<Usage>,
+    pub usage: Vec<DomainUsage>,
     /// What is known of the day.
     pub summary: DaySummary,
     /// Objects that are damaged.
@@ -102,7 +102,7 @@ pub struct AddedUp {
 
 impl RollUp {
     /// The function with clients of its own.
-    pub fn open(settings: &Settings) -> Result<Self, TrustError> {
+    pub fn open(settings: &AccessLogSettings) -> Result<Self, TrustError> {
         let (archive, usage) = clients::open(settings)?;
         let roll_up = Self::new(archive, usage, settings.time_zone.tz().clone());
         Ok(roll_up.with_kintone(settings.kintone.clone()))

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Seek as _, Write as _};
 
-use tegata_common::usage::day::Sighting;
+use tegata_common::usage::day::RequestObservation;
 
 /// The buffer of a part that is being written. A day of 20 million requests has about 150.
 const BUFFER: usize = 64 * 1024;
@@ -41,7 +41,7 @@ impl SetAside {
     }
 
     /// Sets one aside, in the part of its request.
-    pub(super) fn put(&mut self, sighting: &Sighting) -> io::Result<()> {
+    pub(super) fn put(&mut self, sighting: &RequestObservation) -> io::Result<()> {
         let number = sighting.part(self.parts.len());
         let part = &mut self.parts[number];
         let mut buffer = [0; LONGEST];
@@ -52,7 +52,7 @@ impl SetAside {
     }
 
     /// Takes a part back.
-    pub(super) fn take(&mut self, number: usize) -> io::Result<Vec<Sighting>> {
+    pub(super) fn take(&mut self, number: usize) -> io::Result<Vec<RequestObservation>> {
         let part = &mut self.parts[number];
         part.file.flush()?;
         let file = part.file.get_mut();

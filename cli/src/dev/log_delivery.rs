@@ -27,7 +27,7 @@ const WAITING: usize = 100_000;
 
 /// Where a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Door {
+pub(super) enum LogSource {
     /// The gateway's log group.
     Gateway,
     /// The lookup function's log group.
@@ -38,20 +38,20 @@ pub(super) enum Door {
 
 /// A line that a door has written.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
-    pub(super) door: Door,
+pub(super) struct LoggedLine {
+    pub(super) door: LogSource,
     pub(super) at: Timestamp,
     pub(super) text: String,
 }
 
 enum Message {
-    Line(Line),
+    Line(LoggedLine),
     Stop,
 }
 
 /// Takes lines, and never waits.
 #[derive(Clone, Debug)]
-pub(super) struct Doors {
+pub(super) struct LogSink {
     sender: mpsc::Sender<Message>,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Handlers {
     pub(super) roll_up: RollUp,
 }
 
-impl Doors {
+impl LogSink {
     /// Opens them; the task ends after [`Doors::close`].
     pub(super) fn open(handlers: Handlers) -> (Self, JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(WAITING);
@@ -71,8 +71,8 @@ impl Doors {
     }
 
     /// Writes a line.
-    pub(super) fn write(&self, door: Door, at: Timestamp, text: String) {
-        let line = Message::Line(Line { door, at, text });
+    pub(super) fn write(&self, door: LogSource, at: Timestamp, text: String) {
+        let line = Message::Line(LoggedLine { door, at, text });
         if self.sender.try_send(line).is_err() {
             tracing::warn!("a log line was left out: too many are waiting");
         }
@@ -120,10 +120,10 @@ impl Handlers {
     }
 
     /// Delivers lines as log groups and the CDN do.
-    pub(super) async fn deliver(&self, lines: &[Line]) -> Result<(), BatchError> {
+    pub(super) async fn deliver(&self, lines: &[LoggedLine]) -> Result<(), BatchError> {
         let now = Timestamp::now();
-        for (door, group) in [(Door::Gateway, "gateway"), (Door::Lookup, "lookup")] {
-            let of_it: Vec<&Line> = lines.iter().filter(|line| line.door == door).collect();
+        for (door, group) in [(LogSource::Gateway, "gateway"), (LogSource::Lookup, "lookup")] {
+            let of_it: Vec<&LoggedLine> = lines.iter().filter(|line| line.door == door).collect();
             for lines in of_it.chunks(MOST) {
                 let event = subscription(group, lines)?;
                 self.access_log.handle(&event, now).await?;
@@ -131,7 +131,7 @@ impl Handlers {
         }
         let mut file = String::new();
         let mut stored_at = Timestamp::MIN;
-        for line in lines.iter().filter(|line| line.door == Door::Cdn) {
+        for line in lines.iter().filter(|line| line.door == LogSource::Cdn) {
             file.push_str(&line.text);
             file.push('\n');
             stored_at = stored_at.max(line.at);
@@ -153,7 +153,7 @@ impl Handlers {
 
 /// A batch as a subscription delivers it. The crate's own `LogsEvent` leaves out the padding of
 /// base64 when it is written, and asks for it when it is read.
-fn subscription(group: &str, lines: &[&Line]) -> io::Result<String> {
+fn subscription(group: &str, lines: &[&LoggedLine]) -> io::Result<String> {
     let mut data = LogData::default();
     data.message_type = "DATA_MESSAGE".to_owned();
     data.owner = "000000000000".to_owned();

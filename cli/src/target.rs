@@ -23,10 +23,10 @@ use tegata_storage::customers::Customers;
 use tegata_storage::licenses::Licenses;
 use tegata_storage::notices::Notices;
 use tegata_storage::usage::UsageTable;
-use tegata_storage::{Act, Table};
+use tegata_storage::{ChangeContext, Table};
 
 use crate::embedded::Embedded;
-use crate::failure::Usage;
+use crate::failure::UsageError;
 use crate::history::Trail;
 use crate::identity;
 use crate::streams;
@@ -35,7 +35,7 @@ use crate::when;
 /// The `Licenses` table's name on one machine.
 pub(crate) const LOCAL_TABLE: &str = "Licenses";
 
-/// The directory of one machine's place, if no other is named.
+/// The directory of the local target, if no other is named.
 pub(crate) const DEFAULT_DIRECTORY: &str = ".tegata";
 
 /// The `Customers` table's name on one machine.
@@ -83,7 +83,7 @@ const LEGACY_SENDER: &str = "SenderName";
 /// The stack output with the development base domains that the lookup function accepts.
 const BASE_DOMAINS_OUTPUT: &str = "DevelopmentBaseDomains";
 
-/// Which place is meant.
+/// Which target the command works on.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct PlaceArgs {
     /// Work on this machine, in .tegata, or with --local=DIR in DIR.
@@ -121,9 +121,9 @@ pub(crate) struct PlaceArgs {
     pub(crate) now: Option<Timestamp>,
 }
 
-/// The stores of a place, and who works on them.
+/// What a command works on: the stores of this machine or of a stack, and who calls.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Target {
     /// The licences, the catalogue and the register of keys.
     pub(crate) licenses: Licenses,
     /// The customers and their contacts.
@@ -135,7 +135,7 @@ pub(crate) struct Place {
     /// Who speaks in mails and on the news page.
     pub(crate) sender: Sender,
     /// Where mails go.
-    pub(crate) post: Post,
+    pub(crate) post: MailTransport,
     /// What the records of accesses add up to.
     pub(crate) usage: UsageTable,
     /// The records of accesses.
@@ -158,7 +158,7 @@ pub(crate) struct Place {
 
 /// Where mails go that a command itself sends.
 #[derive(Clone, Debug)]
-pub(crate) enum Post {
+pub(crate) enum MailTransport {
     /// Into files of a directory.
     Outbox(PathBuf),
     /// Through SES.
@@ -166,7 +166,7 @@ pub(crate) enum Post {
 }
 
 impl PlaceArgs {
-    /// The directory of this machine's place.
+    /// The directory of the local target.
     pub(crate) fn directory(&self) -> PathBuf {
         self.local
             .clone()
@@ -189,18 +189,18 @@ impl PlaceArgs {
         named.or_else(|| std::env::var("TEGATA_STACK").ok())
     }
 
-    /// Opens the place that was named.
-    pub(crate) async fn open(&self) -> anyhow::Result<Place> {
+    /// Opens the target that was named.
+    pub(crate) async fn open(&self) -> anyhow::Result<Target> {
         match (&self.local, self.stack_name()) {
             (Some(directory), _) => {
                 let embedded = Embedded::join(directory).await?;
-                Place::local(self, embedded).await
+                Target::local(self, embedded).await
             }
             (None, Some(stack)) if stack.is_empty() => {
-                Err(Usage("--stack names no stack".to_owned()).into())
+                Err(UsageError("--stack names no stack".to_owned()).into())
             }
-            (None, Some(stack)) => Place::stack(self, &stack).await,
-            (None, None) => Err(Usage(
+            (None, Some(stack)) => Target::stack(self, &stack).await,
+            (None, None) => Err(UsageError(
                 "say where to work: --local for this machine, or --stack NAME for a deployed stack"
                     .to_owned(),
             )
@@ -209,8 +209,8 @@ impl PlaceArgs {
     }
 }
 
-impl Place {
-    /// This machine's place through its running database.
+impl Target {
+    /// This machine's stores, through its running database.
     pub(crate) async fn local(args: &PlaceArgs, embedded: Embedded) -> anyhow::Result<Self> {
         let client = aws_sdk_dynamodb::Client::from_conf(
             aws_sdk_dynamodb::Config::builder()
@@ -245,7 +245,7 @@ impl Place {
             notices,
             cdn: Objects::Directory(args.directory().join("cdn")),
             sender: sender(LOCAL_SENDER, None)?,
-            post: Post::Outbox(args.directory().join("outbox")),
+            post: MailTransport::Outbox(args.directory().join("outbox")),
             usage,
             archive: Archive::new(Objects::Directory(args.directory().join("archive"))),
             trail: None,
@@ -291,7 +291,7 @@ impl Place {
                 // CloudFormation drops an output that is empty.
                 outputs.get(CDN_URL_OUTPUT).map(String::as_str),
             )?,
-            post: Post::Ses(aws_sdk_sesv2::Client::from_conf(
+            post: MailTransport::Ses(aws_sdk_sesv2::Client::from_conf(
                 aws_sdk_sesv2::config::Builder::from(&config)
                     // A mail that is repeated is a second one.
                     .retry_config(aws_sdk_sesv2::config::retry::RetryConfig::disabled())
@@ -330,7 +330,7 @@ impl Place {
         at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
     }
 
-    /// Makes a signing key where this place keeps its keys.
+    /// Creates a signing key in the target's key store.
     pub(crate) async fn create_key(&self) -> anyhow::Result<(Jwk, KeyLocation)> {
         Ok(self.keys.create(&self.stack, &self.caller).await?)
     }
@@ -345,9 +345,9 @@ impl Place {
         Ok(tegata_operations::signer(&self.keys, &self.licenses).await?)
     }
 
-    /// A change by this place's caller, now.
-    pub(crate) fn act<'a>(&'a self, change: &'a str) -> Act<'a> {
-        Act {
+    /// A change by the caller, now.
+    pub(crate) fn act<'a>(&'a self, change: &'a str) -> ChangeContext<'a> {
+        ChangeContext {
             at: self.now,
             by: &self.caller,
             change,

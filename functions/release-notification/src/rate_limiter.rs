@@ -11,12 +11,12 @@ const MADE_UP_FOR: Duration = Duration::from_millis(250);
 
 /// Lets so many through a second, one after the other.
 #[derive(Debug)]
-pub struct Pace {
+pub struct RateLimiter {
     interval: Duration,
     next: Mutex<Option<Instant>>,
 }
 
-impl Pace {
+impl RateLimiter {
     /// So many a second.
     pub fn per_second(rate: f64) -> Self {
         Self {
