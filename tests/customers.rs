@@ -3,7 +3,9 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
-use tegata_common::customer::{Contact, Customer, CustomerId, Language, Role, NotificationPreferences};
+use tegata_common::customer::{
+    Contact, Customer, CustomerId, Language, NotificationPreferences, Role,
+};
 use tegata_storage::{ChangeContext, TableError};
 use tegata_tests::{Database, NOW};
 

@@ -18,7 +18,7 @@ use tegata_common::lease::SignedLicense;
 use tegata_common::license::{LastDay, License};
 use tegata_common::product::{Product, WithoutSerial};
 use tegata_common::serial::Serial;
-use tegata_storage::{ChangeContext, Item, Key, Versioned, TableError};
+use tegata_storage::{ChangeContext, Item, Key, TableError, Versioned};
 use tegata_tests::{Database, NOW, SERIAL, SigningKey, license, product, put, settings};
 use tokio::net::TcpListener;
 

@@ -3,7 +3,7 @@
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use tegata_common::customer::{
-    Contact, CustomerId, EmailAddress, Language, Role, Severity, NotificationPreferences,
+    Contact, CustomerId, EmailAddress, Language, NotificationPreferences, Role, Severity,
 };
 
 use tegata_common::notice::ContactHash;
@@ -142,7 +142,9 @@ pub(crate) async fn run(target: &Target, output: Output, command: Command) -> an
                     None => was_additional.is_some_and(|was| was.releases),
                 },
             };
-            let wishes = wishes.check().map_err(|error| UsageError(error.to_string()))?;
+            let wishes = wishes
+                .check()
+                .map_err(|error| UsageError(error.to_string()))?;
             let contact = Contact { email, wishes };
             add(target, output, &customer, before, &contact, write).await
         }

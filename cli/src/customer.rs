@@ -5,7 +5,7 @@ use serde_json::json;
 use tegata_common::customer::{Customer, CustomerId, CustomerName, Role};
 use tegata_common::license::License;
 use tegata_storage::customers::{CustomerFile, FoundCustomers};
-use tegata_storage::{Versioned, TableError};
+use tegata_storage::{TableError, Versioned};
 
 use crate::change::{self, DryRun};
 use crate::contact;

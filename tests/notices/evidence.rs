@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use release_notification::feedback::{Feedback, Seen};
 use tegata_common::customer::{EmailAddress, Language};
-use tegata_common::notice::{Delivery, DeliveryId, Facts, NoticeId, State, RecipientRole};
+use tegata_common::notice::{Delivery, DeliveryId, Facts, NoticeId, RecipientRole, State};
 use tegata_storage::notices::Notices;
 use tegata_tests::Database;
 

@@ -1,7 +1,7 @@
 //! A vendor's customers, and what it announces to them.
 
 use jiff::Timestamp;
-use tegata_common::customer::{Contact, Customer, Language, Role, NotificationPreferences};
+use tegata_common::customer::{Contact, Customer, Language, NotificationPreferences, Role};
 use tegata_storage::ChangeContext;
 
 use crate::{Database, SigningKey, license, product, put};

@@ -118,8 +118,8 @@ async fn each(
     for date in period.days() {
         let listed = target.archive.list(source, date).await?;
         bar.inc_length(listed.len() as u64);
-        let objects =
-            stream::iter(listed).map(async |listed| (target.archive.get(&listed.key).await, listed));
+        let objects = stream::iter(listed)
+            .map(async |listed| (target.archive.get(&listed.key).await, listed));
         let mut objects = std::pin::pin!(objects.buffered(AHEAD));
         while let Some((object, listed)) = objects.next().await {
             bar.inc(1);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 use tegata_common::customer::{
-    Contact, Customer, CustomerId, EmailAddress, Language, Role, Severity, NotificationPreferences,
+    Contact, Customer, CustomerId, EmailAddress, Language, NotificationPreferences, Role, Severity,
 };
 use tegata_storage::Versioned;
 use tegata_storage::customers::CustomerFile;

@@ -12,9 +12,9 @@ use super::sheet::{Encoding, encode};
 use super::{customers, licenses};
 use crate::failure::UsageError;
 use crate::output::{self, Output, note, say};
-use crate::target::Target;
 use crate::private_file::{self, Existing};
 use crate::spreadsheet;
+use crate::target::Target;
 
 /// Write all customers and contracts to CSV files.
 ///

@@ -86,8 +86,14 @@ pub(super) async fn import(target: &Target, output: Output, args: Import) -> any
     let plan = match &args.sample.from_kintone_sample {
         Some(path) => ImportPlan {
             customers: customers::Planned::default(),
-            licenses: official_sample::plan(target, path, args.encoding, &args.sample, &mut serials)
-                .await?,
+            licenses: official_sample::plan(
+                target,
+                path,
+                args.encoding,
+                &args.sample,
+                &mut serials,
+            )
+            .await?,
         },
         None => plan_sheets(target, &args, &mut serials).await?,
     };
@@ -116,7 +122,11 @@ pub(super) async fn import(target: &Target, output: Output, args: Import) -> any
 }
 
 /// Reads the files of customers and contracts, and compares them with what is there.
-async fn plan_sheets(target: &Target, args: &Import, serials: &mut Serials) -> anyhow::Result<ImportPlan> {
+async fn plan_sheets(
+    target: &Target,
+    args: &Import,
+    serials: &mut Serials,
+) -> anyhow::Result<ImportPlan> {
     let (mut customer_sheet, mut license_sheet) = (None, None);
     for path in &args.files {
         let sheet = Sheet::read(path, args.encoding)?;
@@ -235,7 +245,11 @@ pub(super) async fn stored(
 }
 
 /// Writes the plan, and tells how many rows were written and how many were not.
-async fn write(target: &Target, output: Output, plan: &ImportPlan) -> anyhow::Result<(usize, usize)> {
+async fn write(
+    target: &Target,
+    output: Output,
+    plan: &ImportPlan,
+) -> anyhow::Result<(usize, usize)> {
     let total = plan.customers.writes.len() + plan.licenses.writes.len();
     let bar = output::progress(total, "{wide_bar} {pos} of {len} rows, {eta} left", output);
     let (mut written, mut failed) = (0, 0);

@@ -9,7 +9,7 @@ use tegata_common::calendar;
 use tegata_common::customer::CustomerId;
 use tegata_common::domain::Domain;
 use tegata_common::lease::SignedLicense;
-use tegata_common::license::{Cell, LicenseKind, License, ContractRow, RowError};
+use tegata_common::license::{Cell, ContractRow, License, LicenseKind, RowError};
 use tegata_common::product::{Policy, Product, ProductSlug};
 use tegata_common::serial::{Serial, SerialHash};
 use tegata_operations::contract;

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use tegata_common::calendar::{self, Billing, OutOfRange};
 use tegata_common::domain::Domain;
 use tegata_common::lease::SignedLicense;
-use tegata_common::license::{Code, LicenseKind, LastDay, License};
+use tegata_common::license::{Code, LastDay, License, LicenseKind};
 use tegata_common::product::{KintonePluginId, Product, ProductSlug};
 use tegata_common::revision::Revision;
 use tegata_storage::Versioned;

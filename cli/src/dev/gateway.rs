@@ -21,12 +21,12 @@ use serde_json::{Value, json};
 use tegata_archive::objects::Objects;
 
 use super::demo;
-use super::log_delivery::{CdnLine, LogSource, LogSink, GatewayLine, common_log_time};
+use super::log_delivery::{CdnLine, GatewayLine, LogSink, LogSource, common_log_time};
 use super::outbox;
 use crate::loopback::{Loopback, Refusal};
 use crate::output;
-use crate::target::Target;
 use crate::publish::content_type;
+use crate::target::Target;
 
 /// Where the CDN will serve the public keys.
 pub(super) const JWKS_PATH: &str = "/.well-known/jwks.json";
@@ -201,7 +201,8 @@ impl Gateway {
             latency_ms: arrived.since.elapsed().as_millis(),
             was_integrated,
         };
-        self.doors.write(LogSource::Gateway, arrived.at, line.text());
+        self.doors
+            .write(LogSource::Gateway, arrived.at, line.text());
     }
 
     /// What CloudFront's log has of a file.

@@ -122,7 +122,10 @@ impl Handlers {
     /// Delivers lines as log groups and the CDN do.
     pub(super) async fn deliver(&self, lines: &[LoggedLine]) -> Result<(), BatchError> {
         let now = Timestamp::now();
-        for (door, group) in [(LogSource::Gateway, "gateway"), (LogSource::Lookup, "lookup")] {
+        for (door, group) in [
+            (LogSource::Gateway, "gateway"),
+            (LogSource::Lookup, "lookup"),
+        ] {
             let of_it: Vec<&LoggedLine> = lines.iter().filter(|line| line.door == door).collect();
             for lines in of_it.chunks(MOST) {
                 let event = subscription(group, lines)?;

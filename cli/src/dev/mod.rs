@@ -1,8 +1,8 @@
 //! `tegata dev`: the whole system on one machine, with nothing to install.
 
 mod demo;
-mod log_delivery;
 mod gateway;
+mod log_delivery;
 mod outbox;
 mod post;
 mod samples;
@@ -37,10 +37,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::embedded::Embedded;
 use crate::loopback::Loopback;
 use crate::output::{self, note};
-use crate::target::{DEFAULT_DIRECTORY, LOCAL_TABLE, Target, PlaceArgs};
 use crate::shell;
-use log_delivery::{LogSink, Handlers};
+use crate::target::{DEFAULT_DIRECTORY, LOCAL_TABLE, PlaceArgs, Target};
 use gateway::Gateway;
+use log_delivery::{Handlers, LogSink};
 use post::PostOffice;
 
 /// Run the whole system on this machine, with sample data.

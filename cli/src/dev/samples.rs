@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use tegata_common::calendar::Billing;
-use tegata_common::customer::{Contact, Customer, CustomerId, Language, Role, NotificationPreferences};
+use tegata_common::customer::{
+    Contact, Customer, CustomerId, Language, NotificationPreferences, Role,
+};
 use tegata_common::domain::Domain;
 use tegata_common::license::{Code, License, Order, Plan};
 use tegata_common::product::{Product, Zone};
@@ -12,8 +14,8 @@ use tegata_common::serial::Serial;
 use tegata_operations::contract;
 use tegata_storage::{ChangeContext, Key};
 
-use crate::target::Target;
 use crate::product;
+use crate::target::Target;
 
 /// The catalogue that a new local directory starts with.
 const PRODUCTS: &str = include_str!("../../../examples/products.toml");

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use license_lookup::access_line::{AccessLine, SerialCheck};
 
-use super::log_delivery::{CdnLine, LogSource, GatewayLine, LoggedLine};
+use super::log_delivery::{CdnLine, GatewayLine, LogSource, LoggedLine};
 
 /// Days that are made up, today included.
 const DAYS: i32 = 7;

@@ -7,7 +7,8 @@ use aws_sdk_sesv2::types::{EventDestination, EventType};
 use jiff::Timestamp;
 use tegata_common::customer::{EmailAddress, Language};
 use tegata_common::notice::{
-    Delivery, DeliveryId, Facts, NoticeId, Outcome as MailOutcome, RecipientAddress, State, RecipientRole,
+    Delivery, DeliveryId, Facts, NoticeId, Outcome as MailOutcome, RecipientAddress, RecipientRole,
+    State,
 };
 use tegata_notices::channels::status_page::{API, ApiKey, StatusPage, StatusPageError};
 use tegata_notices::mailer::{self, Sent, Tags};

@@ -30,8 +30,8 @@ use tegata_common::product::ProductSlug;
 use crate::failure::UsageError;
 use crate::identity;
 use crate::output::{self, Output, say};
-use crate::target::{self, Target, PlaceArgs};
-use check::{Check, Finding, CheckOutcome, Summary};
+use crate::target::{self, PlaceArgs, Target};
+use check::{Check, CheckOutcome, Finding, Summary};
 use http::Http;
 use program::AwsCli;
 use stack::Stack;
@@ -491,7 +491,11 @@ mod tests {
             .collect();
         assert_eq!(
             outcomes,
-            [CheckOutcome::Skipped, CheckOutcome::Passed, CheckOutcome::Failed]
+            [
+                CheckOutcome::Skipped,
+                CheckOutcome::Passed,
+                CheckOutcome::Failed
+            ]
         );
         assert_eq!(
             report.checks[0].finding.seen,

@@ -106,7 +106,10 @@ impl Embedded {
         let _ = fs::remove_file(self::endpoint_file(directory));
         let path = directory.join(DATABASE);
         if !path.exists() {
-            note!("note: a new local target is created in {}", directory.display());
+            note!(
+                "note: a new local target is created in {}",
+                directory.display()
+            );
         }
         let shown = path.display().to_string();
         close_files(directory).with_context(|| format!("cannot close {shown} to other users"))?;

@@ -18,7 +18,7 @@ use tegata_common::change::{ItemKey, Role, TrailWrite, read_trail};
 
 use super::changes::{Changes, Write};
 use super::compare::Scope;
-use super::findings::{Finding, Findings, FindingKind};
+use super::findings::{Finding, FindingKind, Findings};
 use super::items::Version;
 
 /// Files that are fetched at a time.
@@ -216,7 +216,7 @@ impl Calls {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use tegata_common::change::{ChangeRecord, ChangeLine, read_record};
+    use tegata_common::change::{ChangeLine, ChangeRecord, read_record};
 
     use super::*;
 

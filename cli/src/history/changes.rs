@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde_json::{Map, Value};
 use tegata_archive::Lock;
 use tegata_common::access::Source;
-use tegata_common::change::{ChangeEvent, ChangeRecord, ItemKey, ChangeLine, Role};
+use tegata_common::change::{ChangeEvent, ChangeLine, ChangeRecord, ItemKey, Role};
 
-use super::findings::{Finding, Findings, FindingKind};
+use super::findings::{Finding, FindingKind, Findings};
 use super::items::Version;
 use crate::period::Period;
 use crate::target::Target;

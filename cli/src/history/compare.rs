@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tegata_common::change::{ChangeEvent, ItemKey, Role};
 
 use super::changes::{Changes, Write};
-use super::findings::{Finding, Findings, FindingKind};
+use super::findings::{Finding, FindingKind, Findings};
 use super::items::{Items, Version, is_licence};
 
 /// How long a write may take into the archive before it is missed.
@@ -416,7 +416,12 @@ impl Comparison<'_> {
             return;
         }
         let what = format!("it is not what was archived of it last, at {}", last.time);
-        self.find(FindingKind::NotArchived, key, now.or(last.after.as_ref()), what);
+        self.find(
+            FindingKind::NotArchived,
+            key,
+            now.or(last.after.as_ref()),
+            what,
+        );
     }
 
     // ---- What the archive should have ----
@@ -461,7 +466,7 @@ fn is_another_lease(key: &ItemKey, write: &Write) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use tegata_common::change::{KeptItem, ChangeLine, read_record};
+    use tegata_common::change::{ChangeLine, KeptItem, read_record};
 
     use super::*;
 
@@ -616,7 +621,9 @@ mod tests {
             let unproven = compare(&items, &changes, scope, &mut findings);
             let found = findings.sorted();
             assert!(
-                found.iter().all(|found| found.kind == FindingKind::NotArchived),
+                found
+                    .iter()
+                    .all(|found| found.kind == FindingKind::NotArchived),
                 "{found:?}"
             );
             assert_eq!((found.len(), unproven.too_new), (missed, too_new), "{now}");

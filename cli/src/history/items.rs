@@ -10,9 +10,9 @@ use tegata_common::keys::KeyRegister;
 use tegata_common::lease::SignedLicense;
 use tegata_common::revision::Revision;
 use tegata_signing::LeaseError;
-use tegata_storage::{Item, Versioned, Table};
+use tegata_storage::{Item, Table, Versioned};
 
-use super::findings::{Finding, Findings, FindingKind};
+use super::findings::{Finding, FindingKind, Findings};
 use crate::target::Target;
 
 /// Enough of SHA-256 to compare by.

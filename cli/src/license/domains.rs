@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::json;
 use tegata_common::calendar;
-use tegata_common::license::{License, ContractDomain, Purpose};
+use tegata_common::license::{ContractDomain, License, Purpose};
 
 use super::edit::Editor;
 use super::{LicenseSelector, canonical};
@@ -123,7 +123,9 @@ pub(super) fn not_past(
     let today = calendar::date_of(now, &license.policy);
     if calendar::date_of(instant, &license.policy) < today {
         let shown = calendar::rfc3339(instant, &license.policy);
-        return Err(UsageError(format!("{option} {shown} is in the past; today is {today}")).into());
+        return Err(
+            UsageError(format!("{option} {shown} is in the past; today is {today}")).into(),
+        );
     }
     Ok(instant.max(now))
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 use tegata_common::calendar;
-use tegata_common::license::{Code, LicenseKind, License};
+use tegata_common::license::{Code, License, LicenseKind};
 use tegata_common::product::ProductSlug;
 use tegata_storage::licenses::FoundLicenses;
 
@@ -23,7 +23,11 @@ pub(crate) struct Expiring {
     product: Option<ProductSlug>,
 }
 
-pub(super) async fn expiring(target: &Target, output: Output, args: Expiring) -> anyhow::Result<()> {
+pub(super) async fn expiring(
+    target: &Target,
+    output: Output,
+    args: Expiring,
+) -> anyhow::Result<()> {
     let now = target.now;
     let FoundLicenses {
         licenses,

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use serde_json::json;
 use tegata_common::calendar;
 use tegata_common::lease::SignedLicense;
-use tegata_common::license::{Code, RuleResult, License, Rule};
+use tegata_common::license::{Code, License, Rule, RuleResult};
 use tegata_common::product::Policy;
 use tegata_common::serial::Serial;
-use tegata_storage::{Key, HistoryEntry};
+use tegata_storage::{HistoryEntry, Key};
 
 use super::{LicenseSelector, serial};
 use crate::output::{self, Output, note, part, plain, say};

@@ -252,7 +252,9 @@ pub(crate) async fn run(target: &Target, output: Output, command: Command) -> an
             let today = calendar::date_of(now, &license.policy);
             let on = on.unwrap_or(today);
             if on > today {
-                return Err(UsageError(format!("--on {on} is in the future; today is {today}")).into());
+                return Err(
+                    UsageError(format!("--on {on} is in the future; today is {today}")).into(),
+                );
             }
             let cancelled = license.cancelled(on, now)?;
             let deadline = calendar::cancellation_deadline(license.term, &license.policy)?;

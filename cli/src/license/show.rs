@@ -182,7 +182,11 @@ pub(super) async fn list(target: &Target, output: Output, args: List) -> anyhow:
     complain(&unreadable)
 }
 
-pub(super) async fn history(target: &Target, output: Output, which: &LicenseSelector) -> anyhow::Result<()> {
+pub(super) async fn history(
+    target: &Target,
+    output: Output,
+    which: &LicenseSelector,
+) -> anyhow::Result<()> {
     let domain = which.domain(target)?;
     let revisions = target.licenses.history(&domain, &which.product).await?;
     let mut policies = revisions.iter().flatten().filter_map(HistoryEntry::value);

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use tegata_common::notice::{ContactHash, Notice, Update};
 use tegata_common::product::Product;
-use tegata_notices::audience::{Stores, AudienceReport};
+use tegata_notices::audience::{AudienceReport, Stores};
 use tegata_notices::check::{self, Problem, Terms};
 use tegata_notices::file::NoticeFile;
 use tegata_storage::Versioned;
@@ -15,7 +15,7 @@ use tegata_storage::Versioned;
 use super::TermsArgs;
 use crate::failure::UsageError;
 use crate::output::{note, say};
-use crate::target::{Target, MailTransport};
+use crate::target::{MailTransport, Target};
 use crate::text_file;
 
 /// A file that is in order.

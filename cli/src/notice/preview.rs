@@ -7,7 +7,8 @@ use anyhow::{Context as _, bail};
 use serde_json::json;
 use tegata_common::customer::{EmailAddress, Language};
 use tegata_common::notice::{
-    Announced, CustomerName, Delivery, DeliveryId, Facts, Notice, Update, RecipientRole, announce_by,
+    Announced, CustomerName, Delivery, DeliveryId, Facts, Notice, RecipientRole, Update,
+    announce_by,
 };
 use tegata_notices::mailer::{self, Sent};
 use tegata_notices::render::{mail, news};
@@ -15,7 +16,7 @@ use tegata_notices::render::{mail, news};
 use super::TermsArgs;
 use super::file::{self, audience, print_audience};
 use crate::output::{self, Output, say};
-use crate::target::{Target, MailTransport};
+use crate::target::{MailTransport, Target};
 
 pub(super) async fn check(
     target: &Target,

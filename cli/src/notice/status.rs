@@ -10,8 +10,8 @@ use tegata_storage::Versioned;
 use tegata_storage::notices::VersionedDelivery;
 
 use crate::output::{self, Output, note, say};
-use crate::target::Target;
 use crate::spreadsheet;
+use crate::target::Target;
 
 /// How often a watched notice is looked at.
 const INTERVAL: Duration = Duration::from_secs(2);

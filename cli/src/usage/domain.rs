@@ -36,7 +36,10 @@ pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::
             only.is_none_or(|only| only.as_str() == product)
         })
         .collect();
-    let mut rows = target.usage.rows_of_domain(domain.as_str(), &wanted).await?;
+    let mut rows = target
+        .usage
+        .rows_of_domain(domain.as_str(), &wanted)
+        .await?;
     rows.sort_by(|a, b| (a.date, &a.product).cmp(&(b.date, &b.product)));
     if output == Output::Json {
         let documents: Vec<_> = rows

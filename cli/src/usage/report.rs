@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::civil::Date;
 use serde::Serialize;
 use tegata_common::product::{Product, ProductSlug};
-use tegata_common::usage::{Counts, OTHERS, UNKNOWN, Unconfirmed, DomainUsage};
+use tegata_common::usage::{Counts, DomainUsage, OTHERS, UNKNOWN, Unconfirmed};
 use tegata_storage::usage::DayState;
 use tegata_storage::{Key, Versioned};
 
@@ -189,7 +189,8 @@ async fn name(
     slug: &ProductSlug,
     language: html::PageLanguage,
 ) -> anyhow::Result<Named> {
-    let product: Option<Versioned<Product>> = target.licenses.table().get(&Key::product(slug)).await?;
+    let product: Option<Versioned<Product>> =
+        target.licenses.table().get(&Key::product(slug)).await?;
     if product.is_none() {
         let days = target.usage.days().await?;
         if !days.iter().any(|day| day.products.contains(slug.as_str())) {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::{self, OutOfRange, Term};
 use crate::domain::Domain;
-use crate::license::{LicenseKind, License};
+use crate::license::{License, LicenseKind};
 use crate::product::ProductSlug;
 
 /// The `typ` of a lease's header (RFC 8725, section 3.11: explicit typing).

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tegata_common::customer::Severity;
 use tegata_common::license::Code;
 use tegata_common::notice::{
-    Audience, ContactHash, NoticeKind, Member, Notice, NoticeScope, Entitlement, Update, audience,
+    Audience, ContactHash, Entitlement, Member, Notice, NoticeKind, NoticeScope, Update, audience,
 };
 use tegata_common::product::ProductSlug;
 use tegata_storage::TableError;

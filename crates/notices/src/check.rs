@@ -4,7 +4,8 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use tegata_common::notice::{
-    Channel, AcknowledgedErrors, NoticeKind, Notice, NoticeId, NoticeProduct, Stage, Update, announce_by,
+    AcknowledgedErrors, Channel, Notice, NoticeId, NoticeKind, NoticeProduct, Stage, Update,
+    announce_by,
 };
 use tegata_common::product::{Bilingual, Product, Zone};
 use tegata_common::version::PluginVersion;

@@ -3,10 +3,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 use tegata_common::notice::{
-    RetryReason, DeliveryId, Facts, AcknowledgedErrors, Notice, NoticeId, Pause, Sending, State, Tally, OperatorConfirmation,
+    AcknowledgedErrors, DeliveryId, Facts, Notice, NoticeId, OperatorConfirmation, Pause,
+    RetryReason, Sending, State, Tally,
 };
 use tegata_storage::notices::{Notices, VersionedDelivery, Work};
-use tegata_storage::{ChangeContext, Versioned, TableError};
+use tegata_storage::{ChangeContext, TableError, Versioned};
 
 /// How long evidence is waited for before a mail is sent once more.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(10);

@@ -9,7 +9,7 @@ use tegata_common::product::{KintonePluginId, ProductSlug};
 use tegata_common::revision::Revision;
 use tegata_signing::{Signer, SigningError};
 use tegata_storage::licenses::Licenses;
-use tegata_storage::{ChangeContext, Precondition, Key, Versioned, TableError};
+use tegata_storage::{ChangeContext, Key, Precondition, TableError, Versioned};
 
 /// A contract as it was read: the licence under the domain that was asked for, and what the
 /// items of all its domains have to be when it is written back.

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::key::CUSTOMERS;
-use crate::{ChangeContext, Precondition, Item, Key, Versioned, Table, TableError, Write, read};
+use crate::{ChangeContext, Item, Key, Precondition, Table, TableError, Versioned, Write, read};
 use tegata_common::customer::{Contact, Customer, CustomerId, EmailAddress};
 use tegata_common::revision::Revision;
 
@@ -59,7 +59,10 @@ impl Customers {
     }
 
     /// A customer.
-    pub async fn customer(&self, id: &CustomerId) -> Result<Option<Versioned<Customer>>, TableError> {
+    pub async fn customer(
+        &self,
+        id: &CustomerId,
+    ) -> Result<Option<Versioned<Customer>>, TableError> {
         self.table.get(&Key::customer(id)).await
     }
 
@@ -73,7 +76,10 @@ impl Customers {
     }
 
     /// Those of some customers that are there.
-    pub async fn customers(&self, ids: &[CustomerId]) -> Result<Vec<Versioned<Customer>>, TableError> {
+    pub async fn customers(
+        &self,
+        ids: &[CustomerId],
+    ) -> Result<Vec<Versioned<Customer>>, TableError> {
         let keys: Vec<Key> = ids.iter().map(Key::customer).collect();
         self.table.get_all(&keys).await?.into_iter().collect()
     }

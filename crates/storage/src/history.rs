@@ -6,7 +6,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use tegata_common::revision::Revision;
 
-use crate::table::{Versioned, Table, read};
+use crate::table::{Table, Versioned, read};
 use crate::{Item, Key, TableError};
 
 /// Marks the history item of a deletion.

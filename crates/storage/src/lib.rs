@@ -24,7 +24,7 @@ pub use error::TableError;
 pub use history::HistoryEntry;
 pub use kept::kept_item;
 pub use key::Key;
-pub use table::{Versioned, Table, read};
+pub use table::{Table, Versioned, read};
 pub use write::{ChangeContext, Precondition, Write};
 
 /// An item as the SDK gives it.

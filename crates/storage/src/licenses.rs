@@ -21,7 +21,9 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::key::{HISTORY, LICENSES, PLUGIN, PRODUCTS, is_current};
-use crate::{ChangeContext, Precondition, Item, Key, HistoryEntry, Versioned, Table, TableError, Write, read};
+use crate::{
+    ChangeContext, HistoryEntry, Item, Key, Precondition, Table, TableError, Versioned, Write, read,
+};
 use tegata_common::domain::Domain;
 use tegata_common::keys::KeyRegister;
 use tegata_common::lease::SignedLicense;

@@ -16,7 +16,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::key::{HISTORY, NOTICES};
-use crate::{ChangeContext, Precondition, Item, Key, HistoryEntry, Versioned, Table, TableError, Write};
+use crate::{
+    ChangeContext, HistoryEntry, Item, Key, Precondition, Table, TableError, Versioned, Write,
+};
 use tegata_common::notice::{ContactHash, Delivery, DeliveryId, Facts, Notice, NoticeId, Sending};
 use tegata_common::product::ProductSlug;
 use tegata_common::revision::Revision;
@@ -137,7 +139,9 @@ impl Notices {
         act: &ChangeContext<'_>,
     ) -> Result<Revision, TableError> {
         let key = Key::notice(&notice.notice_id);
-        let before = before.map_or(Precondition::Nothing, |before| Precondition::Current(before.clone()));
+        let before = before.map_or(Precondition::Nothing, |before| {
+            Precondition::Current(before.clone())
+        });
         let (state, due_at) = match work {
             Work::Due(at) => ("due", format!("{at:.3}")),
             // What is done is listed by when it was begun.

@@ -14,7 +14,7 @@ use serde::de::IgnoredAny;
 use tegata_common::revision::Revision;
 
 use crate::history::DELETED;
-use crate::table::{REVISION, Versioned, Table, read};
+use crate::table::{REVISION, Table, Versioned, read};
 use crate::{Item, Key, TableError};
 
 /// Who does what, when: what a write is signed with.
@@ -66,7 +66,11 @@ pub struct Write {
 
 impl Write {
     /// Puts a value.
-    pub fn put<T: Serialize>(key: &Key, before: Precondition, value: &T) -> Result<Self, TableError> {
+    pub fn put<T: Serialize>(
+        key: &Key,
+        before: Precondition,
+        value: &T,
+    ) -> Result<Self, TableError> {
         Ok(Self {
             item: Some(to_item(key, value)?),
             history: None,
@@ -139,7 +143,9 @@ impl Table {
         value: &T,
         act: &ChangeContext<'_>,
     ) -> Result<Revision, TableError> {
-        let before = before.map_or(Precondition::Nothing, |before| Precondition::Current(before.clone()));
+        let before = before.map_or(Precondition::Nothing, |before| {
+            Precondition::Current(before.clone())
+        });
         let write = Write::put(key, before, value)?;
         let mut revisions = self.transact(vec![write], act).await?;
         revisions.pop().ok_or(TableError::Conflict)

@@ -111,7 +111,9 @@ impl AccessLog {
             Err(_) => {
                 let reason = "a subscription's batch that cannot be decoded";
                 let whole = Unreadable::new(event.as_bytes(), reason);
-                batch.add(&ReadLine::Unreadable(whole), now, || "subscription".to_owned())?;
+                batch.add(&ReadLine::Unreadable(whole), now, || {
+                    "subscription".to_owned()
+                })?;
             }
         }
         self.store(batch, now).await
@@ -144,7 +146,11 @@ impl AccessLog {
     }
 
     /// Files of the CDN's log. One that fails keeps no other from being archived.
-    async fn notification(&self, event: S3Event, now: Timestamp) -> Result<BatchReport, BatchError> {
+    async fn notification(
+        &self,
+        event: S3Event,
+        now: Timestamp,
+    ) -> Result<BatchReport, BatchError> {
         let mut report = BatchReport::default();
         let mut failed = None;
         for record in event.records {
@@ -167,7 +173,12 @@ impl AccessLog {
     }
 
     /// Archives a file of the CDN's log that was stored at an instant.
-    pub async fn file(&self, key: &str, file: &[u8], at: Timestamp) -> Result<BatchReport, BatchError> {
+    pub async fn file(
+        &self,
+        key: &str,
+        file: &[u8],
+        at: Timestamp,
+    ) -> Result<BatchReport, BatchError> {
         let mut batch = Batch::new(&self.zone);
         let mut added = Ok(());
         let mut line = 0;

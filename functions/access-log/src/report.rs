@@ -49,6 +49,9 @@ impl BatchReport {
             .figure("ObjectsRepeated", self.repeated)
             .figure("objects", self.objects)
             .figure("foreign", self.foreign);
-        sources.chain([whole]).map(metrics::ReportLine::line).collect()
+        sources
+            .chain([whole])
+            .map(metrics::ReportLine::line)
+            .collect()
     }
 }

@@ -6,7 +6,7 @@ use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 use tegata_common::calendar::{self, Term};
 use tegata_common::lease::{SignedLicense, StateInstants};
-use tegata_common::license::{Code, LicenseKind, License};
+use tegata_common::license::{Code, License, LicenseKind};
 
 /// Every code but `VALID` is asked about again after this many hours at the latest, so that a
 /// customer who renews or is let in again need not wait for the next day.

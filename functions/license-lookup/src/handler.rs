@@ -25,7 +25,7 @@ use crate::answer::LicenseAnswer;
 use crate::database::{self, ReadFailed};
 use crate::origin::AllowedOrigin;
 use crate::problem::Problem;
-use crate::request::{Route, Refused, Request, Subject};
+use crate::request::{Refused, Request, Route, Subject};
 use crate::sample;
 use crate::settings::LookupSettings;
 

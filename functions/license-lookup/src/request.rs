@@ -98,7 +98,10 @@ impl Refused {
 impl Request {
     /// Reads a request. Its address is the gateway's own finding; a header that claims one is not
     /// looked at.
-    pub fn read(event: &ApiGatewayV2httpRequest, settings: &LookupSettings) -> Result<Self, Refused> {
+    pub fn read(
+        event: &ApiGatewayV2httpRequest,
+        settings: &LookupSettings,
+    ) -> Result<Self, Refused> {
         let http = &event.request_context.http;
         let door = Route::of(event.route_key.as_deref());
         if !settings

@@ -109,7 +109,11 @@ impl Renewal {
 
     /// How old the leases are that a run left undone: the first of each shard, which is the
     /// longest due.
-    async fn look_at_the_rest(&self, report: &mut RenewalReport, now: Timestamp) -> Result<(), RunError> {
+    async fn look_at_the_rest(
+        &self,
+        report: &mut RenewalReport,
+        now: Timestamp,
+    ) -> Result<(), RunError> {
         for shard in 0..SHARDS {
             let DuePage { keys, .. } = self.licenses.due(shard, now, None).await?;
             let Some(key) = keys.first() else { continue };

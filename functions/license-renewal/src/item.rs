@@ -6,7 +6,7 @@ use tegata_common::lease::SignedLicense;
 use tegata_common::renewal::Task;
 use tegata_signing::{Signer, SigningError};
 use tegata_storage::licenses::Licenses;
-use tegata_storage::{ChangeContext, Precondition, Key, Versioned, TableError};
+use tegata_storage::{ChangeContext, Key, Precondition, TableError, Versioned};
 
 /// What became of a licence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

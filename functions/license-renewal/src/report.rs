@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tegata_lambda::metrics::{self, OLDEST_LEASE_LEFT, RENEWALS_FAILED};
 
-use crate::item::{RenewalOutcome, RenewalFailure};
+use crate::item::{RenewalFailure, RenewalOutcome};
 
 /// The share that every lease has left of which the index does not say that it is due.
 const NOT_DUE: f64 = 0.5;

@@ -10,12 +10,12 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use tegata_archive::objects::Objects;
 use tegata_common::notice::{
-    RetryReason, Announced, Delivery, DeliveryId, Facts, AcknowledgedErrors, NoticeKind, Notice, NoticeId, Pause, Queued,
-    Sending, State, Tally,
+    AcknowledgedErrors, Announced, Delivery, DeliveryId, Facts, Notice, NoticeId, NoticeKind,
+    Pause, Queued, RetryReason, Sending, State, Tally,
 };
 use tegata_common::revision::Revision;
 use tegata_storage::notices::{VersionedDelivery, Work};
-use tegata_storage::{ChangeContext, Versioned, TableError};
+use tegata_storage::{ChangeContext, TableError, Versioned};
 
 use crate::queue::{Message, Queue, QueueError};
 use crate::report::AnnounceReport;

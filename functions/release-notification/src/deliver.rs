@@ -16,8 +16,8 @@ use tegata_storage::notices::{Notices, VersionedDelivery};
 use tegata_storage::{ChangeContext, TableError};
 use tokio::sync::Mutex;
 
-use crate::rate_limiter::RateLimiter;
 use crate::queue::Message;
+use crate::rate_limiter::RateLimiter;
 use crate::report::DeliverReport;
 use tegata_notices::mailer::{self, Mailer, Sent, Tags};
 use tegata_notices::render::{RenderError, Sender, mail};

@@ -9,7 +9,7 @@
 pub mod announce;
 pub mod deliver;
 pub mod feedback;
-pub mod rate_limiter;
 pub mod queue;
+pub mod rate_limiter;
 pub mod report;
 pub mod settings;

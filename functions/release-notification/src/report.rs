@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use tegata_lambda::metrics::{
-    CHANNELS_FAILING, DAILY_QUOTA_PERCENT, MAILS_REFUSED, NOTICES_BEHIND, NOTICES_PAUSED, ReportLine,
-    UNKNOWN_OVERDUE,
+    CHANNELS_FAILING, DAILY_QUOTA_PERCENT, MAILS_REFUSED, NOTICES_BEHIND, NOTICES_PAUSED,
+    ReportLine, UNKNOWN_OVERDUE,
 };
 
 use crate::deliver::DeliveryOutcome;

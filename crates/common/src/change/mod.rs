@@ -13,6 +13,6 @@ mod stream;
 mod trail;
 
 pub use item::{ItemKey, KeptItem, Role, TableKind};
-pub use record::{ChangeEvent, ChangeRecord, ChangeLine, UnreadableChange};
+pub use record::{ChangeEvent, ChangeLine, ChangeRecord, UnreadableChange};
 pub use stream::read_record;
 pub use trail::{Caller, TrailFile, TrailWrite, read_trail};

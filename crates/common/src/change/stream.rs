@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::item::{self, ItemKey, KeptItem};
-use super::record::{ChangeEvent, ChangeRecord, ChangeLine, UnreadableChange};
+use super::record::{ChangeEvent, ChangeLine, ChangeRecord, UnreadableChange};
 use crate::access::Unreadable;
 
 /// <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::{LicenseKind, License, LicenseError, PreviousSerial};
+use super::{License, LicenseError, LicenseKind, PreviousSerial};
 use crate::calendar::{self, Billing, Term};
 use crate::customer::CustomerId;
 use crate::serial::SerialHash;

@@ -30,7 +30,7 @@ pub use last_day::LastDay;
 pub use names::{ContractDomain, Purpose, QUARANTINE_DAYS};
 pub use order::{Order, Plan};
 pub use record::{Cell, ContractRow, RowError};
-pub use standing::{Bounds, RuleResult, Rule};
+pub use standing::{Bounds, Rule, RuleResult};
 
 /// What a plug-in is told about its licence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

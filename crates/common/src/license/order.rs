@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan};
 
-use super::{LicenseKind, License, LicenseError, ContractDomain, Purpose};
+use super::{ContractDomain, License, LicenseError, LicenseKind, Purpose};
 use crate::calendar::{self, Billing, OutOfRange, Term};
 use crate::customer::CustomerId;
 use crate::domain::Domain;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::{LicenseKind, License, LicenseError, ContractDomain, Order, Plan, Purpose};
+use super::{ContractDomain, License, LicenseError, LicenseKind, Order, Plan, Purpose};
 use crate::calendar::{self, Billing};
 use crate::customer::CustomerId;
 use crate::domain::Domain;

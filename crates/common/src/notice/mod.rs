@@ -16,11 +16,12 @@ use crate::customer::{Language, Severity};
 use crate::product::{Bilingual, ProductSlug, Zone};
 
 pub use audience::{
-    Audience, Member, NoticeScope, Recipient, Entitlement, Unreachable, UnreachableBecause, RecipientRole, audience,
+    Audience, Entitlement, Member, NoticeScope, Recipient, RecipientRole, Unreachable,
+    UnreachableBecause, audience,
 };
 pub use delivery::{
-    RetryReason, Attempt, Bounce, BounceKind, Claim, CustomerName, Delivery, Evidence, Facts, Outcome,
-    RecipientAddress, Rejected, State, Tally, OperatorConfirmation,
+    Attempt, Bounce, BounceKind, Claim, CustomerName, Delivery, Evidence, Facts,
+    OperatorConfirmation, Outcome, RecipientAddress, Rejected, RetryReason, State, Tally,
 };
 pub use id::{ContactHash, DeliveryId, DeliveryIdError, NoticeId, NoticeIdError};
 

@@ -13,7 +13,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Counts, DaySummary, OTHERS, UNKNOWN, Unconfirmed, DomainUsage, is_licensed};
+use super::{Counts, DaySummary, DomainUsage, OTHERS, UNKNOWN, Unconfirmed, is_licensed};
 use crate::access::{AccessRecord, Source};
 use crate::network::Networks;
 use crate::version::PluginVersion;
@@ -265,7 +265,11 @@ impl Day {
         }
     }
 
-    fn count_request(&mut self, gateway: Option<RequestObservation>, lookup: Option<RequestObservation>) {
+    fn count_request(
+        &mut self,
+        gateway: Option<RequestObservation>,
+        lookup: Option<RequestObservation>,
+    ) {
         self.summary.requests += 1;
         let Some(told) = lookup.or(gateway) else {
             return;

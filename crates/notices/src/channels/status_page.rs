@@ -12,7 +12,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tegata_common::customer::Severity;
-use tegata_common::notice::{NoticeKind, Notice, Stage, Update};
+use tegata_common::notice::{Notice, NoticeKind, Stage, Update};
 use tokio::sync::Mutex;
 
 use crate::render::body;
