@@ -192,7 +192,7 @@ def log_lines_that_differ(document, template, delivery, code):
 def reports_of(functions):
     """Type to figures and metrics of each report."""
     found, metrics = {}, dict(re.findall(r'pub const (\w+): Metric = Metric::\w+\("(\w+)"', functions))
-    for kind, rest in re.findall(r'(?s)Report::new\(\s*"(\w+)", now(.*?)(?=Report::new\(|\bfn |\Z)', functions):
+    for kind, rest in re.findall(r'(?s)ReportLine::new\(\s*"(\w+)", now(.*?)(?=ReportLine::new\(|\bfn |\Z)', functions):
         figures = re.findall(r'\.(?:figure|dimension)\(\s*"(\w+)"', rest)
         named = re.findall(r"\.(?:figure|metric)\(\s*([A-Z_]+)\b", rest)
         found[kind] = {*figures, *(f"**{metrics[name]}" for name in named)}
