@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Compares docs/DATA.md and docs/LOGS.md with the templates and with the types that the code writes,
-and the links and the translations of the documents; and shows that each comparison finds a difference.
+and the links, the paths and the translations of the documents; and shows that each comparison finds a
+difference.
 
 usage: documents.py     in the repository's root, with cfn-lint
 """
@@ -250,6 +251,30 @@ def links_that_lead_nowhere(documents):
 # ---- Translations ----
 
 
+def paths_that_are_not_there(documents, files):
+    """A file or directory of the repository that a document names, by its path or by its name alone."""
+    directories = {str(parent) for file in files for parent in Path(file).parents}
+    names, top = {Path(file).name for file in files}, {file.split("/")[0] for file in files}
+    wrong = []
+    for path, document in documents.items():
+        for word in {word for text in names_in(without_code(document)) for word in text.split()}:
+            word = word.rstrip("/,:;")
+            # NAME and <name> stand for something else.
+            if re.search(r"[<>*…{$]|\b[A-Z]+$", word):
+                continue
+            is_path = "/" in word and word.split("/")[0] in top
+            is_source = re.fullmatch(r"[\w-]+\.(rs|ts|mjs|py|guard|jinja)", word)
+            if (is_path and word not in files and word not in directories) or (is_source and word not in names):
+                wrong.append(f"{path}: there is no {word}")
+    return wrong
+
+
+def documents_that_are_too_long(documents):
+    """What is read first has to stay short."""
+    words = len(documents["docs/ARCHITECTURE.md"].split())
+    return [f"ARCHITECTURE.md has {words} words, and at most 1,500 are wanted"] if words > 1500 else []
+
+
 def skeleton(document):
     """What a translation has in common with its original: commands, names, tables, and where links lead."""
     text = without_code(document)
@@ -287,6 +312,7 @@ DATA, LOGS = read("docs/DATA.md"), read("docs/LOGS.md")
 CODE = {path: read(path) for path in listed("functions/*.rs", "crates/*.rs") if "/tests/" not in path}
 FUNCTIONS = "\n".join(CODE.values())
 DOCUMENTS = {path: read(path) for path in listed("*.md")}
+FILES = set(listed())
 
 
 def must_find(what, findings):
@@ -337,6 +363,11 @@ def prove():
     must_find("a level", messages_that_differ(LOGS.replace("quota` | WARN", "quota` | ERROR"), CODE))
     for link in ["nowhere.md", "DATA.md#nowhere"]:
         must_find(f"a link to {link}", links_that_lead_nowhere({**DOCUMENTS, "docs/LOGS.md": f"{LOGS} [a]({link})"}))
+    for word in ["cli/src/nowhere.rs", "docs/nowhere", "nowhere.rs"]:
+        other = {**DOCUMENTS, "docs/LOGS.md": f"{LOGS} `{word}`"}
+        must_find(f"the path {word}", paths_that_are_not_there(other, FILES))
+    long = {**DOCUMENTS, "docs/ARCHITECTURE.md": "word " * 1501}
+    must_find("a long document", documents_that_are_too_long(long))
     path = "docs/operations/operators.ja.md"
     for old, new in [
         ("| `product apply` | | ✓ | | |", "| `product apply` | ✓ | ✓ | | |"),
@@ -357,9 +388,11 @@ wrong = [
     *reports_that_differ(LOGS, FUNCTIONS),
     *messages_that_differ(LOGS, CODE),
     *links_that_lead_nowhere(DOCUMENTS),
+    *paths_that_are_not_there(DOCUMENTS, FILES),
+    *documents_that_are_too_long(DOCUMENTS),
     *translations_that_differ(DOCUMENTS),
 ]
 if wrong:
     sys.exit("\n".join(wrong))
 prove()
-print("DATA.md, LOGS.md, links and translations agree with what they describe")
+print("DATA.md, LOGS.md, links, paths and translations agree with what they describe")
