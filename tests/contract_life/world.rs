@@ -447,7 +447,7 @@ impl World {
         let license = License::issue(order, &self.products[product].0, serial.hash()).unwrap();
         let act = act(now, "issue");
         let licenses = &self.database.licenses;
-        let written = contract::write(&licenses, None, &license, &self.key.signer, &act).await;
+        let written = contract::write(licenses, None, &license, &self.key.signer, &act).await;
         if takes_over && self.is_quarantined(product, &name, now) {
             assert!(
                 matches!(written, Err(WriteError::Quarantined { .. })),

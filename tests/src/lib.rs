@@ -193,6 +193,6 @@ pub async fn put(licenses: &Licenses, key: &SigningKey, license: License) -> Sig
         by: "test",
         change: "issue",
     };
-    let written = contract::write(&licenses, None, &license, &key.signer, &act).await;
+    let written = contract::write(licenses, None, &license, &key.signer, &act).await;
     written.unwrap().signed
 }
