@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use tegata_common::calendar::{self, Billing, OutOfRange};
 use tegata_common::domain::Domain;
 use tegata_common::lease::SignedLicense;
-use tegata_common::license::{Code, LastDay, License, LicenseKind};
+use tegata_common::license::{LastDay, License, LicenseKind};
 use tegata_common::product::{KintonePluginId, Product, ProductSlug};
 use tegata_common::revision::Revision;
 use tegata_storage::Versioned;
@@ -182,7 +182,7 @@ async fn missing(target: &Target, wanted: &[Stated<'_>]) -> anyhow::Result<Vec<M
     for stored in target.licenses.all().await?.licenses {
         let license = stored.value.license.as_of(target.now)?;
         let code = license.code_at(target.now);
-        let is_of_use = matches!(code, Code::Valid | Code::Grace);
+        let is_of_use = code.is_usable();
         let key = (license.domain.clone(), license.product.clone());
         if is_of_use
             && products.contains(&license.product)

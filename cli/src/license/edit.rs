@@ -38,7 +38,12 @@ impl<'a> Editor<'a> {
         let contract = contract::read(&target.licenses, &domain, &which.product).await?;
         let contract = contract.ok_or_else(|| which.missing(&domain))?;
         let license = contract.license.as_of(target.now)?;
-        if let Some(left_at) = license.bounds().released_at.filter(|at| *at <= target.now) {
+        if let Some(left_at) = license
+            .at(target.now)
+            .bounds()
+            .released_at
+            .filter(|at| *at <= target.now)
+        {
             let left_at = calendar::rfc3339(left_at, &license.policy);
             let names = license.names.iter().filter(|name| name.until.is_none());
             let names: Vec<&str> = names.map(|name| name.domain.as_str()).collect();

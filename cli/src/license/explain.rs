@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tegata_common::calendar;
 use tegata_common::lease::SignedLicense;
-use tegata_common::license::{Code, License, Rule, RuleResult};
+use tegata_common::license::{Code, CurrentLicense, License, Rule, RuleResult};
 use tegata_common::product::Policy;
 use tegata_common::serial::Serial;
 use tegata_storage::{HistoryEntry, Key};
@@ -151,14 +151,14 @@ fn steps(
             code: Some(Code::NotFound),
         }]);
     };
-    let current = license.as_of(at)?;
-    let mut steps = vec![time(license, &current, policy, at)];
-    let findings = current.findings(at);
+    let current = license.at(at);
+    let mut steps = vec![time(license, current.license(), policy, at)];
+    let findings = current.rules();
     let (released, standing): (Vec<&RuleResult>, Vec<&RuleResult>) = findings
         .iter()
         .partition(|finding| finding.rule == Rule::Released);
     steps.extend(released.into_iter().map(|finding| step(finding, policy)));
-    steps.push(serial_step(&current, serial, at));
+    steps.push(serial_step(&current, serial));
     steps.extend(standing.into_iter().map(|finding| step(finding, policy)));
     Ok(steps)
 }
@@ -195,8 +195,8 @@ fn time(written: &License, current: &License, policy: &Policy, at: Timestamp) ->
     }
 }
 
-fn serial_step(license: &License, serial: Option<&Serial>, at: Timestamp) -> Step {
-    let required = license.policy.requires_serial;
+fn serial_step(current: &CurrentLicense, serial: Option<&Serial>) -> Step {
+    let required = current.license().policy.requires_serial;
     let (says, is_wrong) = match (serial, required) {
         (None, true) => (
             "the product requires it, and without it the answer is NOT_FOUND; say --serial-file to \
@@ -204,7 +204,7 @@ fn serial_step(license: &License, serial: Option<&Serial>, at: Timestamp) -> Ste
             false,
         ),
         (None, false) => ("not required", false),
-        (Some(serial), _) if license.accepts(serial, at) => ("it is the licence's", false),
+        (Some(serial), _) if current.accepts(serial) => ("it is the licence's", false),
         (Some(_), _) => ("it is not the licence's", true),
     };
     Step {

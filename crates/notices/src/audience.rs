@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use tegata_common::customer::Severity;
-use tegata_common::license::Code;
 use tegata_common::notice::{
     Audience, ContactHash, Entitlement, Member, Notice, NoticeKind, NoticeScope, Update, audience,
 };
@@ -58,10 +57,10 @@ impl Stores {
                 told.insert(stored.delivery.delivery.contact);
             }
         }
-        let usable = licenses.licenses.iter().filter(|stored| {
-            let code = stored.value.license.code_at(now);
-            matches!(code, Code::Valid | Code::Grace)
-        });
+        let usable = licenses
+            .licenses
+            .iter()
+            .filter(|stored| stored.value.license.code_at(now).is_usable());
         let rights: Vec<Entitlement> = usable
             .map(|stored| {
                 let license = &stored.value.license;

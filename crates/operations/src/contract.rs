@@ -294,7 +294,13 @@ async fn room_for(
             lease_issued_at: Some(stored.value.lease.issued_at),
             plugin_ids: license.open_plugin_ids().to_vec(),
         }),
-        Some(until) if license.bounds().released_at.is_some_and(|at| at <= now) => {
+        Some(until)
+            if license
+                .at(now)
+                .bounds()
+                .released_at
+                .is_some_and(|at| at <= now) =>
+        {
             Err(WriteError::Quarantined {
                 domain: domain.clone(),
                 until,

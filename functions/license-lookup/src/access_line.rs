@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tegata_common::access;
 
+use crate::problem::Problem;
+
 /// What became of the serial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -80,6 +82,18 @@ impl AccessLine {
             browser: false,
             database_ms: None,
         }
+    }
+
+    /// Records why there is no licence for the request. The caller is not told which.
+    pub fn not_found(&mut self, reason: &str) -> Problem {
+        self.reason = Some(reason.to_owned());
+        Problem::NotFound
+    }
+
+    /// Records that the item is invalid.
+    pub fn unreadable_item(&mut self) -> Problem {
+        self.reason = Some("unreadable_item".to_owned());
+        Problem::ITEM_UNREADABLE
     }
 
     /// Takes out a product or a tenant that may be a serial, put into the path by mistake. Not

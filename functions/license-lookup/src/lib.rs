@@ -4,12 +4,14 @@
 //! queue. The record of what was answered is one JSON line on stdout.
 
 pub mod access_line;
-pub mod answer;
 pub mod database;
+pub mod exchange;
 pub mod handler;
+pub mod license;
 pub mod origin;
 pub mod problem;
 pub mod request;
+pub mod route;
 pub mod sample;
 pub mod settings;
 pub mod source;

@@ -32,6 +32,11 @@ struct Document {
 }
 
 impl Problem {
+    /// The database does not answer: ask again soon.
+    pub const DATABASE_UNAVAILABLE: Self = Self::Unavailable { retry_after: 5 };
+    /// The item is invalid, and an operator has to restore it first.
+    pub const ITEM_UNREADABLE: Self = Self::Unavailable { retry_after: 300 };
+
     /// The HTTP status.
     pub fn status(self) -> u16 {
         match self {

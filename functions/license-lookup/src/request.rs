@@ -1,40 +1,24 @@
-//! What a request asks, read from the gateway's event; everything that the contract does not
-//! know is refused here, before the database is touched.
+//! What a request asks, and the parts that both routes read in the same way. What the contract does
+//! not know is refused here, before the database is read.
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use http::HeaderMap;
 use http::header::ORIGIN;
-use http::{HeaderMap, Method};
+use serde::de::DeserializeOwned;
 use tegata_common::domain::{Domain, DomainError};
+use tegata_common::license::{Code, CurrentLicense};
 use tegata_common::product::{KintonePluginId, ProductSlug};
 use tegata_common::serial::Serial;
-use tegata_storage::Key;
+use tegata_common::version::PluginVersion;
+use tegata_storage::{Item, Key};
 
+use crate::access_line::{AccessLine, SerialCheck};
 use crate::origin::AllowedOrigin;
 use crate::problem::Problem;
-use crate::sample::{self, SampleRequest};
 use crate::settings::LookupSettings;
 
 /// The header that carries the serial.
 pub const SERIAL_HEADER: &str = "x-license-serial";
-
-/// Which of the gateway's routes a request came by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
-    /// `/v1/products/{product}/domains/{domain}/license`.
-    Api,
-    /// The official sample's `/license`.
-    Sample,
-}
-
-impl Route {
-    /// The door of a route key, such as `POST /license`.
-    pub fn of(route_key: Option<&str>) -> Self {
-        match route_key.and_then(|key| key.split_once(' ')) {
-            Some((_, sample::PATH)) => Self::Sample,
-            _ => Self::Api,
-        }
-    }
-}
 
 /// What a request is about.
 #[derive(Debug)]
@@ -43,214 +27,102 @@ pub enum Subject {
     Product(ProductSlug),
     /// A plug-in by the id that kintone gives it.
     Plugin(KintonePluginId),
-    /// Whatever the request will be about that the sample's preflight announces.
-    Unsaid,
 }
 
-/// A request that may be answered.
+/// A valid request for a licence.
 #[derive(Debug)]
 pub struct Request {
-    /// Of which product.
+    /// The product.
     pub subject: Subject,
-    /// Of which tenant.
+    /// The tenant.
     pub domain: Domain,
-    /// The plug-in's version, if it tells. What is no [`PluginVersion`] is answered too, because
-    /// plug-ins that are out there have such ones, and recorded as `other`.
-    ///
-    /// [`PluginVersion`]: tegata_common::version::PluginVersion
+    /// The plug-in's version, if the request has one: 1 to 32 letters, digits, `.`, `-`, `_`, `+`.
+    /// One that is not a [`PluginVersion`] is accepted too, because shipped plug-ins send such ones,
+    /// and recorded as `other`.
     pub version: Option<String>,
-    /// The serial, if it has one.
+    /// The serial, if the request has one.
     pub serial: Option<Serial>,
-    /// The page that asks, if a browser does.
-    pub origin: Option<AllowedOrigin>,
-    /// Whether it is a browser's question before the request itself.
-    pub is_preflight: bool,
-}
-
-/// A request that is refused, and as much of it as was in order.
-#[derive(Debug)]
-pub struct Refused {
-    /// Where it came in.
-    pub door: Route,
-    /// Why.
-    pub problem: Problem,
-    /// Of which product, if that was readable.
-    pub product: Option<ProductSlug>,
-    /// Of which tenant, if that was readable.
-    pub domain: Option<Domain>,
-    /// The page that asks, if it may read why.
-    pub origin: Option<AllowedOrigin>,
-}
-
-impl Refused {
-    /// Refused before anything in it was read.
-    pub fn unread(door: Route, problem: Problem) -> Self {
-        Self {
-            door,
-            problem,
-            product: None,
-            domain: None,
-            origin: None,
-        }
-    }
 }
 
 impl Request {
-    /// Reads a request. Its address is the gateway's own finding; a header that claims one is not
-    /// looked at.
-    pub fn read(
-        event: &ApiGatewayV2httpRequest,
-        settings: &LookupSettings,
-    ) -> Result<Self, Refused> {
-        let http = &event.request_context.http;
-        let door = Route::of(event.route_key.as_deref());
-        if !settings
-            .sources
-            .allow(http.source_ip.as_deref().unwrap_or(""))
-        {
-            return Err(Refused::unread(door, Problem::SourceNotAllowed));
-        }
-        let mut refused = Refused::unread(door, Problem::Malformed(""));
-        let parts = match door {
-            Route::Api => Self::read_parts(event, settings, &mut refused),
-            Route::Sample => Self::read_sample(event, settings, &mut refused),
-        };
-        parts.map_err(|problem| Refused { problem, ..refused })
-    }
-
     /// The key of the one item that the answer is in.
-    pub fn key(&self) -> Option<Key> {
+    pub fn key(&self) -> Key {
         match &self.subject {
-            Subject::Product(product) => Some(Key::license(&self.domain, product)),
-            Subject::Plugin(id) => Some(Key::plugin(&self.domain, id)),
-            Subject::Unsaid => None,
+            Subject::Product(product) => Key::license(&self.domain, product),
+            Subject::Plugin(id) => Key::plugin(&self.domain, id),
         }
     }
 
-    /// Notes in `refused` what was in order until a problem came up.
-    fn read_parts(
-        event: &ApiGatewayV2httpRequest,
-        settings: &LookupSettings,
-        refused: &mut Refused,
-    ) -> Result<Self, Problem> {
-        let segment = |name| {
-            let value = event.path_parameters.get(name);
-            value.map_or("", String::as_str)
-        };
-        let product: ProductSlug = segment("product").parse().map_err(|_| {
-            Problem::Malformed(
-                "product: expected 1 to 32 of a-z, 0-9 and '-', starting with a letter",
-            )
-        })?;
-        refused.product = Some(product.clone());
-        let domain = settings
-            .bases
-            .canonicalize(segment("domain"))
-            .map_err(|error| Problem::Malformed(reason(error)))?;
-        refused.domain = Some(domain.clone());
-
-        let origin = read_origin(&event.headers, &domain)?;
-        refused.origin = origin.clone();
-        let is_preflight = match event.request_context.http.method {
-            Method::GET => false,
-            Method::OPTIONS => true,
-            _ => return Err(Problem::Malformed("method: expected GET or OPTIONS")),
-        };
-        if is_preflight && origin.is_none() {
-            return Err(Problem::Malformed("OPTIONS: expected an Origin header"));
-        }
-        if event.body.as_deref().is_some_and(|body| !body.is_empty()) {
-            return Err(Problem::Malformed("body: expected none"));
-        }
-        Ok(Self {
-            subject: Subject::Product(product),
-            domain,
-            version: read_version(event)?,
-            serial: read_serial(&event.headers)?,
-            origin,
-            is_preflight,
-        })
+    /// The version as it is recorded.
+    pub fn recorded_version(&self) -> Option<String> {
+        let version = self.version.as_deref().map(PluginVersion::recorded);
+        version.map(str::to_owned)
     }
 
-    /// Reads a request of the official sample's form. Its preflight does not say which tenant it
-    /// will be about: that is the page's own, or nobody's.
-    fn read_sample(
-        event: &ApiGatewayV2httpRequest,
-        settings: &LookupSettings,
-        refused: &mut Refused,
-    ) -> Result<Self, Problem> {
-        match event.request_context.http.method {
-            Method::POST => {}
-            Method::OPTIONS => return Self::read_sample_preflight(event, settings),
-            _ => return Err(Problem::Malformed("method: expected POST or OPTIONS")),
-        }
-        let body = sample::body(event)?;
-        let asked = SampleRequest::read(&body)?;
-        let domain = settings
-            .bases
-            .canonicalize(asked.domain.as_deref().unwrap_or_default())
-            .map_err(|error| Problem::Malformed(reason(error)))?;
-        refused.domain = Some(domain.clone());
-        let origin = read_origin(&event.headers, &domain)?;
-        refused.origin = origin.clone();
-        let id = asked.plugin_id.as_deref().unwrap_or_default();
-        let id = id.parse().map_err(|_| {
-            Problem::Malformed("pluginId: expected kintone's 32 letters from a to p")
-        })?;
-        Ok(Self {
-            subject: Subject::Plugin(id),
-            domain,
-            version: read_version(event)?,
-            serial: read_serial(&event.headers)?,
-            origin,
-            is_preflight: false,
-        })
-    }
-
-    fn read_sample_preflight(
-        event: &ApiGatewayV2httpRequest,
-        settings: &LookupSettings,
-    ) -> Result<Self, Problem> {
-        let mut origins = event.headers.get_all(ORIGIN).iter();
-        let origin = match (origins.next(), origins.next()) {
-            (Some(origin), None) => origin,
-            (None, _) => return Err(Problem::Malformed("OPTIONS: expected an Origin header")),
-            _ => return Err(Problem::OriginNotAllowed),
+    /// Lets a licence through that is the one asked for, works under its domain, and accepts the
+    /// request's serial.
+    pub fn check(&self, current: &CurrentLicense, line: &mut AccessLine) -> Result<(), Problem> {
+        let license = current.license();
+        let is_asked_for = match &self.subject {
+            Subject::Product(product) => license.product == *product,
+            Subject::Plugin(id) => license.kintone_plugin_ids.contains(id),
         };
-        let host = origin.to_str().ok();
-        let host = host.and_then(|origin| origin.strip_prefix("https://"));
-        let domain = host.and_then(|host| settings.bases.canonicalize(host).ok());
-        let domain = domain.ok_or(Problem::OriginNotAllowed)?;
-        let origin = AllowedOrigin::of(origin, &domain).ok_or(Problem::OriginNotAllowed)?;
-        Ok(Self {
-            subject: Subject::Unsaid,
-            domain,
-            version: None,
-            serial: None,
-            origin: Some(origin),
-            is_preflight: true,
-        })
+        if !is_asked_for || license.domain != self.domain || license.name().is_none() {
+            tracing::error!(domain = %self.domain, "the item is about another licence");
+            return Err(line.unreadable_item());
+        }
+        if line.product.is_none() {
+            line.product = Some(license.product.to_string());
+        }
+        if current.code() == Code::NotFound {
+            return Err(line.not_found("released"));
+        }
+        match &self.serial {
+            Some(serial) if current.accepts(serial) => line.serial = Some(SerialCheck::Match),
+            Some(_) => {
+                line.serial = Some(SerialCheck::Mismatch);
+                return Err(line.not_found("serial_mismatch"));
+            }
+            None if license.policy.requires_serial => {
+                return Err(line.not_found("serial_missing"));
+            }
+            None => {}
+        }
+        Ok(())
     }
 }
 
-fn reason(error: DomainError) -> &'static str {
-    match error {
-        DomainError::Empty => "domain: expected a kintone host name such as example.cybozu.com",
-        DomainError::Url => "domain: expected a host name, not a URL",
-        DomainError::TooLong => "domain: longer than 253 characters",
-        DomainError::Character => "domain: expected a-z, 0-9, '-' and '.' only",
-        DomainError::Port => "domain: its port is not a number from 1 to 65535",
-        DomainError::UnknownBase => {
-            "domain: not below cybozu.com, kintone.com, cybozu.cn or a configured one"
-        }
-        DomainError::Subdomain => {
-            "domain: its subdomain must be 3 to 32 of a-z, 0-9 and '-', and neither start nor end \
-             with '-'"
-        }
-    }
+/// Reads an item as what a route needs of it.
+pub fn read_item<T: DeserializeOwned>(item: Item, line: &mut AccessLine) -> Result<T, Problem> {
+    serde_dynamo::from_item(item).map_err(|error| {
+        tracing::error!(%error, "unreadable item");
+        line.unreadable_item()
+    })
 }
 
-fn read_origin(headers: &HeaderMap, domain: &Domain) -> Result<Option<AllowedOrigin>, Problem> {
+/// Reads the tenant's domain in any of the spellings that a page may see.
+pub fn read_domain(text: &str, settings: &LookupSettings) -> Result<Domain, Problem> {
+    let domain = settings.bases.canonicalize(text);
+    domain.map_err(|error| {
+        Problem::Malformed(match error {
+            DomainError::Empty => "domain: expected a kintone host name such as example.cybozu.com",
+            DomainError::Url => "domain: expected a host name, not a URL",
+            DomainError::TooLong => "domain: longer than 253 characters",
+            DomainError::Character => "domain: expected a-z, 0-9, '-' and '.' only",
+            DomainError::Port => "domain: its port is not a number from 1 to 65535",
+            DomainError::UnknownBase => {
+                "domain: not below cybozu.com, kintone.com, cybozu.cn or a configured one"
+            }
+            DomainError::Subdomain => {
+                "domain: its subdomain must be 3 to 32 of a-z, 0-9 and '-', and neither start nor \
+                 end with '-'"
+            }
+        })
+    })
+}
+
+/// Reads the page that asks: one of the tenant's, or none.
+pub fn read_origin(headers: &HeaderMap, domain: &Domain) -> Result<Option<AllowedOrigin>, Problem> {
     let mut origins = headers.get_all(ORIGIN).iter();
     match (origins.next(), origins.next()) {
         (None, _) => Ok(None),
@@ -261,8 +133,8 @@ fn read_origin(headers: &HeaderMap, domain: &Domain) -> Result<Option<AllowedOri
     }
 }
 
-/// The gateway joins headers of one name with commas, which no serial has.
-fn read_serial(headers: &HeaderMap) -> Result<Option<Serial>, Problem> {
+/// Reads the serial. The gateway joins headers of one name with commas, which no serial has.
+pub fn read_serial(headers: &HeaderMap) -> Result<Option<Serial>, Problem> {
     const EXPECTED: Problem = Problem::Malformed(
         "X-License-Serial: expected one, of 16 to 64 letters and digits, grouped by hyphens",
     );
@@ -279,7 +151,8 @@ fn read_serial(headers: &HeaderMap) -> Result<Option<Serial>, Problem> {
     }
 }
 
-fn read_version(event: &ApiGatewayV2httpRequest) -> Result<Option<String>, Problem> {
+/// Reads the plug-in's version, the only parameter that a query may have.
+pub fn read_version(event: &ApiGatewayV2httpRequest) -> Result<Option<String>, Problem> {
     let mut version = None;
     for (name, value) in event.query_string_parameters.iter() {
         let is_version = (1..=32).contains(&value.len())

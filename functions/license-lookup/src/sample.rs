@@ -1,17 +1,26 @@
-//! The door of Cybozu's official licence sample: `POST /license` with a tenant and a kintone
+//! The route of Cybozu's official licence sample: `POST /license` with a tenant and a kintone
 //! plug-in id, answered as that sample's plug-ins read it.
 
 use std::borrow::Cow;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use data_encoding::BASE64;
+use http::Method;
+use http::header::ORIGIN;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use tegata_common::calendar;
-use tegata_common::license::{Code, License};
+use tegata_common::license::{Code, CurrentLicense, License};
+use tegata_storage::Item;
 
+use crate::access_line::AccessLine;
+use crate::exchange::Exchange;
+use crate::origin::AllowedOrigin;
 use crate::problem::Problem;
+use crate::request::{self, Request, Subject};
+use crate::route::{Answer, Route};
+use crate::settings::LookupSettings;
 
 /// The sample's path, in the gateway's route key after the method.
 pub const PATH: &str = "/license";
@@ -19,20 +28,105 @@ pub const PATH: &str = "/license";
 /// The largest body, in bytes: a host name and an id have room in a third of it.
 const LARGEST: usize = 1024;
 
-/// What a plug-in sends. What else is in it is nobody's business here, as at the sample's own
-/// endpoint: plug-ins that say more go on working.
+/// The route.
+pub static ROUTE: Route = Route {
+    method: "POST",
+    header: "Content-Type",
+    // Nothing caches the answer to a POST.
+    cache_control: "no-store",
+    problem_type: "application/json",
+    problem,
+    read,
+    answer,
+};
+
+/// Reads a request. Its preflight does not say which tenant it will be about: only a page of a
+/// tenant may send one.
+fn read(
+    event: &ApiGatewayV2httpRequest,
+    settings: &LookupSettings,
+    exchange: &mut Exchange,
+) -> Result<Option<Request>, Problem> {
+    match event.request_context.http.method {
+        Method::POST => {}
+        Method::OPTIONS => return read_preflight(event, settings, exchange).map(|()| None),
+        _ => return Err(Problem::Malformed("method: expected POST or OPTIONS")),
+    }
+    let body = body(event)?;
+    let sent = SampleRequest::read(&body)?;
+    let domain = request::read_domain(sent.domain.as_deref().unwrap_or_default(), settings)?;
+    exchange.line.domain = Some(domain.to_string());
+    exchange.origin = request::read_origin(&event.headers, &domain)?;
+    let id = sent.plugin_id.as_deref().unwrap_or_default();
+    let id = id
+        .parse()
+        .map_err(|_| Problem::Malformed("pluginId: expected kintone's 32 letters from a to p"))?;
+    Ok(Some(Request {
+        subject: Subject::Plugin(id),
+        domain,
+        version: request::read_version(event)?,
+        serial: request::read_serial(&event.headers)?,
+    }))
+}
+
+fn read_preflight(
+    event: &ApiGatewayV2httpRequest,
+    settings: &LookupSettings,
+    exchange: &mut Exchange,
+) -> Result<(), Problem> {
+    let mut origins = event.headers.get_all(ORIGIN).iter();
+    let origin = match (origins.next(), origins.next()) {
+        (Some(origin), None) => origin,
+        (None, _) => return Err(Problem::Malformed("OPTIONS: expected an Origin header")),
+        _ => return Err(Problem::OriginNotAllowed),
+    };
+    let host = origin.to_str().ok();
+    let host = host.and_then(|origin| origin.strip_prefix("https://"));
+    let domain = host.and_then(|host| settings.bases.canonicalize(host).ok());
+    let domain = domain.ok_or(Problem::OriginNotAllowed)?;
+    let origin = AllowedOrigin::of(origin, &domain).ok_or(Problem::OriginNotAllowed)?;
+    exchange.origin = Some(origin);
+    exchange.line.domain = Some(domain.to_string());
+    Ok(())
+}
+
+/// A licence's alias under a kintone plug-in id: the facts without the lease.
+#[derive(Deserialize)]
+struct Alias {
+    license: License,
+}
+
+fn answer(
+    request: &Request,
+    item: Item,
+    now: Timestamp,
+    line: &mut AccessLine,
+) -> Result<Answer, Problem> {
+    let Alias { license } = request::read_item(item, line)?;
+    let current = license.at(now);
+    request.check(&current, line)?;
+    let answer = SampleAnswer::of(&current);
+    let body = serde_json::to_string(&answer).map_err(|_| Problem::ITEM_UNREADABLE)?;
+    Ok(Answer {
+        code: current.code(),
+        body,
+    })
+}
+
+/// What a plug-in sends. Other members are ignored, as by the sample's own endpoint, so that plug-ins
+/// that send more go on working.
 #[derive(Debug, Deserialize)]
-pub struct SampleRequest<'a> {
+struct SampleRequest<'a> {
     /// `location.hostname`.
     #[serde(borrow, default)]
-    pub domain: Option<Cow<'a, str>>,
+    domain: Option<Cow<'a, str>>,
     /// `kintone.$PLUGIN_ID`.
     #[serde(borrow, default, rename = "pluginId")]
-    pub plugin_id: Option<Cow<'a, str>>,
+    plugin_id: Option<Cow<'a, str>>,
 }
 
 /// The bytes of a request's body. The gateway encodes what it does not take for text.
-pub fn body(event: &ApiGatewayV2httpRequest) -> Result<Cow<'_, [u8]>, Problem> {
+fn body(event: &ApiGatewayV2httpRequest) -> Result<Cow<'_, [u8]>, Problem> {
     const TOO_LARGE: Problem = Problem::Malformed("body: larger than 1 KB");
     let body = event.body.as_deref().unwrap_or_default();
     if body.is_empty() {
@@ -55,7 +149,7 @@ pub fn body(event: &ApiGatewayV2httpRequest) -> Result<Cow<'_, [u8]>, Problem> {
 
 impl<'a> SampleRequest<'a> {
     /// Reads a body.
-    pub fn read(body: &'a [u8]) -> Result<Self, Problem> {
+    fn read(body: &'a [u8]) -> Result<Self, Problem> {
         const EXPECTED: Problem =
             Problem::Malformed("body: expected a JSON object with the texts domain and pluginId");
         // To serde a list of two texts would be the same.
@@ -69,7 +163,7 @@ impl<'a> SampleRequest<'a> {
 /// What a plug-in reads.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SampleAnswer {
+struct SampleAnswer {
     /// `Valid` or `Invalid`.
     message: &'static str,
     /// The last day on which the licence works, in the product's zone. A plug-in that compares it
@@ -79,16 +173,15 @@ pub struct SampleAnswer {
 }
 
 impl SampleAnswer {
-    /// What is said of a licence, which is as of now, with its code.
-    pub fn of(license: &License, now: Timestamp, code: Code) -> Self {
-        let bounds = license.bounds();
+    fn of(current: &CurrentLicense) -> Self {
+        let (license, bounds) = (current.license(), current.bounds());
         let works_until = |end: Timestamp| {
             let end = license.suspended_from.map_or(end, |from| end.min(from));
             // The last whole day: where it ends in the morning, the one before.
             calendar::date_of(end, &license.policy).yesterday().ok()
         };
-        let today = calendar::date_of(now, &license.policy);
-        let (message, expiration_date) = match code {
+        let today = calendar::date_of(current.now(), &license.policy);
+        let (message, expiration_date) = match current.code() {
             // On the morning after the last day it still works: then that is today.
             Code::Valid => ("Valid", works_until(bounds.valid_until).max(Some(today))),
             Code::Grace => ("Valid", works_until(bounds.grace_until).max(Some(today))),
@@ -103,15 +196,15 @@ impl SampleAnswer {
     }
 }
 
-/// A problem as the sample tells it: one sentence.
+/// A problem in the sample's form: one sentence.
 #[derive(Serialize)]
 struct SampleProblem {
     message: &'static str,
 }
 
-/// The status and the body of a problem. That there is no licence is none: the sample answers it
-/// as it answers a licence.
-pub fn told(problem: Problem) -> (u16, String) {
+/// The status and the body of a problem. A missing licence has status 200: the sample answers it as
+/// it answers a licence.
+fn problem(problem: Problem) -> (u16, String) {
     let (status, message) = match problem {
         Problem::NotFound => (200, "No item found."),
         Problem::Malformed(detail) => (problem.status(), detail),
@@ -202,8 +295,8 @@ mod tests {
                 "The licence cannot be read at the moment.",
             ),
         ] {
-            let (told_status, body) = told(problem);
-            assert_eq!(told_status, status);
+            let (actual, body) = super::problem(problem);
+            assert_eq!(actual, status);
             let body: serde_json::Value = serde_json::from_str(&body).unwrap();
             assert_eq!(body, json!({ "message": message }));
         }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use license_lookup::database::ReadFailed;
 use license_lookup::handler::answer;
-use license_lookup::settings::Settings;
+use license_lookup::settings::LookupSettings;
 use serde_json::{Value, json};
 use tegata_storage::Item;
 
@@ -77,11 +77,11 @@ enum Mutation<'a> {
     Map,
 }
 
-static OPEN: LazyLock<Settings> = LazyLock::new(|| settings(""));
-static RANGES: LazyLock<Settings> = LazyLock::new(|| settings("103.79.14.0/24,2001:db8::/32"));
+static OPEN: LazyLock<LookupSettings> = LazyLock::new(|| settings(""));
+static RANGES: LazyLock<LookupSettings> = LazyLock::new(|| settings("103.79.14.0/24,2001:db8::/32"));
 
-fn settings(ranges: &str) -> Settings {
-    Settings::read(|name| match name {
+fn settings(ranges: &str) -> LookupSettings {
+    LookupSettings::read(|name| match name {
         "ALLOWED_SOURCE_RANGES" => Some(ranges.to_owned()),
         "AWS_ENDPOINT_URL" | "AWS_CA_BUNDLE" => None,
         "DEVELOPMENT_BASE_DOMAINS" => Some("kintone.test".to_owned()),

@@ -10,6 +10,7 @@ use super::kept;
 use super::moment::{Moment, Window};
 use super::record::AccessRecord;
 use super::text::Text;
+use crate::license::Code;
 use crate::network::is_network;
 use crate::version::{OTHER, PluginVersion};
 
@@ -76,10 +77,7 @@ fn normalise<'a>(
         return Err("code is not one of the function's");
     }
     // A licence's own domain is known to be one. What else somebody asked for may be anything.
-    let is_answered = matches!(
-        line.code.as_str(),
-        "VALID" | "GRACE" | "EXPIRED" | "SUSPENDED" | "NOT_STARTED"
-    );
+    let is_answered = Code::states_a_license(line.code.as_str());
     let domain = line
         .domain
         .filter(|domain| kept::is_host(domain) && (is_answered || !kept::hides_a_serial(domain)));

@@ -399,15 +399,15 @@ mod tests {
             (until, false, true),
             (later, false, false),
         ] {
-            assert!(license.accepts(&new, now));
-            assert_eq!(license.accepts(&first, now), first_is_accepted);
-            assert_eq!(license.accepts(&lost, now), lost_is_accepted);
+            assert!(license.at(now).accepts(&new));
+            assert_eq!(license.at(now).accepts(&first), first_is_accepted);
+            assert_eq!(license.at(now).accepts(&lost), lost_is_accepted);
             let accepted = u8::from(first_is_accepted) + u8::from(lost_is_accepted);
             let current = license.as_of(now).unwrap();
             assert_eq!(current.previous_serials.len(), usize::from(accepted));
             assert_eq!(current.code_at(now), Code::Valid);
         }
         let leaked = license.reissued(first.hash(), now, now);
-        assert!(!leaked.accepts(&new, now) && !leaked.accepts(&lost, now));
+        assert!(!leaked.at(now).accepts(&new) && !leaked.at(now).accepts(&lost));
     }
 }

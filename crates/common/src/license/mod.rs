@@ -6,11 +6,11 @@
 //! item was last written.
 
 mod change;
+mod current;
 mod last_day;
 mod names;
 mod order;
 mod record;
-mod standing;
 mod time;
 
 use std::collections::BTreeMap;
@@ -23,14 +23,14 @@ use crate::calendar::{Billing, OutOfRange, Term};
 use crate::customer::CustomerId;
 use crate::domain::Domain;
 use crate::product::{KintonePluginId, Policy, ProductSlug};
-use crate::serial::{Serial, SerialHash};
+use crate::serial::SerialHash;
 
 pub use change::Amendment;
+pub use current::{Bounds, CurrentLicense, Rule, RuleResult};
 pub use last_day::LastDay;
 pub use names::{ContractDomain, Purpose, QUARANTINE_DAYS};
 pub use order::{Order, Plan};
 pub use record::{Cell, ContractRow, RowError};
-pub use standing::{Bounds, Rule, RuleResult};
 
 /// What a plug-in is told about its licence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -51,6 +51,32 @@ pub enum Code {
 }
 
 impl Code {
+    /// All codes.
+    pub const ALL: [Self; 6] = [
+        Self::Valid,
+        Self::Grace,
+        Self::Expired,
+        Self::Suspended,
+        Self::NotStarted,
+        Self::NotFound,
+    ];
+
+    /// The code of this spelling, such as `NOT_STARTED`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+
+    /// Whether a spelling, of a record, is the code of a licence that was found. Records also have
+    /// the codes of problems.
+    pub fn states_a_license(text: &str) -> bool {
+        Self::parse(text).is_some_and(|code| code != Self::NotFound)
+    }
+
+    /// Whether the plug-in works: `VALID` and `GRACE`.
+    pub fn is_usable(self) -> bool {
+        matches!(self, Self::Valid | Self::Grace)
+    }
+
     /// The code as it stands in answers, records and listings.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -252,23 +278,6 @@ pub enum LicenseError {
 pub const MAX_NAMES: usize = 10;
 
 impl License {
-    /// The code at an instant. Each boundary instant belongs to what begins at it.
-    pub fn code_at(&self, now: Timestamp) -> Code {
-        match self.as_of(now) {
-            Ok(current) => current.standing_at(now),
-            // Beyond the calendar nothing renews.
-            Err(OutOfRange) => self.standing_at(now),
-        }
-    }
-
-    /// Whether a serial is accepted at an instant: the licence's, or one before it while that
-    /// overlaps.
-    pub fn accepts(&self, serial: &Serial, now: Timestamp) -> bool {
-        let mut previous = self.previous_serials.iter();
-        let is_previous = previous.any(|p| now < p.until && p.sha256.matches(serial));
-        self.serial_sha256.matches(serial) || is_previous
-    }
-
     /// The kintone plug-in ids under which the licence is answered without a serial: none if the
     /// product requires one.
     pub fn open_plugin_ids(&self) -> &[KintonePluginId] {

@@ -13,8 +13,9 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Counts, DaySummary, DomainUsage, OTHERS, UNKNOWN, Unconfirmed, is_licensed};
+use super::{Counts, DaySummary, DomainUsage, OTHERS, UNKNOWN, Unconfirmed};
 use crate::access::{AccessRecord, Source};
+use crate::license::Code;
 use crate::network::Networks;
 use crate::version::PluginVersion;
 
@@ -116,7 +117,7 @@ impl Day {
         let product = record.product.as_deref().unwrap_or(UNKNOWN);
         let domain = record.domain.as_deref().unwrap_or(UNKNOWN);
         // The page that loads a file only says who it is.
-        let is_licensed = is_licensed(code);
+        let is_licensed = Code::states_a_license(code);
         let is_confirmed = domain == UNKNOWN || source == Source::Lookup && self.confirms(record);
         let version = match record.version.as_deref() {
             Some(version) if is_confirmed || source == Source::Cdn => {

@@ -7,6 +7,7 @@ mod latency;
 
 use std::collections::BTreeMap;
 
+use crate::license::Code;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -111,7 +112,10 @@ impl Unconfirmed {
 impl Counts {
     /// The requests that were answered for a licence, whatever its state.
     pub fn licensed(&self) -> u64 {
-        let licensed = self.codes.iter().filter(|(code, _)| is_licensed(code));
+        let licensed = self
+            .codes
+            .iter()
+            .filter(|(code, _)| Code::states_a_license(code));
         licensed.map(|(_, requests)| requests).sum()
     }
 
@@ -156,14 +160,6 @@ impl Counts {
     fn is_empty(&self) -> bool {
         !self.has_own() && self.unconfirmed.is_empty()
     }
-}
-
-/// Whether a code is an answer about a licence.
-pub fn is_licensed(code: &str) -> bool {
-    matches!(
-        code,
-        "VALID" | "GRACE" | "EXPIRED" | "SUSPENDED" | "NOT_STARTED"
-    )
 }
 
 /// What is known of a day beside its usage.

@@ -1,9 +1,21 @@
-//! What a licence amounts to at an instant: the rules, in the order in which they are asked.
+//! A licence as of an instant: its code, its bounds, and which serials it accepts.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Code, License};
+use crate::calendar::OutOfRange;
+use crate::serial::Serial;
+
+/// A licence as of an instant: terms that ended have renewed, changes that were due have been made.
+///
+/// It is the only way to a code, to bounds and to an accepted serial, so that none of them can be
+/// asked of a licence as it was written, which may be terms ago.
+#[derive(Clone, Debug)]
+pub struct CurrentLicense {
+    license: License,
+    now: Timestamp,
+}
 
 /// A rule that leads to a code. The first that applies decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -63,9 +75,24 @@ pub struct Bounds {
 }
 
 impl License {
-    /// The contract's bounds under this domain.
-    pub fn bounds(&self) -> Bounds {
-        // An item whose own domain is not among the contract's names stands outside it.
+    /// The licence as of an instant.
+    pub fn at(&self, now: Timestamp) -> CurrentLicense {
+        let license = match self.as_of(now) {
+            Ok(license) => license,
+            // Beyond the calendar's last day nothing renews.
+            Err(OutOfRange) => self.clone(),
+        };
+        CurrentLicense { license, now }
+    }
+
+    /// The code at an instant. Each boundary instant belongs to the state that begins at it.
+    pub fn code_at(&self, now: Timestamp) -> Code {
+        self.at(now).code()
+    }
+
+    /// The bounds that the licence states, as a lease says them.
+    pub(crate) fn bounds(&self) -> Bounds {
+        // An item whose own domain is not among the contract's domains stands outside it.
         let (from, released_at) = match self.name() {
             Some(name) => (name.from, name.until),
             None => (self.usable_from, Some(Timestamp::MIN)),
@@ -78,23 +105,40 @@ impl License {
             released_at,
         }
     }
+}
 
-    /// What each rule says at an instant, in their order. The licence has to be as of then.
-    pub fn findings(&self, now: Timestamp) -> [RuleResult; 6] {
+impl CurrentLicense {
+    /// The facts.
+    pub fn license(&self) -> &License {
+        &self.license
+    }
+
+    /// The instant of which it is.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The contract's bounds under this domain.
+    pub fn bounds(&self) -> Bounds {
+        self.license.bounds()
+    }
+
+    /// What each rule says, in the order in which they are asked.
+    pub fn rules(&self) -> [RuleResult; 6] {
         let bounds = self.bounds();
         let since = |rule, boundary: Option<Timestamp>| RuleResult {
             rule,
             boundary,
-            applies: boundary.is_some_and(|boundary| boundary <= now),
+            applies: boundary.is_some_and(|boundary| boundary <= self.now),
         };
         let before = |rule, boundary| RuleResult {
             rule,
             boundary: Some(boundary),
-            applies: now < boundary,
+            applies: self.now < boundary,
         };
         [
             since(Rule::Released, bounds.released_at),
-            since(Rule::Suspended, self.suspended_from),
+            since(Rule::Suspended, self.license.suspended_from),
             before(Rule::NotStarted, bounds.usable_from),
             before(Rule::Valid, bounds.valid_until),
             before(Rule::Grace, bounds.grace_until),
@@ -102,11 +146,19 @@ impl License {
         ]
     }
 
-    /// The code at an instant, of a licence that is as of then.
-    pub(super) fn standing_at(&self, now: Timestamp) -> Code {
-        let findings = self.findings(now);
-        let decisive = findings.iter().find(|finding| finding.applies);
-        decisive.map_or(Code::Expired, |finding| finding.rule.code())
+    /// The code: that of the first rule that applies.
+    pub fn code(&self) -> Code {
+        let rules = self.rules();
+        let decisive = rules.iter().find(|result| result.applies);
+        decisive.map_or(Code::Expired, |result| result.rule.code())
+    }
+
+    /// Whether a serial is accepted: the licence's own, or one that it replaced while both are
+    /// accepted.
+    pub fn accepts(&self, serial: &Serial) -> bool {
+        let mut previous = self.license.previous_serials.iter();
+        let is_previous = previous.any(|p| self.now < p.until && p.sha256.matches(serial));
+        self.license.serial_sha256.matches(serial) || is_previous
     }
 }
 
