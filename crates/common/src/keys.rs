@@ -326,7 +326,28 @@ mod tests {
     }
 
     #[test]
+    fn states_are_named_in_lower_case() {
+        let states = [KeyState::Active, KeyState::Next, KeyState::Previous];
+        assert_eq!(
+            states.map(|state| state.to_string()),
+            ["active", "next", "previous"]
+        );
+    }
+
+    #[test]
     fn only_a_thumbprint_is_a_key_id() {
+        // RFC 7638, section 3.1, over the key of RFC 7515, appendix A.3.
+        let decoded = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).unwrap();
+        let known = Jwk::of(
+            &decoded("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"),
+            &decoded("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"),
+        );
+        let kid = "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U";
+        assert_eq!(
+            (known.kid.as_str(), known.kid.to_string().as_str()),
+            (kid, kid)
+        );
+
         let kid = jwk(1).kid;
         assert_eq!(kid.as_str().parse(), Ok(kid.clone()));
         let padded = format!("{kid}=");

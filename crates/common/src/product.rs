@@ -437,3 +437,260 @@ impl TryFrom<CatalogueFile> for Catalogue {
         Ok(Self { products })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const PLUGIN_ID: &str = "abcdefghijklmnopabcdefghijklmnop";
+
+    /// A catalogue of one product with these fields beside its name.
+    fn catalogue(fields: &Value) -> Result<Product, String> {
+        let mut entry = json!({ "name": { "ja": "シート", "en": "Sheet" } });
+        for (name, value) in fields.as_object().unwrap() {
+            entry[name] = value.clone();
+        }
+        let file = json!({
+            "issuer": "https://license.example.com",
+            "products": { "sheet": entry },
+        });
+        let read: Catalogue = serde_json::from_value(file).map_err(|error| error.to_string())?;
+        let [product] = <[Product; 1]>::try_from(read.products).unwrap();
+        Ok(product)
+    }
+
+    fn policy() -> Policy {
+        catalogue(&json!({})).unwrap().policy
+    }
+
+    #[test]
+    fn slugs_are_short_and_start_with_a_letter() {
+        let longest = "a".repeat(32);
+        for text in ["a", "sheet", "sheet-2", "a-", &longest] {
+            let slug: ProductSlug = text.parse().unwrap();
+            assert_eq!((slug.as_str(), slug.to_string().as_str()), (text, text));
+            let stored = serde_json::to_value(&slug).unwrap();
+            assert_eq!(stored, text);
+            assert_eq!(serde_json::from_value::<ProductSlug>(stored).unwrap(), slug);
+        }
+        let too_long = "a".repeat(33);
+        for text in [
+            "",
+            "2sheet",
+            "-sheet",
+            "Sheet",
+            "she_et",
+            "she et",
+            "シート",
+            &too_long,
+        ] {
+            assert_eq!(text.parse::<ProductSlug>(), Err(ProductSlugError), "{text}");
+            assert!(serde_json::from_value::<ProductSlug>(text.into()).is_err());
+        }
+    }
+
+    #[test]
+    fn plugin_ids_are_32_letters_from_a_to_p() {
+        let id: KintonePluginId = PLUGIN_ID.parse().unwrap();
+        assert_eq!(
+            (id.as_str(), id.to_string().as_str()),
+            (PLUGIN_ID, PLUGIN_ID)
+        );
+        for text in [
+            "",
+            &PLUGIN_ID[1..],
+            &format!("{PLUGIN_ID}a"),
+            &PLUGIN_ID.replace('p', "q"),
+            &PLUGIN_ID.to_uppercase(),
+        ] {
+            assert_eq!(text.parse::<KintonePluginId>(), Err(KintonePluginIdError));
+            assert!(serde_json::from_value::<KintonePluginId>(text.into()).is_err());
+        }
+    }
+
+    #[test]
+    fn names_are_read_by_language() {
+        let name = catalogue(&json!({})).unwrap().name;
+        assert_eq!(name.get(Language::Ja), "シート");
+        assert_eq!(name.get(Language::En), "Sheet");
+    }
+
+    #[test]
+    fn zones_are_named_as_iana_names_them() {
+        let zone = Zone::named("America/New_York").unwrap();
+        assert_eq!(zone.name(), "America/New_York");
+        assert_eq!(zone.tz().iana_name(), Some("America/New_York"));
+        let stored = serde_json::to_value(&zone).unwrap();
+        assert_eq!(stored, "America/New_York");
+        assert_eq!(serde_json::from_value::<Zone>(stored).unwrap(), zone);
+        let error = Zone::named("Tokyo").unwrap_err().to_string();
+        assert!(error.starts_with("\"Tokyo\" is not a time zone"), "{error}");
+        assert!(serde_json::from_value::<Zone>("Tokyo".into()).is_err());
+    }
+
+    #[test]
+    fn what_a_catalogue_leaves_out_has_the_documented_value() {
+        let product = catalogue(&json!({})).unwrap();
+        assert_eq!(
+            serde_json::to_value(product).unwrap(),
+            json!({
+                "slug": "sheet",
+                "name": { "ja": "シート", "en": "Sheet" },
+                "kintone_plugin_ids": [],
+                "notice_days": 7,
+                "policy": {
+                    "issuer": "https://license.example.com",
+                    "time_zone": "Asia/Tokyo",
+                    "cut_off": "09:00",
+                    "grace_days": 7,
+                    "lease_days": 14,
+                    "refresh_hours": 24,
+                    "cancel_by_day": 20,
+                    "requires_serial": false,
+                    "without_serial": "state",
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn a_request_without_a_serial_is_told_less_unless_it_is_refused_or_may_know_all() {
+        for (requires_serial, without_serial, tells_less) in [
+            (false, WithoutSerial::State, true),
+            (false, WithoutSerial::All, false),
+            (true, WithoutSerial::State, false),
+            (true, WithoutSerial::All, false),
+        ] {
+            let policy = Policy {
+                requires_serial,
+                without_serial,
+                ..policy()
+            };
+            assert_eq!(policy.tells_less_without_serial(), tells_less, "{policy:?}");
+        }
+    }
+
+    #[test]
+    fn policies_keep_their_ranges() {
+        type Change = fn(&mut Policy, u16);
+        let issuer: Change = |policy, length| policy.issuer = "i".repeat(length.into());
+        let grace: Change = |policy, days| policy.grace_days = days;
+        // The longest lease leaves room for every refresh.
+        let lease: Change = |policy, days| (policy.lease_days, policy.refresh_hours) = (days, 1);
+        let refresh: Change =
+            |policy, hours| (policy.lease_days, policy.refresh_hours) = (90, hours);
+        let refresh_of_two_days: Change =
+            |policy, hours| (policy.lease_days, policy.refresh_hours) = (2, hours);
+        let cancel: Change = |policy, day| policy.cancel_by_day = i8::try_from(day).unwrap();
+        for (change, field, accepted, refused) in [
+            (issuer, "issuer", [1, 200], vec![0, 201]),
+            (grace, "grace_days", [0, 90], vec![91]),
+            (lease, "lease_days", [1, 90], vec![0, 91]),
+            (refresh, "refresh_hours", [1, 168], vec![0, 169]),
+            // Less than half of the lease, so that a plug-in that asks in time has a lease left.
+            (refresh_of_two_days, "refresh_hours", [1, 23], vec![24, 25]),
+            (cancel, "cancel_by_day", [1, 31], vec![0, 32]),
+        ] {
+            for value in accepted {
+                let mut policy = policy();
+                change(&mut policy, value);
+                assert_eq!(policy.check(), Ok(()), "{field} {value}");
+            }
+            for value in refused {
+                let mut policy = policy();
+                change(&mut policy, value);
+                let error = policy.check().unwrap_err();
+                assert_eq!(error.field, field, "{value}");
+                let words = error.to_string();
+                assert!(words.starts_with(&format!("{field} must be ")), "{words}");
+            }
+        }
+        let blank = Policy {
+            issuer: "https://license example.com".to_owned(),
+            ..policy()
+        };
+        assert_eq!(blank.check().unwrap_err().field, "issuer");
+    }
+
+    #[test]
+    fn times_of_day_are_two_and_two_digits() {
+        for text in ["00:00", "09:05", "23:59"] {
+            let product = catalogue(&json!({ "cut_off": text })).unwrap();
+            let stored = serde_json::to_value(product.policy).unwrap();
+            assert_eq!(stored["cut_off"], text);
+        }
+        for text in [
+            "9:00", "09:5", "09:005", "+9:00", "09:+5", "24:00", "09:60", "0900", "09:00:00",
+        ] {
+            let error = catalogue(&json!({ "cut_off": text })).unwrap_err();
+            assert_eq!(
+                error, "a time of day is written HH:MM, such as 09:00",
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_catalogue_is_refused_with_the_product_and_the_reason() {
+        let ids = |count: usize| -> Vec<String> {
+            let letters = ('a'..='p').take(count);
+            letters
+                .map(|letter| letter.to_string().repeat(32))
+                .collect()
+        };
+        let most = catalogue(&json!({ "kintone_plugin_ids": ids(MAX_KINTONE_PLUGIN_IDS) }));
+        assert_eq!(
+            most.unwrap().kintone_plugin_ids.len(),
+            MAX_KINTONE_PLUGIN_IDS
+        );
+        let latest = catalogue(&json!({ "notice_days": 90 }));
+        assert_eq!(latest.unwrap().notice_days, 90);
+        for (fields, expected) in [
+            (
+                json!({ "grace_days": 91 }),
+                "products.sheet: grace_days must be 0 to 90",
+            ),
+            (
+                json!({ "kintone_plugin_ids": ids(MAX_KINTONE_PLUGIN_IDS + 1) }),
+                "products.sheet: kintone_plugin_ids must be at most 4",
+            ),
+            (
+                json!({ "kintone_plugin_ids": [PLUGIN_ID, PLUGIN_ID] }),
+                "products.sheet: its kintone plug-in id is listed twice in this file",
+            ),
+            (
+                json!({ "notice_days": 91 }),
+                "products.sheet: notice_days must be 0 to 90",
+            ),
+            (
+                json!({ "name": { "ja": "　", "en": "Sheet" } }),
+                "products.sheet: name.ja and name.en must not be empty",
+            ),
+            (
+                json!({ "name": { "ja": "シート", "en": "" } }),
+                "products.sheet: name.ja and name.en must not be empty",
+            ),
+            (
+                json!({ "name": { "ja": "シート", "en": "Sheet\u{ffff}" } }),
+                "products.sheet: name has U+FFFF, which XML 1.0 forbids",
+            ),
+        ] {
+            assert_eq!(catalogue(&fields).unwrap_err(), expected);
+        }
+        assert!(catalogue(&json!({ "grace_day": 7 })).is_err());
+    }
+
+    #[test]
+    fn products_stand_in_the_order_of_their_slugs() {
+        let name = json!({ "ja": "シート", "en": "Sheet" });
+        let file = json!({
+            "issuer": "https://license.example.com",
+            "products": { "sheet": { "name": name }, "gantt": { "name": name } },
+        });
+        let read: Catalogue = serde_json::from_value(file).unwrap();
+        let slugs: Vec<&str> = read.products.iter().map(|of| of.slug.as_str()).collect();
+        assert_eq!(slugs, ["gantt", "sheet"]);
+    }
+}

@@ -159,7 +159,38 @@ mod tests {
         ] {
             assert!(Serial::parse(text).is_err(), "{text}");
         }
+        let longest = "A-".repeat(64);
+        assert!(Serial::parse(&"A".repeat(64)).is_ok() && Serial::parse(&longest).is_ok());
         assert!(Serial::parse(&"A".repeat(65)).is_err());
+        assert!(Serial::parse(&format!("{longest}-")).is_err());
+    }
+
+    #[test]
+    fn what_has_a_serials_form_is_recognized() {
+        for text in [
+            "ABCD-EFGH-IJKL-MNOP",
+            "abcd-2345-ijkl-mnop-qrst",
+            "0189-0189-0189-0189",
+            &"abcd".repeat(8),
+            &"A2B7".repeat(8),
+        ] {
+            assert!(Serial::resembles(text), "{text}");
+        }
+        for text in [
+            "",
+            "ABCD-EFGH-IJKL",
+            "ABCD-EFGH-IJKL-MNO",
+            "ABCD-EFGH-IJKL-MNOPQ",
+            "ABCD-EFGH-IJKL-MN.P",
+            "2026-11-22-sheet",
+            &"A".repeat(31),
+            &"A".repeat(33),
+            // 1 and 8 are no letters of base 32.
+            &"A1B7".repeat(8),
+            &"A2B8".repeat(8),
+        ] {
+            assert!(!Serial::resembles(text), "{text}");
+        }
     }
 
     #[test]
@@ -175,6 +206,13 @@ mod tests {
     fn a_hash_survives_its_text_and_nothing_else_does() {
         let hash = Serial::parse("ABCD-EFGH-IJKL-MNOP").unwrap().hash();
         let json = serde_json::to_string(&hash).unwrap();
+        // sha256sum of ABCDEFGHIJKLMNOP.
+        assert_eq!(
+            json,
+            "\"e7e8b89c2721d290cc5f55425491ecd6831355e91063f20b39c22f9ec6a71f91\""
+        );
+        let other = Serial::parse("ABCD-EFGH-IJKL-MNOQ").unwrap().hash();
+        assert_ne!(hash, other);
         assert_eq!(serde_json::from_str::<SerialHash>(&json).unwrap(), hash);
         for bad in ["\"\"", "\"zz\"", "12", "null", &json.to_uppercase()] {
             assert!(serde_json::from_str::<SerialHash>(bad).is_err(), "{bad}");
