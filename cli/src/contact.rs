@@ -116,7 +116,7 @@ pub(crate) async fn run(target: &Target, output: Output, command: Command) -> an
             write,
         } => {
             customer::check_known(target, &customer).await?;
-            let before = target.customers.contact(&customer, &email).await?;
+            let before = target.customers()?.contact(&customer, &email).await?;
             let was = before.as_ref().map(|before| before.value.wishes);
             let role = role.map(|role| match role {
                 RoleArg::Primary => Role::Primary,
@@ -182,7 +182,7 @@ async fn add(
     if !write.dry_run && !differences.is_empty() {
         let act = target.act(what);
         let contacts = [(id, contact, before.as_ref().map(|b| &b.revision))];
-        target.customers.write(None, &contacts, &act).await?;
+        target.customers()?.write(None, &contacts, &act).await?;
     }
     match output {
         Output::Text if differences.is_empty() => say!("nothing to change"),
@@ -205,7 +205,7 @@ async fn remove(
     write: DryRun,
 ) -> anyhow::Result<()> {
     // Also of one that cannot be read any more.
-    let revision = target.customers.contact_revision(id, email).await?;
+    let revision = target.customers()?.contact_revision(id, email).await?;
     let missing = || NotFound(format!("{id} has no contact {}", email.as_str()));
     let revision = revision.ok_or_else(missing)?;
     if output == Output::Text {
@@ -214,7 +214,7 @@ async fn remove(
     if !write.dry_run {
         let act = target.act("remove");
         target
-            .customers
+            .customers()?
             .remove_contact(id, email, &revision, &act)
             .await?;
     }
@@ -237,11 +237,11 @@ async fn reinstate(
     email: &EmailAddress,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    if target.customers.contact(id, email).await?.is_none() {
+    if target.customers()?.contact(id, email).await?.is_none() {
         return Err(NotFound(format!("{id} has no contact {}", email.as_str())).into());
     }
     let contact = ContactHash::of(email);
-    let marks = target.notices.undeliverable().await?;
+    let marks = target.notices()?.undeliverable().await?;
     let missing = || {
         NotFound(format!(
             "mail reaches {}, as far as is known",
@@ -255,7 +255,7 @@ async fn reinstate(
     }
     if !write.dry_run {
         let act = target.act("reinstate");
-        let notices = &target.notices;
+        let notices = target.notices()?;
         notices
             .clear_undeliverable(&contact, &mark.revision, &act)
             .await?;
@@ -279,11 +279,11 @@ async fn list(target: &Target, output: Output, customer: Option<CustomerId>) -> 
     } = match &customer {
         Some(id) => {
             customer::check_known(target, id).await?;
-            target.customers.file(id).await?
+            target.customers()?.file(id).await?
         }
-        None => target.customers.all().await?,
+        None => target.customers()?.all().await?,
     };
-    let marks = target.notices.undeliverable().await?;
+    let marks = target.notices()?.undeliverable().await?;
     if output == Output::Json {
         let contacts = files.iter().flat_map(|file| {
             let id = &file.customer.value.customer_id;

@@ -52,7 +52,7 @@ pub(crate) async fn run(target: &Target, output: Output, command: Command) -> an
                 name,
             };
             if target
-                .customers
+                .customers()?
                 .customer(&customer.customer_id)
                 .await?
                 .is_some()
@@ -76,7 +76,7 @@ pub(crate) async fn run(target: &Target, output: Output, command: Command) -> an
 
 /// A customer, or the sentence that it is not there.
 async fn known(target: &Target, id: &CustomerId) -> anyhow::Result<Versioned<Customer>> {
-    let customer = target.customers.customer(id).await?;
+    let customer = target.customers()?.customer(id).await?;
     let missing = || {
         NotFound(format!(
             "there is no customer {id}; see `tegata customer list`"
@@ -106,7 +106,7 @@ async fn put(
     if !write.dry_run && !differences.is_empty() {
         let act = target.act(what);
         let customer = Some((customer, before.as_ref().map(|b| &b.revision)));
-        target.customers.write(customer, &[], &act).await?;
+        target.customers()?.write(customer, &[], &act).await?;
     }
     match output {
         Output::Text if differences.is_empty() => say!("nothing to change"),
@@ -122,7 +122,7 @@ async fn put(
 }
 
 async fn show(target: &Target, output: Output, id: &CustomerId) -> anyhow::Result<()> {
-    let mut found = target.customers.file(id).await?;
+    let mut found = target.customers()?.file(id).await?;
     let missing = || {
         NotFound(format!(
             "there is no customer {id}; see `tegata customer list`"
@@ -132,7 +132,7 @@ async fn show(target: &Target, output: Output, id: &CustomerId) -> anyhow::Resul
         complain(&found.unreadable)?;
         return Err(missing().into());
     };
-    let all = target.licenses.all().await?;
+    let all = target.licenses()?.all().await?;
     found.unreadable.extend(all.unreadable);
     let licenses: Vec<&License> = all
         .licenses
@@ -176,7 +176,7 @@ async fn list(target: &Target, output: Output) -> anyhow::Result<()> {
     let FoundCustomers {
         customers,
         unreadable,
-    } = target.customers.all().await?;
+    } = target.customers()?.all().await?;
     let has_primary = |file: &CustomerFile| {
         let mut contacts = file.contacts.iter();
         contacts.any(|contact| contact.value.wishes.role == Role::Primary)

@@ -6,6 +6,7 @@ use tegata_common::domain::DomainError;
 use tegata_common::keys::RegisterError;
 use tegata_common::license::LicenseError;
 use tegata_notices::operate::OperateError;
+use tegata_operations::ErrorKind;
 use tegata_operations::contract::WriteError;
 use tegata_storage::TableError;
 
@@ -43,6 +44,13 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
                 | LicenseError::TrialDays
         )
     };
+    match operation_error(error) {
+        Some(ErrorKind::Usage) => return ExitCode::from(2),
+        Some(ErrorKind::NotFound) => return ExitCode::from(3),
+        Some(ErrorKind::Conflict) => return ExitCode::from(4),
+        Some(ErrorKind::Failed) => return ExitCode::FAILURE,
+        None => {}
+    }
     let is_usage = error.is::<UsageError>() || error.is::<DomainError>();
     if is_usage || error.downcast_ref().is_some_and(is_wrong_value) {
         ExitCode::from(2)
@@ -59,11 +67,17 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     }
 }
 
+fn operation_error(error: &anyhow::Error) -> Option<ErrorKind> {
+    let error = error.downcast_ref::<tegata_operations::Error>();
+    error.map(tegata_operations::Error::kind)
+}
+
 /// Whether somebody else wrote first.
 pub(crate) fn is_conflict(error: &anyhow::Error) -> bool {
     let in_a_contract = error.downcast_ref();
     let in_a_notice = error.downcast_ref();
-    matches!(error.downcast_ref(), Some(TableError::Conflict))
+    operation_error(error) == Some(ErrorKind::Conflict)
+        || matches!(error.downcast_ref(), Some(TableError::Conflict))
         || matches!(in_a_notice, Some(OperateError::Table(TableError::Conflict)))
         || matches!(in_a_contract, Some(WriteError::Table(TableError::Conflict)))
 }

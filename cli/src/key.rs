@@ -97,7 +97,7 @@ impl Write<'_> {
             change::print(&differences, None);
         }
         if !mode.dry_run {
-            let table = self.target.licenses.table();
+            let table = self.target.licenses()?.table();
             let act = self.target.act(what);
             table
                 .put(&Key::signing_keys(), self.revision, after, &act)
@@ -151,7 +151,7 @@ async fn create(write: &Write<'_>, mode: DryRun) -> anyhow::Result<()> {
     // Only a conflict says for certain that it is not registered, and so of no use to anybody:
     // after a time-out it may be the key that signs.
     if written.as_ref().is_err_and(failure::is_conflict) {
-        write.target.keys.remove(&kid)?;
+        write.target.keys().remove(&kid)?;
     }
     written.context(made)
 }
@@ -166,8 +166,8 @@ async fn retire(write: &Write<'_>, kid: &str, force: bool, mode: DryRun) -> anyh
         .iter()
         .find(|key| key.jwk.kid.as_str() == kid);
     if let (Some(since), false) = (key.and_then(|key| key.previous_since), force) {
-        let products = write.target.licenses.products().await?;
-        let licenses = write.target.licenses.all().await?.licenses;
+        let products = write.target.licenses()?.products().await?;
+        let licenses = write.target.licenses()?.all().await?.licenses;
         let policies = products.iter().map(|stored| &stored.value.policy);
         let policies = policies.chain(licenses.iter().map(|stored| &stored.value.license.policy));
         let days = policies.map(|policy| policy.lease_days).max().unwrap_or(0);
@@ -185,13 +185,13 @@ async fn retire(write: &Write<'_>, kid: &str, force: bool, mode: DryRun) -> anyh
         if signed > 0 {
             bail!(
                 "{signed} leases that are served are signed with key {kid}; first run \
-                 `tegata license resign --all --signed-with {kid}`"
+                 `tegata license re-sign --all --signed-with {kid}`"
             );
         }
     }
     write.write("retire", &after, mode).await?;
     if let (Some(key), false) = (key, mode.dry_run) {
-        write.target.keys.remove(&key.jwk.kid)?;
+        write.target.keys().remove(&key.jwk.kid)?;
     }
     Ok(())
 }

@@ -49,7 +49,7 @@ pub(crate) fn parse(text: &str) -> anyhow::Result<Catalogue> {
 /// Refuses a kintone plug-in id that a product has which the file does not name. (Of two in the
 /// file, the file itself is refused.)
 async fn check_plugin_ids(target: &Target, catalogue: &Catalogue) -> anyhow::Result<()> {
-    for stored in target.licenses.products().await? {
+    for stored in target.licenses()?.products().await? {
         let Product {
             slug,
             kintone_plugin_ids,
@@ -83,7 +83,7 @@ async fn apply(
     write: DryRun,
 ) -> anyhow::Result<()> {
     check_plugin_ids(target, catalogue).await?;
-    let table = target.licenses.table();
+    let table = target.licenses()?.table();
     let mut documents = Vec::new();
     for product in &catalogue.products {
         let key = Key::product(&product.slug);
@@ -131,7 +131,7 @@ async fn apply(
 }
 
 async fn list(target: &Target, output: Output) -> anyhow::Result<()> {
-    let products = target.licenses.products().await?;
+    let products = target.licenses()?.products().await?;
     if output == Output::Json {
         let products: Vec<&Product> = products.iter().map(|stored| &stored.value).collect();
         return output::json(&products);

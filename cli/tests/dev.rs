@@ -305,7 +305,7 @@ async fn a_broken_item_hides_no_other_and_can_be_restored() {
     let (status, body) = dev.get(path, &[]);
     assert_eq!((status, &body["code"]), (503, &Value::from("UNAVAILABLE")));
 
-    for arguments in [&["license", "list"][..], &["license", "resign", "--all"]] {
+    for arguments in [&["license", "list"][..], &["license", "re-sign", "--all"]] {
         let output = run(&directory, arguments);
         let message = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{message}");

@@ -454,7 +454,7 @@ async function rotation() {
   const newClient = await Customer.at("example.cybozu.com", { keys: [old, next] });
   expect("two keys: a new client, before the rotation", await newClient.check(), { code: "VALID", usable: true });
   run("key", "rotate");
-  run("license", "resign", "--all");
+  run("license", "re-sign", "--all");
   newClient.pass(49 * HOUR);
   await newClient.view();
   const { kid } = decode((await leaseOf("example.cybozu.com")).lease.split(".")[0]);

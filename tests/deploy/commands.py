@@ -56,7 +56,7 @@ def scenario(work):
     yield "license resume", lambda of: this
     yield "license cancel", lambda of: this
     yield "license restore", lambda of: [*this, "--version", 2]
-    yield "license resign", lambda of: this
+    yield "license re-sign", lambda of: this
     yield "license domains --add", lambda of: [*this, "--add", another]
     in_a_week = datetime.date.today() + datetime.timedelta(days=7)
     yield "license domains --remove", lambda of: [*this, "--remove", another, "--on", in_a_week]

@@ -320,7 +320,7 @@ def _():
     assert counted == {"resigned": 1, "renewed": 1, "released": 1, "failed": 0}, report
     kid = jwt.get_unverified_header(license_of("tenant1.cybozu.com")[2]["lease"])["kid"]
     assert kid != old, "signed with the key before"
-    tegata("license", "resign", "--all", "--signed-with", old)
+    tegata("license", "re-sign", "--all", "--signed-with", old)
     tegata("key", "retire", old, "--force")
     return ", ".join(f"{count} {name}" for name, count in counted.items())
 

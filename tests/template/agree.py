@@ -356,7 +356,7 @@ CODE = {
 }
 WORKFLOW = load(".github/workflows/ci.yml")
 STEPS = subprocess.check_output(["bash", ".ci/run", "--list"], text=True)
-OUTPUTS_READ = found("cli/src/target.rs", r'_OUTPUT: &str = "(\w+)"')
+OUTPUTS_READ = found("cli/src/target/stack.rs", r'_OUTPUT: &str = "(\w+)"')
 COLUMNS_READ = found("crates/common/src/access/cdn.rs", r'"([^"]+)" => Column::')
 
 

@@ -114,12 +114,13 @@ async fn each(
 ) -> anyhow::Result<u64> {
     let bar = progress(output);
     bar.set_message(source.as_str());
+    let archive = target.archive()?;
     let mut damaged = 0;
     for date in period.days() {
-        let listed = target.archive.list(source, date).await?;
+        let listed = archive.list(source, date).await?;
         bar.inc_length(listed.len() as u64);
-        let objects = stream::iter(listed)
-            .map(async |listed| (target.archive.get(&listed.key).await, listed));
+        let objects =
+            stream::iter(listed).map(async |listed| (archive.get(&listed.key).await, listed));
         let mut objects = std::pin::pin!(objects.buffered(AHEAD));
         while let Some((object, listed)) = objects.next().await {
             bar.inc(1);

@@ -91,7 +91,7 @@ struct Timed {
 pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::Result<()> {
     let period = args.period.period(target)?;
     let known: BTreeMap<Date, DayState> = target
-        .usage
+        .usage()?
         .days()
         .await?
         .into_iter()
@@ -111,7 +111,7 @@ pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::
         to: period.to,
         time_zone: target.zone.iana_name().unwrap_or("UTC").to_owned(),
         verified_at: target.local_time(target.now),
-        verified_by: target.caller.clone(),
+        verified_by: target.caller().name.to_owned(),
         content_read: !args.quick,
         ok: days.iter().all(|day| day.problems.is_empty()),
         days,
@@ -139,7 +139,7 @@ impl Day {
             ..Self::default()
         };
         let mut receipts: BTreeMap<String, Receipt> = target
-            .usage
+            .usage()?
             .receipts(date)
             .await?
             .into_iter()
@@ -154,7 +154,7 @@ impl Day {
             .collect();
         let mut objects = Vec::new();
         for source in Source::OF_ACCESSES {
-            let listed = target.archive.list(source, date).await?;
+            let listed = target.archive()?.list(source, date).await?;
             objects.extend(listed.into_iter().map(|listed| (source, listed)));
         }
         bar.inc_length(objects.len() as u64);
@@ -162,8 +162,8 @@ impl Day {
             let found = match quick {
                 true => None,
                 false => Some((
-                    target.archive.get(&listed.key).await?,
-                    target.archive.lock(&listed.key).await?,
+                    target.archive()?.get(&listed.key).await?,
+                    target.archive()?.lock(&listed.key).await?,
                 )),
             };
             anyhow::Ok((source, listed, found))

@@ -41,7 +41,7 @@ impl CustomerWrite {
             .map(|(contact, before)| (&self.id, contact, before.as_ref().map(|b| &b.revision)))
             .collect();
         let act = target.act("import");
-        Ok(target.customers.write(customer, &contacts, &act).await?)
+        Ok(target.customers()?.write(customer, &contacts, &act).await?)
     }
 }
 

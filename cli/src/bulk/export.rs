@@ -40,11 +40,11 @@ pub(super) async fn export(target: &Target, output: Output, args: Export) -> any
     let FoundCustomers {
         customers: files,
         unreadable: mut broken,
-    } = target.customers.all().await?;
+    } = target.customers()?.all().await?;
     let FoundLicenses {
         licenses: stored,
         unreadable,
-    } = target.licenses.all().await?;
+    } = target.licenses()?.all().await?;
     broken.extend(unreadable);
     for error in &broken {
         note!("warning: {error}");

@@ -172,7 +172,7 @@ async fn plan(
 ) -> anyhow::Result<ImportPlan> {
     let customers = match customer_sheet {
         Some(sheet) => {
-            let files = target.customers.all().await?;
+            let files = target.customers()?.all().await?;
             if let Some(error) = files.unreadable.into_iter().next() {
                 return Err(error.into());
             }
@@ -201,7 +201,7 @@ async fn plan_licenses(
     stated_customers: &[CustomerId],
     serials: &mut Serials,
 ) -> anyhow::Result<licenses::Planned> {
-    let products = target.licenses.products().await?;
+    let products = target.licenses()?.products().await?;
     let products: BTreeMap<ProductSlug, Product> = products
         .into_iter()
         .map(|stored| (stored.value.slug.clone(), stored.value))
@@ -216,7 +216,7 @@ async fn plan_licenses(
         .collect();
     ids.sort();
     ids.dedup();
-    let known = target.customers.customers(&ids).await?;
+    let known = target.customers()?.customers(&ids).await?;
     let known = known.into_iter().map(|stored| stored.value.customer_id);
     let existing = licenses::Existing {
         products: &products,
@@ -236,7 +236,7 @@ pub(super) async fn stored(
 ) -> anyhow::Result<HashMap<(Domain, ProductSlug), Versioned<SignedLicense>>> {
     let keys: Vec<Key> = wanted.map(|(d, p)| Key::license(&d, &p)).collect();
     let mut found = HashMap::new();
-    for stored in target.licenses.table().get_all(&keys).await? {
+    for stored in target.licenses()?.table().get_all(&keys).await? {
         let stored: Versioned<SignedLicense> = stored?;
         let license = &stored.value.license;
         found.insert((license.domain.clone(), license.product.clone()), stored);

@@ -13,13 +13,14 @@ use tegata_common::license::{Cell, ContractRow, License, LicenseKind, RowError};
 use tegata_common::product::{Policy, Product, ProductSlug};
 use tegata_common::serial::{Serial, SerialHash};
 use tegata_operations::contract;
+use tegata_operations::licenses::license_differences;
 use tegata_signing::Signer;
 use tegata_storage::Versioned;
 
 use super::customers::{text, word};
 use super::serials::Serials;
 use super::sheet::{Refusal, Row, Sheet};
-use crate::change::{self, Difference};
+use crate::change::Difference;
 use crate::target::Target;
 
 pub(super) const REQUIRED: [&str; 5] = ["domain", "product", "kind", "users", "usable_from"];
@@ -80,7 +81,7 @@ impl LicenseWrite {
     pub(super) async fn write(&self, target: &Target, signer: &Signer) -> anyhow::Result<()> {
         let act = target.act("import");
         let license = &self.license;
-        let licenses = &target.licenses;
+        let licenses = target.licenses()?;
         let contract = match &self.before {
             Some(before) => {
                 let read = contract::read(licenses, &license.domain, &license.product).await?;
@@ -198,7 +199,7 @@ pub(super) fn plan(
             Ok((license, before)) => {
                 let known = before.as_ref().map(|before| &before.value.license);
                 let known = known.map(|known| known.as_of(now)).transpose()?;
-                let differences = change::differences(known.as_ref(), &license)?;
+                let differences = license_differences(known.as_ref(), &license)?;
                 if differences.is_empty() {
                     planned.unchanged += 1;
                     continue;

@@ -15,13 +15,13 @@ use tegata_common::lease::SignedLicense;
 use tegata_common::license::{LastDay, License, LicenseKind};
 use tegata_common::product::{KintonePluginId, Product, ProductSlug};
 use tegata_common::revision::Revision;
+use tegata_operations::licenses::license_differences;
 use tegata_storage::Versioned;
 
 use super::import::stored;
 use super::licenses::{self, LicenseWrite, Missing};
 use super::serials::Serials;
 use super::sheet::{self, Encoding, Refusal, Row, Sheet};
-use crate::change;
 use crate::license::BillingArg;
 use crate::target::Target;
 use crate::text_file::line_ends;
@@ -88,7 +88,7 @@ pub(super) async fn plan(
     serials: &mut Serials,
 ) -> anyhow::Result<licenses::Planned> {
     let sheet = read_file(path, encoding)?;
-    let products = target.licenses.products().await?;
+    let products = target.licenses()?.products().await?;
     let products: Vec<Product> = products.into_iter().map(|stored| stored.value).collect();
     let products: BTreeMap<&KintonePluginId, &Product> = products
         .iter()
@@ -152,7 +152,7 @@ pub(super) async fn plan(
             }
         };
         let known = before.map(|before| before.value.license.as_of(target.now));
-        let differences = change::differences(known.transpose()?.as_ref(), &license)?;
+        let differences = license_differences(known.transpose()?.as_ref(), &license)?;
         if differences.is_empty() {
             planned.unchanged += 1;
             continue;
@@ -179,7 +179,7 @@ async fn missing(target: &Target, wanted: &[Stated<'_>]) -> anyhow::Result<Vec<M
     let stated: HashSet<_> = wanted.iter().map(Stated::key).collect();
     let products: HashSet<_> = wanted.iter().map(|row| &row.product.slug).collect();
     let mut missing = Vec::new();
-    for stored in target.licenses.all().await?.licenses {
+    for stored in target.licenses()?.all().await?.licenses {
         let license = stored.value.license.as_of(target.now)?;
         let code = license.code_at(target.now);
         let is_of_use = code.is_usable();

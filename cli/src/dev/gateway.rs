@@ -114,7 +114,13 @@ async fn serve(
             outbox::answer(&gateway.outbox, path, host.unwrap_or_default())
         }
         (Method::GET, path) if is_cdn_file(path) => {
-            let response = file(&gateway.target.cdn, path).await;
+            let response = match gateway.target.cdn() {
+                Ok(cdn) => file(cdn, path).await,
+                Err(error) => {
+                    tracing::error!("the files of the CDN cannot be opened: {error:#}");
+                    StatusCode::SERVICE_UNAVAILABLE.into_response()
+                }
+            };
             gateway.log_file(&arrived, path, &response, peer.ip(), &headers);
             response
         }

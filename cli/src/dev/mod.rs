@@ -86,17 +86,17 @@ pub(crate) async fn run(target: &PlaceArgs, args: Args) -> anyhow::Result<()> {
     let target = Target::local(arguments, embedded).await?;
     samples::fill(&target, Timestamp::now()).await?;
 
-    let handlers = handlers(&target);
+    let handlers = handlers(&target)?;
     if args.sample_traffic {
         make_up_traffic(&target, &handlers).await?;
     }
     let (doors, following) = LogSink::open(handlers);
     let settings = settings(&target, &arguments.development_base_domains)?;
     let outbox = directory.join("outbox");
-    let mut sender = target.sender.clone();
+    let mut sender = target.sender()?;
     sender.cdn_url = Some(format!("http://{address}"));
     write_news(&target, &sender).await?;
-    let post = PostOffice::open(&target, sender, outbox.clone());
+    let post = PostOffice::open(&target, sender, outbox.clone())?;
     let notice = samples::write_notice(&directory, Timestamp::now())?;
     let gateway = Gateway {
         loopback: Loopback::new(address),
@@ -109,8 +109,8 @@ pub(crate) async fn run(target: &PlaceArgs, args: Args) -> anyhow::Result<()> {
     };
     output::line(&gateway.guide);
     let renewal = Renewal::new(
-        gateway.target.licenses.clone(),
-        gateway.target.keys.clone(),
+        gateway.target.licenses()?.clone(),
+        gateway.target.keys().clone(),
         "local:license-renewal",
     );
     let renewing = tokio::spawn(renew_hourly(renewal));
@@ -157,14 +157,14 @@ fn log_to_stderr() {
 }
 
 /// The archive's and the usage's handlers, on the target's stores.
-fn handlers(target: &Target) -> Handlers {
-    let (archive, usage) = (target.archive.clone(), target.usage.clone());
+fn handlers(target: &Target) -> anyhow::Result<Handlers> {
+    let (archive, usage) = (target.archive()?.clone(), target.usage()?.clone());
     let zone = target.zone.clone();
     let bases = target.bases.clone();
-    Handlers {
+    Ok(Handlers {
         access_log: AccessLog::new(archive.clone(), usage.clone(), zone.clone(), bases),
         roll_up: RollUp::new(archive, usage, zone).with_kintone(here()),
-    }
+    })
 }
 
 /// From where kintone asks on one machine: its proxy, and this machine itself.
@@ -174,8 +174,8 @@ fn here() -> Networks {
 
 /// The news page with the address that this process has.
 async fn write_news(target: &Target, sender: &Sender) -> anyhow::Result<()> {
-    let notices = target.notices.all().await?;
-    news::publish(&notices, &target.cdn, sender, None, None).await?;
+    let notices = target.notices()?.all().await?;
+    news::publish(&notices, target.cdn()?, sender, None, None).await?;
     Ok(())
 }
 

@@ -48,19 +48,19 @@ pub(super) struct PostOffice {
 
 impl PostOffice {
     /// Opens it: mails go into a directory.
-    pub(super) fn open(target: &Target, sender: Sender, outbox: PathBuf) -> Self {
+    pub(super) fn open(target: &Target, sender: Sender, outbox: PathBuf) -> anyhow::Result<Self> {
         let (queue, messages) = unbounded_channel();
         let queue = Queue::Local(queue);
-        let notices = target.notices.clone();
-        Self {
+        let notices = target.notices()?.clone();
+        Ok(Self {
             announce: Announce {
                 stores: Stores {
-                    licenses: target.licenses.clone(),
-                    customers: target.customers.clone(),
+                    licenses: target.licenses()?.clone(),
+                    customers: target.customers()?.clone(),
                     notices: notices.clone(),
                 },
                 queue,
-                cdn: target.cdn.clone(),
+                cdn: target.cdn()?.clone(),
                 status_page: None,
                 ses: None,
                 sender: sender.clone(),
@@ -79,7 +79,7 @@ impl PostOffice {
             notices,
             messages,
             waiting: Vec::new(),
-        }
+        })
     }
 
     /// Works for as long as it is let.

@@ -145,7 +145,7 @@ pub(super) async fn fill(target: &Target, now: Timestamp) -> anyhow::Result<()> 
         by: "local:tegata-dev",
         change,
     };
-    let licenses = &target.licenses;
+    let licenses = target.licenses()?;
     let table = licenses.table();
     let (register, revision) = target.key_register().await?;
     if register.keys.is_empty() {
@@ -158,7 +158,7 @@ pub(super) async fn fill(target: &Target, now: Timestamp) -> anyhow::Result<()> 
     }
     for (id, name, email, language) in CUSTOMERS {
         let id: CustomerId = id.parse()?;
-        if target.customers.customer(&id).await?.is_some() {
+        if target.customers()?.customer(&id).await?.is_some() {
             continue;
         }
         let customer = Customer {
@@ -177,7 +177,7 @@ pub(super) async fn fill(target: &Target, now: Timestamp) -> anyhow::Result<()> 
         let contacts = [(&id, &contact, None)];
         let customer = Some((&customer, None));
         target
-            .customers
+            .customers()?
             .write(customer, &contacts, &act(SAMPLE))
             .await?;
     }
@@ -235,7 +235,7 @@ pub(super) async fn by_plugin_id(target: &Target) -> anyhow::Result<Option<(Doma
     for sample in &SAMPLES {
         let domain = target.bases.canonicalize(sample.domain)?;
         let product = sample.product.parse()?;
-        let stored = target.licenses.get(&domain, &product).await?;
+        let stored = target.licenses()?.get(&domain, &product).await?;
         let ids = stored.map(|stored| stored.value.license.open_plugin_ids().to_vec());
         if let Some(id) = ids.into_iter().flatten().next() {
             return Ok(Some((domain, id.to_string())));
@@ -250,7 +250,7 @@ pub(super) async fn tries(target: &Target, now: Timestamp) -> anyhow::Result<Vec
     for sample in &SAMPLES {
         let domain = target.bases.canonicalize(sample.domain)?;
         let stored = target
-            .licenses
+            .licenses()?
             .get(&domain, &sample.product.parse()?)
             .await?;
         let Some(license) = stored.map(|stored| stored.value.license) else {

@@ -113,10 +113,11 @@ pub(crate) async fn files(stack: &Stack<'_>, http: &Http) -> Vec<Check> {
         .get("CdnUrl")
         .map_or("", String::as_str)
         .to_owned();
-    let products = match stack.target.licenses.products().await {
+    let products = async { anyhow::Ok(stack.target.licenses()?.products().await?) };
+    let products = match products.await {
         Ok(products) => products,
         Err(error) => {
-            let skipped = Finding::skipped(format!("the catalogue cannot be read: {error}"));
+            let skipped = Finding::skipped(format!("the catalogue cannot be read: {error:#}"));
             return vec![Check::new(GROUP, files, skipped)];
         }
     };
@@ -289,7 +290,7 @@ pub(crate) async fn log(stack: &Stack<'_>) -> Vec<Check> {
         let today = stack.target.today();
         let mut archived = 0;
         for day in [Ok(today), today.yesterday()].into_iter().flatten() {
-            let listed = stack.target.archive.list(Source::Cdn, day).await;
+            let listed = stack.target.archive()?.list(Source::Cdn, day).await;
             archived += listed
                 .map_err(|error| Unread::Failed(error.to_string()))?
                 .len();

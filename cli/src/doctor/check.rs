@@ -93,6 +93,12 @@ pub(crate) enum Unread {
 /// What was read, or why nothing was.
 pub(crate) type Read<T> = Result<T, Unread>;
 
+impl From<anyhow::Error> for Unread {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(format!("{error:#}"))
+    }
+}
+
 impl From<Unread> for Finding {
     fn from(unread: Unread) -> Self {
         match unread {

@@ -78,7 +78,10 @@ fn judge_events(destinations: &[EventDestination]) -> Finding {
 
 /// The vendor's name as mails and the news have it.
 pub(crate) fn sender(stack: &Stack<'_>) -> Check {
-    let finding = judge_sender(&stack.target.sender.name, stack.parameter("SenderName"));
+    let sender = stack.target.sender().map_err(Unread::from);
+    let finding = Finding::judge(sender, |sender| {
+        judge_sender(&sender.name, stack.parameter("SenderName"))
+    });
     Check::new(GROUP, "sender's name", finding)
 }
 
@@ -128,7 +131,7 @@ pub(crate) async fn simulator(stack: &Stack<'_>, is_wanted: bool) -> Vec<Check> 
 /// has, so that SES's late reports find them.
 async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
     let target = stack.target;
-    let MailTransport::Ses(client) = &target.post else {
+    let MailTransport::Ses(client) = &target.mail_transport() else {
         return Err(Unread::Unavailable("there is no SES here".into()));
     };
     let failed = |error: &dyn std::fmt::Display| Unread::Failed(error.to_string());
@@ -148,7 +151,7 @@ async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
             facts: Facts::default(),
         };
         target
-            .notices
+            .notices()?
             .create_delivery(&delivery)
             .await
             .map_err(|error| failed(&error))?;
@@ -157,7 +160,7 @@ async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
             delivery: delivery.delivery.clone(),
             attempt: 1,
         };
-        let from = &target.sender.from;
+        let from = target.sender()?.from;
         let message = format!(
             "From: {}\r\nTo: {address}\r\nSubject: tegata doctor\r\nMIME-Version: 1.0\r\n\
              Content-Type: text/plain; charset=utf-8\r\n\r\nA mail to SES's simulator.\r\n",
@@ -166,7 +169,7 @@ async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
         let sent = mailer::send(
             client,
             Some(set),
-            from,
+            &from,
             &email,
             message.into_bytes(),
             Some(&tags),
@@ -184,7 +187,10 @@ async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
                 });
             }
         };
-        let stored = target.notices.delivery(&notice, &delivery.delivery).await;
+        let stored = target
+            .notices()?
+            .delivery(&notice, &delivery.delivery)
+            .await;
         if let Some(stored) = stored.map_err(|error| failed(&error))? {
             let accepted = |facts: &mut Facts| {
                 facts.attempt_mut(1).outcome = Some(MailOutcome::Accepted {
@@ -193,7 +199,7 @@ async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
                 });
             };
             target
-                .notices
+                .notices()?
                 .change_facts(stored, accepted)
                 .await
                 .map_err(|error| failed(&error))?;
@@ -206,7 +212,7 @@ async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
 async fn wait(stack: &Stack<'_>, notice: &NoticeId) -> Read<BTreeMap<String, State>> {
     let end = tokio::time::Instant::now() + WITHIN;
     loop {
-        let deliveries = stack.target.notices.deliveries(notice, None).await;
+        let deliveries = stack.target.notices()?.deliveries(notice, None).await;
         let deliveries = deliveries.map_err(|error| Unread::Failed(error.to_string()))?;
         let now = Timestamp::now();
         let states: BTreeMap<String, State> = deliveries

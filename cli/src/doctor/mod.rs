@@ -395,7 +395,7 @@ async fn on_stack(
     let clients = Clients::new(&config);
     let checked = check_stack(&clients, &opened, name, &embedded, args, report).await;
     let subject = checked.map(|stack| Subject {
-        caller: opened.caller.clone(),
+        caller: opened.caller().name.to_owned(),
         region: clients.cli.region.clone(),
         stack,
     });
@@ -423,7 +423,7 @@ async fn check_stack(
         Ok(http) => http,
         Err(unread) => bail!("{}", Finding::from(unread).seen),
     };
-    report.add(vec![machine::identity(&target.caller)]);
+    report.add(vec![machine::identity(target.caller().name)]);
     let values = Some(&stack.parameters);
     let mut running = Running::new(&args.only);
     running.many("stack", async { stack::state(&stack) });

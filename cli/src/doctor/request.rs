@@ -56,7 +56,7 @@ pub(crate) async fn choose(
     let now = stack.target.now;
     let found = stack
         .target
-        .licenses
+        .licenses()?
         .find(|license| license.code_at(now) == Code::Valid && !license.policy.requires_serial);
     if let Some(signed) = found.await.map_err(|error| failed(&error))? {
         return Ok(ProbedLicense {
@@ -67,7 +67,7 @@ pub(crate) async fn choose(
     }
     let products = stack
         .target
-        .licenses
+        .licenses()?
         .products()
         .await
         .map_err(|error| failed(&error))?;
@@ -229,7 +229,7 @@ fn judge_lease(asked: &ProbedLicense, response: &Response, keys: &Jwks) -> Findi
         }
         Ok(_) => Finding::failed(
             "it is about another licence",
-            "tegata license resign DOMAIN PRODUCT",
+            "tegata license re-sign DOMAIN PRODUCT",
         ),
         Err(error @ VerifyError::UnknownKey(_)) => Finding::failed(error.to_string(), publish),
         Err(error) => Finding::failed(error.to_string(), publish),
@@ -252,7 +252,7 @@ async fn listed(stack: &Stack<'_>) -> Read<Vec<Listed>> {
     let days = [today.yesterday(), Ok(today), today.tomorrow()];
     for day in days.into_iter().flatten() {
         for source in [Source::Gateway, Source::Lookup] {
-            let listed = stack.target.archive.list(source, day).await;
+            let listed = stack.target.archive()?.list(source, day).await;
             all.extend(listed.map_err(|error| of_archive(&error))?);
         }
     }
@@ -282,7 +282,7 @@ async fn lines(
             if !known.insert(of.key.clone()) {
                 continue;
             }
-            let (Some(name), archive) = (&of.name, &stack.target.archive) else {
+            let (Some(name), archive) = (&of.name, stack.target.archive()?) else {
                 continue;
             };
             let object = archive

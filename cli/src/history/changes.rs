@@ -60,7 +60,7 @@ impl Changes {
         findings: &mut Findings,
     ) -> anyhow::Result<Self> {
         let mut changes = Self::default();
-        let Some(first_day) = target.archive.first_day(Source::Change).await? else {
+        let Some(first_day) = target.archive()?.first_day(Source::Change).await? else {
             return Ok(changes);
         };
         let wider = Period {
@@ -94,11 +94,11 @@ impl Changes {
         bar: &ProgressBar,
         findings: &mut Findings,
     ) -> anyhow::Result<()> {
-        let listed = target.archive.list(Source::Change, date).await?;
+        let listed = target.archive()?.list(Source::Change, date).await?;
         bar.inc_length(listed.len() as u64);
         let objects = stream::iter(listed).map(async |listed| {
-            let object = target.archive.get(&listed.key).await?;
-            let lock = target.archive.lock(&listed.key).await?;
+            let object = target.archive()?.get(&listed.key).await?;
+            let lock = target.archive()?.lock(&listed.key).await?;
             anyhow::Ok((listed, object, lock))
         });
         let mut objects = std::pin::pin!(objects.buffered(AHEAD));

@@ -99,7 +99,7 @@ impl Items {
     pub(super) async fn read(target: &Target, findings: &mut Findings) -> anyhow::Result<Self> {
         let (register, _) = target.key_register().await?;
         let mut items = Self::default();
-        for table in target.tables() {
+        for table in target.tables()? {
             items.read_table(table, &register, findings).await?;
         }
         Ok(items)

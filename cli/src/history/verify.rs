@@ -65,10 +65,10 @@ pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::
     // The tables after the archive: what is written in between is too new to be missed.
     target.archive_changes().await?;
     let bar = output::progress(0, "{msg} {wide_bar} {pos} of {len} objects", output);
-    let archive_begins = target.archive.first_day(Source::Change).await?;
+    let archive_begins = target.archive()?.first_day(Source::Change).await?;
     let changes = Changes::read(target, period, &bar, &mut findings).await?;
     let scope = scope(target, period)?;
-    let callers = match &target.trail {
+    let callers = match &target.trail() {
         Some(trail) => {
             let calls = trail.read(scope, &bar, &mut findings).await?;
             Some(calls.compare(&changes, scope, &mut findings))
@@ -84,7 +84,7 @@ pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::
         to: period.to,
         time_zone: target.zone.iana_name().unwrap_or("UTC").to_owned(),
         verified_at: target.local_time(target.now),
-        verified_by: target.caller.clone(),
+        verified_by: target.caller().name.to_owned(),
         ok: findings.is_empty(),
         items: items.current.len() + items.others.len(),
         history_items: items.past_items(),

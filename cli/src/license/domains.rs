@@ -1,35 +1,16 @@
-//! The domains of a contract: moving from one to another, adding, giving up.
+//! `tegata license domains`: the domains of a contract, listed, added, given up.
 
 use clap::Args;
-use jiff::{Timestamp, ToSpan as _};
-use serde_json::json;
+use jiff::Timestamp;
 use tegata_common::calendar;
-use tegata_common::license::{ContractDomain, License, Purpose};
+use tegata_common::license::Purpose;
+use tegata_operations::licenses::{self, AddDomain, Context, DomainEntry, LicenseId};
 
-use super::edit::Editor;
-use super::{LicenseSelector, canonical};
+use super::{LicenseSelector, canonical, naming, write};
 use crate::change::DryRun;
-use crate::failure::UsageError;
 use crate::output::{self, Output};
 use crate::target::Target;
-use crate::when::{self, When};
-
-#[derive(Args)]
-pub(crate) struct Move {
-    #[command(flatten)]
-    which: LicenseSelector,
-    /// The tenant's new host name.
-    to: String,
-    /// The date or instant from which the new name works [default: now].
-    #[arg(long, value_name = "WHEN")]
-    on: Option<When>,
-    /// Days for which the old name works beside it, up to the cut-off time of the last one's
-    /// morning after [default: the product's lease days].
-    #[arg(long, value_name = "DAYS", value_parser = when::days)]
-    overlap: Option<u16>,
-    #[command(flatten)]
-    write: DryRun,
-}
+use crate::when::When;
 
 #[derive(Args)]
 pub(crate) struct Domains {
@@ -61,103 +42,56 @@ pub(crate) struct Domains {
     write: DryRun,
 }
 
-pub(super) async fn move_to(target: &Target, output: Output, args: Move) -> anyhow::Result<()> {
-    let to = canonical(target, &args.to)?;
-    let (editor, license) = Editor::open(target, output, &args.which, args.write).await?;
-    let from = match args.on {
-        Some(when) => when.instant(&license.policy)?,
-        None => target.now,
+pub(super) async fn run(target: &Target, output: Output, args: Domains) -> anyhow::Result<()> {
+    let domain = |text: &Option<String>| {
+        let domain = text.as_deref();
+        domain.map(|domain| canonical(target, domain)).transpose()
     };
-    let from = not_past("--on", from, &license, target.now)?;
-    let days = args.overlap.unwrap_or(license.policy.lease_days);
-    let starts_on = calendar::date_of(from, &license.policy);
-    let leaves_on = starts_on.checked_add(i32::from(days).days())?;
-    let until = license.leaves_at(leaves_on)?.max(from);
-    let moved = license.moved(&to, from, until, target.now)?;
-    editor.write("move", moved).await
-}
-
-pub(super) async fn domains(target: &Target, output: Output, args: Domains) -> anyhow::Result<()> {
-    let (editor, license) = Editor::open(target, output, &args.which, args.write).await?;
-    let instant = |when: Option<When>| match when {
-        Some(when) => when.instant(&license.policy),
-        None => Ok(target.now),
-    };
-    if let Some(domain) = &args.add {
-        let domain = canonical(target, domain)?;
+    let (add, remove) = (domain(&args.add)?, domain(&args.remove)?);
+    let keep = domain(&args.keep)?;
+    let id = args.which.id(target)?;
+    let context = target.license_context()?;
+    let planned = if let Some(domain) = add {
         let purpose = match args.development {
             true => Purpose::Development,
             false => Purpose::Production,
         };
-        let from = not_past("--on", instant(args.on)?, &license, target.now)?;
-        let added = license.with_name(&domain, purpose, from, target.now)?;
-        return editor.write("add-domain", added).await;
-    }
-    if let Some(domain) = &args.remove {
-        let domain = canonical(target, domain)?;
-        let until = match args.on {
-            // The last day, up to the cut-off of the next.
-            Some(When::StartOf(day)) => license.leaves_at(day.tomorrow()?)?,
-            when => instant(when)?,
+        let change = AddDomain {
+            domain,
+            purpose,
+            on: args.on,
         };
-        let until = not_past("--on", until, &license, target.now)?;
-        let removed = license.without_name(&domain, until, target.now)?;
-        return editor.write("remove-domain", removed).await;
-    }
-    if let Some(domain) = &args.keep {
-        let domain = canonical(target, domain)?;
-        let kept = license.keeping(&domain, target.now)?;
-        return editor.write("keep-domain", kept).await;
-    }
-    list(output, &license, target.now)
+        licenses::add_domain(&context, &id, change).await
+    } else if let Some(domain) = remove {
+        licenses::remove_domain(&context, &id, &domain, args.on).await
+    } else if let Some(domain) = keep {
+        licenses::keep_domain(&context, &id, &domain).await
+    } else {
+        return list(&context, output, &id).await;
+    };
+    let planned = planned.map_err(naming("--on"))?;
+    write::carry_out(&context, output, planned, args.write).await
 }
 
-/// What has been answered cannot be changed any more. Today's date, typed today, means from now
-/// on.
-pub(super) fn not_past(
-    option: &str,
-    instant: Timestamp,
-    license: &License,
-    now: Timestamp,
-) -> anyhow::Result<Timestamp> {
-    let today = calendar::date_of(now, &license.policy);
-    if calendar::date_of(instant, &license.policy) < today {
-        let shown = calendar::rfc3339(instant, &license.policy);
-        return Err(
-            UsageError(format!("{option} {shown} is in the past; today is {today}")).into(),
-        );
-    }
-    Ok(instant.max(now))
-}
-
-fn list(output: Output, license: &License, now: Timestamp) -> anyhow::Result<()> {
+async fn list(context: &Context<'_>, output: Output, id: &LicenseId) -> anyhow::Result<()> {
+    let (entries, policy) = licenses::domains(context, id).await?;
     if output == Output::Json {
-        let names = license.names.iter().map(|name| {
-            json!({
-                "domain": name.domain,
-                "purpose": name.purpose,
-                "code": license.under(&name.domain).code_at(now),
-                "from": name.from,
-                "until": name.until,
-                "quarantined_until": name.quarantined_until(),
-            })
-        });
-        return output::json(&names.collect::<Vec<_>>());
+        return output::json(&entries);
     }
     let local = |instant: Option<Timestamp>| {
-        instant.map_or_else(String::new, |at| calendar::rfc3339(at, &license.policy))
+        instant.map_or_else(String::new, |at| calendar::rfc3339(at, &policy))
     };
-    let rows = license.names.iter().map(|name: &ContractDomain| {
+    let rows = entries.iter().map(|entry: &DomainEntry| {
         vec![
-            name.domain.to_string(),
-            match name.purpose {
+            entry.domain.to_string(),
+            match entry.purpose {
                 Purpose::Production => "production".to_owned(),
                 Purpose::Development => "development".to_owned(),
             },
-            license.under(&name.domain).code_at(now).as_str().to_owned(),
-            local(Some(name.from)),
-            local(name.until),
-            local(name.quarantined_until()),
+            entry.code.as_str().to_owned(),
+            local(Some(entry.from)),
+            local(entry.until),
+            local(entry.quarantined_until),
         ]
     });
     let header = [

@@ -1,12 +1,10 @@
-//! Contracts that end soon: of trials and cancelled ones, before somebody is surprised.
+//! `tegata license expiring`: contracts that end soon, before somebody is surprised.
 
 use clap::Args;
-use jiff::Timestamp;
-use serde_json::json;
-use tegata_common::calendar;
-use tegata_common::license::{Code, License, LicenseKind};
+use tegata_common::license::LicenseKind;
 use tegata_common::product::ProductSlug;
-use tegata_storage::licenses::FoundLicenses;
+use tegata_operations::Found;
+use tegata_operations::licenses::{self, EndingLicense};
 
 use super::complain;
 use crate::output::{self, Output};
@@ -23,42 +21,18 @@ pub(crate) struct Expiring {
     product: Option<ProductSlug>,
 }
 
-pub(super) async fn expiring(
-    target: &Target,
-    output: Output,
-    args: Expiring,
-) -> anyhow::Result<()> {
-    let now = target.now;
-    let FoundLicenses {
-        licenses,
-        unreadable,
-    } = target.licenses.all().await?;
-    let current = licenses
-        .iter()
-        .filter_map(|stored| stored.value.license.as_of(now).ok());
-    let mut ending: Vec<License> = current
-        .filter(|license| ends_within(license, now, args.within))
-        .filter(|license| args.product.as_ref().is_none_or(|p| *p == license.product))
-        .collect();
-    ending.sort_by_key(|license| license.valid_until);
-    if output == Output::Json {
-        let documents: Vec<_> = ending
-            .iter()
-            .map(|license| {
-                json!({
-                    "domain": license.domain,
-                    "product": license.product,
-                    "customer": license.customer,
-                    "kind": license.kind,
-                    "ends_on": license.ends_on,
-                    "valid_until": calendar::rfc3339(license.valid_until, &license.policy),
-                    "days_left": days_left(license, now),
-                })
-            })
-            .collect();
-        output::json(&documents)?;
-        return complain(&unreadable);
+pub(super) async fn run(target: &Target, output: Output, args: Expiring) -> anyhow::Result<()> {
+    let product = args.product.as_ref();
+    let Found { items, unreadable } =
+        licenses::expiring(target.licenses()?, args.within, product, target.now).await?;
+    match output {
+        Output::Json => output::json(&items)?,
+        Output::Text => print(&items),
     }
+    complain(&unreadable)
+}
+
+fn print(ending: &[EndingLicense]) {
     let rows = ending.iter().map(|license| {
         vec![
             license.domain.to_string(),
@@ -74,7 +48,7 @@ pub(super) async fn expiring(
             license
                 .ends_on
                 .map_or_else(String::new, |day| day.to_string()),
-            days_left(license, now).to_string(),
+            license.days_left.to_string(),
         ]
     });
     let header = [
@@ -86,28 +60,4 @@ pub(super) async fn expiring(
         "days left",
     ];
     output::table(&header, rows.collect());
-    complain(&unreadable)
-}
-
-/// Whether a contract's last day is known, and near. Under a domain that it is leaving, it is not
-/// the contract that ends.
-fn ends_within(license: &License, now: Timestamp, days: u16) -> bool {
-    let stays = license.name().is_some_and(|name| name.until.is_none());
-    let is_running = matches!(
-        license.code_at(now),
-        Code::Valid | Code::NotStarted | Code::Suspended
-    );
-    stays
-        && is_running
-        && license.ends_on.is_some()
-        && now < license.valid_until
-        && days_left(license, now) <= i32::from(days)
-}
-
-/// Days up to the last one, today not counted.
-fn days_left(license: &License, now: Timestamp) -> i32 {
-    let today = calendar::date_of(now, &license.policy);
-    let last_day = license.ends_on.unwrap_or(license.term.ends_on);
-    let days = today.until(last_day).map_or(0, |span| span.get_days());
-    days.max(0) // the morning after it, up to the cut-off
 }

@@ -1,21 +1,15 @@
-//! Licences that an order starts, or starts again.
+//! `tegata license issue`.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use tegata_common::calendar::Billing;
+use clap::Args;
 use tegata_common::customer::CustomerId;
-use tegata_common::license::{Amendment, License, Order, Plan};
-use tegata_common::product::{Product, ProductSlug};
+use tegata_common::license::Plan;
 use tegata_common::serial::Serial;
-use tegata_storage::Key;
+use tegata_operations::licenses::{self, IssueOrder};
 
-use super::edit::Editor;
-use super::{LicenseSelector, quota, serial};
+use super::{BillingArg, LicenseSelector, given_serial, quota, write};
 use crate::change::DryRun;
-use crate::customer;
-use crate::failure::NotFound;
 use crate::output::{Output, note};
 use crate::target::Target;
 use crate::when::{self, When};
@@ -61,121 +55,28 @@ pub(crate) struct Issue {
     write: DryRun,
 }
 
-#[derive(Args)]
-pub(crate) struct Convert {
-    #[command(flatten)]
-    which: LicenseSelector,
-    /// The length of its terms, from the 1st of next month on.
-    #[arg(long, value_enum)]
-    billing: BillingArg,
-    /// The edition bought [default: the one tried].
-    #[arg(long)]
-    edition: Option<String>,
-    /// The number of users bought [default: those of the trial].
-    #[arg(long)]
-    users: Option<u32>,
-    /// The customer whose contract it is [default: as it is].
-    #[arg(long, value_name = "ID")]
-    customer: Option<CustomerId>,
-    #[command(flatten)]
-    write: DryRun,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum BillingArg {
-    Monthly,
-    Yearly,
-}
-
-impl From<BillingArg> for Billing {
-    fn from(argument: BillingArg) -> Self {
-        match argument {
-            BillingArg::Monthly => Self::Monthly,
-            BillingArg::Yearly => Self::Yearly,
-        }
-    }
-}
-
-/// The product of this slug in the catalogue.
-async fn product(target: &Target, slug: &ProductSlug) -> anyhow::Result<Product> {
-    let table = target.licenses.table();
-    let stored = table.get::<Product>(&Key::product(slug)).await?;
-    if let Some(stored) = stored {
-        return Ok(stored.value);
-    }
-    let products = target.licenses.products().await?;
-    let products: Vec<&str> = products.iter().map(|p| p.value.slug.as_str()).collect();
-    let known = match products.is_empty() {
-        true => "nothing".to_owned(),
-        false => products.join(", "),
-    };
-    Err(NotFound(format!(
-        "product {slug} is not in the catalogue, which has {known}; `tegata product apply` adds to it"
-    ))
-    .into())
-}
-
-pub(super) async fn issue(target: &Target, output: Output, args: Issue) -> anyhow::Result<()> {
-    let domain = args.which.domain(target)?;
-    let product = product(target, &args.which.product).await?;
-    if let Some(id) = &args.customer {
-        customer::check_known(target, id).await?;
-    }
-    let usable_from = match args.usable_from {
-        Some(when) => when.instant(&product.policy)?,
-        None => target.now,
-    };
-    let plan = match (args.billing, args.trial) {
-        (Some(billing), _) => Plan::Paid {
-            billing: billing.into(),
-        },
-        (None, days) => Plan::Trial {
-            days: days.unwrap_or(0),
-        },
-    };
-    let given = serial::given(args.serial, args.serial_file.as_deref())?;
-    let is_generated = given.is_none();
-    let serial = given.map_or_else(tegata_operations::new_serial, Ok)?;
-    let order = Order {
-        domain: domain.clone(),
+pub(super) async fn run(target: &Target, output: Output, args: Issue) -> anyhow::Result<()> {
+    let id = args.which.id(target)?;
+    let order = IssueOrder {
         customer: args.customer,
-        plan,
+        plan: match (args.billing, args.trial) {
+            (Some(billing), _) => Plan::Paid {
+                billing: billing.into(),
+            },
+            (None, days) => Plan::Trial {
+                days: days.unwrap_or(0),
+            },
+        },
         edition: args.edition,
         users: args.users,
-        quotas: args.quotas.into_iter().collect::<BTreeMap<_, _>>(),
-        usable_from,
+        quotas: args.quotas.into_iter().collect(),
+        usable_from: args.usable_from,
+        serial: given_serial::read(args.serial, args.serial_file.as_deref())?,
     };
-    let license = License::issue(order, &product, serial.hash())?;
-    let editor = Editor {
-        target,
-        output,
-        write: args.write,
-        before: None,
-        contract: None,
-        is_mending: false,
-        remarks: Vec::new(),
-    };
-    if license.customer.is_none() {
+    let context = target.license_context()?;
+    let planned = licenses::issue(&context, &id, order).await?;
+    if planned.license.customer.is_none() {
         note!("note: without --customer, notices about it reach nobody");
     }
-    let shown = (is_generated && !editor.write.dry_run).then(|| serial.reveal());
-    editor.write_with("issue", license, shown).await
-}
-
-/// A trial that is bought, or an ended contract that is ordered again, keeps its serial.
-pub(super) async fn convert(target: &Target, output: Output, args: Convert) -> anyhow::Result<()> {
-    let (editor, license) = Editor::open(target, output, &args.which, args.write).await?;
-    if let Some(id) = &args.customer {
-        customer::check_known(target, id).await?;
-    }
-    let amendment = Amendment {
-        customer: args.customer,
-        edition: args.edition,
-        users: args.users,
-        ..Amendment::default()
-    };
-    let converted = license
-        .converted(args.billing.into(), target.now)?
-        .amended(amendment, target.now)?;
-    editor.write("convert", converted).await
+    write::carry_out(&context, output, planned, args.write).await
 }

@@ -1,45 +1,52 @@
-//! `tegata license`: from an order to its end.
+//! `tegata license`: from an order to its end. One file a command.
 
+mod cancel;
+mod change;
+mod convert;
 mod domains;
-mod edit;
 mod expiring;
 mod explain;
+mod given_serial;
+mod history;
 mod issue;
-mod plugin_ids;
-mod resign;
+mod list;
+mod move_to;
+mod re_sign;
+mod reissue_serial;
 mod restore;
-mod serial;
 mod show;
-
-use std::collections::BTreeMap;
+mod suspend;
+mod update_plugin_ids;
+mod write;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, Subcommand};
-use jiff::ToSpan as _;
-use jiff::civil::Date;
-use tegata_common::calendar;
-use tegata_common::customer::CustomerId;
+use clap::{Args, Subcommand, ValueEnum};
+use tegata_common::calendar::Billing;
 use tegata_common::domain::Domain;
-use tegata_common::license::Amendment;
 use tegata_common::product::ProductSlug;
+use tegata_operations::Error;
+use tegata_operations::licenses::LicenseId;
 use tegata_storage::TableError;
 
-use crate::change::DryRun;
-use crate::customer;
-use crate::failure::{NotFound, UsageError};
-use crate::output::{Output, note, say};
+use crate::failure::UsageError;
+use crate::output::{Output, note};
 use crate::target::Target;
-use crate::when::{self, When};
-use domains::{Domains, Move};
-use edit::Editor;
+use cancel::Cancel;
+use change::Change;
+use convert::Convert;
+use domains::Domains;
 use expiring::Expiring;
 use explain::Explain;
-pub(crate) use issue::BillingArg;
-use issue::{Convert, Issue};
-use plugin_ids::UpdatePluginIds;
-use resign::Resign;
-use restore::Wanted;
-use show::List;
+use history::History;
+use issue::Issue;
+use list::List;
+use move_to::Move;
+use re_sign::ReSign;
+use reissue_serial::ReissueSerial;
+use restore::Restore;
+use show::Show;
+use suspend::{Resume, Suspend};
+use update_plugin_ids::UpdatePluginIds;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -48,13 +55,7 @@ pub(crate) enum Command {
     /// Make a trial a paid licence, or order an ended contract again. The serial stays.
     Convert(Convert),
     /// Show a licence, and the code it is answered with now.
-    Show {
-        #[command(flatten)]
-        which: LicenseSelector,
-        /// Show the signed lease too.
-        #[arg(long)]
-        lease: bool,
-    },
+    Show(Show),
     /// List the licences of a domain, or all.
     List(List),
     /// List the contracts that end soon: trials, and those that were cancelled.
@@ -74,52 +75,20 @@ pub(crate) enum Command {
     /// List the domains of a contract; or add, give up or keep one.
     Domains(Domains),
     /// Replace a licence's serial by a new one, which is shown once.
-    ReissueSerial {
-        #[command(flatten)]
-        which: LicenseSelector,
-        /// Days for which the old serial is accepted too. With 0, for one that leaked, no serial
-        /// but the new one is.
-        #[arg(long, value_name = "DAYS", default_value = "14", value_parser = when::days)]
-        overlap: u16,
-        #[command(flatten)]
-        write: DryRun,
-    },
+    ReissueSerial(ReissueSerial),
     /// Suspend a licence: its plug-in is told at its next request.
-    Suspend {
-        #[command(flatten)]
-        which: LicenseSelector,
-        /// The date or instant from which it is suspended [default: now].
-        #[arg(long, value_name = "WHEN")]
-        from: Option<When>,
-        #[command(flatten)]
-        write: DryRun,
-    },
+    Suspend(Suspend),
     /// End a suspension, or call off one to come. The contract's dates have not moved meanwhile.
-    Resume {
-        #[command(flatten)]
-        which: LicenseSelector,
-        #[command(flatten)]
-        write: DryRun,
-    },
+    Resume(Resume),
     /// Cancel a contract: it ends with this term, or one term on if the deadline has passed.
-    Cancel {
-        #[command(flatten)]
-        which: LicenseSelector,
-        /// Take the cancellation back: the contract renews by itself again.
-        #[arg(long, conflicts_with = "on")]
-        withdraw: bool,
-        /// The day on which the customer cancelled [default: today].
-        #[arg(long, value_name = "DATE", value_parser = when::date)]
-        on: Option<Date>,
-        #[command(flatten)]
-        write: DryRun,
-    },
+    Cancel(Cancel),
     /// Sign leases anew, with the active key and from now on: of one licence, or of all.
     ///
     /// The licences stay as they are. A licence whose grace is over is left alone, unless its
     /// lease is signed with the key that --signed-with names. `license-renewal` does this every
     /// hour for leases that near their end.
-    Resign(Resign),
+    #[command(alias = "resign")]
+    ReSign(ReSign),
     /// Give licences the kintone plug-in ids and the `without_serial` that the catalogue has now.
     ///
     /// A licence has those that its product had when it was issued. By its ids the plug-ins of
@@ -132,26 +101,31 @@ pub(crate) enum Command {
     /// Serials and suspension stay as they are now: one may have been replaced because it leaked.
     /// So do domains and kintone plug-in ids. It reads nothing of the current item but its
     /// version, so that it also repairs an item that can no longer be read.
-    Restore {
-        #[command(flatten)]
-        which: LicenseSelector,
-        /// The version, as `history` lists it.
-        #[arg(long)]
-        version: u64,
-        /// Bring back that version's serial too. Those that replaced it are no longer accepted.
-        #[arg(long)]
-        with_serial: bool,
-        /// Bring back that version's suspension, or its absence.
-        #[arg(long)]
-        with_suspension: bool,
-        #[command(flatten)]
-        write: DryRun,
-    },
+    Restore(Restore),
     /// Show every change of a licence: when, by whom, which fields.
-    History {
-        #[command(flatten)]
-        which: LicenseSelector,
-    },
+    History(History),
+}
+
+pub(crate) async fn run(target: &Target, output: Output, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Issue(args) => issue::run(target, output, args).await,
+        Command::Convert(args) => convert::run(target, output, args).await,
+        Command::Show(args) => show::run(target, output, args).await,
+        Command::List(args) => list::run(target, output, args).await,
+        Command::Expiring(args) => expiring::run(target, output, args).await,
+        Command::Explain(args) => explain::run(target, output, args).await,
+        Command::Change(args) => change::run(target, output, args).await,
+        Command::Move(args) => move_to::run(target, output, args).await,
+        Command::Domains(args) => domains::run(target, output, args).await,
+        Command::ReissueSerial(args) => reissue_serial::run(target, output, args).await,
+        Command::Suspend(args) => suspend::run(target, output, args).await,
+        Command::Resume(args) => suspend::resume(target, output, args).await,
+        Command::Cancel(args) => cancel::run(target, output, args).await,
+        Command::ReSign(args) => re_sign::run(target, output, args).await,
+        Command::UpdatePluginIds(args) => update_plugin_ids::run(target, output, args).await,
+        Command::Restore(args) => restore::run(target, output, args).await,
+        Command::History(args) => history::run(target, output, args).await,
+    }
 }
 
 /// Which licence.
@@ -171,128 +145,28 @@ pub(crate) fn quota(text: &str) -> Result<(String, u64), String> {
     parsed.ok_or_else(|| "expected NAME=NUMBER, such as records_per_day=1000".to_owned())
 }
 
-pub(crate) async fn run(target: &Target, output: Output, command: Command) -> anyhow::Result<()> {
-    let now = target.now;
-    match command {
-        Command::Issue(args) => issue::issue(target, output, args).await,
-        Command::Convert(args) => issue::convert(target, output, args).await,
-        Command::Show { which, lease } => show::show(target, output, &which, lease).await,
-        Command::List(args) => show::list(target, output, args).await,
-        Command::Expiring(args) => expiring::expiring(target, output, args).await,
-        Command::Explain(args) => explain::explain(target, output, args).await,
-        Command::Move(args) => domains::move_to(target, output, args).await,
-        Command::Domains(args) => domains::domains(target, output, args).await,
-        Command::ReissueSerial {
-            which,
-            overlap,
-            write,
-        } => {
-            let (editor, license) = Editor::open(target, output, &which, write).await?;
-            let serial = tegata_operations::new_serial()?;
-            let until = now.checked_add((i64::from(overlap) * 24).hours())?;
-            let shown = (!write.dry_run).then(|| serial.reveal());
-            let reissued = license.reissued(serial.hash(), until, now);
-            editor.write_with("reissue-serial", reissued, shown).await
+/// How long terms are, as it is typed.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum BillingArg {
+    Monthly,
+    Yearly,
+}
+
+impl From<BillingArg> for Billing {
+    fn from(argument: BillingArg) -> Self {
+        match argument {
+            BillingArg::Monthly => Self::Monthly,
+            BillingArg::Yearly => Self::Yearly,
         }
-        Command::Change(args) => {
-            if let Some(id) = &args.customer {
-                customer::check_known(target, id).await?;
-            }
-            let set = args
-                .quotas
-                .into_iter()
-                .map(|(name, value)| (name, Some(value)));
-            let unset = args.no_quotas.into_iter().map(|name| (name, None));
-            let mut quotas = BTreeMap::new();
-            for (name, value) in set.chain(unset) {
-                if quotas.insert(name.clone(), value).is_some() {
-                    return Err(UsageError(format!("quota {name} is named twice")).into());
-                }
-            }
-            let amendment = Amendment {
-                customer: args.customer,
-                edition: args.edition,
-                users: args.users,
-                quotas,
-                billing: args.billing.map(Into::into),
-            };
-            let (editor, license) = Editor::open(target, output, &args.which, args.write).await?;
-            let amended = license.amended(amendment, now)?;
-            editor.write("change", amended).await
-        }
-        Command::Suspend { which, from, write } => {
-            let (editor, license) = Editor::open(target, output, &which, write).await?;
-            let from = match from {
-                Some(when) => {
-                    let from = when.instant(&license.policy)?;
-                    domains::not_past("--from", from, &license, now)?
-                }
-                None => now,
-            };
-            editor.write("suspend", license.suspended(from)?).await
-        }
-        Command::Resume { which, write } => {
-            let (editor, license) = Editor::open(target, output, &which, write).await?;
-            editor.write("resume", license.resumed()?).await
-        }
-        Command::Cancel {
-            which,
-            withdraw: true,
-            write,
-            ..
-        } => {
-            let (editor, license) = Editor::open(target, output, &which, write).await?;
-            let continued = license.continued(now)?;
-            editor.write("withdraw-cancellation", continued).await
-        }
-        Command::Cancel {
-            which, on, write, ..
-        } => {
-            let (editor, license) = Editor::open(target, output, &which, write).await?;
-            let today = calendar::date_of(now, &license.policy);
-            let on = on.unwrap_or(today);
-            if on > today {
-                return Err(
-                    UsageError(format!("--on {on} is in the future; today is {today}")).into(),
-                );
-            }
-            let cancelled = license.cancelled(on, now)?;
-            let deadline = calendar::cancellation_deadline(license.term, &license.policy)?;
-            if let (Output::Text, Some(last_day)) = (output, cancelled.ends_on) {
-                match last_day == license.term.ends_on {
-                    true => say!("the contract ends with this term, on {last_day}"),
-                    false => say!("not by {deadline}, so it ends one term on, on {last_day}"),
-                }
-            }
-            editor.write("cancel", cancelled).await
-        }
-        Command::Resign(args) => resign::resign(target, output, args).await,
-        Command::UpdatePluginIds(args) => plugin_ids::update(target, output, args).await,
-        Command::Restore {
-            which,
-            version,
-            with_serial,
-            with_suspension,
-            write,
-        } => {
-            let wanted = Wanted {
-                version,
-                with_serial,
-                with_suspension,
-            };
-            restore::restore(target, output, &which, wanted, write).await
-        }
-        Command::History { which } => show::history(target, output, &which).await,
     }
 }
 
 impl LicenseSelector {
-    fn domain(&self, target: &Target) -> anyhow::Result<Domain> {
-        canonical(target, &self.domain)
-    }
-
-    fn missing(&self, domain: &Domain) -> NotFound {
-        NotFound(format!("{domain} has no licence of {}", self.product))
+    fn id(&self, target: &Target) -> anyhow::Result<LicenseId> {
+        Ok(LicenseId {
+            domain: canonical(target, &self.domain)?,
+            product: self.product.clone(),
+        })
     }
 }
 
@@ -305,31 +179,12 @@ fn canonical(target: &Target, domain: &str) -> anyhow::Result<Domain> {
     read.with_context(|| format!("domain {domain:?}"))
 }
 
-#[derive(Args)]
-#[command(group = clap::ArgGroup::new("values").required(true).multiple(true))]
-pub(crate) struct Change {
-    #[command(flatten)]
-    which: LicenseSelector,
-    /// The customer whose contract it is.
-    #[arg(long, value_name = "ID", group = "values")]
-    customer: Option<CustomerId>,
-    /// The length of its terms from the next one on.
-    #[arg(long, value_enum, group = "values")]
-    billing: Option<BillingArg>,
-    /// The new edition.
-    #[arg(long, group = "values")]
-    edition: Option<String>,
-    /// The new number of users.
-    #[arg(long, group = "values")]
-    users: Option<u32>,
-    /// Set a limit; may be repeated.
-    #[arg(long = "quota", value_name = "NAME=NUMBER", value_parser = quota, group = "values")]
-    quotas: Vec<(String, u64)>,
-    /// Remove a limit; may be repeated.
-    #[arg(long = "no-quota", value_name = "NAME", group = "values")]
-    no_quotas: Vec<String>,
-    #[command(flatten)]
-    write: DryRun,
+/// Names the option that gave a day or an instant, if that is what the operation rejects.
+fn naming(option: &'static str) -> impl FnOnce(Error) -> anyhow::Error {
+    move |error| match error {
+        Error::Past { .. } | Error::Future { .. } => UsageError(format!("{option} {error}")).into(),
+        error => error.into(),
+    }
 }
 
 /// Items that could not be read are named, and fail the command after it did the rest.

@@ -55,9 +55,9 @@ pub(super) async fn read(
     let text = text_file::read_utf8(path)?;
     let id = check::notice_id(path).map_err(|problem| UsageError(format!("{shown}: {problem}")))?;
     let file = NoticeFile::parse(&text).map_err(|error| anyhow::anyhow!("{shown}: {error}"))?;
-    let products = target.licenses.products().await?;
+    let products = target.licenses()?.products().await?;
     let products: Vec<Product> = products.into_iter().map(|stored| stored.value).collect();
-    let before = target.notices.get(&id).await?;
+    let before = target.notices()?.get(&id).await?;
     let terms = Terms {
         now: target.now,
         send_at,
@@ -94,9 +94,9 @@ pub(super) async fn audience(
     update: &Update,
 ) -> anyhow::Result<AudienceReport> {
     let stores = Stores {
-        licenses: target.licenses.clone(),
-        customers: target.customers.clone(),
-        notices: target.notices.clone(),
+        licenses: target.licenses()?.clone(),
+        customers: target.customers()?.clone(),
+        notices: target.notices()?.clone(),
     };
     let suppressed = suppressed(target).await;
     Ok(stores
@@ -108,7 +108,7 @@ pub(super) async fn audience(
 /// sending.
 async fn suppressed(target: &Target) -> BTreeSet<ContactHash> {
     let mut suppressed = BTreeSet::new();
-    let MailTransport::Ses(client) = &target.post else {
+    let MailTransport::Ses(client) = &target.mail_transport() else {
         return suppressed;
     };
     let mut pages = client

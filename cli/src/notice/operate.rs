@@ -46,18 +46,18 @@ pub(super) async fn pause(
     let done = match id {
         None => {
             if !write.dry_run {
-                operate::set_sending(&target.notices, Some(reason), &act).await?;
+                operate::set_sending(target.notices()?, Some(reason), &act).await?;
             }
             "all sending is paused; mails on their way to SES still go out".to_owned()
         }
         Some(id) => {
-            let stored = operate::notice(&target.notices, id).await?;
+            let stored = operate::notice(target.notices()?, id).await?;
             if let Some(pause) = &stored.value.paused {
                 let since = target.local_time(pause.at);
                 anyhow::bail!("{id} is paused since {since}: {}", pause.reason);
             }
             if !write.dry_run {
-                operate::pause(&target.notices, &stored, reason, &act).await?;
+                operate::pause(target.notices()?, &stored, reason, &act).await?;
             }
             format!("{id} is paused; mails on their way to SES still go out")
         }
@@ -72,7 +72,7 @@ pub(super) async fn resume(
     write: DryRun,
 ) -> anyhow::Result<()> {
     let act = target.act("resume");
-    let notices = &target.notices;
+    let notices = target.notices()?;
     let stored = match id {
         Some(id) => Some(operate::notice(notices, id).await?),
         None => None,
@@ -105,12 +105,12 @@ pub(super) async fn cancel(
     id: &NoticeId,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    let stored = operate::notice(&target.notices, id).await?;
+    let stored = operate::notice(target.notices()?, id).await?;
     if stored.value.is_announced() {
         return Err(OperateError::NothingToCancel(id.clone()).into());
     }
     if !write.dry_run {
-        operate::cancel(&target.notices, &stored, &target.act("cancel")).await?;
+        operate::cancel(target.notices()?, &stored, &target.act("cancel")).await?;
     }
     conclude(
         output,
@@ -130,16 +130,16 @@ pub(super) async fn resolve(
     verdict: VerdictArg,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    operate::notice(&target.notices, id).await?;
+    operate::notice(target.notices()?, id).await?;
     let deliveries = match delivery {
         Some(delivery) => {
-            let found = target.notices.delivery(id, delivery).await?;
+            let found = target.notices()?.delivery(id, delivery).await?;
             let missing = || OperateError::NoDelivery(delivery.clone());
             let found = found.ok_or_else(missing)?;
             vec![found.delivery.delivery]
         }
         None => {
-            let all = target.notices.deliveries(id, None).await?;
+            let all = target.notices()?.deliveries(id, None).await?;
             let unknown = all
                 .into_iter()
                 .filter(|stored| stored.delivery.facts.state(target.now) == State::Unknown);
@@ -157,7 +157,7 @@ pub(super) async fn resolve(
     );
     if !write.dry_run {
         for delivery in &deliveries {
-            operate::resolve(&target.notices, id, delivery, verdict, &act).await?;
+            operate::resolve(target.notices()?, id, delivery, verdict, &act).await?;
         }
     }
     conclude(output, write, Some(id), "resolve", deliveries.len(), &done)
@@ -169,8 +169,8 @@ pub(super) async fn retry(
     id: &NoticeId,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    operate::notice(&target.notices, id).await?;
-    let all = target.notices.deliveries(id, None).await?;
+    operate::notice(target.notices()?, id).await?;
+    let all = target.notices()?.deliveries(id, None).await?;
     let failed = operate::failed(all, target.now);
     if output == Output::Text {
         for stored in &failed {
@@ -182,7 +182,7 @@ pub(super) async fn retry(
     }
     if !write.dry_run && !failed.is_empty() {
         let act = target.act("retry-failed");
-        operate::retry(&target.notices, id, &failed, &act).await?;
+        operate::retry(target.notices()?, id, &failed, &act).await?;
     }
     let number = count(failed.len(), "delivery is", "deliveries are");
     let done = format!("{number} attempted once more");

@@ -160,14 +160,14 @@ fn write(
     let nobody: EmailAddress = "contact@customer.example".parse()?;
     for language in [Language::Ja, Language::En] {
         let delivery = sample(notice, update, &nobody, language)?;
-        let parts = mail::mail(notice, update, &delivery, &target.sender)?;
+        let parts = mail::mail(notice, update, &delivery, &target.sender()?)?;
         let code = language.as_str();
         put(format!("mail.{code}.html"), parts.html.as_bytes())?;
         put(format!("mail.{code}.txt"), parts.text.as_bytes())?;
-        let raw = mail::message(parts, notice, &delivery, &target.sender, target.now)?;
+        let raw = mail::message(parts, notice, &delivery, &target.sender()?, target.now)?;
         put(format!("mail.{code}.eml"), &raw)?;
     }
-    let pages = news::pages(std::slice::from_ref(notice), &target.sender, None, None)?;
+    let pages = news::pages(std::slice::from_ref(notice), &target.sender()?, None, None)?;
     for (language, code) in [(Language::Ja, "ja"), (Language::En, "en")] {
         let path = news::notice_path(&notice.notice_id, language);
         let page = pages.iter().find(|page| page.path == path);
@@ -186,17 +186,17 @@ async fn test(
 ) -> anyhow::Result<()> {
     for language in [Language::Ja, Language::En] {
         let delivery = sample(notice, update, address, language)?;
-        let mut parts = mail::mail(notice, update, &delivery, &target.sender)?;
+        let mut parts = mail::mail(notice, update, &delivery, &target.sender()?)?;
         parts.subject = format!("[TEST] {}", parts.subject);
-        let raw = mail::message(parts, notice, &delivery, &target.sender, target.now)?;
-        match &target.post {
+        let raw = mail::message(parts, notice, &delivery, &target.sender()?, target.now)?;
+        match &target.mail_transport() {
             MailTransport::Outbox(directory) => {
                 std::fs::create_dir_all(directory)?;
                 let name = format!("test.{}.{}.eml", notice.notice_id, language.as_str());
                 std::fs::write(directory.join(name), raw)?;
             }
             MailTransport::Ses(client) => {
-                let from = &target.sender.from;
+                let from = &target.sender()?.from;
                 match mailer::send(client, None, from, address, raw, None).await {
                     Sent::Accepted { .. } => {}
                     Sent::Refused { reason }

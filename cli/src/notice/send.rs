@@ -70,7 +70,7 @@ pub(super) async fn send(
         // What was announced before may have work left: announcing looks at once, and waits.
         let due = if before.is_some() { target.now } else { at };
         target
-            .notices
+            .notices()?
             .put(before, notice, Work::Due(due), &act)
             .await?;
     }
@@ -115,7 +115,7 @@ async fn last_audience(
     let of = if update > 1 {
         Some((id.clone(), update - 1))
     } else {
-        let all = target.notices.all().await?;
+        let all = target.notices()?.all().await?;
         let of_its_kind = all.into_iter().filter(|other| {
             other.notice_id != *id
                 && other.kind.as_str() == notice.kind.as_str()
@@ -140,7 +140,7 @@ async fn last_audience(
     let Some((id, update)) = of else {
         return Ok(None);
     };
-    let deliveries = target.notices.deliveries(&id, Some(update)).await?;
+    let deliveries = target.notices()?.deliveries(&id, Some(update)).await?;
     let told = deliveries
         .into_iter()
         .map(|stored| stored.delivery.delivery.contact);

@@ -25,7 +25,7 @@ struct NoticeSnapshot {
 }
 
 async fn look(target: &Target, id: &NoticeId, now: Timestamp) -> anyhow::Result<NoticeSnapshot> {
-    let Versioned { value: notice, .. } = operate::notice(&target.notices, id).await?;
+    let Versioned { value: notice, .. } = operate::notice(target.notices()?, id).await?;
     let sending_paused = sending_paused(target).await?;
     look_at(target, notice, sending_paused, now).await
 }
@@ -37,7 +37,10 @@ async fn look_at(
     now: Timestamp,
 ) -> anyhow::Result<NoticeSnapshot> {
     Ok(NoticeSnapshot {
-        deliveries: target.notices.deliveries(&notice.notice_id, None).await?,
+        deliveries: target
+            .notices()?
+            .deliveries(&notice.notice_id, None)
+            .await?,
         sending_paused,
         notice,
         now,
@@ -46,7 +49,7 @@ async fn look_at(
 
 /// Why all sending is paused, if so.
 async fn sending_paused(target: &Target) -> anyhow::Result<Option<String>> {
-    let sending = target.notices.sending().await?;
+    let sending = target.notices()?.sending().await?;
     let paused = sending.and_then(|stored| stored.value.paused);
     Ok(paused.map(|pause| pause.reason))
 }
@@ -313,7 +316,7 @@ pub(super) async fn ledger(target: &Target, id: &NoticeId, watch: bool) -> anyho
 }
 
 pub(super) async fn list(target: &Target, output: Output) -> anyhow::Result<()> {
-    let mut notices = target.notices.all().await?;
+    let mut notices = target.notices()?.all().await?;
     let sending_paused = sending_paused(target).await?;
     let first = |notice: &Notice| notice.updates.first().map(|update| update.send_at);
     notices.sort_by_key(|notice| std::cmp::Reverse(first(notice)));

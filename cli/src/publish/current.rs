@@ -34,10 +34,15 @@ pub(super) async fn make(
         );
         return Err(NotFound(missing).into());
     };
-    let notices = target.notices.all().await?;
+    let notices = target.notices()?.all().await?;
     let notice = gate::notice_of(&notices, product, version);
     let deliveries = match notice {
-        Some(notice) => target.notices.deliveries(&notice.notice_id, None).await?,
+        Some(notice) => {
+            target
+                .notices()?
+                .deliveries(&notice.notice_id, None)
+                .await?
+        }
         None => Vec::new(),
     };
     let facts = deliveries.iter().map(|stored| &stored.delivery.facts);
@@ -55,7 +60,7 @@ pub(super) async fn make(
         },
         (Err(not_yet), None) => bail!("{not_yet}"),
     };
-    let before = target.notices.current_version(product).await?;
+    let before = target.notices()?.current_version(product).await?;
     let was = before.as_ref().map(|stored| stored.value.version.clone());
     if output == Output::Text {
         say!(
@@ -78,7 +83,7 @@ pub(super) async fn make(
             });
             let revision = before.as_ref().map(|stored| &stored.revision);
             target
-                .notices
+                .notices()?
                 .put_current_version(product, revision, &current, &act)
                 .await?;
         }
@@ -90,7 +95,7 @@ pub(super) async fn make(
         }))?;
         let path = format!("{product}/latest.json");
         let headers = changes_within_a_minute("application/json");
-        target.cdn.put(&path, latest, headers).await?;
+        target.cdn()?.put(&path, latest, headers).await?;
     }
     match output {
         Output::Json => output::json(&json!({
@@ -110,7 +115,7 @@ pub(super) async fn list(
     product: &ProductSlug,
 ) -> anyhow::Result<()> {
     known(target, product).await?;
-    let history = target.notices.version_history(product).await?;
+    let history = target.notices()?.version_history(product).await?;
     let mut rows = Vec::new();
     let mut documents = Vec::new();
     for past in history.into_iter().rev() {

@@ -103,11 +103,11 @@ pub(super) async fn put(
             let path = format!("{product}/{version}/{}", file.path);
             let content = file.content.clone();
             let headers = never_changes(file.content_type);
-            match target.cdn.put_new(&path, content, headers).await? {
+            match target.cdn()?.put_new(&path, content, headers).await? {
                 Put::New => new += 1,
                 // Of a run that was broken off, or somebody else's.
                 Put::AlreadyThere => {
-                    let there = target.cdn.get(&path).await?;
+                    let there = target.cdn()?.get(&path).await?;
                     if there.as_deref() != Some(file.content.as_slice()) {
                         bail!(
                             "{path} is there with another content, and stays as it is: publish a new version"
@@ -122,7 +122,7 @@ pub(super) async fn put(
         let path = manifest_path(product, version.as_str());
         let content = serde_json::to_vec_pretty(&manifest)?;
         let headers = never_changes("application/json");
-        target.cdn.put_new(&path, content, headers).await?;
+        target.cdn()?.put_new(&path, content, headers).await?;
     }
     match output {
         Output::Json => output::json(&json!({
@@ -157,14 +157,14 @@ pub(super) async fn manifest_of(
     version: &str,
 ) -> anyhow::Result<Option<Manifest>> {
     let path = manifest_path(product, version);
-    let manifest = target.cdn.get(&path).await?;
+    let manifest = target.cdn()?.get(&path).await?;
     let read = manifest.map(|manifest| serde_json::from_slice(&manifest));
     read.transpose().context(path)
 }
 
 /// Refuses a product that is not in the catalogue.
 pub(super) async fn known(target: &Target, product: &ProductSlug) -> anyhow::Result<()> {
-    let products = target.licenses.products().await?;
+    let products = target.licenses()?.products().await?;
     match products.iter().any(|stored| stored.value.slug == *product) {
         // Where the news page is.
         true if product.as_str() == "news" => {

@@ -94,10 +94,19 @@ async fn news(
     status_page: Option<&str>,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    let notices = target.notices.all().await?;
+    let notices = target.notices()?.all().await?;
     let pages = match write.dry_run {
-        true => pages(&notices, &target.sender, status_page, None)?.len(),
-        false => publish(&notices, &target.cdn, &target.sender, status_page, None).await?,
+        true => pages(&notices, &target.sender()?, status_page, None)?.len(),
+        false => {
+            publish(
+                &notices,
+                target.cdn()?,
+                &target.sender()?,
+                status_page,
+                None,
+            )
+            .await?
+        }
     };
     match output {
         Output::Json => output::json(&json!({ "pages": pages, "dry_run": write.dry_run }))?,

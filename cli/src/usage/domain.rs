@@ -23,7 +23,7 @@ pub(crate) struct Args {
 pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::Result<()> {
     let domain = target.bases.canonicalize(&args.domain)?;
     let period = args.period.period(target)?;
-    let days = target.usage.days().await?.into_iter();
+    let days = target.usage()?.days().await?.into_iter();
     let wanted: Vec<_> = days
         .filter(|day| (period.from..=period.to).contains(&day.date))
         .flat_map(|day| {
@@ -37,7 +37,7 @@ pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::
         })
         .collect();
     let mut rows = target
-        .usage
+        .usage()?
         .rows_of_domain(domain.as_str(), &wanted)
         .await?;
     rows.sort_by(|a, b| (a.date, &a.product).cmp(&(b.date, &b.product)));

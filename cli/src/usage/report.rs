@@ -190,9 +190,9 @@ async fn name(
     language: html::PageLanguage,
 ) -> anyhow::Result<Named> {
     let product: Option<Versioned<Product>> =
-        target.licenses.table().get(&Key::product(slug)).await?;
+        target.licenses()?.table().get(&Key::product(slug)).await?;
     if product.is_none() {
-        let days = target.usage.days().await?;
+        let days = target.usage()?.days().await?;
         if !days.iter().any(|day| day.products.contains(slug.as_str())) {
             let problem = format!(
                 "there is no product {slug}, and no usage of one; see `tegata product list`"
@@ -208,7 +208,7 @@ async fn name(
 }
 
 async fn read(target: &Target, product: &ProductSlug, period: Period) -> anyhow::Result<Vec<Read>> {
-    let days = target.usage.days().await?.into_iter();
+    let days = target.usage()?.days().await?.into_iter();
     let known: BTreeMap<Date, DayState> = days.map(|day| (day.date, day)).collect();
     let days = stream::iter(period.days()).map(|date| {
         let state = known.get(&date);
@@ -218,8 +218,8 @@ async fn read(target: &Target, product: &ProductSlug, period: Period) -> anyhow:
             let mut of_no_product = Counts::default();
             let mut rows = Vec::new();
             if is_counted {
-                rows = target.usage.rows(product.as_str(), date).await?;
-                for row in target.usage.rows(UNKNOWN, date).await? {
+                rows = target.usage()?.rows(product.as_str(), date).await?;
+                for row in target.usage()?.rows(UNKNOWN, date).await? {
                     of_no_product.add(&row.counts);
                 }
             }

@@ -135,15 +135,15 @@ fn leases_are_signed_anew_on_demand() {
     let before = show();
     let kid = before["lease"]["kid"].as_str().unwrap();
 
-    let resign = |more: &[&str]| tegata.json(&[&["license", "resign"], more].concat());
-    assert_eq!(resign(&["--all", "--due"])["leases"], 0);
-    assert_eq!(resign(&["--all", "--signed-with", "another"])["leases"], 0);
-    let dry = resign(&["--all", "--signed-with", kid, "--dry-run"]);
+    let re_sign = |more: &[&str]| tegata.json(&[&["license", "re-sign"], more].concat());
+    assert_eq!(re_sign(&["--all", "--due"])["leases"], 0);
+    assert_eq!(re_sign(&["--all", "--signed-with", "another"])["leases"], 0);
+    let dry = re_sign(&["--all", "--signed-with", kid, "--dry-run"]);
     // Of the licence that is over, too: its denial is still served.
     assert_eq!((&dry["leases"], &dry["signed"]), (&json!(2), &json!(0)));
     assert_eq!(show()["revision"]["version"], 1);
-    assert_eq!(resign(&["--all"])["signed"], 1);
-    assert_eq!(resign(&["example.cybozu.com", "gantt"])["signed"], 1);
+    assert_eq!(re_sign(&["--all"])["signed"], 1);
+    assert_eq!(re_sign(&["example.cybozu.com", "gantt"])["signed"], 1);
 
     let after = show();
     assert_eq!(
@@ -151,8 +151,11 @@ fn leases_are_signed_anew_on_demand() {
         (&json!(3), &json!(50))
     );
     assert_ne!(after["lease"]["jws"], before["lease"]["jws"]);
-    let (status, _) = tegata.failure(&["license", "resign", "nobody.cybozu.com", "gantt"]);
+    let (status, _) = tegata.failure(&["license", "re-sign", "nobody.cybozu.com", "gantt"]);
     assert_eq!(status, 3);
+    // As it was spelt before.
+    let nobody = ["license", "resign", "nobody.cybozu.com", "gantt"];
+    assert_eq!(tegata.failure(&nobody).0, 3);
 }
 
 #[test]

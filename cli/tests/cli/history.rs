@@ -99,7 +99,7 @@ fn what_the_tool_does_is_what_its_history_says() {
     let (tegata, _) = with_a_licence();
     tegata.json(&["license", "suspend", TENANT[0], TENANT[1]]);
     tegata.json(&["license", "resume", TENANT[0], TENANT[1]]);
-    tegata.json(&["license", "resign", "--all"]);
+    tegata.json(&["license", "re-sign", "--all"]);
     tegata.json(&[
         "license",
         "domains",
@@ -119,7 +119,7 @@ fn what_the_tool_does_is_what_its_history_says() {
     ]);
     tegata.json(&["key", "create"]);
     tegata.json(&["key", "rotate"]);
-    tegata.json(&["license", "resign", "--all"]);
+    tegata.json(&["license", "re-sign", "--all"]);
     tegata.json(&[
         "license",
         "issue",

@@ -1,9 +1,25 @@
 //! What an operator can do, and what functions do with the same rules: functions from stores, a
 //! caller, an instant and arguments to data. Nothing here parses arguments or prints.
+//!
+//! A change is planned first ([`licenses::PlannedChange`]): the plan tells what would change, and
+//! whether it can be written at all. Carrying it out writes it, unless it is a dry run, and reports
+//! what was done. Values that operations return serialise to the JSON that the command line prints.
 
+mod bulk;
+mod caller;
 pub mod contract;
+pub mod customers;
+mod difference;
+mod error;
+pub mod licenses;
 mod serial;
 mod signer;
+mod when;
 
+pub use bulk::{BulkItem, Found};
+pub use caller::Caller;
+pub use difference::{Difference, differences};
+pub use error::{Error, ErrorKind};
 pub use serial::new_serial;
 pub use signer::{NoSigner, signer};
+pub use when::{InvalidWhen, When, date};

@@ -126,9 +126,9 @@ pub(super) async fn state(target: &Target, lines: &Lines) -> anyhow::Result<Valu
     let mut usage = Vec::new();
     let mut catalogue = Vec::new();
     for product in &products {
-        usage.extend(target.usage.rows(product.as_str(), today).await?);
+        usage.extend(target.usage()?.rows(product.as_str(), today).await?);
         let entry = target
-            .licenses
+            .licenses()?
             .table()
             .get::<Product>(&Key::product(product))
             .await?;
@@ -186,7 +186,7 @@ async fn try_change(target: &Target, headers: &HeaderMap, body: &[u8]) -> anyhow
         action,
     } = serde_json::from_slice(body)?;
     let domain: Domain = target.bases.canonicalize(&domain)?;
-    let contract = contract::read(&target.licenses, &domain, &product).await?;
+    let contract = contract::read(target.licenses()?, &domain, &product).await?;
     let contract = contract.context("there is no such licence")?;
     let now = Timestamp::now();
     let license = contract.license.as_of(now)?;
@@ -200,6 +200,6 @@ async fn try_change(target: &Target, headers: &HeaderMap, body: &[u8]) -> anyhow
         change,
     };
     let signer = target.signer().await?;
-    contract::write(&target.licenses, Some(&contract), &license, &signer, &act).await?;
+    contract::write(target.licenses()?, Some(&contract), &license, &signer, &act).await?;
     Ok(())
 }

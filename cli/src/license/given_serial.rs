@@ -13,7 +13,7 @@ use crate::failure::UsageError;
 const LIMIT: u64 = 4096;
 
 /// The serial that was given: as an argument, in a file, or on standard input.
-pub(super) fn given(
+pub(super) fn read(
     argument: Option<Serial>,
     file: Option<&Path>,
 ) -> anyhow::Result<Option<Serial>> {
@@ -21,7 +21,7 @@ pub(super) fn given(
         return Ok(argument);
     };
     let mut bytes = Vec::new();
-    let read = match path.as_os_str() == "-" {
+    let result = match path.as_os_str() == "-" {
         true => io::stdin().take(LIMIT).read_to_end(&mut bytes),
         false => File::open(path).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes)),
     };
@@ -29,7 +29,7 @@ pub(super) fn given(
         true => "standard input".to_owned(),
         false => path.display().to_string(),
     };
-    read.with_context(|| format!("cannot read {shown}"))?;
+    result.with_context(|| format!("cannot read {shown}"))?;
     let text = String::from_utf8(bytes).unwrap_or_default();
     let serial = Serial::parse(text.trim_start_matches('\u{feff}').trim());
     // Its text is not repeated.

@@ -1,0 +1,159 @@
+//! Why an operation was not carried out.
+
+use jiff::civil::Date;
+use tegata_common::calendar::OutOfRange;
+use tegata_common::customer::CustomerId;
+use tegata_common::domain::Domain;
+use tegata_common::license::LicenseError;
+use tegata_common::product::ProductSlug;
+use tegata_signing::SigningError;
+use tegata_storage::TableError;
+
+use crate::NoSigner;
+use crate::contract::WriteError;
+
+/// Why an operation was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A domain has no licence of a product.
+    #[error("{domain} has no licence of {product}")]
+    NoLicense {
+        /// The domain.
+        domain: Domain,
+        /// The product.
+        product: ProductSlug,
+    },
+    /// A contract has left a domain, and works under others.
+    #[error("the contract left {domain} at {at}; it is at {domains}")]
+    LeftDomain {
+        /// The domain.
+        domain: Domain,
+        /// When the contract left it, in the product's zone.
+        at: String,
+        /// The domains that it stays at, separated by commas.
+        domains: String,
+    },
+    /// A licence's history has no such version.
+    #[error("{domain}, {product}: no version {version}")]
+    NoVersion {
+        /// The domain.
+        domain: Domain,
+        /// The product.
+        product: ProductSlug,
+        /// The version.
+        version: u64,
+    },
+    /// A version is of a contract that the domain had before.
+    #[error("version {version} is of another contract, which has left {domain}")]
+    OtherContract {
+        /// The domain.
+        domain: Domain,
+        /// The version.
+        version: u64,
+    },
+    /// A licence has a history, of which no version can be read.
+    #[error("no revision of it can be read")]
+    NoReadableVersion,
+    /// The catalogue does not have a product.
+    #[error(
+        "product {product} is not in the catalogue, which has {known}; `tegata product apply` adds \
+         to it"
+    )]
+    NoProduct {
+        /// The product.
+        product: ProductSlug,
+        /// The products that it has, separated by commas.
+        known: String,
+    },
+    /// There is no such customer.
+    #[error("there is no customer {0}; see `tegata customer list`")]
+    NoCustomer(CustomerId),
+    /// An instant or a day that has to be today or later.
+    #[error("{given} is in the past; today is {today}")]
+    Past {
+        /// What was given, in the product's zone.
+        given: String,
+        /// Today, in the product's zone.
+        today: Date,
+    },
+    /// A day that has to be today or earlier.
+    #[error("{given} is in the future; today is {today}")]
+    Future {
+        /// What was given.
+        given: Date,
+        /// Today, in the product's zone.
+        today: Date,
+    },
+    /// A rule of the contract.
+    #[error(transparent)]
+    License(#[from] LicenseError),
+    /// A date beyond the calendar.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
+    /// A date or an instant that cannot be computed.
+    #[error(transparent)]
+    Calendar(#[from] jiff::Error),
+    /// The contract was not written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The database.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// There is no key that signs.
+    #[error(transparent)]
+    NoSigner(#[from] NoSigner),
+    /// The signature.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    /// The operating system gave no random number.
+    #[error(transparent)]
+    Random(#[from] getrandom::Error),
+    /// A value that cannot be compared, because it has no JSON.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+/// What a failure means to the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// An argument has a value that is not accepted.
+    Usage,
+    /// Something that was named does not exist.
+    NotFound,
+    /// Somebody else wrote first; the same operation may be tried again.
+    Conflict,
+    /// Everything else.
+    Failed,
+}
+
+impl Error {
+    /// What the failure means to the caller.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoLicense { .. }
+            | Self::LeftDomain { .. }
+            | Self::NoVersion { .. }
+            | Self::NoProduct { .. }
+            | Self::NoCustomer(_)
+            | Self::License(LicenseError::UnknownName(_) | LicenseError::NoQuota(_)) => {
+                ErrorKind::NotFound
+            }
+            Self::Past { .. }
+            | Self::Future { .. }
+            | Self::License(
+                LicenseError::Edition
+                | LicenseError::Users
+                | LicenseError::QuotaName(_)
+                | LicenseError::TrialDays,
+            ) => ErrorKind::Usage,
+            Self::Table(TableError::Conflict)
+            | Self::Write(WriteError::Table(TableError::Conflict)) => ErrorKind::Conflict,
+            _ => ErrorKind::Failed,
+        }
+    }
+
+    /// Whether somebody else wrote first.
+    pub fn is_conflict(&self) -> bool {
+        self.kind() == ErrorKind::Conflict
+    }
+}

@@ -1,0 +1,110 @@
+//! Changes of a contract: its values, its serial, suspension and cancellation.
+
+use jiff::ToSpan as _;
+use jiff::civil::Date;
+use tegata_common::calendar;
+use tegata_common::license::Amendment;
+
+use super::planned::CurrentContract;
+use super::{Context, LicenseId, PlannedChange, not_past};
+use crate::{Error, When, customers, new_serial};
+
+/// Plans to change edition, users, quotas or customer at once, or the billing interval at the next
+/// term.
+pub async fn amend(
+    context: &Context<'_>,
+    id: &LicenseId,
+    amendment: Amendment,
+) -> Result<PlannedChange, Error> {
+    if let Some(customer) = &amendment.customer {
+        customers::check_known(context.customers, customer).await?;
+    }
+    let current = CurrentContract::read(context, id).await?;
+    let amended = current.license.amended(amendment, context.caller.now)?;
+    current.changed(context, "change", &amended).await
+}
+
+/// Plans to replace the serial by a generated one. The serial before is accepted for some days
+/// more; with 0, no serial but the new one is.
+pub async fn reissue_serial(
+    context: &Context<'_>,
+    id: &LicenseId,
+    overlap_days: u16,
+) -> Result<PlannedChange, Error> {
+    let now = context.caller.now;
+    let current = CurrentContract::read(context, id).await?;
+    let serial = new_serial()?;
+    let until = now.checked_add((i64::from(overlap_days) * 24).hours())?;
+    let reissued = current.license.reissued(serial.hash(), until, now);
+    let planned = current
+        .changed(context, "reissue-serial", &reissued)
+        .await?;
+    Ok(planned.with_serial(Some(serial)))
+}
+
+/// Plans to suspend a licence, now or from an instant on.
+pub async fn suspend(
+    context: &Context<'_>,
+    id: &LicenseId,
+    from: Option<When>,
+) -> Result<PlannedChange, Error> {
+    let current = CurrentContract::read(context, id).await?;
+    let from = not_past(from, &current.license, context.caller.now)?;
+    let suspended = current.license.suspended(from)?;
+    current.changed(context, "suspend", &suspended).await
+}
+
+/// Plans to end a suspension, or to call off one to come.
+pub async fn resume(context: &Context<'_>, id: &LicenseId) -> Result<PlannedChange, Error> {
+    let current = CurrentContract::read(context, id).await?;
+    let resumed = current.license.resumed()?;
+    current.changed(context, "resume", &resumed).await
+}
+
+/// When a cancelled contract ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cancellation {
+    /// The last day of the contract.
+    pub last_day: Date,
+    /// The day up to which a cancellation ends the contract with its current term.
+    pub deadline: Date,
+    /// Whether the contract ends with its current term, and not one term on.
+    pub with_this_term: bool,
+}
+
+/// Plans to cancel a contract that the customer cancelled on a day, today if none is given.
+pub async fn cancel(
+    context: &Context<'_>,
+    id: &LicenseId,
+    cancelled_on: Option<Date>,
+) -> Result<(PlannedChange, Cancellation), Error> {
+    let now = context.caller.now;
+    let current = CurrentContract::read(context, id).await?;
+    let (term, policy) = (current.license.term, current.license.policy.clone());
+    let today = calendar::date_of(now, &policy);
+    let given = cancelled_on.unwrap_or(today);
+    if given > today {
+        return Err(Error::Future { given, today });
+    }
+    let cancelled = current.license.cancelled(given, now)?;
+    let last_day = cancelled.ends_on.unwrap_or(term.ends_on);
+    let cancellation = Cancellation {
+        last_day,
+        deadline: calendar::cancellation_deadline(term, &policy)?,
+        with_this_term: last_day == term.ends_on,
+    };
+    let planned = current.changed(context, "cancel", &cancelled).await?;
+    Ok((planned, cancellation))
+}
+
+/// Plans to take a cancellation back: the contract renews by itself again.
+pub async fn withdraw_cancellation(
+    context: &Context<'_>,
+    id: &LicenseId,
+) -> Result<PlannedChange, Error> {
+    let current = CurrentContract::read(context, id).await?;
+    let continued = current.license.continued(context.caller.now)?;
+    current
+        .changed(context, "withdraw-cancellation", &continued)
+        .await
+}

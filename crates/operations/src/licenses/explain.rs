@@ -1,0 +1,210 @@
+//! Why a domain got its answer: the decision, replayed from history.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tegata_common::calendar;
+use tegata_common::domain::Domain;
+use tegata_common::lease::SignedLicense;
+use tegata_common::license::{Code, CurrentLicense, License, Rule, RuleResult};
+use tegata_common::product::{Policy, ProductSlug};
+use tegata_common::revision::Revision;
+use tegata_common::serial::Serial;
+use tegata_storage::HistoryEntry;
+use tegata_storage::licenses::Licenses;
+
+use super::LicenseId;
+use crate::{Error, When};
+
+/// A question about an answer.
+#[derive(Debug)]
+pub struct Question {
+    /// The instant of the answer; one to come is explained by what is known now; `None` is now.
+    pub at: Option<When>,
+    /// The serial that came with the request. It is compared, and nothing else.
+    pub serial: Option<Serial>,
+}
+
+/// Why a domain got its answer.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    /// The tenant.
+    pub domain: Domain,
+    /// The product.
+    pub product: ProductSlug,
+    /// The instant of the answer, in the product's zone.
+    pub at: String,
+    /// Whether that instant is to come.
+    pub is_forecast: bool,
+    /// The code of the answer.
+    pub code: Code,
+    /// The version of the licence then; `None` if there was none yet.
+    pub revision: Option<Revision>,
+    /// The steps of the decision. The first that has a code decides.
+    pub steps: Vec<Step>,
+    /// The policy in whose zone instants are shown.
+    #[serde(skip)]
+    pub policy: Policy,
+    /// Versions that cannot be read.
+    #[serde(skip)]
+    pub unreadable: usize,
+}
+
+/// One step of the decision.
+#[derive(Debug, Serialize)]
+pub struct Step {
+    /// The rule.
+    pub rule: &'static str,
+    /// What it says of the licence.
+    pub says: String,
+    /// Whether it applies.
+    pub applies: bool,
+    /// The code that it leads to, if it applies.
+    pub code: Option<Code>,
+}
+
+/// Explains the answer that a domain got, or would get, at an instant.
+pub async fn explain(
+    licenses: &Licenses,
+    id: &LicenseId,
+    question: &Question,
+    now: Timestamp,
+) -> Result<Explanation, Error> {
+    let history = licenses.history(&id.domain, &id.product).await?;
+    if history.is_empty() {
+        return Err(id.missing());
+    }
+    let readable: Vec<&HistoryEntry<SignedLicense>> = history.iter().flatten().collect();
+    // A date is meant in the product's zone, which the licence's own history knows.
+    let policy = readable.iter().rev().find_map(|past| past.value());
+    let policy = &policy.ok_or(Error::NoReadableVersion)?.license.policy;
+    let at = match question.at {
+        Some(when) => when.instant(policy)?,
+        None => now,
+    };
+    // Revisions know milliseconds.
+    let was = readable.iter().rev().find(|past| past.revision.at <= at);
+    let steps = steps(was.copied(), policy, question.serial.as_ref(), at);
+    let code = steps.iter().find_map(|step| step.code);
+    Ok(Explanation {
+        domain: id.domain.clone(),
+        product: id.product.clone(),
+        at: calendar::rfc3339(at, policy),
+        is_forecast: at > now,
+        code: code.unwrap_or(Code::NotFound),
+        revision: was.map(|past| past.revision.clone()),
+        steps,
+        policy: policy.clone(),
+        unreadable: history.len() - readable.len(),
+    })
+}
+
+/// The decision of the lookup function, step by step.
+fn steps(
+    was: Option<&HistoryEntry<SignedLicense>>,
+    policy: &Policy,
+    serial: Option<&Serial>,
+    at: Timestamp,
+) -> Vec<Step> {
+    let Some(past) = was else {
+        return vec![Step {
+            rule: "item",
+            says: "the licence was issued later".to_owned(),
+            applies: true,
+            code: Some(Code::NotFound),
+        }];
+    };
+    let Some(SignedLicense { license, .. }) = &past.value else {
+        return vec![Step {
+            rule: "item",
+            says: "it was deleted: the contract had left the domain and the quarantine was over"
+                .to_owned(),
+            applies: true,
+            code: Some(Code::NotFound),
+        }];
+    };
+    let current = license.at(at);
+    let mut steps = vec![time(license, current.license(), policy, at)];
+    let findings = current.rules();
+    let (released, standing): (Vec<&RuleResult>, Vec<&RuleResult>) = findings
+        .iter()
+        .partition(|finding| finding.rule == Rule::Released);
+    steps.extend(released.into_iter().map(|finding| step(finding, policy)));
+    steps.push(serial_step(&current, serial));
+    steps.extend(standing.into_iter().map(|finding| step(finding, policy)));
+    steps
+}
+
+/// What time had made of the item since it was written.
+fn time(written: &License, current: &License, policy: &Policy, at: Timestamp) -> Step {
+    let mut says = format!(
+        "term {} to {}",
+        current.term.starts_on, current.term.ends_on
+    );
+    if written.term != current.term {
+        says += &format!(", renewed since {}", written.term.starts_on);
+    }
+    let deadline = calendar::cancellation_deadline(current.term, policy).ok();
+    match (current.ends_on, deadline) {
+        (Some(last_day), _) => says += &format!("; last day {last_day}"),
+        (None, Some(deadline)) => {
+            let bound = calendar::rfc3339(current.valid_until, policy);
+            says += &match calendar::date_of(at, policy) <= deadline {
+                true => format!("; renews unless cancelled by {deadline}"),
+                false => format!("; not cancelled by {deadline}, so bound up to {bound}"),
+            };
+        }
+        (None, None) => {}
+    }
+    if written.billing != current.billing {
+        says += "; another billing interval";
+    }
+    Step {
+        rule: "time",
+        says,
+        applies: true,
+        code: None,
+    }
+}
+
+fn serial_step(current: &CurrentLicense, serial: Option<&Serial>) -> Step {
+    let required = current.license().policy.requires_serial;
+    let (says, is_wrong) = match (serial, required) {
+        (None, true) => (
+            "the product requires it, and without it the answer is NOT_FOUND; say --serial-file to \
+             compare one",
+            false,
+        ),
+        (None, false) => ("not required", false),
+        (Some(serial), _) if current.accepts(serial) => ("it is the licence's", false),
+        (Some(_), _) => ("it is not the licence's", true),
+    };
+    Step {
+        rule: "serial",
+        says: says.to_owned(),
+        applies: is_wrong,
+        code: is_wrong.then_some(Code::NotFound),
+    }
+}
+
+fn step(finding: &RuleResult, policy: &Policy) -> Step {
+    let boundary = finding.boundary.map(|at| calendar::rfc3339(at, policy));
+    let (rule, says) = match (finding.rule, boundary) {
+        (Rule::Released, Some(at)) => (
+            "released",
+            format!("the contract leaves the domain at {at}"),
+        ),
+        (Rule::Released, None) => ("released", "the contract stays at the domain".to_owned()),
+        (Rule::Suspended, Some(at)) => ("suspended", format!("from {at}")),
+        (Rule::Suspended, None) => ("suspended", "no".to_owned()),
+        (Rule::NotStarted, at) => ("not started", format!("before {}", at.unwrap_or_default())),
+        (Rule::Valid, at) => ("valid", format!("before {}", at.unwrap_or_default())),
+        (Rule::Grace, at) => ("grace", format!("before {}", at.unwrap_or_default())),
+        (Rule::Expired, at) => ("expired", format!("from {}", at.unwrap_or_default())),
+    };
+    Step {
+        rule,
+        says,
+        applies: finding.applies,
+        code: finding.applies.then(|| finding.rule.code()),
+    }
+}

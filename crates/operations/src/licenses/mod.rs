@@ -1,0 +1,134 @@
+//! Licences: from an order to its end.
+
+mod change;
+mod domains;
+mod expiring;
+mod explain;
+mod history;
+mod issue;
+mod planned;
+mod plugin_ids;
+mod re_sign;
+mod restore;
+mod show;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tegata_common::calendar;
+use tegata_common::domain::Domain;
+use tegata_common::license::License;
+use tegata_common::product::ProductSlug;
+use tegata_signing::{KeyStore, Signer};
+use tegata_storage::customers::Customers;
+use tegata_storage::licenses::Licenses;
+
+use crate::{Caller, Difference, Error, When, difference};
+
+pub use change::{
+    Cancellation, amend, cancel, reissue_serial, resume, suspend, withdraw_cancellation,
+};
+pub use domains::{
+    AddDomain, DomainEntry, Move, add_domain, domains, keep_domain, move_to, remove_domain,
+};
+pub use expiring::{EndingLicense, expiring};
+pub use explain::{Explanation, Question, Step, explain};
+pub use history::{HistoryLine, LicenseHistory, history};
+pub use issue::{Conversion, IssueOrder, convert, issue};
+pub use planned::{ChangeReport, PlannedChange};
+pub use plugin_ids::{OutdatedLicenses, PluginIdsReport, outdated_plugin_ids};
+pub use re_sign::{LeaseSelection, ReSignReport, SelectedLeases, select_leases};
+pub use restore::{Restored, restore};
+pub use show::{LicenseFilter, ShownLease, ShownLicense, list, show};
+
+/// The stores that changes of licences read and write, and the caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The licences, the catalogue and the register of keys.
+    pub licenses: &'a Licenses,
+    /// The customers, to whom a contract may belong.
+    pub customers: &'a Customers,
+    /// The store of the keys that sign leases.
+    pub keys: &'a KeyStore,
+    /// The caller, and the instant of the change.
+    pub caller: Caller<'a>,
+}
+
+impl Context<'_> {
+    async fn signer(&self) -> Result<Signer, Error> {
+        Ok(crate::signer(self.keys, self.licenses).await?)
+    }
+}
+
+/// A licence: one domain's, of one product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LicenseId {
+    /// The tenant.
+    pub domain: Domain,
+    /// The product.
+    pub product: ProductSlug,
+}
+
+impl LicenseId {
+    fn of(license: &License) -> Self {
+        Self {
+            domain: license.domain.clone(),
+            product: license.product.clone(),
+        }
+    }
+
+    fn missing(&self) -> Error {
+        Error::NoLicense {
+            domain: self.domain.clone(),
+            product: self.product.clone(),
+        }
+    }
+}
+
+/// `domain, product`, as messages name a licence.
+impl std::fmt::Display for LicenseId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, {}", self.domain, self.product)
+    }
+}
+
+/// The fields in which two states of a contract differ.
+pub fn license_differences(
+    before: Option<&License>,
+    after: &License,
+) -> serde_json::Result<Vec<Difference>> {
+    let before = before.map(facts).transpose()?;
+    difference::differences(before.as_ref(), &facts(after)?)
+}
+
+/// A licence's facts as they are shown. Items hold the contract's domains under `names`.
+fn facts(license: &License) -> serde_json::Result<Value> {
+    let mut facts = serde_json::to_value(license)?;
+    if let Some(members) = facts.as_object_mut()
+        && let Some(domains) = members.remove("names")
+    {
+        members.insert("domains".to_owned(), domains);
+    }
+    Ok(facts)
+}
+
+/// An instant of a change, which must not be past: what has been answered cannot be changed any
+/// more. Today's date, given today, means from now on.
+fn not_past(when: Option<When>, license: &License, now: Timestamp) -> Result<Timestamp, Error> {
+    let Some(when) = when else {
+        return Ok(now);
+    };
+    check_not_past(when.instant(&license.policy)?, license, now)
+}
+
+fn check_not_past(
+    instant: Timestamp,
+    license: &License,
+    now: Timestamp,
+) -> Result<Timestamp, Error> {
+    let today = calendar::date_of(now, &license.policy);
+    if calendar::date_of(instant, &license.policy) < today {
+        let given = calendar::rfc3339(instant, &license.policy);
+        return Err(Error::Past { given, today });
+    }
+    Ok(instant.max(now))
+}
