@@ -1,47 +1,22 @@
 //! `tegata contact`: whom notices reach.
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use tegata_common::customer::{
     Contact, CustomerId, EmailAddress, Language, NotificationPreferences, Role, Severity,
 };
-
-use tegata_common::notice::ContactHash;
-use tegata_storage::Versioned;
-use tegata_storage::customers::FoundCustomers;
+use tegata_operations::Found;
+use tegata_operations::contacts::{self, AddressReport, ContactChange, ListedContact};
 
 use crate::change::{self, DryRun};
 use crate::customer;
-use crate::failure::{NotFound, UsageError};
 use crate::output::{self, Output, say};
 use crate::target::Target;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Add a contact to a customer, or change what a contact gets.
-    Add {
-        /// The customer.
-        customer: CustomerId,
-        /// The mail address.
-        email: EmailAddress,
-        /// What the contact is for: a primary one gets every notice about the customer's
-        /// products, an additional one what it asks for [default: what it is, or primary].
-        #[arg(long, value_enum)]
-        role: Option<RoleArg>,
-        /// The language of its mails [default: what it is, or ja].
-        #[arg(long, value_enum)]
-        language: Option<LanguageArg>,
-        /// The mildest incident that an additional contact is told of [default: what it is, or
-        /// none].
-        #[arg(long, value_enum, value_name = "SEVERITY")]
-        severity_floor: Option<SeverityArg>,
-        /// Whether an additional contact is told of releases and maintenance too [default: what
-        /// it is, or no].
-        #[arg(long, value_enum, num_args = 0..=1, default_missing_value = "yes", require_equals = true)]
-        releases: Option<YesNo>,
-        #[command(flatten)]
-        write: DryRun,
-    },
+    Add(Add),
     /// Remove a contact. Its address is gone then; that there was a contact stays in history.
     Remove {
         /// The customer.
@@ -67,6 +42,31 @@ pub(crate) enum Command {
         /// The customer.
         customer: Option<CustomerId>,
     },
+}
+
+#[derive(Args)]
+pub(crate) struct Add {
+    /// The customer.
+    customer: CustomerId,
+    /// The mail address.
+    email: EmailAddress,
+    /// What the contact is for: a primary one gets every notice about the customer's
+    /// products, an additional one what it asks for [default: what it is, or primary].
+    #[arg(long, value_enum)]
+    role: Option<RoleArg>,
+    /// The language of its mails [default: what it is, or ja].
+    #[arg(long, value_enum)]
+    language: Option<LanguageArg>,
+    /// The mildest incident that an additional contact is told of [default: what it is, or
+    /// none].
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    severity_floor: Option<SeverityArg>,
+    /// Whether an additional contact is told of releases and maintenance too [default: what
+    /// it is, or no].
+    #[arg(long, value_enum, num_args = 0..=1, default_missing_value = "yes", require_equals = true)]
+    releases: Option<YesNo>,
+    #[command(flatten)]
+    write: DryRun,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -104,50 +104,27 @@ impl From<SeverityArg> for Severity {
     }
 }
 
+impl From<RoleArg> for Role {
+    fn from(argument: RoleArg) -> Self {
+        match argument {
+            RoleArg::Primary => Self::Primary,
+            RoleArg::Additional => Self::Additional,
+        }
+    }
+}
+
+impl From<LanguageArg> for Language {
+    fn from(argument: LanguageArg) -> Self {
+        match argument {
+            LanguageArg::Ja => Self::Ja,
+            LanguageArg::En => Self::En,
+        }
+    }
+}
+
 pub(crate) async fn run(target: &Target, output: Output, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Add {
-            customer,
-            email,
-            role,
-            language,
-            severity_floor,
-            releases,
-            write,
-        } => {
-            customer::check_known(target, &customer).await?;
-            let before = target.customers()?.contact(&customer, &email).await?;
-            let was = before.as_ref().map(|before| before.value.wishes);
-            let role = role.map(|role| match role {
-                RoleArg::Primary => Role::Primary,
-                RoleArg::Additional => Role::Additional,
-            });
-            let language = language.map(|language| match language {
-                LanguageArg::Ja => Language::Ja,
-                LanguageArg::En => Language::En,
-            });
-            let role = role.or(was.map(|was| was.role)).unwrap_or(Role::Primary);
-            // What an additional contact asked for says nothing of a primary one.
-            let was_additional = was.filter(|was| was.role == role);
-            let wishes = NotificationPreferences {
-                role,
-                language: language
-                    .or(was.map(|was| was.language))
-                    .unwrap_or(Language::Ja),
-                severity_floor: severity_floor
-                    .map(Into::into)
-                    .or(was_additional.and_then(|was| was.severity_floor)),
-                releases: match releases {
-                    Some(releases) => releases == YesNo::Yes,
-                    None => was_additional.is_some_and(|was| was.releases),
-                },
-            };
-            let wishes = wishes
-                .check()
-                .map_err(|error| UsageError(error.to_string()))?;
-            let contact = Contact { email, wishes };
-            add(target, output, &customer, before, &contact, write).await
-        }
+        Command::Add(args) => add(target, output, args).await,
         Command::Remove {
             customer,
             email,
@@ -158,41 +135,30 @@ pub(crate) async fn run(target: &Target, output: Output, command: Command) -> an
             email,
             write,
         } => reinstate(target, output, &customer, &email, write).await,
-        Command::List { customer } => list(target, output, customer).await,
+        Command::List { customer } => list(target, output, customer.as_ref()).await,
     }
 }
 
-async fn add(
-    target: &Target,
-    output: Output,
-    id: &CustomerId,
-    before: Option<Versioned<Contact>>,
-    contact: &Contact,
-    write: DryRun,
-) -> anyhow::Result<()> {
-    let differences = change::differences(before.as_ref().map(|b| &b.value), contact)?;
-    if output == Output::Text {
-        say!("contact of {id}:");
-        change::print(&differences, None);
-    }
-    let what = match before {
-        None => "add",
-        Some(_) => "change",
+async fn add(target: &Target, output: Output, args: Add) -> anyhow::Result<()> {
+    let change = ContactChange {
+        email: args.email,
+        role: args.role.map(Into::into),
+        language: args.language.map(Into::into),
+        severity_floor: args.severity_floor.map(Into::into),
+        releases: args.releases.map(|releases| releases == YesNo::Yes),
     };
-    if !write.dry_run && !differences.is_empty() {
-        let act = target.act(what);
-        let contacts = [(id, contact, before.as_ref().map(|b| &b.revision))];
-        target.customers()?.write(None, &contacts, &act).await?;
+    let customers = target.customers()?;
+    let planned = contacts::add(customers, &args.customer, change).await?;
+    if output == Output::Text {
+        say!("contact of {}:", planned.customer_id);
+        change::print(&planned.differences, None);
     }
+    let carried_out = planned.carry_out(customers, target.caller(), args.write.dry_run);
+    let report = carried_out.await?;
     match output {
-        Output::Text if differences.is_empty() => say!("nothing to change"),
-        Output::Text => write.conclude("written"),
-        Output::Json => output::json(&json!({
-            "change": what,
-            "customer_id": id,
-            "dry_run": write.dry_run,
-            "differences": differences,
-        }))?,
+        Output::Json => output::json(&report)?,
+        Output::Text if report.differences.is_empty() => say!("nothing to change"),
+        Output::Text => args.write.conclude("written"),
     }
     Ok(())
 }
@@ -204,30 +170,13 @@ async fn remove(
     email: &EmailAddress,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    // Also of one that cannot be read any more.
-    let revision = target.customers()?.contact_revision(id, email).await?;
-    let missing = || NotFound(format!("{id} has no contact {}", email.as_str()));
-    let revision = revision.ok_or_else(missing)?;
+    let customers = target.customers()?;
+    let planned = contacts::remove(customers, id, email).await?;
     if output == Output::Text {
         say!("remove contact {} of {id}", email.as_str());
     }
-    if !write.dry_run {
-        let act = target.act("remove");
-        target
-            .customers()?
-            .remove_contact(id, email, &revision, &act)
-            .await?;
-    }
-    match output {
-        Output::Text => write.conclude("removed"),
-        Output::Json => output::json(&json!({
-            "change": "remove",
-            "customer_id": id,
-            "email": email,
-            "dry_run": write.dry_run,
-        }))?,
-    }
-    Ok(())
+    let removed = planned.carry_out(customers, target.caller(), write.dry_run);
+    conclude(output, &removed.await?, write, "removed")
 }
 
 async fn reinstate(
@@ -237,85 +186,59 @@ async fn reinstate(
     email: &EmailAddress,
     write: DryRun,
 ) -> anyhow::Result<()> {
-    if target.customers()?.contact(id, email).await?.is_none() {
-        return Err(NotFound(format!("{id} has no contact {}", email.as_str())).into());
-    }
-    let contact = ContactHash::of(email);
-    let marks = target.notices()?.undeliverable().await?;
-    let missing = || {
-        NotFound(format!(
-            "mail reaches {}, as far as is known",
-            email.as_str()
-        ))
-    };
-    let mark = marks.get(&contact).ok_or_else(missing)?;
+    let (customers, notices) = (target.customers()?, target.notices()?);
+    let planned = contacts::reinstate(customers, notices, id, email).await?;
     if output == Output::Text {
-        let since = target.local_time(mark.value.at);
-        say!("{} since {since}: {}", email.as_str(), mark.value.reason);
+        let mark = &planned.mark.value;
+        let since = target.local_time(mark.at);
+        say!("{} since {since}: {}", email.as_str(), mark.reason);
     }
-    if !write.dry_run {
-        let act = target.act("reinstate");
-        let notices = target.notices()?;
-        notices
-            .clear_undeliverable(&contact, &mark.revision, &act)
-            .await?;
-    }
+    let reinstated = planned.carry_out(notices, target.caller(), write.dry_run);
+    let done = "written to again from the next notice on";
+    conclude(output, &reinstated.await?, write, done)
+}
+
+fn conclude(
+    output: Output,
+    report: &AddressReport,
+    write: DryRun,
+    done: &str,
+) -> anyhow::Result<()> {
     match output {
-        Output::Text => write.conclude("written to again from the next notice on"),
-        Output::Json => output::json(&json!({
-            "change": "reinstate",
-            "customer_id": id,
-            "email": email,
-            "dry_run": write.dry_run,
-        }))?,
+        Output::Json => output::json(report)?,
+        Output::Text => write.conclude(done),
     }
     Ok(())
 }
 
-async fn list(target: &Target, output: Output, customer: Option<CustomerId>) -> anyhow::Result<()> {
-    let FoundCustomers {
-        customers: files,
-        unreadable,
-    } = match &customer {
-        Some(id) => {
-            customer::check_known(target, id).await?;
-            target.customers()?.file(id).await?
-        }
-        None => target.customers()?.all().await?,
-    };
-    let marks = target.notices()?.undeliverable().await?;
-    if output == Output::Json {
-        let contacts = files.iter().flat_map(|file| {
-            let id = &file.customer.value.customer_id;
-            let marks = &marks;
-            file.contacts.iter().map(move |stored| {
-                let mut contact = json!(stored.value);
-                contact["customer_id"] = json!(id);
-                let mark = marks.get(&ContactHash::of(&stored.value.email));
-                contact["undeliverable"] = json!(mark.map(|mark| &mark.value));
-                contact
-            })
-        });
-        output::json(&contacts.collect::<Vec<_>>())?;
-        return customer::complain(&unreadable);
+async fn list(
+    target: &Target,
+    output: Output,
+    customer: Option<&CustomerId>,
+) -> anyhow::Result<()> {
+    let (customers, notices) = (target.customers()?, target.notices()?);
+    let Found { items, unreadable } = contacts::list(customers, notices, customer).await?;
+    match output {
+        Output::Json => output::json(&items)?,
+        Output::Text => print(&items),
     }
-    let rows = files.iter().flat_map(|file| {
-        file.contacts.iter().map(|stored| {
-            let mut row = vec![file.customer.value.customer_id.to_string()];
-            row.extend(cells(&stored.value));
-            let mark = marks.get(&ContactHash::of(&stored.value.email));
-            row.push(match mark {
-                None => "reaches".to_owned(),
-                Some(mark) => mark.value.reason.clone(),
-            });
-            row
-        })
+    customer::complain(&unreadable)
+}
+
+fn print(contacts: &[ListedContact]) {
+    let rows = contacts.iter().map(|listed| {
+        let mut row = vec![listed.customer_id.to_string()];
+        row.extend(cells(&listed.contact));
+        row.push(match &listed.undeliverable {
+            None => "reaches".to_owned(),
+            Some(mark) => mark.reason.clone(),
+        });
+        row
     });
     let mut header = vec!["customer"];
     header.extend(HEADER);
     header.push("mail");
     output::table(&header, rows.collect());
-    customer::complain(&unreadable)
 }
 
 const HEADER: [&str; 5] = ["email", "role", "language", "incidents", "releases"];

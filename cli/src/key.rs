@@ -2,16 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Subcommand;
-use jiff::{Timestamp, ToSpan as _};
 use serde_json::json;
 use tegata_common::keys::{KeyLocation, KeyRegister};
-use tegata_common::revision::Revision;
-use tegata_storage::Key;
+use tegata_operations::keys::{self, Context, PlannedKeys};
 
-use crate::change::{self, DryRun};
-use crate::failure;
+use crate::change::{self, Difference, DryRun};
 use crate::output::{self, Output, say};
 use crate::target::Target;
 
@@ -51,149 +48,70 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(target: &Target, output: Output, command: Command) -> anyhow::Result<()> {
-    let (register, revision) = target.key_register().await?;
-    let write = Write {
-        target,
-        output,
-        now: target.now,
-        before: &register,
-        revision: revision.as_ref(),
-    };
+    let context = target.key_context()?;
     match command {
-        Command::Create { write: mode } => create(&write, mode).await,
-        Command::Rotate { write: mode } => {
-            let rotated = register.rotated(target.now)?;
-            write.write("rotate", &rotated, mode).await
+        Command::Create { write } => create(&context, output, write).await,
+        Command::Rotate { write } => {
+            let planned = keys::rotate(&context).await?;
+            carry_out(&context, output, planned, write).await
         }
-        Command::Retire {
-            kid,
-            force,
-            write: mode,
-        } => retire(&write, &kid, force, mode).await,
-        Command::List => list(&register, output),
-        Command::Export { file } => export(&register, file),
+        Command::Retire { kid, force, write } => {
+            let planned = keys::retire(&context, &kid, force).await?;
+            carry_out(&context, output, planned, write).await
+        }
+        Command::List => list(&keys::register(context.licenses).await?, output),
+        Command::Export { file } => export(&keys::register(context.licenses).await?, file),
     }
 }
 
-struct Write<'a> {
-    target: &'a Target,
+/// Prints a change of the register, carries it out, and prints what was done.
+async fn carry_out(
+    context: &Context<'_>,
     output: Output,
-    now: Timestamp,
-    before: &'a KeyRegister,
-    revision: Option<&'a Revision>,
-}
-
-impl Write<'_> {
-    async fn write(&self, what: &str, after: &KeyRegister, mode: DryRun) -> anyhow::Result<()> {
-        // By key id instead of by position in the list.
-        let by_kid = |register: &KeyRegister| {
-            let keys = register.keys.iter();
-            keys.map(|key| (key.jwk.kid.to_string(), json!(key)))
-                .collect::<serde_json::Map<_, _>>()
-        };
-        let differences = change::differences(Some(&by_kid(self.before)), &by_kid(after))?;
-        if self.output == Output::Text {
-            say!("{what} signing key:");
-            change::print(&differences, None);
-        }
-        if !mode.dry_run {
-            let table = self.target.licenses()?.table();
-            let act = self.target.act(what);
-            table
-                .put(&Key::signing_keys(), self.revision, after, &act)
-                .await?;
-        }
-        match self.output {
-            Output::Json => output::json(&json!({
-                "change": what,
-                "dry_run": mode.dry_run,
-                "differences": differences,
-            })),
-            Output::Text => {
-                mode.conclude("written");
-                Ok(())
-            }
-        }
+    planned: PlannedKeys,
+    write: DryRun,
+) -> anyhow::Result<()> {
+    if output == Output::Text {
+        print(planned.change, &planned.differences);
     }
-}
-
-async fn create(write: &Write<'_>, mode: DryRun) -> anyhow::Result<()> {
-    write.before.check_room()?;
-    if mode.dry_run {
-        let state = if write.before.keys.is_empty() {
-            "active"
-        } else {
-            "next"
-        };
-        return match write.output {
-            Output::Json => {
-                output::json(&json!({ "change": "create", "dry_run": true, "state": state }))
-            }
-            Output::Text => {
-                say!("a new key would be created and published as {state}");
-                mode.conclude("");
-                Ok(())
-            }
-        };
-    }
-    let (jwk, location) = write.target.create_key().await?;
-    let kid = jwk.kid.clone();
-    let made = match &location {
-        KeyLocation::Kms(id) => {
-            format!("KMS key {id} was made; `tegata key list` tells whether it is registered")
-        }
-        KeyLocation::File => {
-            format!("key {kid} was made; `tegata key list` tells whether it is registered")
-        }
-    };
-    let after = write.before.with(jwk, location, write.now)?;
-    let written = write.write("create", &after, mode).await;
-    // Only a conflict says for certain that it is not registered, and so of no use to anybody:
-    // after a time-out it may be the key that signs.
-    if written.as_ref().is_err_and(failure::is_conflict) {
-        write.target.keys().remove(&kid)?;
-    }
-    written.context(made)
-}
-
-/// Retires a key. Leases that plug-ins have cached may be as old as the rotation and live for the
-/// longest lease days of any product: until then, retiring would stop paying customers.
-async fn retire(write: &Write<'_>, kid: &str, force: bool, mode: DryRun) -> anyhow::Result<()> {
-    let after = write.before.without(kid)?;
-    let key = write
-        .before
-        .keys
-        .iter()
-        .find(|key| key.jwk.kid.as_str() == kid);
-    if let (Some(since), false) = (key.and_then(|key| key.previous_since), force) {
-        let products = write.target.licenses()?.products().await?;
-        let licenses = write.target.licenses()?.all().await?.licenses;
-        let policies = products.iter().map(|stored| &stored.value.policy);
-        let policies = policies.chain(licenses.iter().map(|stored| &stored.value.license.policy));
-        let days = policies.map(|policy| policy.lease_days).max().unwrap_or(0);
-        // A renewal that was under way at the rotation signed on with the key before: a day more.
-        let unused_from = since.checked_add((i64::from(days + 1) * 24).hours())?;
-        if write.now < unused_from {
-            bail!(
-                "plug-ins may have leases of key {kid} in their cache until {unused_from:.0}; \
-                 retire it after that, or at once with --force if it is compromised"
-            );
-        }
-        // The leases of licences that are over are not renewed, but still served as denials.
-        let leases = licenses.iter().map(|stored| &stored.value.lease);
-        let signed = leases.filter(|lease| lease.kid == kid).count();
-        if signed > 0 {
-            bail!(
-                "{signed} leases that are served are signed with key {kid}; first run \
-                 `tegata license re-sign --all --signed-with {kid}`"
-            );
-        }
-    }
-    write.write("retire", &after, mode).await?;
-    if let (Some(key), false) = (key, mode.dry_run) {
-        write.target.keys().remove(&key.jwk.kid)?;
+    let report = planned.carry_out(context, write.dry_run).await?;
+    match output {
+        Output::Json => output::json(&report)?,
+        Output::Text => write.conclude("written"),
     }
     Ok(())
+}
+
+async fn create(context: &Context<'_>, output: Output, write: DryRun) -> anyhow::Result<()> {
+    if write.dry_run {
+        let state = keys::plan_create(context.licenses).await?;
+        return match output {
+            Output::Json => output::json(&json!({
+                "change": "create",
+                "dry_run": true,
+                "state": state,
+            })),
+            Output::Text => {
+                say!("a new key would be created and published as {state}");
+                write.conclude("");
+                Ok(())
+            }
+        };
+    }
+    let report = keys::create(context).await?;
+    match output {
+        Output::Json => output::json(&report)?,
+        Output::Text => {
+            print(report.change, &report.differences);
+            write.conclude("written");
+        }
+    }
+    Ok(())
+}
+
+fn print(change: &str, differences: &[Difference]) {
+    say!("{change} signing key:");
+    change::print(differences, None);
 }
 
 fn list(register: &KeyRegister, output: Output) -> anyhow::Result<()> {

@@ -11,7 +11,7 @@ use tegata_common::domain::Domain;
 use tegata_common::license::{Code, License, Order, Plan};
 use tegata_common::product::{Product, Zone};
 use tegata_common::serial::Serial;
-use tegata_operations::contract;
+use tegata_operations::{Caller, contract, keys};
 use tegata_storage::{ChangeContext, Key};
 
 use crate::product;
@@ -26,6 +26,9 @@ pub(super) const SAMPLE_SERIAL: &str = "SAMP-LEON-LYSA-MPLE-ONLY";
 /// A release notice, planned for [`NOTICE_DAY`].
 const NOTICE: &str = include_str!("../../../examples/notices/2026-12-05-sheet-1.9.0.toml");
 const NOTICE_DAY: &str = "2026-12-05";
+
+/// The caller that samples are recorded with.
+const SEEDER: &str = "local:tegata-dev";
 
 /// What a sample's history says was done: it tells samples that nobody has touched.
 const SAMPLE: &str = "sample";
@@ -142,19 +145,15 @@ pub(super) struct Try {
 pub(super) async fn fill(target: &Target, now: Timestamp) -> anyhow::Result<()> {
     let act = |change| ChangeContext {
         at: now,
-        by: "local:tegata-dev",
+        by: SEEDER,
         change,
     };
     let licenses = target.licenses()?;
     let table = licenses.table();
-    let (register, revision) = target.key_register().await?;
-    if register.keys.is_empty() {
-        let (jwk, location) = target.create_key().await?;
-        let register = register.with(jwk, location, now)?;
-        let key = Key::signing_keys();
-        table
-            .put(&key, revision.as_ref(), &register, &act("create"))
-            .await?;
+    if target.key_register().await?.0.keys.is_empty() {
+        let mut context = target.key_context()?;
+        context.caller = Caller { name: SEEDER, now };
+        keys::create(&context).await?;
     }
     for (id, name, email, language) in CUSTOMERS {
         let id: CustomerId = id.parse()?;

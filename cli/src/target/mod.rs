@@ -15,11 +15,11 @@ use jiff::tz::TimeZone;
 use tegata_archive::Archive;
 use tegata_archive::objects::Objects;
 use tegata_common::domain::BaseDomains;
-use tegata_common::keys::{Jwk, KeyLocation, KeyRegister};
+use tegata_common::keys::KeyRegister;
 use tegata_common::product::Zone;
 use tegata_common::revision::Revision;
 use tegata_notices::render::Sender;
-use tegata_operations::{Caller, licenses};
+use tegata_operations::{Caller, keys, licenses};
 use tegata_signing::{KeyStore, Signer};
 use tegata_storage::customers::Customers;
 use tegata_storage::licenses::Licenses;
@@ -321,15 +321,6 @@ impl Target {
         at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
     }
 
-    /// Creates a signing key in the target's key store.
-    pub(crate) async fn create_key(&self) -> anyhow::Result<(Jwk, KeyLocation)> {
-        let stack = match &self.place {
-            Place::Machine(_) => "",
-            Place::Stack(stack) => &stack.name,
-        };
-        Ok(self.keys().create(stack, &self.caller).await?)
-    }
-
     /// The register of signing keys, and the revision to change it from.
     pub(crate) async fn key_register(&self) -> anyhow::Result<(KeyRegister, Option<Revision>)> {
         Ok(self.licenses()?.key_register().await?)
@@ -359,6 +350,19 @@ impl Target {
             licenses: self.licenses()?,
             customers: self.customers()?,
             keys: self.keys(),
+            caller: self.caller(),
+        })
+    }
+
+    /// The stores of operations on keys.
+    pub(crate) fn key_context(&self) -> anyhow::Result<keys::Context<'_>> {
+        Ok(keys::Context {
+            licenses: self.licenses()?,
+            keys: self.keys(),
+            stack: match &self.place {
+                Place::Machine(_) => "",
+                Place::Stack(stack) => &stack.name,
+            },
             caller: self.caller(),
         })
     }

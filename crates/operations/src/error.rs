@@ -1,9 +1,11 @@
 //! Why an operation was not carried out.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use tegata_common::calendar::OutOfRange;
-use tegata_common::customer::CustomerId;
+use tegata_common::customer::{CustomerId, EmailAddress, WishesError};
 use tegata_common::domain::Domain;
+use tegata_common::keys::RegisterError;
 use tegata_common::license::LicenseError;
 use tegata_common::product::ProductSlug;
 use tegata_signing::SigningError;
@@ -68,6 +70,77 @@ pub enum Error {
     /// There is no such customer.
     #[error("there is no customer {0}; see `tegata customer list`")]
     NoCustomer(CustomerId),
+    /// There is such a customer already.
+    #[error("customer {0} is there already")]
+    CustomerExists(CustomerId),
+    /// A customer has no such contact.
+    #[error("{customer} has no contact {}", .email.as_str())]
+    NoContact {
+        /// The customer.
+        customer: CustomerId,
+        /// The address.
+        email: EmailAddress,
+    },
+    /// A contact that mail reaches.
+    #[error("mail reaches {}, as far as is known", .0.as_str())]
+    Reachable(EmailAddress),
+    /// Preferences that contradict each other.
+    #[error(transparent)]
+    Preferences(#[from] WishesError),
+    /// A kintone plug-in id of a file that another product has.
+    #[error(
+        "products.{product}: {other}, which is in the catalogue, has one of its kintone plug-in \
+         ids; put {other} into the file too, without it"
+    )]
+    PluginIdTaken {
+        /// The product of the file.
+        product: ProductSlug,
+        /// The product of the catalogue.
+        other: ProductSlug,
+    },
+    /// A product of a file was not written, and neither were those behind it.
+    #[error("{product} (those before it are applied)")]
+    NotApplied {
+        /// The product.
+        product: ProductSlug,
+        /// Why not.
+        #[source]
+        error: TableError,
+    },
+    /// A key was created, and possibly not registered.
+    #[error("{made} was made; `tegata key list` tells whether it is registered")]
+    NotRegistered {
+        /// The key.
+        made: String,
+        /// What went wrong.
+        #[source]
+        error: Box<Error>,
+    },
+    /// Leases that a key signed may be in caches.
+    #[error(
+        "plug-ins may have leases of key {kid} in their cache until {until:.0}; retire it after \
+         that, or at once with --force if it is compromised"
+    )]
+    KeyInCaches {
+        /// The key.
+        kid: String,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Leases that a key signed are served.
+    #[error(
+        "{leases} leases that are served are signed with key {kid}; first run `tegata license \
+         re-sign --all --signed-with {kid}`"
+    )]
+    KeyInUse {
+        /// The key.
+        kid: String,
+        /// The number of the leases.
+        leases: usize,
+    },
+    /// A rule of the register of keys.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
     /// An instant or a day that has to be today or later.
     #[error("{given} is in the past; today is {today}")]
     Past {
@@ -135,11 +208,15 @@ impl Error {
             | Self::NoVersion { .. }
             | Self::NoProduct { .. }
             | Self::NoCustomer(_)
+            | Self::NoContact { .. }
+            | Self::Reachable(_)
+            | Self::Register(RegisterError::Unknown(_))
             | Self::License(LicenseError::UnknownName(_) | LicenseError::NoQuota(_)) => {
                 ErrorKind::NotFound
             }
             Self::Past { .. }
             | Self::Future { .. }
+            | Self::Preferences(_)
             | Self::License(
                 LicenseError::Edition
                 | LicenseError::Users
@@ -148,6 +225,11 @@ impl Error {
             ) => ErrorKind::Usage,
             Self::Table(TableError::Conflict)
             | Self::Write(WriteError::Table(TableError::Conflict)) => ErrorKind::Conflict,
+            Self::NotApplied {
+                error: TableError::Conflict,
+                ..
+            } => ErrorKind::Conflict,
+            Self::NotRegistered { error, .. } => error.kind(),
             _ => ErrorKind::Failed,
         }
     }

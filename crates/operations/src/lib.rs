@@ -7,11 +7,14 @@
 
 mod bulk;
 mod caller;
+pub mod contacts;
 pub mod contract;
 pub mod customers;
 mod difference;
 mod error;
+pub mod keys;
 pub mod licenses;
+pub mod products;
 mod serial;
 mod signer;
 mod when;
