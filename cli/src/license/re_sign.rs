@@ -39,7 +39,7 @@ pub(super) async fn run(target: &Target, output: Output, args: ReSign) -> anyhow
         if let Some(error) = item.error {
             note!("warning: {}: {}", item.label, tegata_aws::causes(error));
         }
-        if item.done % 100 == 0 && output == Output::Text {
+        if item.done.is_multiple_of(100) && output == Output::Text {
             note!("{} of {}", item.done, item.total);
         }
     };

@@ -97,7 +97,7 @@ pub(crate) struct Target {
 #[derive(Debug)]
 enum Place {
     Machine(Machine),
-    Stack(Stack),
+    Stack(Box<Stack>),
 }
 
 /// The stores that have been opened so far.
@@ -189,7 +189,7 @@ impl Target {
             now: Timestamp::now(),
             bases: args.bases(stack.optional(stack::BASE_DOMAINS_OUTPUT).unwrap_or(""))?,
             zone: Zone::named(stack.output(stack::ZONE_OUTPUT)?)?.tz().clone(),
-            place: Place::Stack(stack),
+            place: Place::Stack(Box::new(stack)),
             stores: Stores::default(),
         })
     }
