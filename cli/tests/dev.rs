@@ -6,7 +6,6 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 
@@ -272,13 +271,7 @@ fn database(directory: &Path) -> aws_sdk_dynamodb::Client {
     let endpoint = std::fs::read_to_string(directory.join("endpoint")).unwrap();
     let (endpoint, access_key) = endpoint.split_once('\n').unwrap();
     let access_key = access_key.trim_end();
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .http_client(tegata_aws::http_client())
-        .endpoint_url(endpoint)
-        .region(Region::new("local"))
-        .credentials_provider(Credentials::new(access_key, "local", None, None, "test"));
-    aws_sdk_dynamodb::Client::from_conf(config.build())
+    tegata_aws::local_dynamodb(endpoint, access_key, "local")
 }
 
 /// Removes the number of users from a licence's item.

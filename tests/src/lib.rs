@@ -7,7 +7,6 @@ pub mod vendor;
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use jiff::Timestamp;
 use license_lookup::settings::LookupSettings;
 use tegata_common::calendar::Billing;
@@ -17,6 +16,7 @@ use tegata_common::lease::SignedLicense;
 use tegata_common::license::{License, Order, Plan};
 use tegata_common::product::{Catalogue, Product};
 use tegata_common::serial::Serial;
+use tegata_lambda::Variables;
 use tegata_operations::contract;
 use tegata_signing::{KeyFiles, KeyStore, Signer};
 use tegata_storage::customers::Customers;
@@ -54,15 +54,7 @@ impl Database {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(dynoxide::server::serve_on(listener, database));
-        let client = aws_sdk_dynamodb::Client::from_conf(
-            aws_sdk_dynamodb::Config::builder()
-                .behavior_version(BehaviorVersion::latest())
-                .http_client(tegata_aws::http_client())
-                .endpoint_url(&endpoint)
-                .region(Region::new("local"))
-                .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-                .build(),
-        );
+        let client = tegata_aws::local_dynamodb(&endpoint, "local", "local");
         let licenses = Licenses::new(client.clone(), "Licenses");
         licenses.create_if_missing().await.unwrap();
         let customers = Customers::new(client.clone(), "Customers");
@@ -89,7 +81,7 @@ impl Database {
 
 /// The lookup function's settings for a database at an address.
 pub fn settings(endpoint: &str, changes: &[(&str, &str)]) -> LookupSettings {
-    LookupSettings::read(|name| {
+    LookupSettings::read(&Variables(|name: &str| {
         let change = changes.iter().find(|(changed, _)| *changed == name);
         match (change, name) {
             (Some((_, value)), _) => Some((*value).to_owned()),
@@ -100,7 +92,7 @@ pub fn settings(endpoint: &str, changes: &[(&str, &str)]) -> LookupSettings {
             (None, "DEVELOPMENT_BASE_DOMAINS") => Some("kintone.test".to_owned()),
             (None, _) => None,
         }
-    })
+    }))
     .unwrap()
 }
 

@@ -24,6 +24,7 @@ use license_lookup::settings::LookupSettings;
 use license_renewal::handler::Renewal;
 use license_renewal::report::RenewalReport;
 use tegata_common::network::{KINTONE, Networks};
+use tegata_lambda::Variables;
 use tegata_notices::channels::news;
 use tegata_notices::render::Sender;
 use tokio::net::TcpListener;
@@ -221,7 +222,7 @@ async fn renew_hourly(renewal: Renewal) {
 /// The function's settings as Lambda would give them, with the embedded database's address and access key.
 fn settings(target: &Target, development_base_domains: &str) -> anyhow::Result<LookupSettings> {
     let embedded = target.embedded().context("dev works on this machine")?;
-    Ok(LookupSettings::read(|name| match name {
+    Ok(LookupSettings::read(&Variables(|name: &str| match name {
         "LICENSES_TABLE" => Some(LOCAL_TABLE.to_owned()),
         "AWS_REGION" | "AWS_SECRET_ACCESS_KEY" => Some("local".to_owned()),
         "AWS_ACCESS_KEY_ID" => Some(embedded.access_key.as_str().to_owned()),
@@ -229,7 +230,7 @@ fn settings(target: &Target, development_base_domains: &str) -> anyhow::Result<L
         "DEVELOPMENT_BASE_DOMAINS" => Some(development_base_domains.to_owned()),
         "ALLOWED_SOURCE_RANGES" => std::env::var(name).ok(),
         _ => None,
-    })?)
+    }))?)
 }
 
 /// How a command in another terminal names this target.

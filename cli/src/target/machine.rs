@@ -45,15 +45,8 @@ impl Machine {
     /// Connects to the database, and creates the tables that it does not have.
     pub(super) async fn open(directory: PathBuf, embedded: Embedded) -> anyhow::Result<Self> {
         let access_key = embedded.access_key.as_str();
-        let credentials = Credentials::new(access_key, "local", None, None, "local");
-        let config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(tegata_aws::http_client())
-            .endpoint_url(&embedded.endpoint)
-            .region(Region::new("local"))
-            .credentials_provider(credentials);
         let machine = Self {
-            dynamodb: aws_sdk_dynamodb::Client::from_conf(config.build()),
+            dynamodb: tegata_aws::local_dynamodb(&embedded.endpoint, access_key, "local"),
             directory,
             embedded,
         };

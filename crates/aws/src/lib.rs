@@ -1,16 +1,10 @@
 //! How this system reaches AWS: one HTTPS client for every SDK crate.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient,
-};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
-use aws_types::SdkConfig;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
@@ -69,130 +63,6 @@ pub enum TrustError {
     Tls(String),
 }
 
-/// What Lambda itself puts into a function's environment, and what redirects it on one machine.
-///
-/// Credentials and region come straight from there: the SDK's chain of other places costs
-/// start-up time, and a function has no other place.
-#[derive(Clone)]
-pub struct Environment {
-    region: String,
-    access_key_id: String,
-    secret_access_key: String,
-    session_token: Option<String>,
-    endpoint_urls: Vec<(&'static str, String)>,
-    ca_bundle: Option<PathBuf>,
-}
-
-/// A variable that a function cannot do without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("environment variable {0} is not set")]
-pub struct MissingVariable(pub &'static str);
-
-/// The variables that name another endpoint than AWS's, for one service or for all.
-const ENDPOINT_URLS: [(&str, &str); 7] = [
-    ("DYNAMODB", "AWS_ENDPOINT_URL_DYNAMODB"),
-    ("KMS", "AWS_ENDPOINT_URL_KMS"),
-    ("S3", "AWS_ENDPOINT_URL_S3"),
-    ("SECRETS_MANAGER", "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
-    ("SESV2", "AWS_ENDPOINT_URL_SESV2"),
-    ("SQS", "AWS_ENDPOINT_URL_SQS"),
-    ("", "AWS_ENDPOINT_URL"),
-];
-
-impl Environment {
-    /// Reads `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`,
-    /// `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_ENDPOINT_URL` and `AWS_CA_BUNDLE` (a PEM file to trust
-    /// instead of Amazon's roots). What is blank is not set.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, MissingVariable> {
-        let optional = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let required = |name| optional(name).ok_or(MissingVariable(name));
-        let endpoint_urls = ENDPOINT_URLS
-            .into_iter()
-            .filter_map(|(service, name)| Some((service, optional(name)?)));
-        Ok(Self {
-            region: required("AWS_REGION")?,
-            access_key_id: required("AWS_ACCESS_KEY_ID")?,
-            secret_access_key: required("AWS_SECRET_ACCESS_KEY")?,
-            session_token: optional("AWS_SESSION_TOKEN"),
-            endpoint_urls: endpoint_urls.collect(),
-            ca_bundle: optional("AWS_CA_BUNDLE").map(PathBuf::from),
-        })
-    }
-
-    /// The region.
-    pub fn region(&self) -> Region {
-        Region::new(self.region.clone())
-    }
-
-    /// The credentials of the function's role.
-    pub fn credentials(&self) -> Credentials {
-        Credentials::new(
-            &self.access_key_id,
-            &self.secret_access_key,
-            self.session_token.clone(),
-            None,
-            "environment",
-        )
-    }
-
-    /// Where a service (`DYNAMODB`, `KMS`, `S3`, …) is, if not at AWS's own endpoint.
-    pub fn endpoint_url(&self, service: &str) -> Option<String> {
-        let mut urls = self.endpoint_urls.iter();
-        let (_, url) = urls.find(|(of, _)| *of == service || of.is_empty())?;
-        Some(url.clone())
-    }
-
-    /// The HTTPS client of a function.
-    pub fn https_client(&self) -> Result<SharedHttpClient, TrustError> {
-        let bundle = self.ca_bundle.as_deref();
-        https_client(bundle.map_or(Trust::Amazon, Trust::Bundle))
-    }
-}
-
-/// How long calls to AWS may take, and how often the SDK makes them: for what may be repeated.
-#[derive(Clone, Copy, Debug)]
-pub struct RetryPolicy {
-    /// Attempts of a call.
-    pub attempts: u32,
-    /// For a connection.
-    pub connect: Duration,
-    /// For an attempt.
-    pub attempt: Duration,
-    /// For a call with all its attempts.
-    pub operation: Duration,
-}
-
-impl Environment {
-    /// What a service's client is made from: `Client::new(&config)`.
-    pub fn sdk_config(
-        &self,
-        service: &str,
-        http: SharedHttpClient,
-        patience: RetryPolicy,
-    ) -> SdkConfig {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(patience.connect)
-            .operation_attempt_timeout(patience.attempt)
-            .operation_timeout(patience.operation)
-            .build();
-        let mut config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(http)
-            .region(self.region())
-            .credentials_provider(SharedCredentialsProvider::new(self.credentials()))
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(patience.attempts));
-        config.set_endpoint_url(self.endpoint_url(service));
-        config.build()
-    }
-}
-
-impl std::fmt::Debug for Environment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Environment({}, …)", self.region)
-    }
-}
-
 /// The HTTPS client for an SDK configuration. It also speaks plain HTTP to `http://` endpoints.
 pub fn https_client(trust: Trust<'_>) -> Result<SharedHttpClient, TrustError> {
     Ok(aws_smithy_http_client::Builder::new()
@@ -238,9 +108,27 @@ fn check_bundle(pem: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// A client that speaks plain HTTP only: for the embedded database on loopback.
+/// A client that speaks plain HTTP only: for a service on loopback.
 pub fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().build_http()
+}
+
+/// The client of a DynamoDB on this machine, such as the database that `tegata dev` embeds.
+pub fn local_dynamodb(
+    endpoint: &str,
+    access_key: &str,
+    secret_key: &str,
+) -> aws_sdk_dynamodb::Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http_client())
+        .endpoint_url(endpoint)
+        .region(Region::new("local"))
+        .credentials_provider(Credentials::new(
+            access_key, secret_key, None, None, "local",
+        ))
+        .build();
+    aws_sdk_dynamodb::Client::from_conf(config)
 }
 
 #[cfg(test)]

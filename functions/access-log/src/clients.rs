@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use tegata_archive::Archive;
 use tegata_archive::objects::Objects;
-use tegata_aws::{RetryPolicy, TrustError};
+use tegata_aws::TrustError;
+use tegata_lambda::RetryPolicy;
 use tegata_storage::usage::UsageTable;
 
 use crate::settings::AccessLogSettings;
 
 /// An object has a few megabytes at most, a batch write 25 rows.
-const PATIENCE: RetryPolicy = RetryPolicy {
+const RETRIES: RetryPolicy = RetryPolicy {
     attempts: 4,
     connect: Duration::from_secs(1),
     attempt: Duration::from_secs(10),
@@ -21,9 +22,9 @@ const PATIENCE: RetryPolicy = RetryPolicy {
 pub fn open(settings: &AccessLogSettings) -> Result<(Archive, UsageTable), TrustError> {
     let aws = &settings.aws;
     let http = aws.https_client()?;
-    let config = aws.sdk_config("S3", http.clone(), PATIENCE);
+    let config = aws.sdk_config("S3", http.clone(), RETRIES);
     let archive = Archive::new(Objects::bucket(&config, &settings.archive_bucket));
-    let dynamodb = aws.sdk_config("DYNAMODB", http, PATIENCE);
+    let dynamodb = aws.sdk_config("DYNAMODB", http, RETRIES);
     let dynamodb = aws_sdk_dynamodb::Client::new(&dynamodb);
     Ok((archive, UsageTable::new(dynamodb, &settings.usage_table)))
 }

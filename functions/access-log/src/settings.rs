@@ -1,9 +1,9 @@
 //! What the environment says, read once at start.
 
-use tegata_aws::{Environment, MissingVariable};
-use tegata_common::domain::{BaseDomainError, BaseDomains};
-use tegata_common::network::{KINTONE, Networks, NetworksError};
-use tegata_common::product::{Zone, ZoneError};
+use tegata_common::domain::BaseDomains;
+use tegata_common::network::{KINTONE, Networks};
+use tegata_common::product::Zone;
+use tegata_lambda::{Environment, SettingError, Variables};
 
 /// The settings of both binaries.
 #[derive(Clone, Debug)]
@@ -24,38 +24,24 @@ pub struct AccessLogSettings {
     pub aws: Environment,
 }
 
-/// A setting that keeps a function from starting: which, and what is accepted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SettingsError {
-    /// Not set, or empty.
-    #[error(transparent)]
-    Missing(#[from] MissingVariable),
-    /// No time zone.
-    #[error("environment variable TIME_ZONE: {0}")]
-    TimeZone(#[from] ZoneError),
-    /// A range that cannot be read.
-    #[error("environment variable KINTONE_RANGES: {0}")]
-    Kintone(#[from] NetworksError),
-    /// A base domain that cannot be read.
-    #[error("environment variable DEVELOPMENT_BASE_DOMAINS: {0}")]
-    BaseDomain(#[from] BaseDomainError),
-}
-
 impl AccessLogSettings {
-    /// Reads the settings from a source of variables such as the environment.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let optional = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let required = |name| optional(name).ok_or(MissingVariable(name));
-        let development = optional("DEVELOPMENT_BASE_DOMAINS").unwrap_or_default();
-        let development = development.split(',').map(str::trim);
+    /// Reads the settings.
+    pub fn read(
+        variables: &Variables<impl Fn(&str) -> Option<String>>,
+    ) -> Result<Self, SettingError> {
+        let kintone = variables.optional("KINTONE_RANGES");
+        let kintone = Networks::parse(kintone.as_deref().unwrap_or(KINTONE));
+        let development = variables.list("DEVELOPMENT_BASE_DOMAINS");
+        let bases = BaseDomains::with_development(development.iter().map(String::as_str));
         Ok(Self {
-            archive_bucket: required("ARCHIVE_BUCKET")?,
-            usage_table: required("USAGE_TABLE")?,
-            stack: required("STACK")?,
-            time_zone: Zone::named(&required("TIME_ZONE")?)?,
-            kintone: Networks::parse(optional("KINTONE_RANGES").as_deref().unwrap_or(KINTONE))?,
-            bases: BaseDomains::with_development(development.filter(|name| !name.is_empty()))?,
-            aws: Environment::read(&variable)?,
+            archive_bucket: variables.required("ARCHIVE_BUCKET")?,
+            usage_table: variables.required("USAGE_TABLE")?,
+            stack: variables.required("STACK")?,
+            time_zone: variables.read("TIME_ZONE", Zone::named)?,
+            kintone: kintone.map_err(|error| SettingError::invalid("KINTONE_RANGES", error))?,
+            bases: bases
+                .map_err(|error| SettingError::invalid("DEVELOPMENT_BASE_DOMAINS", error))?,
+            aws: Environment::read(variables)?,
         })
     }
 }
@@ -64,8 +50,8 @@ impl AccessLogSettings {
 mod tests {
     use super::*;
 
-    fn read(changed: &str, value: &str) -> Result<AccessLogSettings, SettingsError> {
-        AccessLogSettings::read(|name| {
+    fn read(changed: &str, value: &str) -> Result<AccessLogSettings, SettingError> {
+        AccessLogSettings::read(&Variables(|name: &str| {
             let value = match name {
                 name if name == changed => value,
                 "TIME_ZONE" => "Asia/Tokyo",
@@ -74,7 +60,7 @@ mod tests {
                 _ => "x",
             };
             Some(value.to_owned())
-        })
+        }))
     }
 
     #[test]
@@ -98,6 +84,10 @@ mod tests {
              103.79.14.0/24 or 2001:db8::/32"
         );
         let error = read("DEVELOPMENT_BASE_DOMAINS", "x").unwrap_err();
-        assert!(matches!(error, SettingsError::BaseDomain(_)));
+        assert!(
+            error
+                .to_string()
+                .starts_with("environment variable DEVELOPMENT_BASE_DOMAINS: ")
+        );
     }
 }

@@ -9,14 +9,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tegata_archive::objects::{Objects, ObjectsError, Put};
 use tegata_archive::{Archive, Lines};
-use tegata_aws::{RetryPolicy, TrustError};
+use tegata_aws::TrustError;
 use tegata_common::access::Source;
 use tegata_common::change::{self, ChangeLine};
+use tegata_lambda::RetryPolicy;
 
 use crate::settings::ChangeLogSettings;
 
 /// A batch has a megabyte or so.
-const PATIENCE: RetryPolicy = RetryPolicy {
+const RETRIES: RetryPolicy = RetryPolicy {
     attempts: 4,
     connect: Duration::from_secs(1),
     attempt: Duration::from_secs(5),
@@ -90,7 +91,7 @@ impl ChangeLog {
     /// The function with a client of its own.
     pub fn open(settings: &ChangeLogSettings) -> Result<Self, TrustError> {
         let aws = &settings.aws;
-        let config = aws.sdk_config("S3", aws.https_client()?, PATIENCE);
+        let config = aws.sdk_config("S3", aws.https_client()?, RETRIES);
         let archive = Archive::new(Objects::bucket(&config, &settings.archive_bucket));
         Ok(Self::new(archive, settings.time_zone.tz().clone()))
     }

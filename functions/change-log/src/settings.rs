@@ -1,7 +1,7 @@
 //! What the environment says, read once at start.
 
-use tegata_aws::{Environment, MissingVariable};
-use tegata_common::product::{Zone, ZoneError};
+use tegata_common::product::Zone;
+use tegata_lambda::{Environment, SettingError, Variables};
 
 /// The settings.
 #[derive(Clone, Debug)]
@@ -14,26 +14,15 @@ pub struct ChangeLogSettings {
     pub aws: Environment,
 }
 
-/// A setting that keeps the function from starting: which, and what is accepted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SettingsError {
-    /// Not set, or empty.
-    #[error(transparent)]
-    Missing(#[from] MissingVariable),
-    /// No time zone.
-    #[error("environment variable TIME_ZONE: {0}")]
-    TimeZone(#[from] ZoneError),
-}
-
 impl ChangeLogSettings {
-    /// Reads the settings from a source of variables such as the environment.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let optional = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let required = |name| optional(name).ok_or(MissingVariable(name));
+    /// Reads the settings.
+    pub fn read(
+        variables: &Variables<impl Fn(&str) -> Option<String>>,
+    ) -> Result<Self, SettingError> {
         Ok(Self {
-            archive_bucket: required("ARCHIVE_BUCKET")?,
-            time_zone: Zone::named(&required("TIME_ZONE")?)?,
-            aws: Environment::read(&variable)?,
+            archive_bucket: variables.required("ARCHIVE_BUCKET")?,
+            time_zone: variables.read("TIME_ZONE", Zone::named)?,
+            aws: Environment::read(variables)?,
         })
     }
 }
@@ -45,14 +34,14 @@ mod tests {
     #[test]
     fn a_wrong_setting_says_which_and_what_is_accepted() {
         let read = |changed: &str, value: &str| {
-            ChangeLogSettings::read(|name| {
+            ChangeLogSettings::read(&Variables(|name: &str| {
                 let value = match name {
                     name if name == changed => value,
                     "TIME_ZONE" => "Asia/Tokyo",
                     _ => "x",
                 };
                 Some(value.to_owned())
-            })
+            }))
         };
         assert!(read("", "").is_ok());
         for missing in ["ARCHIVE_BUCKET", "TIME_ZONE"] {

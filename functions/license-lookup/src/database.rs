@@ -8,7 +8,8 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::{Client, Config};
-use tegata_aws::{Environment, TrustError};
+use tegata_aws::TrustError;
+use tegata_lambda::Environment;
 use tegata_storage::{Item, Key};
 
 /// Two attempts of [`ATTEMPT`] and the pause between them: an answer, good or bad, within two

@@ -1,8 +1,8 @@
 //! What the environment says, read once at start.
 
 use ipnet::IpNet;
-use tegata_aws::{Environment, MissingVariable};
-use tegata_common::domain::{BaseDomainError, BaseDomains};
+use tegata_common::domain::BaseDomains;
+use tegata_lambda::{Environment, SettingError, Variables};
 
 use crate::source::SourceRanges;
 
@@ -19,58 +19,37 @@ pub struct LookupSettings {
     pub aws: Environment,
 }
 
-/// A setting that keeps the function from starting: which, and what is accepted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SettingsError {
-    /// Not set, or empty.
-    #[error(transparent)]
-    Missing(#[from] MissingVariable),
-    /// A range that cannot be read.
-    #[error(
-        "environment variable ALLOWED_SOURCE_RANGES: {0:?} is not a CIDR range such as 103.79.14.0/24 or 2001:db8::/32"
-    )]
-    SourceRange(String),
-    /// A base domain that cannot be read.
-    #[error("environment variable DEVELOPMENT_BASE_DOMAINS: {0}")]
-    BaseDomain(#[from] BaseDomainError),
-}
-
 impl LookupSettings {
-    /// Reads the settings from a source of variables such as the environment.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let optional = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let required = |name| optional(name).ok_or(MissingVariable(name));
-        let ranges = optional("ALLOWED_SOURCE_RANGES").unwrap_or_default();
-        let ranges: Vec<IpNet> = list(&ranges)
-            .map(|range| {
-                range
-                    .parse()
-                    .map_err(|_| SettingsError::SourceRange(range.to_owned()))
+    /// Reads the settings.
+    pub fn read(
+        variables: &Variables<impl Fn(&str) -> Option<String>>,
+    ) -> Result<Self, SettingError> {
+        let ranges = variables.list("ALLOWED_SOURCE_RANGES").into_iter();
+        let ranges = ranges.map(|range| {
+            range.parse().map_err(|_| {
+                let accepted = "is not a CIDR range such as 103.79.14.0/24 or 2001:db8::/32";
+                SettingError::invalid("ALLOWED_SOURCE_RANGES", format!("{range:?} {accepted}"))
             })
-            .collect::<Result<_, _>>()?;
-        let development = optional("DEVELOPMENT_BASE_DOMAINS").unwrap_or_default();
+        });
+        let ranges: Vec<IpNet> = ranges.collect::<Result<_, _>>()?;
+        let development = variables.list("DEVELOPMENT_BASE_DOMAINS");
+        let bases = BaseDomains::with_development(development.iter().map(String::as_str));
         Ok(Self {
-            table: required("LICENSES_TABLE")?,
+            table: variables.required("LICENSES_TABLE")?,
             sources: SourceRanges::new(ranges),
-            bases: BaseDomains::with_development(list(&development))?,
-            aws: Environment::read(&variable)?,
+            bases: bases
+                .map_err(|error| SettingError::invalid("DEVELOPMENT_BASE_DOMAINS", error))?,
+            aws: Environment::read(variables)?,
         })
     }
-}
-
-/// The parts of a list. One that is blank stays, and is refused by whoever reads it: a list that
-/// was meant to restrict must not turn out empty.
-fn list(text: &str) -> impl Iterator<Item = &str> {
-    let parts = text.split(',').map(str::trim);
-    parts.filter(move |_| !text.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(changes: &[(&str, &str)]) -> Result<LookupSettings, SettingsError> {
-        LookupSettings::read(|name| {
+    fn read(changes: &[(&str, &str)]) -> Result<LookupSettings, SettingError> {
+        LookupSettings::read(&Variables(|name: &str| {
             let change = changes.iter().find(|(changed, _)| *changed == name);
             match (change, name) {
                 (Some((_, value)), _) => Some((*value).to_owned()),
@@ -79,7 +58,7 @@ mod tests {
                 (None, "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY") => Some("key".to_owned()),
                 (None, _) => None,
             }
-        })
+        }))
     }
 
     #[test]

@@ -1,20 +1,14 @@
 //! The Lambda binary: settings from the environment, the clients, run.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the edge: environment and clock enter here"
-)]
 
-use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use license_renewal::handler::Renewal;
 use license_renewal::report::RenewalReport;
 use license_renewal::settings::RenewalSettings;
 use serde_json::Value;
-use tegata_lambda as function;
+use tegata_lambda::{Variables, time_is_up};
 
 /// The time before the function's end in which no licence is begun: enough for those under way,
 /// and for the report.
@@ -22,18 +16,17 @@ const RESERVE: Duration = Duration::from_secs(30);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run(Box::pin(serve())).await
+    tegata_lambda::run(Box::pin(serve())).await
 }
 
 async fn serve() -> Result<(), Error> {
-    let settings = RenewalSettings::read(|name| std::env::var(name).ok())?;
+    let settings = RenewalSettings::read(&Variables::of_process())?;
     let renewal = Renewal::open(&settings)?;
     run(service_fn(async |event: LambdaEvent<Value>| {
-        let now = Timestamp::now();
-        let deadline = event.context.deadline();
-        let time_is_up = || SystemTime::now() + RESERVE > deadline;
+        let now = tegata_lambda::now();
+        let time_is_up = time_is_up(event.context.deadline(), RESERVE);
         let report = renewal.run(now, time_is_up).await?;
-        let _ = writeln!(std::io::stdout(), "{}", report.line(now, &settings.stack));
+        tegata_lambda::log(report.line(now, &settings.stack));
         Ok::<RenewalReport, Error>(report)
     }))
     .await

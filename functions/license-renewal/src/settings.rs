@@ -1,6 +1,6 @@
 //! What the environment says, read once at start.
 
-use tegata_aws::{Environment, MissingVariable};
+use tegata_lambda::{Environment, SettingError, Variables};
 
 /// The function's settings.
 #[derive(Clone, Debug)]
@@ -16,17 +16,15 @@ pub struct RenewalSettings {
 }
 
 impl RenewalSettings {
-    /// Reads the settings from a source of variables such as the environment.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, MissingVariable> {
-        let required = |name| {
-            let value = variable(name).filter(|value| !value.trim().is_empty());
-            value.ok_or(MissingVariable(name))
-        };
+    /// Reads the settings.
+    pub fn read(
+        variables: &Variables<impl Fn(&str) -> Option<String>>,
+    ) -> Result<Self, SettingError> {
         Ok(Self {
-            table: required("LICENSES_TABLE")?,
-            role_arn: required("ROLE_ARN")?,
-            stack: required("STACK")?,
-            aws: Environment::read(&variable)?,
+            table: variables.required("LICENSES_TABLE")?,
+            role_arn: variables.required("ROLE_ARN")?,
+            stack: variables.required("STACK")?,
+            aws: Environment::read(variables)?,
         })
     }
 }
@@ -38,8 +36,10 @@ mod tests {
     #[test]
     fn a_missing_variable_is_named() {
         for missing in ["LICENSES_TABLE", "ROLE_ARN", "STACK", "AWS_REGION"] {
-            let read = RenewalSettings::read(|name| (name != missing).then(|| "x".to_owned()));
-            assert_eq!(read.unwrap_err(), MissingVariable(missing));
+            let read = RenewalSettings::read(&Variables(|name: &str| {
+                (name != missing).then(|| "x".to_owned())
+            }));
+            assert_eq!(read.unwrap_err(), SettingError::Missing(missing));
         }
     }
 }

@@ -1,14 +1,14 @@
 //! What the environment says, read once at start.
 
 use std::num::NonZeroU32;
-use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use tegata_archive::objects::Objects;
-use tegata_aws::{Environment, MissingVariable, RetryPolicy, TrustError};
-use tegata_common::customer::{EmailAddress, EmailAddressError};
+use tegata_aws::TrustError;
+use tegata_common::customer::EmailAddress;
 use tegata_common::xml;
+use tegata_lambda::{Environment, RetryPolicy, SettingError, Variables};
 use tegata_storage::customers::Customers;
 use tegata_storage::licenses::Licenses;
 use tegata_storage::notices::Notices;
@@ -24,7 +24,7 @@ use tegata_notices::mailer::Mailer;
 use tegata_notices::render::Sender;
 
 /// For what may be repeated: reads, conditional writes, messages, pages.
-const PATIENCE: RetryPolicy = RetryPolicy {
+const RETRIES: RetryPolicy = RetryPolicy {
     attempts: 4,
     connect: Duration::from_secs(1),
     attempt: Duration::from_secs(5),
@@ -47,26 +47,12 @@ const ONCE: RetryPolicy = RetryPolicy {
     operation: Duration::from_secs(15),
 };
 
-/// A setting that keeps a function from starting: which, and what is accepted.
+/// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// Not set, or empty.
+pub enum StartError {
+    /// A setting that is missing or not accepted.
     #[error(transparent)]
-    Missing(#[from] MissingVariable),
-    /// No mail address.
-    #[error("environment variable {0}: {1}")]
-    Address(&'static str, EmailAddressError),
-    /// A character that no feed may have.
-    #[error("environment variable {0} has a character that XML 1.0 forbids")]
-    Character(&'static str),
-    /// No number, or one out of range.
-    #[error("environment variable {name} must be {accepted}")]
-    Number {
-        /// Which.
-        name: &'static str,
-        /// What it may be.
-        accepted: &'static str,
-    },
+    Setting(#[from] SettingError),
     /// A certificate store that cannot be used.
     #[error(transparent)]
     Trust(#[from] TrustError),
@@ -75,48 +61,29 @@ pub enum SettingsError {
     StatusPage(#[from] StatusPageError),
 }
 
-/// The environment of a function: `variable` gives the value of a name.
+/// The environment variables of the three functions.
 #[derive(Clone, Copy, Debug)]
-pub struct Variables<F>(pub F);
+pub struct Settings<'a, F>(pub &'a Variables<F>);
 
-impl<F: Fn(&str) -> Option<String>> Variables<F> {
-    fn optional(&self, name: &str) -> Option<String> {
-        self.0(name).filter(|value| !value.trim().is_empty())
+impl<F: Fn(&str) -> Option<String>> Settings<'_, F> {
+    fn address(&self, name: &'static str) -> Result<EmailAddress, SettingError> {
+        self.0.read(name, str::parse)
     }
 
-    fn required(&self, name: &'static str) -> Result<String, MissingVariable> {
-        self.optional(name).ok_or(MissingVariable(name))
-    }
-
-    fn number<T: FromStr>(
-        &self,
-        name: &'static str,
-        accepted: &'static str,
-    ) -> Result<T, SettingsError> {
-        let number = self.required(name)?.trim().parse();
-        number.map_err(|_| SettingsError::Number { name, accepted })
-    }
-
-    fn address(&self, name: &'static str) -> Result<EmailAddress, SettingsError> {
-        let address = self.required(name)?.trim().parse();
-        address.map_err(|error| SettingsError::Address(name, error))
-    }
-
-    /// `STACK`: whose metrics these are.
-    pub fn stack(&self) -> Result<String, MissingVariable> {
-        self.required("STACK")
-    }
-
-    fn aws(&self) -> Result<Environment, MissingVariable> {
-        Environment::read(&self.0)
+    /// `STACK`: the dimension of the metrics.
+    pub fn stack(&self) -> Result<String, SettingError> {
+        self.0.required("STACK")
     }
 
     /// `SENDER_NAME`, `MAIL_FROM`, `SECURITY_CONTACT`, `CDN_URL` (may be empty).
-    fn sender(&self, from: EmailAddress) -> Result<Sender, SettingsError> {
-        let cdn_url = self.optional("CDN_URL");
-        let name = self.required("SENDER_NAME")?;
+    fn sender(&self, from: EmailAddress) -> Result<Sender, SettingError> {
+        let cdn_url = self.0.optional("CDN_URL");
+        let name = self.0.required("SENDER_NAME")?;
         if xml::first_forbidden(&name).is_some() {
-            return Err(SettingsError::Character("SENDER_NAME"));
+            return Err(SettingError::invalid(
+                "SENDER_NAME",
+                "it has a character that XML 1.0 forbids",
+            ));
         }
         Ok(Sender {
             name,
@@ -127,15 +94,15 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     }
 
     /// `SEND_RATE`: mails a second.
-    fn rate(&self) -> Result<f64, SettingsError> {
+    fn rate(&self) -> Result<f64, SettingError> {
         let accepted = "mails a second, from 1 to 500";
-        let rate: f64 = self.number("SEND_RATE", accepted)?;
+        let rate: f64 = self.0.number("SEND_RATE", accepted)?;
         match (1.0..=500.0).contains(&rate) {
             true => Ok(rate),
-            false => Err(SettingsError::Number {
-                name: "SEND_RATE",
-                accepted,
-            }),
+            false => Err(SettingError::invalid(
+                "SEND_RATE",
+                format!("expected {accepted}"),
+            )),
         }
     }
 
@@ -143,32 +110,34 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     /// `DELIVERY_QUEUE_URL`, `CDN_BUCKET`, `EVIDENCE_WINDOW_MINUTES`, `ROLE_ARN`, and for the
     /// status page, if there is one, `STATUS_PAGE` (its subdomain), `STATUS_PAGE_SERVICES`
     /// (numbers separated by commas), `STATUS_PAGE_SECRET` (an ARN) and `STATUS_PAGE_API`.
-    pub fn announce(&self) -> Result<Announce, SettingsError> {
-        let aws = self.aws()?;
+    pub fn announce(&self) -> Result<Announce, StartError> {
+        let aws = Environment::read(self.0)?;
         let http = aws.https_client()?;
-        let config = |service| aws.sdk_config(service, http.clone(), PATIENCE);
+        let config = |service| aws.sdk_config(service, http.clone(), RETRIES);
         let dynamodb = aws_sdk_dynamodb::Client::new(&config("DYNAMODB"));
-        let minutes: u32 = self.number("EVIDENCE_WINDOW_MINUTES", "minutes, from 1")?;
+        let minutes: u32 = self
+            .0
+            .number("EVIDENCE_WINDOW_MINUTES", "minutes, from 1")?;
         let secrets = config("SECRETS_MANAGER");
         Ok(Announce {
             stores: Stores {
-                licenses: Licenses::new(dynamodb.clone(), self.required("LICENSES_TABLE")?),
-                customers: Customers::new(dynamodb.clone(), self.required("CUSTOMERS_TABLE")?),
-                notices: Notices::new(dynamodb, self.required("NOTICES_TABLE")?),
+                licenses: Licenses::new(dynamodb.clone(), self.0.required("LICENSES_TABLE")?),
+                customers: Customers::new(dynamodb.clone(), self.0.required("CUSTOMERS_TABLE")?),
+                notices: Notices::new(dynamodb, self.0.required("NOTICES_TABLE")?),
             },
             queue: Queue::Sqs {
                 client: aws_sdk_sqs::Client::new(&config("SQS")),
-                url: self.required("DELIVERY_QUEUE_URL")?,
+                url: self.0.required("DELIVERY_QUEUE_URL")?,
             },
-            cdn: Objects::bucket(&config("S3"), self.required("CDN_BUCKET")?),
-            status_page: match self.optional("STATUS_PAGE") {
+            cdn: Objects::bucket(&config("S3"), self.0.required("CDN_BUCKET")?),
+            status_page: match self.0.optional("STATUS_PAGE") {
                 None => None,
                 Some(subdomain) => {
                     let key = ApiKey::Secret {
                         client: aws_sdk_secretsmanager::Client::new(&secrets),
-                        arn: self.required("STATUS_PAGE_SECRET")?,
+                        arn: self.0.required("STATUS_PAGE_SECRET")?,
                     };
-                    let api = self.optional("STATUS_PAGE_API");
+                    let api = self.0.optional("STATUS_PAGE_API");
                     let api = api.unwrap_or_else(|| API.to_owned());
                     Some(StatusPage::new(api, subdomain, self.services()?, key)?)
                 }
@@ -178,51 +147,46 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
             sender: self.sender(self.address("SECURITY_CONTACT")?)?,
             rate: self.rate()?,
             window: SignedDuration::from_mins(i64::from(minutes.max(1))),
-            by: self.required("ROLE_ARN")?,
+            by: self.0.required("ROLE_ARN")?,
         })
     }
 
-    fn services(&self) -> Result<Vec<u64>, SettingsError> {
-        let services = self.optional("STATUS_PAGE_SERVICES").unwrap_or_default();
-        let services = services.split(',').map(str::trim);
+    fn services(&self) -> Result<Vec<u64>, SettingError> {
+        let name = "STATUS_PAGE_SERVICES";
+        let expected = |_| SettingError::invalid(name, "expected numbers separated by commas");
+        let services = self.0.list(name).into_iter();
         services
-            .filter(|service| !service.is_empty())
-            .map(|service| {
-                service.parse().map_err(|_| SettingsError::Number {
-                    name: "STATUS_PAGE_SERVICES",
-                    accepted: "numbers separated by commas",
-                })
-            })
+            .map(|service| service.parse().map_err(expected))
             .collect()
     }
 
     /// `deliver`: beside the above `NOTICES_TABLE`, `CONFIGURATION_SET`, `SENDERS` (how many of this
     /// function run at a time, which share the rate), `ROLE_ARN`.
-    pub fn deliver(&self) -> Result<Deliver, SettingsError> {
-        let aws = self.aws()?;
+    pub fn deliver(&self) -> Result<Deliver, StartError> {
+        let aws = Environment::read(self.0)?;
         let http = aws.https_client()?;
-        let config = |service, patience| aws.sdk_config(service, http.clone(), patience);
+        let config = |service, retries| aws.sdk_config(service, http.clone(), retries);
         let dynamodb = aws_sdk_dynamodb::Client::new(&config("DYNAMODB", BRIEF));
-        let senders: NonZeroU32 = self.number("SENDERS", "a number from 1")?;
+        let senders: NonZeroU32 = self.0.number("SENDERS", "a number from 1")?;
         Ok(Deliver::new(
-            Notices::new(dynamodb, self.required("NOTICES_TABLE")?),
+            Notices::new(dynamodb, self.0.required("NOTICES_TABLE")?),
             Mailer::Ses {
                 client: aws_sdk_sesv2::Client::new(&config("SESV2", ONCE)),
-                configuration_set: self.required("CONFIGURATION_SET")?,
+                configuration_set: self.0.required("CONFIGURATION_SET")?,
             },
             self.sender(self.address("MAIL_FROM")?)?,
             RateLimiter::per_second(self.rate()? / f64::from(senders.get())),
-            self.required("ROLE_ARN")?,
+            self.0.required("ROLE_ARN")?,
         ))
     }
 
     /// `feedback`: `NOTICES_TABLE`, `ROLE_ARN`.
-    pub fn feedback(&self) -> Result<Feedback, SettingsError> {
-        let aws = self.aws()?;
-        let config = aws.sdk_config("DYNAMODB", aws.https_client()?, PATIENCE);
+    pub fn feedback(&self) -> Result<Feedback, StartError> {
+        let aws = Environment::read(self.0)?;
+        let config = aws.sdk_config("DYNAMODB", aws.https_client()?, RETRIES);
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
-        let notices = Notices::new(dynamodb, self.required("NOTICES_TABLE")?);
-        Ok(Feedback::new(notices, self.required("ROLE_ARN")?))
+        let notices = Notices::new(dynamodb, self.0.required("NOTICES_TABLE")?);
+        Ok(Feedback::new(notices, self.0.required("ROLE_ARN")?))
     }
 }
 
@@ -248,11 +212,11 @@ mod tests {
 
     #[test]
     fn a_wrong_setting_says_which_and_what_is_accepted() {
-        assert!(with("", "").announce().is_ok());
-        assert!(with("", "").deliver().is_ok());
-        assert!(with("", "").feedback().is_ok());
+        assert!(Settings(&with("", "")).announce().is_ok());
+        assert!(Settings(&with("", "")).deliver().is_ok());
+        assert!(Settings(&with("", "")).feedback().is_ok());
         assert!(
-            with("STATUS_PAGE", "")
+            Settings(&with("STATUS_PAGE", ""))
                 .announce()
                 .unwrap()
                 .status_page
@@ -264,19 +228,22 @@ mod tests {
             "STATUS_PAGE_SECRET",
             "SENDER_NAME",
         ] {
-            let error = with(missing, " ").announce().unwrap_err().to_string();
+            let error = Settings(&with(missing, " "))
+                .announce()
+                .unwrap_err()
+                .to_string();
             assert_eq!(error, format!("environment variable {missing} is not set"));
         }
         for (name, value, expected) in [
             (
                 "SENDERS",
                 "0",
-                "environment variable SENDERS must be a number from 1",
+                "environment variable SENDERS: expected a number from 1",
             ),
             (
                 "SEND_RATE",
                 "0",
-                "environment variable SEND_RATE must be mails a second, from 1 to 500",
+                "environment variable SEND_RATE: expected mails a second, from 1 to 500",
             ),
             (
                 "MAIL_FROM",
@@ -284,7 +251,10 @@ mod tests {
                 "environment variable MAIL_FROM: the mail address is not of the form name@example.com",
             ),
         ] {
-            let error = with(name, value).deliver().unwrap_err().to_string();
+            let error = Settings(&with(name, value))
+                .deliver()
+                .unwrap_err()
+                .to_string();
             assert_eq!(error, expected);
         }
     }

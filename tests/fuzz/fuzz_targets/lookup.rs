@@ -14,6 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use license_lookup::database::ReadFailed;
 use license_lookup::handler::answer;
 use license_lookup::settings::LookupSettings;
+use tegata_lambda::Variables;
 use serde_json::{Value, json};
 use tegata_storage::Item;
 
@@ -81,12 +82,12 @@ static OPEN: LazyLock<LookupSettings> = LazyLock::new(|| settings(""));
 static RANGES: LazyLock<LookupSettings> = LazyLock::new(|| settings("103.79.14.0/24,2001:db8::/32"));
 
 fn settings(ranges: &str) -> LookupSettings {
-    LookupSettings::read(|name| match name {
+    LookupSettings::read(&Variables(|name: &str| match name {
         "ALLOWED_SOURCE_RANGES" => Some(ranges.to_owned()),
         "AWS_ENDPOINT_URL" | "AWS_CA_BUNDLE" => None,
         "DEVELOPMENT_BASE_DOMAINS" => Some("kintone.test".to_owned()),
         _ => Some("set".to_owned()),
-    })
+    }))
     .expect("these settings are right")
 }
 

@@ -1,37 +1,31 @@
 //! The Lambda binary `announce`: settings from the environment, the clients, run.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the edge: environment and clock enter here"
-)]
 
-use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use release_notification::report::AnnounceReport;
-use release_notification::settings::Variables;
+use release_notification::settings::Settings;
 use serde_json::Value;
-use tegata_lambda as function;
+use tegata_lambda::{Variables, time_is_up};
 
 /// The time before the function's end in which nothing is begun: enough to report.
 const RESERVE: Duration = Duration::from_secs(30);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run(Box::pin(serve())).await
+    tegata_lambda::run(Box::pin(serve())).await
 }
 
 async fn serve() -> Result<(), Error> {
-    let variables = Variables(|name: &str| std::env::var(name).ok());
-    let (announce, stack) = (variables.announce()?, variables.stack()?);
+    let variables = Variables::of_process();
+    let settings = Settings(&variables);
+    let (announce, stack) = (settings.announce()?, settings.stack()?);
     run(service_fn(async |event: LambdaEvent<Value>| {
-        let now = Timestamp::now();
-        let deadline = event.context.deadline();
-        let time_is_up = || SystemTime::now() + RESERVE > deadline;
+        let now = tegata_lambda::now();
+        let time_is_up = time_is_up(event.context.deadline(), RESERVE);
         let report = Box::pin(announce.run(now, time_is_up)).await?;
-        let _ = writeln!(std::io::stdout(), "{}", report.line(now, &stack));
+        tegata_lambda::log(report.line(now, &stack));
         Ok::<AnnounceReport, Error>(report)
     }))
     .await

@@ -1,18 +1,12 @@
 //! The Lambda binary `deliver`: settings from the environment, the clients, run.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the edge: environment and clock enter here"
-)]
 
-use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use release_notification::settings::Variables;
-use tegata_lambda as function;
+use release_notification::settings::Settings;
+use tegata_lambda::{Variables, now, time_is_up};
 
 /// The time before the function's end in which no mail is begun: more than sending and recording
 /// one takes.
@@ -20,19 +14,18 @@ const RESERVE: Duration = Duration::from_secs(60);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    function::run(Box::pin(serve())).await
+    tegata_lambda::run(Box::pin(serve())).await
 }
 
 async fn serve() -> Result<(), Error> {
-    let variables = Variables(|name: &str| std::env::var(name).ok());
-    let (deliver, stack) = (variables.deliver()?, variables.stack()?);
+    let variables = Variables::of_process();
+    let settings = Settings(&variables);
+    let (deliver, stack) = (settings.deliver()?, settings.stack()?);
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-        let deadline = event.context.deadline();
-        let time_is_up = || SystemTime::now() + RESERVE > deadline;
-        let handled = deliver.handle(event.payload, Timestamp::now, time_is_up);
+        let time_is_up = time_is_up(event.context.deadline(), RESERVE);
+        let handled = deliver.handle(event.payload, now, time_is_up);
         let (response, report) = Box::pin(handled).await;
-        let line = report.line(Timestamp::now(), &stack);
-        let _ = writeln!(std::io::stdout(), "{line}");
+        tegata_lambda::log(report.line(now(), &stack));
         Ok::<SqsBatchResponse, Error>(response)
     }))
     .await
