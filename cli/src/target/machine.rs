@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use tegata_archive::objects::Objects;
 use tegata_signing::{KeyFiles, KeyStore};
 use tegata_storage::customers::Customers;
