@@ -1,112 +1,55 @@
-//! Which version is current, and that it was announced.
+//! `tegata publish current` and `list`.
 
-use anyhow::bail;
-use serde_json::json;
+use clap::Args;
 use tegata_common::product::ProductSlug;
-use tegata_notices::channels::changes_within_a_minute;
-use tegata_notices::gate;
-use tegata_storage::notices::CurrentVersion;
+use tegata_operations::publish::{self, PlannedCurrent, PublishedVersion};
 
-use super::files::{known, manifest_of};
 use crate::change::DryRun;
-use crate::failure::{NotFound, UsageError};
 use crate::output::{self, Output, say};
 use crate::target::Target;
 
-pub(super) async fn make(
-    target: &Target,
-    output: Output,
-    product: &ProductSlug,
-    version: &str,
+#[derive(Args)]
+pub(crate) struct Current {
+    /// The product.
+    product: ProductSlug,
+    /// The version.
+    version: String,
+    /// Do it all the same. The reason is recorded.
+    #[arg(long, value_name = "REASON")]
     emergency: Option<String>,
+    #[command(flatten)]
     write: DryRun,
-) -> anyhow::Result<()> {
-    known(target, product).await?;
-    if emergency
-        .as_deref()
-        .is_some_and(|reason| reason.trim().is_empty())
-    {
-        return Err(UsageError("--emergency: say why".to_owned()).into());
-    }
-    let Some(manifest) = manifest_of(target, product, version).await? else {
-        let missing = format!(
-            "{product} {version} is not on the CDN: tegata publish files {product} {version} DIRECTORY"
-        );
-        return Err(NotFound(missing).into());
-    };
-    let notices = target.notices()?.all().await?;
-    let notice = gate::notice_of(&notices, product, version);
-    let deliveries = match notice {
-        Some(notice) => {
-            target
-                .notices()?
-                .deliveries(&notice.notice_id, None)
-                .await?
-        }
-        None => Vec::new(),
-    };
-    let facts = deliveries.iter().map(|stored| &stored.delivery.facts);
-    let announced = gate::check(product, version, notice, facts, target.now);
-    let current = match (announced, emergency) {
-        (Ok(notice_id), _) => CurrentVersion {
-            version: version.to_owned(),
-            announced_by: Some(notice_id),
-            emergency: None,
-        },
-        (Err(_), Some(reason)) => CurrentVersion {
-            version: version.to_owned(),
-            announced_by: None,
-            emergency: Some(reason),
-        },
-        (Err(not_yet), None) => bail!("{not_yet}"),
-    };
-    let before = target.notices()?.current_version(product).await?;
-    let was = before.as_ref().map(|stored| stored.value.version.clone());
+}
+
+pub(super) async fn run(target: &Target, output: Output, args: Current) -> anyhow::Result<()> {
+    let (licenses, notices) = (target.licenses()?, target.notices()?);
+    let (cdn, caller) = (target.cdn()?, target.caller());
+    let what = (&args.product, args.version.as_str());
+    let planned =
+        publish::make_current(licenses, notices, cdn, what, args.emergency, caller).await?;
     if output == Output::Text {
-        say!(
-            "{product}: {} → {version}",
-            was.as_deref().unwrap_or("(none)")
-        );
-        match (&current.announced_by, &current.emergency) {
-            (Some(notice), _) => say!("  announced by {notice}"),
-            (_, Some(reason)) => say!("  not announced; emergency: {reason}"),
-            _ => {}
-        }
+        print(&planned);
     }
-    if !write.dry_run {
-        // Recorded first: what plug-ins see has a reason. Repeating the command makes up for a
-        // file that was not written.
-        if before.as_ref().is_none_or(|stored| stored.value != current) {
-            let act = target.act(match current.emergency {
-                Some(_) => "publish-emergency",
-                None => "publish",
-            });
-            let revision = before.as_ref().map(|stored| &stored.revision);
-            target
-                .notices()?
-                .put_current_version(product, revision, &current, &act)
-                .await?;
-        }
-        let latest = serde_json::to_vec_pretty(&json!({
-            "product": product,
-            "version": version,
-            "base": format!("/{product}/{version}/"),
-            "files": manifest.files,
-        }))?;
-        let path = format!("{product}/latest.json");
-        let headers = changes_within_a_minute("application/json");
-        target.cdn()?.put(&path, latest, headers).await?;
-    }
+    let made = planned.carry_out(notices, cdn, caller, args.write.dry_run);
+    let report = made.await?;
     match output {
-        Output::Json => output::json(&json!({
-            "product": product,
-            "before": was,
-            "current": current,
-            "dry_run": write.dry_run,
-        }))?,
-        Output::Text => write.conclude("current from now on; caches know it within a minute"),
+        Output::Json => output::json(&report)?,
+        Output::Text => args
+            .write
+            .conclude("current from now on; caches know it within a minute"),
     }
     Ok(())
+}
+
+fn print(planned: &PlannedCurrent) {
+    let (product, current) = (&planned.product, &planned.current);
+    let before = planned.version_before().unwrap_or("(none)");
+    say!("{product}: {before} → {}", current.version);
+    match (&current.announced_by, &current.emergency) {
+        (Some(notice), _) => say!("  announced by {notice}"),
+        (_, Some(reason)) => say!("  not announced; emergency: {reason}"),
+        _ => {}
+    }
 }
 
 pub(super) async fn list(
@@ -114,31 +57,25 @@ pub(super) async fn list(
     output: Output,
     product: &ProductSlug,
 ) -> anyhow::Result<()> {
-    known(target, product).await?;
-    let history = target.notices()?.version_history(product).await?;
-    let mut rows = Vec::new();
-    let mut documents = Vec::new();
-    for past in history.into_iter().rev() {
-        let past = past?;
-        let Some(current) = past.value() else {
-            continue;
-        };
-        documents.push(json!({ "current": current, "revision": past.revision }));
-        rows.push(vec![
+    let versions = publish::versions(target.licenses()?, target.notices()?, product).await?;
+    if output == Output::Json {
+        return output::json(&versions);
+    }
+    let rows = versions.iter().map(|version| {
+        let PublishedVersion { current, revision } = version;
+        vec![
             current.version.clone(),
-            target.local_time(past.revision.at),
-            past.revision.by.clone(),
+            target.local_time(revision.at),
+            revision.by.clone(),
             match (&current.announced_by, &current.emergency) {
                 (Some(notice), _) => notice.to_string(),
                 (None, reason) => {
                     format!("emergency: {}", reason.as_deref().unwrap_or_default())
                 }
             },
-        ]);
-    }
-    match output {
-        Output::Json => output::json(&documents)?,
-        Output::Text => output::table(&["version", "since", "by", "announced by"], rows),
-    }
+        ]
+    });
+    let header = ["version", "since", "by", "announced by"];
+    output::table(&header, rows.collect());
     Ok(())
 }

@@ -1,14 +1,12 @@
 //! `tegata publish`: a plug-in's files on the CDN, and which version is current.
 
 mod current;
+mod directory;
 mod files;
-
-use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde_json::json;
 use tegata_common::product::ProductSlug;
-use tegata_common::version::PluginVersion;
 use tegata_notices::channels::news::publish;
 use tegata_notices::render::news::pages;
 
@@ -16,7 +14,10 @@ use crate::change::DryRun;
 use crate::output::{self, Output, say};
 use crate::target::Target;
 
-pub(crate) use files::content_type;
+use current::Current;
+use files::Files;
+
+pub(crate) use tegata_operations::publish::content_type;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -26,30 +27,11 @@ pub(crate) enum Command {
     /// Files that operating systems add, such as Thumbs.db and .DS_Store, are left out and listed.
     /// A manifest with the integrity (SRI) of each file is put beside the files. The version does not
     /// become current by that: plug-ins go on with the one they have.
-    Files {
-        /// The product.
-        product: ProductSlug,
-        /// The version, such as 1.9.0 or 2.0.0-rc.1.
-        version: PluginVersion,
-        /// The directory with the files.
-        directory: PathBuf,
-        #[command(flatten)]
-        write: DryRun,
-    },
+    Files(Files),
     /// Make a version current: latest.json names it from then on.
     ///
     /// Refused before its release notice has gone out and its planned instant has come.
-    Current {
-        /// The product.
-        product: ProductSlug,
-        /// The version.
-        version: String,
-        /// Do it all the same. The reason is recorded.
-        #[arg(long, value_name = "REASON")]
-        emergency: Option<String>,
-        #[command(flatten)]
-        write: DryRun,
-    },
+    Current(Current),
     /// Write the whole news page anew: after its design or the address of the CDN has changed.
     ///
     /// What is announced appears on it by itself.
@@ -69,18 +51,8 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(target: &Target, output: Output, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Files {
-            product,
-            version,
-            directory,
-            write,
-        } => files::put(target, output, &product, &version, &directory, write).await,
-        Command::Current {
-            product,
-            version,
-            emergency,
-            write,
-        } => current::make(target, output, &product, &version, emergency, write).await,
+        Command::Files(args) => files::run(target, output, args).await,
+        Command::Current(args) => current::run(target, output, args).await,
         Command::News { status_page, write } => {
             news(target, output, status_page.as_deref(), write).await
         }
@@ -116,9 +88,4 @@ async fn news(
         }
     }
     Ok(())
-}
-
-/// Where a version's manifest is.
-fn manifest_path(product: &ProductSlug, version: &str) -> String {
-    format!("{product}/{version}/manifest.json")
 }

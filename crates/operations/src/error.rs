@@ -2,12 +2,14 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use tegata_archive::objects::ObjectsError;
 use tegata_common::calendar::OutOfRange;
 use tegata_common::customer::{CustomerId, EmailAddress, WishesError};
 use tegata_common::domain::Domain;
 use tegata_common::keys::RegisterError;
 use tegata_common::license::LicenseError;
 use tegata_common::product::ProductSlug;
+use tegata_notices::gate::NotYet;
 use tegata_signing::SigningError;
 use tegata_storage::TableError;
 
@@ -138,6 +140,54 @@ pub enum Error {
         /// The number of the leases.
         leases: usize,
     },
+    /// The catalogue does not have a product.
+    #[error("there is no product {0}")]
+    UnknownProduct(ProductSlug),
+    /// The slug whose files would be the news page's.
+    #[error("a product named news has no files on the CDN: they would be the news page's")]
+    NewsProduct,
+    /// A version is not on the CDN.
+    #[error(
+        "{product} {version} is not on the CDN: tegata publish files {product} {version} DIRECTORY"
+    )]
+    NotOnCdn {
+        /// The product.
+        product: ProductSlug,
+        /// The version.
+        version: String,
+    },
+    /// A version is published with other files.
+    #[error(
+        "{product} {version} is published with other files, and stays as it is: publish a new \
+         version"
+    )]
+    PublishedOtherwise {
+        /// The product.
+        product: ProductSlug,
+        /// The version.
+        version: String,
+    },
+    /// A file of the CDN has another content.
+    #[error("{0} is there with another content, and stays as it is: publish a new version")]
+    OtherContent(String),
+    /// A manifest on the CDN cannot be read.
+    #[error("{path}")]
+    Manifest {
+        /// Its key.
+        path: String,
+        /// Why not.
+        #[source]
+        error: serde_json::Error,
+    },
+    /// An emergency without a reason.
+    #[error("--emergency: say why")]
+    EmptyEmergency,
+    /// A version may not become current yet.
+    #[error(transparent)]
+    NotYet(#[from] NotYet),
+    /// The objects of the CDN or of the archive.
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
     /// A rule of the register of keys.
     #[error(transparent)]
     Register(#[from] RegisterError),
@@ -210,6 +260,8 @@ impl Error {
             | Self::NoCustomer(_)
             | Self::NoContact { .. }
             | Self::Reachable(_)
+            | Self::UnknownProduct(_)
+            | Self::NotOnCdn { .. }
             | Self::Register(RegisterError::Unknown(_))
             | Self::License(LicenseError::UnknownName(_) | LicenseError::NoQuota(_)) => {
                 ErrorKind::NotFound
@@ -217,6 +269,7 @@ impl Error {
             Self::Past { .. }
             | Self::Future { .. }
             | Self::Preferences(_)
+            | Self::EmptyEmergency
             | Self::License(
                 LicenseError::Edition
                 | LicenseError::Users

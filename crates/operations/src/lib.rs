@@ -1,5 +1,5 @@
-//! What an operator can do, and what functions do with the same rules: functions from stores, a
-//! caller, an instant and arguments to data. Nothing here parses arguments or prints.
+//! What an operator can do: functions from stores, a caller, an instant and arguments to data.
+//! Nothing here parses arguments or prints.
 //!
 //! A change is planned first ([`licenses::PlannedChange`]): the plan tells what would change, and
 //! whether it can be written at all. Carrying it out writes it, unless it is a dry run, and reports
@@ -15,6 +15,7 @@ mod error;
 pub mod keys;
 pub mod licenses;
 pub mod products;
+pub mod publish;
 mod serial;
 mod signer;
 mod when;

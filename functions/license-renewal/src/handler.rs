@@ -4,8 +4,7 @@ use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use tegata_aws::TrustError;
 use tegata_common::lease::SignedLicense;
-use tegata_operations::NoSigner;
-use tegata_signing::KeyStore;
+use tegata_signing::{KeyStore, KeyStoreError, Signer};
 use tegata_storage::TableError;
 use tegata_storage::licenses::{DuePage, Licenses, SHARDS};
 
@@ -34,9 +33,12 @@ pub struct Renewal {
 /// Why a run could not begin, or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// There is nothing to sign with.
+    /// The register of keys cannot be read.
     #[error("no signing key: {0}")]
-    Signer(#[from] NoSigner),
+    KeyRegister(#[source] TableError),
+    /// The register has no active key, or the key cannot be opened.
+    #[error("no signing key: {0}")]
+    Key(#[from] KeyStoreError),
     /// The index of what is due cannot be read.
     #[error("the index of renewals: {0}")]
     Index(#[from] TableError),
@@ -58,13 +60,19 @@ impl Renewal {
         }
     }
 
+    async fn signer(&self) -> Result<Signer, RunError> {
+        let register = self.licenses.key_register().await;
+        let (register, _) = register.map_err(RunError::KeyRegister)?;
+        Ok(self.keys.signer(&register)?)
+    }
+
     /// Does what is due at an instant, until nothing is left or the time is up.
     pub async fn run(
         &self,
         now: Timestamp,
         time_is_up: impl Fn() -> bool,
     ) -> Result<RenewalReport, RunError> {
-        let signer = tegata_operations::signer(&self.keys, &self.licenses).await?;
+        let signer = self.signer().await?;
         let mut report = RenewalReport::default();
         let mut outages = 0;
         for shard in 0..SHARDS {
