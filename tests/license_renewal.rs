@@ -179,5 +179,5 @@ async fn without_a_signing_key_a_run_fails() {
     let key = SigningKey::create();
     let renewal = Renewal::new(database.licenses.clone(), key.keys.clone(), "role");
     let run = renewal.run(now(), || false).await;
-    assert!(matches!(run, Err(RunError::Signer(_))), "{run:?}");
+    assert!(matches!(run, Err(RunError::Key(_))), "{run:?}");
 }
