@@ -259,4 +259,15 @@ mod tests {
         assert_eq!(first_term(last, Billing::Monthly), Err(OutOfRange));
         assert_eq!(end_of_use(last, &policy()), Err(OutOfRange));
     }
+
+    #[test]
+    fn a_fraction_of_a_second_is_left_out() {
+        let at = |instant: &str| instant.parse::<Timestamp>().unwrap();
+        for (instant, second) in [
+            ("2017-10-03T10:00:00.999999999Z", "2017-10-03T10:00:00Z"),
+            ("2017-10-03T10:00:00Z", "2017-10-03T10:00:00Z"),
+        ] {
+            assert_eq!(whole_second(at(instant)), at(second));
+        }
+    }
 }

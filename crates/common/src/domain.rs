@@ -200,12 +200,14 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused_with_its_reason() {
-        let long = format!("{}.cybozu.com", "a".repeat(250));
+        let long = format!("{}.cybozu.com", "a".repeat(243));
+        let longest = format!("{}.cybozu.com", "a".repeat(242));
         let cases: &[(&str, DomainError)] = &[
             ("", DomainError::Empty),
             (".", DomainError::Empty),
             (":443", DomainError::Empty),
             (&long, DomainError::TooLong),
+            (&longest, DomainError::Subdomain),
             ("exa mple.cybozu.com", DomainError::Character),
             ("例え.cybozu.com", DomainError::Character),
             ("example%2ecybozu.com", DomainError::Character),

@@ -61,3 +61,129 @@ impl KeyStore {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use jiff::Timestamp;
+    use tegata_common::license::Plan;
+
+    use super::*;
+    use crate::testing::{FakeKms, license};
+    use crate::verify;
+
+    const CALLER: &str = "arn:aws:sts::123456789012:assumed-role/tegata-KeysRole-A1/taro";
+
+    fn register(jwk: Jwk, location: KeyLocation) -> KeyRegister {
+        let now = Timestamp::UNIX_EPOCH;
+        KeyRegister::default().with(jwk, location, now).unwrap()
+    }
+
+    /// Signs a licence with the active key, and checks the lease as a plug-in does.
+    async fn signs(store: &KeyStore, register: &KeyRegister) {
+        let kid = register.active().unwrap().jwk.kid.clone();
+        let signer = store.signer(register).unwrap();
+        assert_eq!(signer.kid(), kid.as_str());
+        assert_eq!(format!("{signer:?}"), format!("Signer({kid})"));
+        let now = "2017-10-03T10:00:00+09:00".parse().unwrap();
+        let signed = signer
+            .sign(license(Plan::Trial { days: 30 }), now, None)
+            .await;
+        let lease = signed.unwrap().lease;
+        assert_eq!(lease.kid, kid.as_str());
+        let claims = verify(&register.jwks(), &lease.jws).unwrap();
+        assert_eq!(claims.sub.as_str(), "example.cybozu.com");
+    }
+
+    #[tokio::test]
+    async fn files_sign_until_they_are_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = directory.path().join("deep/keys");
+        let store = KeyStore::Files(KeyFiles::in_directory(&keys));
+        let (jwk, location) = store.create("tegata", CALLER).await.unwrap();
+        assert_eq!(location, KeyLocation::File);
+        let file = keys.join(format!("{}.pem", jwk.kid));
+        let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&keys), mode(&file)), (0o700, 0o600));
+        let register = register(jwk.clone(), location);
+        signs(&store, &register).await;
+
+        for others in [0o640, 0o604, 0o610, 0o601] {
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(others)).unwrap();
+            let refused = store.signer(&register).unwrap_err().to_string();
+            let expected = format!("its mode is {others:03o}; a signing key must be 600");
+            assert!(refused.ends_with(&expected), "{refused}");
+        }
+        for own in [0o600, 0o400] {
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(own)).unwrap();
+            assert!(store.signer(&register).is_ok(), "{own:o}");
+        }
+
+        store.remove(&jwk.kid).unwrap();
+        assert!(!file.exists());
+        let gone = store.remove(&jwk.kid).unwrap_err().to_string();
+        assert!(gone.starts_with(&file.display().to_string()), "{gone}");
+    }
+
+    #[tokio::test]
+    async fn kms_signs_with_the_key_it_made() {
+        let kms = FakeKms::default();
+        let store = KeyStore::Kms(kms.client());
+        let (jwk, location) = store.create("tegata", CALLER).await.unwrap();
+        assert_eq!(location, KeyLocation::Kms(FakeKms::ARN.to_owned()));
+        let requests = kms.requests();
+        let operations: Vec<&str> = requests.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(operations, ["CreateKey", "GetPublicKey"]);
+        let (_, creation) = &requests[0];
+        assert_eq!(creation["Tags"], serde_json::Value::Null);
+        let policy = creation["Policy"].as_str().unwrap();
+        assert!(policy.contains("role/tegata-RenewalRole-*"), "{policy}");
+
+        signs(&store, &register(jwk.clone(), location)).await;
+        // A KMS key is not tegata's to remove.
+        let before = kms.requests().len();
+        store.remove(&jwk.kid).unwrap();
+        assert_eq!(kms.requests().len(), before);
+    }
+
+    #[tokio::test]
+    async fn an_error_of_kms_names_its_cause() {
+        let kms = FakeKms::default();
+        let (jwk, _) = KeyStore::Kms(kms.client())
+            .create("tegata", CALLER)
+            .await
+            .unwrap();
+        let other = KeyLocation::Kms("arn:aws:kms:ap-northeast-1:123456789012:key/other".into());
+        let signer = KeyStore::Kms(kms.client())
+            .signer(&register(jwk, other))
+            .unwrap();
+        let now = "2017-10-03T10:00:00+09:00".parse().unwrap();
+        let refused = signer
+            .sign(license(Plan::Trial { days: 30 }), now, None)
+            .await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(
+            refused.starts_with("KMS: ") && refused.contains("NotFoundException"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_kept_elsewhere_does_not_sign() {
+        let jwk = Jwk::of(&[1; 32], &[1; 32]);
+        let files = KeyStore::Files(KeyFiles::in_directory("keys"));
+        let kms = KeyStore::Kms(FakeKms::default().client());
+        let in_kms = KeyLocation::Kms(FakeKms::ARN.to_owned());
+        for (store, location) in [(&files, in_kms), (&kms, KeyLocation::File)] {
+            let refused = store.signer(&register(jwk.clone(), location)).unwrap_err();
+            let expected = format!("the active key {} is not kept here", jwk.kid);
+            assert_eq!(refused.to_string(), expected);
+        }
+        let empty = files.signer(&KeyRegister::default()).unwrap_err();
+        assert!(matches!(
+            empty,
+            KeyStoreError::Register(RegisterError::Empty)
+        ));
+    }
+}

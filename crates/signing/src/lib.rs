@@ -196,4 +196,26 @@ mod tests {
         assert_eq!(jwk.x, "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU");
         assert_eq!(jwk.y, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
     }
+
+    #[tokio::test]
+    async fn of_two_leases_the_later_has_the_greater_second() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = KeyFiles::in_directory(directory.path());
+        let (jwk, _) = files.create().unwrap();
+        let signer = files.signer(&jwk.kid).unwrap();
+        let license = testing::license(tegata_common::license::Plan::Trial { days: 30 });
+        let now: Timestamp = "2017-10-03T10:00:00.9+09:00".parse().unwrap();
+        let second = now.as_second();
+        for (newer_than, issued_at) in [
+            (None, second),
+            (Some(now), second + 1),
+            (Some(now + SignedDuration::from_secs(60)), second + 61),
+            (Some(now - SignedDuration::from_secs(60)), second),
+        ] {
+            let signed = signer.sign(license.clone(), now, newer_than).await.unwrap();
+            let lease = signed.lease;
+            assert_eq!(lease.issued_at.as_second(), issued_at, "{newer_than:?}");
+            assert_eq!(lease.issued_at.subsec_nanosecond(), 0);
+        }
+    }
 }

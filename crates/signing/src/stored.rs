@@ -115,4 +115,83 @@ mod tests {
         let contradiction = LeaseError::Contradiction("the suspension");
         assert_eq!(check_lease(&nothing, &suspended), Err(contradiction));
     }
+
+    #[tokio::test]
+    async fn a_contradiction_names_the_fact() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = KeyFiles::in_directory(directory.path());
+        let (jwk, location) = files.create().unwrap();
+        let now: Timestamp = "2017-10-03T10:00:00+09:00".parse().unwrap();
+        let register = KeyRegister::default()
+            .with(jwk.clone(), location, now)
+            .unwrap();
+        let license = license(Plan::Paid {
+            billing: Billing::Monthly,
+        });
+        let signer = files.signer(&jwk.kid).unwrap();
+        let signed = signer.sign(license, now, None).await.unwrap();
+        let other_domain = tegata_common::domain::BaseDomains::default()
+            .canonicalize("other.cybozu.com")
+            .unwrap();
+
+        type Change = Box<dyn Fn(&mut SignedLicense)>;
+        let changes: [(&str, Change); 10] = [
+            (
+                "the domain",
+                Box::new(move |of| of.license.domain = other_domain.clone()),
+            ),
+            (
+                "the product",
+                Box::new(|of| of.license.product = "gantt".parse().unwrap()),
+            ),
+            (
+                "the term",
+                Box::new(|of| of.license.term.ends_on = of.license.term.starts_on),
+            ),
+            ("the users", Box::new(|of| of.license.users = 5_000)),
+            (
+                "the edition",
+                Box::new(|of| of.license.edition = "premium".into()),
+            ),
+            (
+                "the quotas",
+                Box::new(|of| {
+                    of.license.quotas.insert("rows".into(), 1);
+                }),
+            ),
+            (
+                "the kind",
+                Box::new(|of| {
+                    of.license.kind = tegata_common::license::LicenseKind::Trial;
+                }),
+            ),
+            (
+                "another fact",
+                Box::new(|of| of.license.policy.issuer = "https://other.example".into()),
+            ),
+            (
+                "its instants",
+                Box::new(|of| of.lease.issued_at = Timestamp::UNIX_EPOCH),
+            ),
+            (
+                "its instants",
+                Box::new(|of| of.lease.expires_at = Timestamp::UNIX_EPOCH),
+            ),
+        ];
+        for (what, change) in changes {
+            let mut changed = signed.clone();
+            change(&mut changed);
+            let contradiction = LeaseError::Contradiction(what);
+            assert_eq!(
+                check_lease(&register, &changed),
+                Err(contradiction),
+                "{what}"
+            );
+        }
+        // The last instant moves with the contract's end, the term does not.
+        let mut longer = signed.clone();
+        longer.license.valid_until = "2030-01-01T00:00:00Z".parse().unwrap();
+        let contradiction = LeaseError::Contradiction("the last instant");
+        assert_eq!(check_lease(&register, &longer), Err(contradiction));
+    }
 }

@@ -150,4 +150,37 @@ mod tests {
             );
         }
     }
+
+    /// Each differs from a true lease in one thing of its header, which is signed.
+    #[test]
+    fn another_algorithm_or_type_is_not_believed() {
+        use p256::ecdsa::signature::Signer as _;
+        let key = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
+        let point = key.verifying_key().to_sec1_point(false);
+        let (x, y) = point.as_bytes()[1..].split_at(32);
+        let jwk = Jwk::of(x, y);
+        let published = Jwks {
+            keys: vec![jwk.clone()],
+        };
+        let token = |header: serde_json::Value| {
+            let header = BASE64URL_NOPAD.encode(header.to_string().as_bytes());
+            let input = format!("{header}.{}", BASE64URL_NOPAD.encode(b"{\"a\":1}"));
+            let signature: Signature = key.sign(input.as_bytes());
+            format!("{input}.{}", BASE64URL_NOPAD.encode(&signature.to_bytes()))
+        };
+        let header =
+            |alg: &str, typ: &str| serde_json::json!({ "alg": alg, "kid": jwk.kid, "typ": typ });
+        let read = verify_as::<serde_json::Value>(&published, &token(header(ALG, TYP)));
+        assert_eq!(read, Ok(serde_json::json!({ "a": 1 })));
+        for (alg, typ) in [
+            ("HS256", TYP),
+            ("none", TYP),
+            (ALG, "JWT"),
+            ("HS256", "JWT"),
+        ] {
+            let read = verify_as::<serde_json::Value>(&published, &token(header(alg, typ)));
+            let refused = VerifyError::Form("its algorithm or type is another");
+            assert_eq!(read, Err(refused), "{alg} {typ}");
+        }
+    }
 }

@@ -209,3 +209,177 @@ pub(crate) fn is_current(schema: &Schema, item: &Item) -> bool {
     let is_current = |sort: &str| !sort.contains(HISTORY) && !sort.starts_with(PLUGIN);
     matches!(item.get(schema.sort), Some(AttributeValue::S(sort)) if is_current(sort))
 }
+
+#[cfg(test)]
+mod tests {
+    use tegata_common::domain::BaseDomains;
+
+    use super::*;
+
+    const PLUGIN_ID: &str = "abcdefghijklmnopabcdefghijklmnop";
+
+    fn domain() -> Domain {
+        let bases = BaseDomains::default();
+        bases.canonicalize("example.cybozu.com").unwrap()
+    }
+
+    /// Attributes and their texts, in the order of their names.
+    fn texts(item: &Item) -> Vec<(&str, &str)> {
+        let mut texts: Vec<(&str, &str)> = item
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_s().unwrap().as_str()))
+            .collect();
+        texts.sort_unstable();
+        texts
+    }
+
+    #[test]
+    fn keys_are_what_the_tables_have() {
+        let customer: CustomerId = "C-0042".parse().unwrap();
+        let slug: ProductSlug = "sheet".parse().unwrap();
+        let email: EmailAddress = "It@Customer.example".parse().unwrap();
+        let notice: NoticeId = "2026-12-05-sheet-1.9.0".parse().unwrap();
+        let plugin: KintonePluginId = PLUGIN_ID.parse().unwrap();
+        for (key, [partition, sort], partition_text, sort_text) in [
+            (
+                Key::license(&domain(), &slug),
+                ["domain", "product"],
+                "example.cybozu.com",
+                "sheet",
+            ),
+            (
+                Key::plugin(&domain(), &plugin),
+                ["domain", "product"],
+                "example.cybozu.com",
+                "plugin#abcdefghijklmnopabcdefghijklmnop",
+            ),
+            (
+                Key::product(&slug),
+                ["domain", "product"],
+                "#products",
+                "sheet",
+            ),
+            (
+                Key::signing_keys(),
+                ["domain", "product"],
+                "#signing-keys",
+                "keys",
+            ),
+            (
+                Key::customer(&customer),
+                ["customer_id", "item"],
+                "C-0042",
+                "customer",
+            ),
+            (
+                Key::contact(&customer, &email),
+                ["customer_id", "item"],
+                "C-0042",
+                "contact#it@customer.example",
+            ),
+            (
+                Key::notice(&notice),
+                ["notice_id", "item"],
+                "2026-12-05-sheet-1.9.0",
+                "notice",
+            ),
+        ] {
+            let attributes = key.attributes();
+            let mut expected = vec![(partition, partition_text), (sort, sort_text)];
+            expected.sort_unstable();
+            assert_eq!(texts(&attributes), expected);
+            assert_eq!(key.sort(), sort_text);
+            let partition_attribute = key.partition_attribute();
+            assert_eq!(partition_attribute.as_s().unwrap(), partition_text);
+            let names = key.names();
+            assert_eq!((&*names["#partition"], &*names["#sort"]), (partition, sort));
+            assert_eq!(names.len(), 2);
+        }
+    }
+
+    #[test]
+    fn a_history_stands_behind_its_item_in_the_order_of_its_instants() {
+        let at: Timestamp = "2026-11-22T01:03:11.1234Z".parse().unwrap();
+        let key = Key::license(&domain(), &"sheet".parse().unwrap());
+        let history = key.history_attributes(at);
+        assert_eq!(
+            texts(&history),
+            [
+                ("domain", "example.cybozu.com"),
+                ("product", "sheet@2026-11-22T01:03:11.123Z"),
+            ]
+        );
+        let range = |until| key.history_range(until);
+        let owned = |first: &str, last: &str| (first.to_owned(), last.to_owned());
+        assert_eq!(
+            range(Some(at)),
+            owned("sheet@", "sheet@2026-11-22T01:03:11.123Z")
+        );
+        assert_eq!(range(None), owned("sheet@", "sheet@~"));
+    }
+
+    #[test]
+    fn a_contacts_history_and_name_do_not_show_the_address() {
+        let customer: CustomerId = "C-0042".parse().unwrap();
+        let email: EmailAddress = "It@Customer.example".parse().unwrap();
+        let key = Key::contact(&customer, &email);
+        // The first 16 digits of sha256sum of it@customer.example.
+        let (first, _) = key.history_range(None);
+        assert_eq!(first, "past-contact#2a2c0b638d277193@");
+        assert_eq!(key, Key::spelled_contact(&customer, "it@customer.example"));
+        assert_eq!(key.to_string(), "C-0042, contact#…");
+        assert_eq!(Key::customer(&customer).to_string(), "C-0042, customer");
+    }
+
+    #[test]
+    fn an_item_is_named_by_whichever_key_it_has() {
+        let item = |attributes: &[(&str, &str)]| -> Item {
+            let attributes = attributes
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), AttributeValue::S((*text).to_owned())));
+            attributes.collect()
+        };
+        for (attributes, expected) in [
+            (
+                vec![("domain", "example.cybozu.com"), ("product", "sheet")],
+                "example.cybozu.com, sheet",
+            ),
+            (
+                vec![
+                    ("product_day", "sheet#2026-11-22"),
+                    ("domain", "example.cybozu.com"),
+                ],
+                "sheet#2026-11-22, example.cybozu.com",
+            ),
+            (
+                vec![("notice_id", "api-down"), ("item", "notice")],
+                "api-down, notice",
+            ),
+            (
+                vec![("customer_id", "C-1"), ("item", "past-contact#00ff@2026")],
+                "C-1, past-contact#00ff@2026",
+            ),
+            (vec![], ", "),
+        ] {
+            assert_eq!(shown(&item(&attributes)), expected);
+        }
+        let number = HashMap::from([("domain".to_owned(), AttributeValue::N("1".to_owned()))]);
+        assert_eq!(shown(&number), ", ");
+    }
+
+    #[test]
+    fn history_and_copies_are_not_current() {
+        let of = |sort: &str| {
+            HashMap::from([("product".to_owned(), AttributeValue::S(sort.to_owned()))])
+        };
+        assert!(is_current(&LICENSES, &of("sheet")));
+        for sort in [
+            "sheet@2026-11-22T01:03:11.123Z",
+            &format!("plugin#{PLUGIN_ID}"),
+        ] {
+            assert!(!is_current(&LICENSES, &of(sort)), "{sort}");
+        }
+        assert!(!is_current(&CUSTOMERS, &of("sheet")));
+        assert!(!is_current(&LICENSES, &Item::new()));
+    }
+}

@@ -365,3 +365,82 @@ pub(crate) mod testing {
         License::issue(order(plan), &product(), serial).unwrap()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::testing::license;
+    use super::*;
+
+    fn trial() -> License {
+        license(Plan::Trial { days: 30 })
+    }
+
+    #[test]
+    fn a_plug_in_works_while_its_code_is_valid_or_grace() {
+        for (code, name, is_usable) in [
+            (Code::Valid, "VALID", true),
+            (Code::Grace, "GRACE", true),
+            (Code::Expired, "EXPIRED", false),
+            (Code::Suspended, "SUSPENDED", false),
+            (Code::NotStarted, "NOT_STARTED", false),
+            (Code::NotFound, "NOT_FOUND", false),
+        ] {
+            assert_eq!((code.as_str(), code.is_usable()), (name, is_usable));
+            assert_eq!(serde_json::to_value(code).unwrap(), name);
+        }
+    }
+
+    #[test]
+    fn without_a_serial_a_licence_is_found_by_its_plug_in_ids_only_where_none_is_required() {
+        let mut license = trial();
+        license.kintone_plugin_ids = vec!["abcdefghijklmnopabcdefghijklmnop".parse().unwrap()];
+        assert_eq!(license.open_plugin_ids(), license.kintone_plugin_ids);
+        license.policy.requires_serial = true;
+        assert!(license.open_plugin_ids().is_empty());
+    }
+
+    #[test]
+    fn editions_users_quotas_and_domains_have_limits() {
+        type Change = Box<dyn Fn(&mut License)>;
+        let edition = |text: String| -> Change { Box::new(move |of| of.edition = text.clone()) };
+        let users = |users| -> Change { Box::new(move |of| of.users = users) };
+        let quota = |name: String| -> Change {
+            Box::new(move |of| {
+                of.quotas.insert(name.clone(), 1);
+            })
+        };
+        let domains =
+            |count| -> Change { Box::new(move |of| of.names = vec![of.names[0].clone(); count]) };
+        for accepted in [
+            edition("a".repeat(32)),
+            edition("pro-2".into()),
+            users(1),
+            users(1_000_000),
+            quota("rows_2".into()),
+            quota("9".into()),
+            domains(MAX_NAMES),
+        ] {
+            let mut license = trial();
+            accepted(&mut license);
+            assert_eq!(license.check(), Ok(()), "{license:?}");
+        }
+        for (refused, error) in [
+            (edition(String::new()), LicenseError::Edition),
+            (edition("a".repeat(33)), LicenseError::Edition),
+            (edition("Pro".into()), LicenseError::Edition),
+            (edition("pro_2".into()), LicenseError::Edition),
+            (users(0), LicenseError::Users),
+            (users(1_000_001), LicenseError::Users),
+            (
+                quota("rows-2".into()),
+                LicenseError::QuotaName("rows-2".into()),
+            ),
+            (quota(String::new()), LicenseError::QuotaName(String::new())),
+            (domains(MAX_NAMES + 1), LicenseError::TooManyNames),
+        ] {
+            let mut license = trial();
+            refused(&mut license);
+            assert_eq!(license.check(), Err(error));
+        }
+    }
+}
