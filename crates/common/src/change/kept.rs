@@ -85,11 +85,14 @@ pub(super) fn without_addresses(text: &str) -> String {
     let is_between = |c: char| c.is_whitespace() || "<>()[],;:\"\\".contains(c);
     let mut kept = String::with_capacity(text.len());
     for part in text.split_inclusive(is_between) {
-        let word = part.trim_end_matches(is_between);
+        // An '@' in front is no part of an address: `@it@customer.example`.
+        let address = part.trim_start_matches('@');
+        let word = address.trim_end_matches(is_between);
         match word.split_once('@') {
             Some((local, domain)) if !local.is_empty() && !domain.is_empty() => {
+                kept.push_str(&part[..part.len() - address.len()]);
                 kept.push_str(&hashed(&word.to_ascii_lowercase()));
-                kept.push_str(&part[word.len()..]);
+                kept.push_str(&address[word.len()..]);
             }
             _ => kept.push_str(part),
         }
@@ -124,7 +127,13 @@ mod tests {
                 "mailto:it.dept+x@customer.example, then",
                 format!("mailto:{hash}, then"),
             ),
+            ("@it.dept+x@customer.example", format!("@{hash}")),
+            (
+                "cc @@it.dept+x@customer.example.",
+                format!("cc @@{}", hashed("it.dept+x@customer.example.")),
+            ),
             ("no address @ all", "no address @ all".to_owned()),
+            ("@all, @it@", "@all, @it@".to_owned()),
             ("sheet", "sheet".to_owned()),
         ] {
             assert_eq!(without_addresses(text), kept, "{text}");
