@@ -4,7 +4,6 @@
 mod account;
 mod cloud;
 mod evidence;
-mod files;
 mod mails;
 mod messages;
 mod states;

@@ -407,3 +407,6 @@ fn lead_time(
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,548 @@
+use jiff::SignedDuration;
+use serde_json::json;
+use tegata_common::notice::Announced;
+use tegata_common::product::Catalogue;
+use tegata_common::version::PluginVersionError;
+
+use super::*;
+
+const START: &str = "2026-11-26T01:00:00Z";
+
+const RELEASE: &str = r#"
+kind = "release"
+products = ["sheet"]
+version = "1.9.0"
+planned_at = 2026-12-05T10:00:00+09:00
+title = { ja = "シート 1.9.0 のリリース", en = "Sheet 1.9.0" }
+body = { ja = "一覧が**速く**なります。", en = "Lists get **faster**." }
+"#;
+
+const INCIDENT: &str = r#"
+kind = "incident"
+products = ["sheet"]
+title = { ja = "ライセンスを確認できない障害", en = "Licences cannot be checked" }
+[[updates]]
+stage = "investigating"
+severity = "major"
+body = { ja = "調査しています。", en = "We are investigating." }
+"#;
+
+/// Products with these lead times.
+fn catalogue(lead_days: &[(&str, u16)]) -> Vec<Product> {
+    let products = lead_days.iter().map(|(slug, days)| {
+        let entry = json!({ "name": { "ja": "シート", "en": "Sheet" }, "notice_days": days });
+        ((*slug).to_owned(), entry)
+    });
+    let file = json!({
+        "issuer": "https://license.example.com",
+        "products": products.collect::<serde_json::Map<_, _>>(),
+    });
+    serde_json::from_value::<Catalogue>(file).unwrap().products
+}
+
+fn terms() -> Terms {
+    let now: Timestamp = START.parse().unwrap();
+    Terms {
+        now,
+        send_at: now,
+        short_notice: None,
+    }
+}
+
+fn check(file: &str, before: Option<&Notice>, terms: &Terms) -> Result<Notice, Vec<Problem>> {
+    let id = "2026-12-05-sheet-1.9.0".parse().unwrap();
+    let file = NoticeFile::parse(file).unwrap();
+    notice(&id, &file, before, &catalogue(&[("sheet", 7)]), terms)
+}
+
+fn problems_of(file: &str) -> Vec<String> {
+    let problems = check(file, None, &terms()).unwrap_err();
+    problems.iter().map(ToString::to_string).collect()
+}
+
+const MAINTENANCE: &str = r#"
+kind = "maintenance"
+planned_at = 2026-12-05T22:00:00+09:00
+ends_at = 2026-12-06T02:00:00+09:00
+title = { ja = "メンテナンス", en = "Maintenance" }
+body = { ja = "停止します。", en = "It stops." }
+"#;
+
+#[test]
+fn each_mistake_is_named_with_its_place() {
+    let version = format!("version: {PluginVersionError}");
+    for (file, from, to, expected) in [
+        (
+            RELEASE,
+            "en = \"Sheet 1.9.0\"",
+            "en = \" \"",
+            "title.en: is empty: both languages are sent",
+        ),
+        (RELEASE, "Sheet 1.9.0", "a\\nb", "title.en: is one line"),
+        (
+            RELEASE,
+            "[\"sheet\"]",
+            "[\"sheets\"]",
+            "products: there is no product sheets",
+        ),
+        (
+            RELEASE,
+            "[\"sheet\"]",
+            "[]",
+            "products: a release is of one product",
+        ),
+        (
+            RELEASE,
+            "version = \"1.9.0\"",
+            "",
+            "version: is missing: which version is released?",
+        ),
+        (RELEASE, "\"1.9.0\"", "\"../1\"", version.as_str()),
+        (RELEASE, "\"1.9.0\"", "\"v1.9.0\"", version.as_str()),
+        (RELEASE, "\"1.9.0\"", "\"1.9.0+5\"", version.as_str()),
+        (
+            RELEASE,
+            "2026-12-05",
+            "2026-11-05",
+            "planned_at: 2026-11-05T01:00:00Z is over",
+        ),
+        (
+            RELEASE,
+            "2026-12-05",
+            "2026-12-02",
+            "planned_at: has to be announced 7 days before, by 2026-11-25 10:00 +09:00: plan it later, or say why not with --short-notice REASON",
+        ),
+        (
+            RELEASE,
+            "**faster**",
+            "[faster](http://vendor.example)",
+            "body.en: links to http://vendor.example: a link starts with https:// or mailto:",
+        ),
+        (
+            RELEASE,
+            "**faster**",
+            "![x](https://vendor.example/x.png)",
+            "body.en: has an image: mails carry no remote content",
+        ),
+        (
+            RELEASE,
+            "**速く**",
+            "<b>速く</b>",
+            "body.ja: has HTML in it: write Markdown",
+        ),
+        (
+            MAINTENANCE,
+            "2026-12-06",
+            "2026-12-05",
+            "ends_at: is not after planned_at",
+        ),
+        (
+            MAINTENANCE,
+            "kind = \"maintenance\"",
+            "kind = \"maintenance\"\nversion = \"1\"",
+            "version: belongs to a release only",
+        ),
+        (
+            INCIDENT,
+            "severity = \"major\"",
+            "",
+            "updates.1.severity: is missing: minor, major or critical",
+        ),
+        (
+            INCIDENT,
+            "stage = \"investigating\"",
+            "",
+            "updates.1.stage: is missing: investigating, identified, monitoring or resolved",
+        ),
+        (
+            INCIDENT,
+            "[[updates]]",
+            "body = { ja = 'a', en = 'b' }\n[[updates]]",
+            "body: what is said of an incident stands in [[updates]], with its stage",
+        ),
+    ] {
+        let wrong = file.replace(from, to);
+        assert_ne!(wrong, file, "{from}");
+        assert!(
+            problems_of(&wrong).contains(&expected.to_owned()),
+            "{:?}",
+            problems_of(&wrong)
+        );
+    }
+    for file in [RELEASE, MAINTENANCE, INCIDENT] {
+        check(file, None, &terms()).unwrap();
+    }
+}
+
+#[test]
+fn a_release_may_be_late_only_for_a_reason_and_never_after_its_instant() {
+    let mut terms = terms();
+    terms.send_at = "2026-11-28T10:00:00+09:00".parse().unwrap();
+    check(RELEASE, None, &terms).unwrap();
+    terms.send_at += SignedDuration::from_secs(1);
+    assert!(check(RELEASE, None, &terms).is_err());
+    terms.short_notice = Some("a security fix".to_owned());
+    let notice = check(RELEASE, None, &terms).unwrap();
+    assert_eq!(
+        notice.updates[0].short_notice.as_deref(),
+        Some("a security fix")
+    );
+    terms.send_at = "2026-12-05T10:00:00+09:00".parse().unwrap();
+    let late = check(RELEASE, None, &terms).unwrap_err();
+    assert_eq!(
+        late[0].to_string(),
+        "planned_at: has come before the notice would be sent"
+    );
+}
+
+#[test]
+fn what_was_announced_stays_and_more_is_added_at_its_end() {
+    let announced = |mut notice: Notice| {
+        for update in &mut notice.updates {
+            update.announced = Some(Announced {
+                at: START.parse().unwrap(),
+                recipients: 1,
+                unreachable: 0,
+            });
+        }
+        notice
+    };
+    let first = announced(check(INCIDENT, None, &terms()).unwrap());
+    let again = check(INCIDENT, Some(&first), &terms()).unwrap_err();
+    assert_eq!(
+        again[0].to_string(),
+        "updates: all of it has been announced: add an update"
+    );
+    let more = format!(
+        "{INCIDENT}\n[[updates]]\nstage = 'resolved'\nbody = {{ ja = '復旧しました。', en = 'Over.' }}\n"
+    );
+    let second = check(&more, Some(&first), &terms()).unwrap();
+    assert_eq!(second.updates.len(), 2);
+    assert!(second.updates[0].announced.is_some() && second.updates[1].announced.is_none());
+    assert_eq!(second.severity_at(2), second.severity_at(1));
+
+    // A release that was announced keeps what it is; it may move, with its lead time if it is
+    // earlier, and more can be said when it is over.
+    let release = announced(check(RELEASE, None, &terms()).unwrap());
+    let more_of = |file: &str| {
+        format!("{file}[[updates]]\nbody = {{ ja = '変更です。', en = 'A change.' }}\n")
+    };
+    let mut later = terms();
+    later.now = "2026-12-06T00:00:00Z".parse().unwrap();
+    later.send_at = later.now;
+    check(&more_of(RELEASE), Some(&release), &later).unwrap();
+    check(
+        &more_of(&RELEASE.replace("12-05T", "12-25T")),
+        Some(&release),
+        &terms(),
+    )
+    .unwrap();
+    for (from, to, expected) in [
+        (
+            "12-05T",
+            "12-01T",
+            "planned_at: has to be announced 7 days before",
+        ),
+        (
+            "\"1.9.0\"",
+            "\"1.9.1\"",
+            "version: 1.9.0 was announced: begin a new notice",
+        ),
+    ] {
+        let moved = more_of(&RELEASE.replace(from, to));
+        let problems = check(&moved, Some(&release), &terms()).unwrap_err();
+        assert!(
+            problems[0].to_string().starts_with(expected),
+            "{problems:?}"
+        );
+    }
+
+    let changed = more.replace("調査しています。", "存じません。");
+    let changed = check(&changed, Some(&first), &terms()).unwrap_err();
+    assert_eq!(
+        changed[0].to_string(),
+        "updates.1: it has been announced and stays as it was: add an update instead"
+    );
+    let after =
+        format!("{more}[[updates]]\nstage = 'monitoring'\nbody = {{ ja = 'a', en = 'b' }}\n");
+    let second = announced(second);
+    let after = check(&after, Some(&second), &terms()).unwrap_err();
+    assert_eq!(
+        after[0].to_string(),
+        "updates.3.stage: comes after resolved: begin a new notice"
+    );
+    let two = format!("{INCIDENT}{}", more.replace(INCIDENT, "").repeat(2));
+    let two = check(&two, Some(&first), &terms()).unwrap_err();
+    assert!(
+        two.iter()
+            .any(|problem| problem.message.contains("one at a time")),
+        "{two:?}"
+    );
+}
+
+fn announced(mut notice: Notice) -> Notice {
+    for update in &mut notice.updates {
+        update.announced = Some(Announced {
+            at: START.parse().unwrap(),
+            recipients: 1,
+            unreachable: 0,
+        });
+    }
+    notice
+}
+
+#[test]
+fn a_notice_is_named_after_its_file_but_not_like_a_page_of_the_news() {
+    let id = notice_id(Path::new("notices/2026-12-05-sheet-1.9.0.toml")).unwrap();
+    assert_eq!(id.as_str(), "2026-12-05-sheet-1.9.0");
+    for name in ["index.toml", "feed.toml", "Sheet.toml", "..", ""] {
+        let problem = notice_id(Path::new(name)).unwrap_err();
+        assert_eq!(problem.field, "file name", "{name}");
+    }
+    let problem = notice_id(Path::new("feed.toml")).unwrap_err();
+    assert_eq!(problem.message, "a notice cannot be named feed");
+}
+
+#[test]
+fn fields_belong_to_their_kinds() {
+    for (file, from, to, expected) in [
+        (
+            RELEASE,
+            "[\"sheet\"]",
+            "[\"sheet\", \"sheet\"]",
+            "products: sheet is named twice",
+        ),
+        (
+            RELEASE,
+            "version =",
+            "ends_at = 2026-12-06T00:00:00Z\nversion =",
+            "ends_at: belongs to maintenance only",
+        ),
+        (RELEASE, "body =", "#", "body: is missing"),
+        (
+            RELEASE,
+            "planned_at =",
+            "#",
+            "planned_at: is missing: when does it happen?",
+        ),
+        (
+            RELEASE,
+            "2026-12-05T10:00:00+09:00",
+            START,
+            "planned_at: 2026-11-26T01:00:00Z is over",
+        ),
+        (
+            MAINTENANCE,
+            "ends_at =",
+            "#",
+            "ends_at: is missing: until when does it last?",
+        ),
+        (
+            MAINTENANCE,
+            "2026-12-06T02:00:00",
+            "2026-12-05T22:00:00",
+            "ends_at: is not after planned_at",
+        ),
+        (MAINTENANCE, "body =", "#", "body: is missing"),
+        (
+            INCIDENT,
+            "products =",
+            "planned_at = 2026-12-05T10:00:00Z\nproducts =",
+            "planned_at: an incident is not planned",
+        ),
+        (
+            INCIDENT,
+            "products =",
+            "ends_at = 2026-12-05T10:00:00Z\nproducts =",
+            "ends_at: belongs to maintenance only",
+        ),
+    ] {
+        let wrong = file.replace(from, to);
+        assert_ne!(wrong, file, "{from}");
+        let problems = problems_of(&wrong);
+        assert!(problems.contains(&expected.to_owned()), "{problems:?}");
+    }
+    let update =
+        "[[updates]]\nstage = 'resolved'\nseverity = 'minor'\nbody = { ja = 'a', en = 'b' }\n";
+    let problems = problems_of(&format!("{RELEASE}{update}"));
+    for expected in [
+        "updates.1.stage: belongs to an incident only",
+        "updates.1.severity: belongs to an incident only",
+    ] {
+        assert!(problems.contains(&expected.to_owned()), "{problems:?}");
+    }
+    let nothing = &INCIDENT[..INCIDENT.find("[[updates]]").unwrap()];
+    assert!(problems_of(nothing).contains(&"updates: an incident has at least one".to_owned()));
+    // A later update of an incident need not repeat its severity.
+    let second = "[[updates]]\nstage = 'resolved'\nbody = { ja = 'a', en = 'b' }\n";
+    let first = announced(check(INCIDENT, None, &terms()).unwrap());
+    check(&format!("{INCIDENT}{second}"), Some(&first), &terms()).unwrap();
+}
+
+#[test]
+fn texts_have_limits() {
+    let with = |title: &str, body: &str| {
+        RELEASE
+            .replace("Sheet 1.9.0", title)
+            .replace("Lists get **faster**.", body)
+    };
+    let tab = "a\\tb\\nc\\rd";
+    for (title, body) in [
+        ("t".repeat(120), "b".repeat(8_000)),
+        ("あ".repeat(120), tab.into()),
+    ] {
+        check(&with(&title, &body), None, &terms()).unwrap();
+    }
+    for (title, body, expected) in [
+        (
+            "t".repeat(121),
+            "b".into(),
+            "title.en: has more than 120 characters",
+        ),
+        (
+            "t".into(),
+            "あ".repeat(8_001),
+            "body.en: has more than 8000 characters",
+        ),
+        (
+            "t".into(),
+            "　".into(),
+            "body.en: is empty: both languages are sent",
+        ),
+        (
+            "t".into(),
+            "a\\u007F".into(),
+            "body.en: has a control character in it",
+        ),
+        ("t\\tu".into(), "b".into(), "title.en: is one line"),
+    ] {
+        assert_eq!(problems_of(&with(&title, &body)), [expected]);
+    }
+
+    // DynamoDB keeps 400 KB under a key. Titles and one body are 24 bytes.
+    let whole = |bytes: usize| {
+        let entry = |text: String| format!("[[updates]]\nbody = {{ ja = 'a', en = '{text}' }}\n");
+        let mut left = bytes - 24;
+        let mut file = RELEASE
+            .replace("シート 1.9.0 のリリース", "12345678901")
+            .replace("一覧が**速く**なります。", "a")
+            .replace("Lists get **faster**.", "b");
+        while left > 0 {
+            let length = (left - 1).min(8_000);
+            file.push_str(&entry("b".repeat(length)));
+            left -= length + 1;
+        }
+        file
+    };
+    let too_long = "updates: all texts together are too long: begin a new notice".to_owned();
+    assert!(!problems_of(&whole(WHOLE)).contains(&too_long));
+    assert!(problems_of(&whole(WHOLE + 2)).contains(&too_long));
+}
+
+#[test]
+fn a_problem_of_an_update_is_named_with_its_number_in_the_file() {
+    let wrong = "[[updates]]\nbody = { ja = ' ', en = 'b' }\n";
+    let after_a_body = problems_of(&format!("{RELEASE}{wrong}"));
+    let expected = "updates.1.body.ja: is empty: both languages are sent".to_owned();
+    assert!(after_a_body.contains(&expected), "{after_a_body:?}");
+    let of_an_incident = problems_of(&INCIDENT.replace("調査しています。", " "));
+    assert_eq!(of_an_incident, [expected]);
+}
+
+#[test]
+fn the_longest_lead_time_of_the_named_products_counts() {
+    let products = catalogue(&[("gantt", 14), ("memo", 0), ("sheet", 7)]);
+    assert_eq!(lead_days(&products[1..], &products), 7);
+    assert_eq!(lead_days(&[], &products), 14);
+    assert_eq!(lead_days(&[], &[]), 0);
+
+    let id = "2026-12-05-sheet-1.9.0".parse().unwrap();
+    let of = |products: &str| {
+        let text = MAINTENANCE.replace("kind =", &format!("products = {products}\nkind ="));
+        let file = NoticeFile::parse(&text).unwrap();
+        notice(
+            &id,
+            &file,
+            None,
+            &catalogue(&[("gantt", 14), ("sheet", 7)]),
+            &terms(),
+        )
+    };
+    assert!(of("['sheet']").is_ok());
+    for products in ["['gantt']", "['sheet', 'gantt']", "[]"] {
+        let problems = of(products).unwrap_err();
+        let words = "has to be announced 14 days before, by 2026-11-21 22:00 +09:00";
+        assert!(problems[0].message.starts_with(words), "{problems:?}");
+    }
+}
+
+#[test]
+fn without_a_product_there_is_nothing_to_announce() {
+    let id = "2026-12-05-sheet-1.9.0".parse().unwrap();
+    let file = NoticeFile::parse(MAINTENANCE).unwrap();
+    let problems = notice(&id, &file, None, &[], &terms()).unwrap_err();
+    assert_eq!(
+        problems[0].to_string(),
+        "products: there is no product yet: tegata product apply"
+    );
+}
+
+#[test]
+fn a_notice_of_no_product_is_in_the_zone_of_the_first() {
+    let id = "2026-12-05-sheet-1.9.0".parse().unwrap();
+    let mut products = catalogue(&[("gantt", 0), ("sheet", 0)]);
+    products[0].policy.time_zone = Zone::named("Europe/Berlin").unwrap();
+    let of = |named: &str| {
+        let text = MAINTENANCE.replace("kind =", &format!("products = {named}\nkind ="));
+        let file = NoticeFile::parse(&text).unwrap();
+        let notice = notice(&id, &file, None, &products, &terms()).unwrap();
+        notice.time_zone.name().to_owned()
+    };
+    assert_eq!(of("[]"), "Europe/Berlin");
+    assert_eq!(of("['sheet']"), "Asia/Tokyo");
+}
+
+#[test]
+fn a_draft_may_change_and_what_was_announced_may_not() {
+    // Not announced: everything may change, and what operators decided stays.
+    let mut draft = check(INCIDENT, None, &terms()).unwrap();
+    draft.forgiven = AcknowledgedErrors {
+        wrong: 3,
+        attempted: 10,
+    };
+    let other = check(RELEASE, Some(&draft), &terms()).unwrap();
+    assert_eq!(
+        (other.kind.as_str(), other.forgiven),
+        ("release", draft.forgiven)
+    );
+    assert_eq!(other.updates.len(), 1);
+
+    let more = "[[updates]]\nbody = { ja = 'a', en = 'b' }\n";
+    let first = announced(check(RELEASE, None, &terms()).unwrap());
+    let kind = check(&format!("{MAINTENANCE}{more}"), Some(&first), &terms()).unwrap_err();
+    let kind: Vec<String> = kind.iter().map(ToString::to_string).collect();
+    for expected in [
+        "kind: it was announced as release",
+        "products: others were announced: begin a new notice",
+        "body: it has been announced and stays as it was: add an update instead",
+    ] {
+        assert!(kind.contains(&expected.to_owned()), "{kind:?}");
+    }
+
+    // What was announced of a version that has another form today stays.
+    let mut old = first.clone();
+    old.kind = NoticeKind::Release {
+        version: "1.9.0+5".to_owned(),
+        planned_at: first.kind.planned_at().unwrap(),
+    };
+    let same = format!("{}{more}", RELEASE.replace("1.9.0\"\n", "1.9.0+5\"\n"));
+    check(&same, Some(&old), &terms()).unwrap();
+
+    let mut two = first.clone();
+    two.updates.push(two.updates[0].clone());
+    let gone = check(RELEASE, Some(&two), &terms()).unwrap_err();
+    assert_eq!(
+        gone[0].to_string(),
+        "updates: 2 updates have been announced, and stay"
+    );
+}
