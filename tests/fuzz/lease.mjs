@@ -1,20 +1,23 @@
 // Fuzzes the client's reading of a lease: the signature is taken for good, so that what is behind it
 // meets what an authentic lease never has.
 //
-// usage: node tests/fuzz/lease.mjs [SECONDS [SEED]]
+// usage: node tests/fuzz/lease.mjs [SECONDS | --executions N] [SEED]
 //
 // Nothing may be thrown; a flaw is one of those that are documented; and what is read decides as the
 // rules say: usable between two instants, and never from its hard stop on.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
+import { parseArgs } from "node:util";
 
 const { buildSync } = createRequire(new URL("../../client/package.json", import.meta.url))("esbuild");
 const { outputFiles } = buildSync({ entryPoints: [new URL("../../client/src/lease.ts", import.meta.url).pathname], bundle: true, format: "esm", write: false });
 const { verify, stateAt } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
 
-const seconds = Number(process.argv[2] ?? 60);
-let state = Number(process.argv[3] ?? Date.now() % 2 ** 32) >>> 0;
+const { values, positionals } = parseArgs({ options: { executions: { type: "string" } }, allowPositionals: true });
+const seconds = values.executions ? Infinity : Number(positionals.shift() ?? 60);
+const longest = Number(values.executions ?? Infinity);
+let state = Number(positionals.shift() ?? Date.now() % 2 ** 32) >>> 0;
 const seed = state;
 const below = (n) => {
   state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -73,10 +76,11 @@ function lease() {
   return below(10) ? jws : broken(jws).toString("latin1");
 }
 
-const end = performance.now() + seconds * 1000;
+const begin = performance.now();
+const end = begin + seconds * 1000;
 let [executions, accepted] = [0, 0];
 try {
-  while (performance.now() < end) {
+  while (performance.now() < end && executions < longest) {
     for (let i = 0; i < 1_000; i++) {
       globalThis.jws = lease();
       const verdict = await verify(globalThis.jws, options, "example.cybozu.com");
@@ -104,4 +108,5 @@ try {
   throw error;
 }
 assert(accepted > executions / 100, "hardly any lease was read");
-console.log(`lease.mjs: ${executions} executed, ${accepted} of them read as leases (seed ${seed})`);
+const rate = Math.round((executions / (performance.now() - begin)) * 1000);
+console.log(`lease.mjs: ${executions} executed (${rate} a second), ${accepted} of them read as leases (seed ${seed})`);

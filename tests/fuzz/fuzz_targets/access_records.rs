@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
-use tegata_common::access::{AccessRecord, Item, read_cdn, read_lines};
+use tegata_common::access::{AccessRecord, ReadLine, read_cdn, read_lines};
 use tegata_common::domain::BaseDomains;
 use tegata_common::network::is_network;
 use tegata_common::serial::Serial;
@@ -34,16 +34,16 @@ fuzz_target!(|data: &[u8]| {
     read_cdn(&w3c, at, &BASES, |item| check(&item));
 });
 
-fn check(item: &Item<'_>) {
+fn check(item: &ReadLine<'_>) {
     match item {
-        Item::Foreign => {}
-        Item::Unreadable(line) => {
+        ReadLine::Foreign => {}
+        ReadLine::Unreadable(line) => {
             let is_masked = |c: char| {
                 c == 'a' || c == 'A' || c == '9' || (c.is_ascii() && !c.is_ascii_alphanumeric())
             };
             assert!(line.shape.chars().all(is_masked), "{}", line.shape);
         }
-        Item::Record(source, record) => {
+        ReadLine::Record(source, record) => {
             let archived = serde_json::to_string(record).unwrap_or_default();
             let again: AccessRecord<'_> = serde_json::from_str(&archived).expect("its own line");
             assert_eq!(again.request_id, record.request_id);
