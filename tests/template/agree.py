@@ -6,6 +6,7 @@ usage: agree.py     in the repository's root, with cfn-lint
 """
 
 import copy
+import json
 import re
 import subprocess
 import sys
@@ -41,6 +42,50 @@ def strings(value):
             yield from strings(of)
     elif isinstance(value, str):
         yield value
+
+
+# ---- Tables ----
+
+TABLE_SHAPE = ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "StreamSpecification"]
+
+
+def shape(table):
+    """What of a table's definition is the same wherever it is created."""
+    return {name: table["Properties"][name] for name in TABLE_SHAPE if name in table["Properties"]}
+
+
+def tables_that_differ(template, stack, storage):
+    """The template is the source; compared are the stack of the local AWS and what `create.rs` is called with."""
+    tables = {
+        name: of for name, of in template["Resources"].items() if of["Type"] == "AWS::DynamoDB::Table"
+    }
+    wrong = [
+        f"tests/local-cloud/stack.json: {name} has another {part} than template.yaml"
+        for name, of in tables.items()
+        for part in TABLE_SHAPE
+        if shape(of).get(part) != shape(stack["Resources"][name]).get(part)
+    ]
+    texts = dict(re.findall(r'const (\w+): &str = "([\w-]+)";', storage))
+    schemas = re.findall(r'static (\w+): Schema = Schema \{\s*partition: "(\w+)",\s*sort: "(\w+)"', storage)
+    indexes = {
+        schema: [texts[name], *(texts[of] for of in (first, second))]
+        for name, first, second, schema in re.findall(
+            r"let index = \((\w+), \[(\w+), (\w+)\]\);\s*self\.table\.create_if_missing\(&(\w+), Some\(index\)\)", storage)
+    }
+    keys = {name: [partition, sort] for name, partition, sort in schemas}
+    for name, of in tables.items():
+        schema = name.removesuffix("Table").upper()
+        expected = [key["AttributeName"] for key in of["Properties"]["KeySchema"]]
+        if keys.get(schema) != expected:
+            wrong.append(f"crates/storage creates {name} with the keys {keys.get(schema)}, template.yaml with {expected}")
+        expected = [
+            [index["IndexName"], *(key["AttributeName"] for key in index["KeySchema"])]
+            for index in of["Properties"].get("GlobalSecondaryIndexes", [])
+        ]
+        created = [indexes[schema]] if schema in indexes else []
+        if created != expected:
+            wrong.append(f"crates/storage creates {name} with the indexes {created}, template.yaml with {expected}")
+    return wrong
 
 
 # ---- Outputs ----
@@ -366,6 +411,10 @@ def changed(template, change):
     return template
 
 
+STACK = json.loads(read("tests/local-cloud/stack.json"))
+STORAGE = "".join(read(path) for path in sorted(Path("crates/storage/src").glob("*.rs")))
+
+
 def must_find(what, findings):
     if not findings:
         sys.exit(f"agree.py does not find {what}")
@@ -377,6 +426,11 @@ def prove():
     def output(value):
         return changed(TEMPLATE, lambda of: of["Outputs"].update(Some={"Value": value}))
 
+    for name in ["due_at", "renewals", "customer_id", "notice_id"]:
+        must_find(f"{name} renamed in crates/storage", tables_that_differ(TEMPLATE, STACK, STORAGE.replace(f'"{name}"', '"other"')))
+    for table in [name for name in STACK["Resources"] if name.endswith("Table")]:
+        other = changed(STACK, lambda of: of["Resources"][table]["Properties"]["KeySchema"].reverse())
+        must_find(f"another key of {table}", tables_that_differ(TEMPLATE, other, STORAGE))
     must_find("an output that is gone", missing_outputs(TEMPLATE, OUTPUTS_READ | {"Gone"}))
     for value in [
         {"Ref": "SenderName"},
@@ -459,6 +513,7 @@ def prove_metrics():
 
 
 wrong = [
+    *tables_that_differ(TEMPLATE, STACK, STORAGE),
     *missing_outputs(TEMPLATE, OUTPUTS_READ),
     *outputs_with_free_text(TEMPLATE),
     *columns_that_differ(DELIVERY, COLUMNS_READ),
