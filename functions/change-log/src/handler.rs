@@ -205,6 +205,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_sample_event_is_archived_without_an_address() {
+        let directory = tempfile::tempdir().unwrap();
+        let change_log = change_log(directory.path());
+        let batch = include_str!("../../../events/table-stream.json");
+        let response = change_log.handle(batch, NOW.parse().unwrap()).await;
+        let response = response.unwrap();
+        assert_eq!((response.archived, response.unreadable), (3, 0));
+        let date = "2026-11-27".parse().unwrap();
+        let listed = change_log.archive.list(Source::Change, date).await.unwrap();
+        let name = listed[0].name.as_ref().unwrap();
+        let object = change_log
+            .archive
+            .get(&listed[0].key)
+            .await
+            .unwrap()
+            .unwrap();
+        let lines = tegata_archive::open(name, &object).unwrap();
+        let text = String::from_utf8(lines).unwrap();
+        assert!(!text.contains("it@customer.example"), "{text}");
+        let events: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["event"].clone())
+            .collect();
+        assert_eq!(events, ["insert", "modify", "remove"]);
+    }
+
+    #[tokio::test]
     async fn a_batch_that_does_not_reach_the_archive_comes_again_from_its_first_record() {
         // A file where the archive's directory should be.
         let file = tempfile::NamedTempFile::new().unwrap();
