@@ -3,6 +3,7 @@
 use clap::Args;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
+pub(crate) use tegata_operations::Period;
 
 use crate::failure::UsageError;
 use crate::target::Target;
@@ -19,13 +20,6 @@ pub(crate) struct PeriodArgs {
     /// The last day [default: today].
     #[arg(long, value_name = "DATE", value_parser = when::date)]
     to: Option<Date>,
-}
-
-/// Days, both ends included, in the target's time zone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Period {
-    pub(crate) from: Date,
-    pub(crate) to: Date,
 }
 
 impl PeriodArgs {
@@ -46,14 +40,5 @@ impl PeriodArgs {
             return Err(UsageError(problem).into());
         }
         Ok(Period { from, to })
-    }
-}
-
-impl Period {
-    /// Its days, in order.
-    pub(crate) fn days(self) -> impl Iterator<Item = Date> {
-        self.from
-            .series(1.day())
-            .take_while(move |date| *date <= self.to)
     }
 }

@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
-use tegata_storage::customers::FoundCustomers;
-use tegata_storage::licenses::FoundLicenses;
+use tegata_operations::export::{self, ExportedTable};
 
 use super::sheet::{Encoding, encode};
-use super::{customers, licenses};
 use crate::failure::UsageError;
 use crate::output::{self, Output, note, say};
 use crate::private_file::{self, Existing};
@@ -37,25 +35,16 @@ pub(crate) struct Export {
 }
 
 pub(super) async fn export(target: &Target, output: Output, args: Export) -> anyhow::Result<()> {
-    let FoundCustomers {
-        customers: files,
-        unreadable: mut broken,
-    } = target.customers()?.all().await?;
-    let FoundLicenses {
-        licenses: stored,
-        unreadable,
-    } = target.licenses()?.all().await?;
-    broken.extend(unreadable);
-    for error in &broken {
-        note!("warning: {error}");
-    }
-    // Half an export would be taken for all.
-    if !broken.is_empty() {
+    let exported = export::export(target.customers()?, target.licenses()?, target.now).await?;
+    let exported = exported.or_else(|broken| {
+        for error in &broken {
+            note!("warning: {error}");
+        }
         bail!(
             "{} items could not be read; nothing was exported",
             broken.len()
-        );
-    }
+        )
+    })?;
     if args.customers == args.licenses {
         return Err(UsageError("customers and contracts go to two files".to_owned()).into());
     }
@@ -66,33 +55,25 @@ pub(super) async fn export(target: &Target, output: Output, args: Export) -> any
             path.display()
         );
     }
-    let header: Vec<&str> = [&customers::REQUIRED[..], &customers::OPTIONAL].concat();
-    let customer_rows = customers::rows(&files);
-    let mut license_rows = Vec::new();
-    for stored in &stored {
-        let license = stored.value.license.as_of(target.now)?;
-        license_rows.extend(licenses::row(&license));
-    }
-    write(&args, &args.customers, &header, &customer_rows)?;
-    write(&args, &args.licenses, &licenses::header(), &license_rows)?;
+    write(&args, &args.customers, &exported.customer_table)?;
+    write(&args, &args.licenses, &exported.contract_table)?;
+    let (customers, licenses) = (exported.customers, exported.contract_table.rows.len());
     match output {
         Output::Json => output::json(&json!({
-            "customers": files.len(),
-            "licenses": license_rows.len(),
+            "customers": customers,
+            "licenses": licenses,
         }))?,
         Output::Text => say!(
-            "{} customers to {}, {} contracts to {}",
-            files.len(),
+            "{customers} customers to {}, {licenses} contracts to {}",
             args.customers.display(),
-            license_rows.len(),
             args.licenses.display()
         ),
     }
     Ok(())
 }
 
-fn write(args: &Export, path: &Path, header: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
-    let text = spreadsheet::write(header, rows, csv::Terminator::CRLF)?;
+fn write(args: &Export, path: &Path, table: &ExportedTable) -> anyhow::Result<()> {
+    let text = spreadsheet::write(&table.header, &table.rows, csv::Terminator::CRLF)?;
     let bytes = encode(&text, args.encoding).map_err(|line| {
         anyhow::anyhow!(
             "{} line {line} has a letter that CP932 does not have; export as utf-8-bom",

@@ -1,9 +1,7 @@
 //! `tegata import` and `tegata export`: customers and contracts as spreadsheets.
 
-mod customers;
 mod export;
 mod import;
-mod licenses;
 mod official_sample;
 mod serials;
 mod sheet;

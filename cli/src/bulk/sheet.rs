@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use encoding_rs::SHIFT_JIS;
-use serde::Serialize;
+use tegata_operations::import::{Row, Table};
 
 use crate::failure::UsageError;
 use crate::spreadsheet;
@@ -27,277 +27,66 @@ pub(crate) enum Encoding {
     Cp932,
 }
 
-/// The columns that say whose row it is.
-const SUBJECTS: [&str; 2] = ["domain", "customer_id"];
-
-/// What a spreadsheet writes into a cell that it could not calculate, or that was too narrow.
-const SPREADSHEET_ERRORS: [&str; 16] = [
-    "#N/A",
-    "#REF!",
-    "#NAME?",
-    "#VALUE!",
-    "#DIV/0!",
-    "#NUM!",
-    "#NULL!",
-    "#SPILL!",
-    "#CALC!",
-    "#FIELD!",
-    "#BLOCKED!",
-    "#CONNECT!",
-    "#UNKNOWN!",
-    "#BUSY!",
-    "#PYTHON!",
-    "#GETTING_DATA",
-];
-
-/// A CSV file with a header.
-#[derive(Debug)]
-pub(super) struct Sheet {
-    /// The file's name, for messages.
-    pub(super) file: String,
-    /// The column of each name.
-    columns: HashMap<String, usize>,
-    /// Whether columns have numbers: not in JSON.
-    is_numbered: bool,
-    width: usize,
-    pub(super) rows: Vec<Row>,
+/// Reads a file.
+pub(super) fn read(path: &Path, encoding: Option<Encoding>) -> anyhow::Result<Table> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let file = path.display().to_string();
+    let text = decode(bytes, encoding).with_context(|| file.clone())?;
+    parse(file, &text)
 }
 
-/// A row below the header that is not blank.
-#[derive(Debug)]
-pub(super) struct Row {
-    /// The line in the file on which it starts.
-    pub(super) line: u64,
-    cells: Vec<String>,
-}
-
-/// Why a row is not taken.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Refusal {
-    pub(super) file: String,
-    pub(super) line: u64,
-    /// The column's number from 1, and its name.
-    pub(super) column: Option<(usize, String)>,
-    /// The tenant or customer that the row is about, as it is written there.
-    pub(super) subject: Option<String>,
-    pub(super) reason: String,
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} line {}", self.file, self.line)?;
-        if let Some((number, name)) = &self.column {
-            write!(f, ", column {number} ({name})")?;
+/// Reads a text as CSV with a header.
+pub(super) fn parse(file: String, text: &str) -> anyhow::Result<Table> {
+    // Excel's "Unicode Text" has tabs.
+    let header = text
+        .split(['\r', '\n'])
+        .find(|line| !line.trim().is_empty());
+    let has_tabs = header.is_some_and(|line| line.contains('\t') && !line.contains(','));
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .delimiter(if has_tabs { b'\t' } else { b',' })
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+    let mut lines = Lines {
+        text: text.as_bytes(),
+        position: 0,
+        line: 1,
+    };
+    let mut columns = HashMap::new();
+    let mut width = 0;
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.with_context(|| file.clone())?;
+        let start = record.position().map_or(0, csv::Position::byte);
+        let line = lines.of(usize::try_from(start).unwrap_or(usize::MAX));
+        if record.iter().all(str::is_empty) {
+            continue;
         }
-        write!(f, ": {}", self.reason)?;
-        match &self.subject {
-            Some(subject) if !self.reason.contains(subject) => write!(f, " ({subject})"),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Sheet {
-    /// Reads a file.
-    pub(super) fn read(path: &Path, encoding: Option<Encoding>) -> anyhow::Result<Self> {
-        let bytes =
-            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let file = path.display().to_string();
-        let text = decode(bytes, encoding).with_context(|| file.clone())?;
-        Self::parse(file, &text)
-    }
-
-    pub(super) fn parse(file: String, text: &str) -> anyhow::Result<Self> {
-        // Excel's "Unicode Text" has tabs.
-        let header = text
-            .split(['\r', '\n'])
-            .find(|line| !line.trim().is_empty());
-        let has_tabs = header.is_some_and(|line| line.contains('\t') && !line.contains(','));
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .delimiter(if has_tabs { b'\t' } else { b',' })
-            .flexible(true)
-            .trim(csv::Trim::All)
-            .from_reader(text.as_bytes());
-        let mut lines = Lines {
-            text: text.as_bytes(),
-            position: 0,
-            line: 1,
-        };
-        let mut columns = HashMap::new();
-        let mut width = 0;
-        let mut rows = Vec::new();
-        for record in reader.records() {
-            let record = record.with_context(|| file.clone())?;
-            let start = record.position().map_or(0, csv::Position::byte);
-            let line = lines.of(usize::try_from(start).unwrap_or(usize::MAX));
-            if record.iter().all(str::is_empty) {
-                continue;
-            }
-            // A quote that is never closed makes one cell of everything that follows.
-            if let Some(cell) = record.iter().find(|cell| cell.contains(['\n', '\r'])) {
-                let lines = line_ends(cell.as_bytes()) + 1;
-                bail!(
-                    "{file} line {line}: a cell goes on over {lines} lines; is a quote not closed?"
-                );
-            }
-            if width == 0 {
-                width = record.len();
-                for (index, name) in record.iter().enumerate() {
-                    let name = name.to_lowercase();
-                    if !name.is_empty() && columns.insert(name.clone(), index).is_some() {
-                        bail!("{file} line {line}: column {name} is there twice");
-                    }
-                }
-                continue;
-            }
-            rows.push(Row {
-                line,
-                cells: cells(&record),
-            });
+        // A quote that is never closed makes one cell of everything that follows.
+        if let Some(cell) = record.iter().find(|cell| cell.contains(['\n', '\r'])) {
+            let lines = line_ends(cell.as_bytes()) + 1;
+            bail!("{file} line {line}: a cell goes on over {lines} lines; is a quote not closed?");
         }
         if width == 0 {
-            bail!("{file} is empty; its first line has to name the columns");
+            width = record.len();
+            for (index, name) in record.iter().enumerate() {
+                let name = name.to_lowercase();
+                if !name.is_empty() && columns.insert(name.clone(), index).is_some() {
+                    bail!("{file} line {line}: column {name} is there twice");
+                }
+            }
+            continue;
         }
-        Ok(Self {
-            file,
-            columns,
-            is_numbered: true,
-            width,
-            rows,
-        })
+        rows.push(Row {
+            line,
+            cells: cells(&record),
+        });
     }
-
-    /// Rows that come from something else than a table, each with its line in the file.
-    pub(super) fn of_rows(file: String, columns: &[&str], rows: Vec<(u64, Vec<String>)>) -> Self {
-        let names = columns.iter().enumerate();
-        let rows = rows.into_iter().map(|(line, cells)| Row { line, cells });
-        Self {
-            file,
-            columns: names
-                .map(|(index, name)| (name.to_lowercase(), index))
-                .collect(),
-            is_numbered: false,
-            width: columns.len(),
-            rows: rows.collect(),
-        }
+    if width == 0 {
+        bail!("{file} is empty; its first line has to name the columns");
     }
-
-    /// The index of a column, whose case does not matter.
-    fn index(&self, column: &str) -> Option<usize> {
-        self.columns.get(&column.to_lowercase()).copied()
-    }
-
-    pub(super) fn has(&self, column: &str) -> bool {
-        self.index(column).is_some()
-    }
-
-    /// Refuses a header that lacks what is needed, or has what is not known.
-    pub(super) fn check_header(&self, required: &[&str], optional: &[&str]) -> anyhow::Result<()> {
-        let known = || required.iter().chain(optional);
-        let accepted = || known().copied().collect::<Vec<_>>().join(", ");
-        if !self
-            .columns
-            .keys()
-            .any(|name| known().any(|known| known == name))
-        {
-            bail!(
-                "{}: its first line names no column that is known; it has to name {}, separated by commas",
-                self.file,
-                accepted()
-            );
-        }
-        if let Some(missing) = required.iter().find(|name| !self.has(name)) {
-            bail!(
-                "{}: column {missing} is missing; the columns are {}",
-                self.file,
-                accepted()
-            );
-        }
-        let unknown = |name: &&String| !known().any(|known| known == name);
-        if let Some(unknown) = self.columns.keys().find(unknown) {
-            bail!(
-                "{}: column {unknown:?} is not known; the columns are {}",
-                self.file,
-                accepted()
-            );
-        }
-        Ok(())
-    }
-
-    /// A row's cell, or `None` if there is no such column.
-    pub(super) fn cell<'r>(&self, row: &'r Row, column: &str) -> Option<&'r str> {
-        let index = self.index(column)?;
-        Some(row.cells.get(index).map_or("", String::as_str))
-    }
-
-    /// Refuses a row that has not one cell for each column, or one with an error of the
-    /// spreadsheet's in it.
-    pub(super) fn check_cells(&self, row: &Row) -> Result<(), Refusal> {
-        let is_error = |cell: &str| {
-            let is_too_narrow = cell.len() >= 3 && cell.bytes().all(|byte| byte == b'#');
-            is_too_narrow || SPREADSHEET_ERRORS.contains(&cell.to_ascii_uppercase().as_str())
-        };
-        let mut columns: Vec<&String> = self.columns.keys().collect();
-        columns.sort_by_key(|column| self.columns.get(*column));
-        // A note is not kept.
-        let mut kept = columns.into_iter().filter(|column| *column != "note");
-        let wrong = kept.find(|column| self.cell(row, column).is_some_and(is_error));
-        if let Some(column) = wrong {
-            let cell = self.cell(row, column).unwrap_or_default();
-            let reason = format!("{cell} is an error of the spreadsheet's, not a value");
-            return Err(self.refuse(row, column, reason));
-        }
-        // Spreadsheets leave out empty cells at the end, and add some.
-        let extra = row
-            .cells
-            .iter()
-            .skip(self.width)
-            .any(|cell| !cell.is_empty());
-        if extra {
-            return Err(Refusal {
-                file: self.file.clone(),
-                line: row.line,
-                column: None,
-                subject: self.subject(row),
-                reason: format!(
-                    "it has {} cells, and the header has {}; a comma inside a cell needs quotes",
-                    row.cells.len(),
-                    self.width
-                ),
-            });
-        }
-        Ok(())
-    }
-
-    /// Whom or what a row is about: enough of it to be found.
-    fn subject(&self, row: &Row) -> Option<String> {
-        let mut cells = SUBJECTS.iter().filter_map(|column| self.cell(row, column));
-        let cell = cells.next().filter(|cell| !cell.is_empty())?;
-        Some(cell.chars().take(80).collect())
-    }
-
-    /// A refusal of a row, because of a column.
-    pub(super) fn refuse(
-        &self,
-        row: &Row,
-        column: &str,
-        reason: impl std::fmt::Display,
-    ) -> Refusal {
-        // A column that is not there has no number.
-        let index = self.index(column).filter(|_| self.is_numbered);
-        let reason = match self.is_numbered {
-            true => reason.to_string(),
-            false => format!("{column}: {reason}"),
-        };
-        Refusal {
-            file: self.file.clone(),
-            line: row.line,
-            column: index.map(|index| (index + 1, column.to_owned())),
-            subject: self.subject(row),
-            reason,
-        }
-    }
+    Ok(Table::new(file, columns, width, rows))
 }
 
 /// A record's cells, without what an export puts in front of formulas.
@@ -440,8 +229,8 @@ mod tests {
     #[test]
     fn headers_and_rows() {
         let text = " Customer_ID ,name,\n\n C-1 ,\"A, B\"\nC-2,B,,,\nC-3,C,,x\n,,\n";
-        let sheet = Sheet::parse("f".to_owned(), text).unwrap();
-        let open = Sheet::parse("f".to_owned(), "a,b\n1,\"x\n2,y\n").unwrap_err();
+        let sheet = parse("f".to_owned(), text).unwrap();
+        let open = parse("f".to_owned(), "a,b\n1,\"x\n2,y\n").unwrap_err();
         assert!(
             open.to_string().contains("line 2: a cell goes on"),
             "{open}"
@@ -470,8 +259,8 @@ mod tests {
             sheet.refuse(one, "name", "no").to_string(),
             "f line 3, column 2 (name): no (C-1)"
         );
-        assert!(Sheet::parse("f".to_owned(), "\n").is_err());
-        assert!(Sheet::parse("f".to_owned(), "a,A\n").is_err());
+        assert!(parse("f".to_owned(), "\n").is_err());
+        assert!(parse("f".to_owned(), "a,A\n").is_err());
     }
 
     #[test]
@@ -486,7 +275,7 @@ mod tests {
         for bytes in [units(u16::to_le_bytes), units(u16::to_be_bytes)] {
             let decoded = decode(bytes.clone(), None).unwrap();
             assert_eq!(decoded, text);
-            let sheet = Sheet::parse("f".to_owned(), &decoded).unwrap();
+            let sheet = parse("f".to_owned(), &decoded).unwrap();
             assert_eq!(sheet.cell(&sheet.rows[0], "name"), Some("株式会社髙島屋"));
             let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
             packed.write_all(&bytes).unwrap();
@@ -504,7 +293,7 @@ mod tests {
         let error = decode(b"PK\x03\x04".to_vec(), None).unwrap_err();
         assert!(error.to_string().contains("Excel workbook"), "{error}");
 
-        let sheet = Sheet::parse("f".to_owned(), "a,b\r\r1,2\r3,4\r").unwrap();
+        let sheet = parse("f".to_owned(), "a,b\r\r1,2\r3,4\r").unwrap();
         assert_eq!(
             sheet.rows.iter().map(|row| row.line).collect::<Vec<_>>(),
             [3, 4]
@@ -516,7 +305,7 @@ mod tests {
     #[test]
     fn errors_of_a_spreadsheet_are_no_values() {
         let text = "customer_id,name,note\nC-1,#N/A,\nC-2,#ref!,\nC-3,####,\nC-4,##,#N/A\n";
-        let sheet = Sheet::parse("f".to_owned(), text).unwrap();
+        let sheet = parse("f".to_owned(), text).unwrap();
         let checked: Vec<_> = sheet
             .rows
             .iter()

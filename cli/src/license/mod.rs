@@ -25,7 +25,7 @@ use tegata_common::calendar::Billing;
 use tegata_common::domain::Domain;
 use tegata_common::product::ProductSlug;
 use tegata_operations::Error;
-use tegata_operations::licenses::LicenseId;
+use tegata_operations::licenses::{LicenseId, quota};
 use tegata_storage::TableError;
 
 use crate::failure::UsageError;
@@ -135,14 +135,6 @@ pub(crate) struct LicenseSelector {
     domain: String,
     /// The product's slug, such as sheet.
     product: ProductSlug,
-}
-
-/// A limit as it is typed: `NAME=NUMBER`.
-pub(crate) fn quota(text: &str) -> Result<(String, u64), String> {
-    let parsed = text
-        .split_once('=')
-        .and_then(|(name, value)| Some((name.to_owned(), value.parse().ok()?)));
-    parsed.ok_or_else(|| "expected NAME=NUMBER, such as records_per_day=1000".to_owned())
 }
 
 /// How long terms are, as it is typed.

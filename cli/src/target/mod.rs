@@ -19,7 +19,7 @@ use tegata_common::keys::KeyRegister;
 use tegata_common::product::Zone;
 use tegata_common::revision::Revision;
 use tegata_notices::render::Sender;
-use tegata_operations::{Caller, keys, licenses};
+use tegata_operations::{Caller, import, keys, licenses, usage};
 use tegata_signing::{KeyStore, Signer};
 use tegata_storage::customers::Customers;
 use tegata_storage::licenses::Licenses;
@@ -317,8 +317,7 @@ impl Target {
 
     /// An instant in that zone, to the second.
     pub(crate) fn local_time(&self, at: Timestamp) -> String {
-        let at = at.to_zoned_datetime(self.zone.clone());
-        at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+        tegata_operations::local_time(at, &self.zone)
     }
 
     /// The register of signing keys, and the revision to change it from.
@@ -351,6 +350,24 @@ impl Target {
             customers: self.customers()?,
             keys: self.keys(),
             caller: self.caller(),
+        })
+    }
+
+    /// The stores of an import.
+    pub(crate) fn import_context(&self) -> anyhow::Result<import::Context<'_>> {
+        Ok(import::Context {
+            stores: self.license_context()?,
+            bases: &self.bases,
+            zone: &self.zone,
+        })
+    }
+
+    /// Where usage is read.
+    pub(crate) fn usage_place(&self) -> anyhow::Result<usage::Place<'_>> {
+        Ok(usage::Place {
+            usage: self.usage()?,
+            zone: &self.zone,
+            now: self.now,
         })
     }
 

@@ -3,9 +3,8 @@
 use clap::ValueEnum;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, context};
-use tegata_common::product::Bilingual;
-
-use super::report::UsageReport;
+use tegata_common::customer::Language;
+use tegata_operations::usage::UsageReport;
 
 /// The template. Its name's ending makes the engine escape what it is given.
 const NAME: &str = "report.html.jinja";
@@ -21,14 +20,16 @@ pub(super) enum PageLanguage {
     En,
 }
 
-impl PageLanguage {
-    pub(super) fn of(self, text: &Bilingual) -> &str {
-        match self {
-            Self::Ja => &text.ja,
-            Self::En => &text.en,
+impl From<PageLanguage> for Language {
+    fn from(language: PageLanguage) -> Self {
+        match language {
+            PageLanguage::Ja => Self::Ja,
+            PageLanguage::En => Self::En,
         }
     }
+}
 
+impl PageLanguage {
     fn code(self) -> &'static str {
         match self {
             Self::Ja => "ja",

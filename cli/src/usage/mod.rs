@@ -22,16 +22,6 @@ pub(crate) async fn run(target: &Target, output: Output, command: Command) -> an
     }
 }
 
-/// Numbers by name, the largest first: `VALID 12, GRACE 3`.
-fn by_number<'a>(numbers: impl IntoIterator<Item = (&'a String, &'a u64)>) -> Vec<(&'a str, u64)> {
-    let mut sorted: Vec<(&str, u64)> = numbers
-        .into_iter()
-        .map(|(name, number)| (name.as_str(), *number))
-        .collect();
-    sorted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-    sorted
-}
-
 fn in_words(numbers: Vec<(&str, u64)>) -> String {
     let words: Vec<String> = numbers
         .into_iter()

@@ -143,6 +143,9 @@ pub enum Error {
     /// The catalogue does not have a product.
     #[error("there is no product {0}")]
     UnknownProduct(ProductSlug),
+    /// A product that is not in the catalogue, and has no usage.
+    #[error("there is no product {0}, and no usage of one; see `tegata product list`")]
+    NoUsage(ProductSlug),
     /// The slug whose files would be the news page's.
     #[error("a product named news has no files on the CDN: they would be the news page's")]
     NewsProduct,
@@ -261,6 +264,7 @@ impl Error {
             | Self::NoContact { .. }
             | Self::Reachable(_)
             | Self::UnknownProduct(_)
+            | Self::NoUsage(_)
             | Self::NotOnCdn { .. }
             | Self::Register(RegisterError::Unknown(_))
             | Self::License(LicenseError::UnknownName(_) | LicenseError::NoQuota(_)) => {

@@ -54,7 +54,7 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    async fn signer(&self) -> Result<Signer, Error> {
+    pub(crate) async fn signer(&self) -> Result<Signer, Error> {
         Ok(crate::signer(self.keys, self.licenses).await?)
     }
 }
@@ -89,6 +89,18 @@ impl std::fmt::Display for LicenseId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}, {}", self.domain, self.product)
     }
+}
+
+/// A text that is not a quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected NAME=NUMBER, such as records_per_day=1000")]
+pub struct InvalidQuota;
+
+/// A limit as it is written: `NAME=NUMBER`.
+pub fn quota(text: &str) -> Result<(String, u64), InvalidQuota> {
+    let (name, value) = text.split_once('=').ok_or(InvalidQuota)?;
+    let value = value.parse().map_err(|_| InvalidQuota)?;
+    Ok((name.to_owned(), value))
 }
 
 /// The fields in which two states of a contract differ.

@@ -7,31 +7,40 @@ use tegata_common::customer::{
     Contact, Customer, CustomerId, EmailAddress, Language, NotificationPreferences, Role, Severity,
 };
 use tegata_storage::Versioned;
-use tegata_storage::customers::CustomerFile;
+use tegata_storage::customers::{CustomerFile, Customers};
 
-use super::sheet::{Refusal, Row, Sheet};
-use crate::change::{self, Difference};
-use crate::target::Target;
+use super::table::{Refusal, Row, Table};
+use crate::{Caller, Difference, Error, differences};
 
-pub(super) const REQUIRED: [&str; 2] = ["customer_id", "name"];
-pub(super) const OPTIONAL: [&str; 5] = ["email", "role", "language", "severity_floor", "releases"];
+/// The columns that a file of customers has.
+pub const REQUIRED: [&str; 2] = ["customer_id", "name"];
+/// The columns that it may have too.
+pub const OPTIONAL: [&str; 5] = ["email", "role", "language", "severity_floor", "releases"];
 
 /// What is to be written of one customer: itself, its contacts, or both, in one transaction.
 #[derive(Debug)]
-pub(super) struct CustomerWrite {
-    pub(super) lines: Vec<u64>,
-    pub(super) customer: Option<(Customer, Option<Versioned<Customer>>)>,
-    pub(super) id: CustomerId,
-    pub(super) contacts: Vec<(Contact, Option<Versioned<Contact>>)>,
-    pub(super) differences: Vec<Difference>,
+pub struct CustomerWrite {
+    /// The lines of its rows.
+    pub lines: Vec<u64>,
+    customer: Option<(Customer, Option<Versioned<Customer>>)>,
+    /// The customer.
+    pub id: CustomerId,
+    contacts: Vec<(Contact, Option<Versioned<Contact>>)>,
+    /// The fields that would change.
+    pub differences: Vec<Difference>,
 }
 
 impl CustomerWrite {
-    pub(super) fn is_new(&self) -> bool {
+    /// Whether the customer is new.
+    pub fn is_new(&self) -> bool {
         matches!(self.customer, Some((_, None)))
     }
 
-    pub(super) async fn write(&self, target: &Target) -> anyhow::Result<()> {
+    pub(super) async fn write(
+        &self,
+        customers: &Customers,
+        caller: Caller<'_>,
+    ) -> Result<(), Error> {
         let customer = self.customer.as_ref();
         let customer =
             customer.map(|(customer, before)| (customer, before.as_ref().map(|b| &b.revision)));
@@ -40,17 +49,20 @@ impl CustomerWrite {
             .iter()
             .map(|(contact, before)| (&self.id, contact, before.as_ref().map(|b| &b.revision)))
             .collect();
-        let act = target.act("import");
-        Ok(target.customers()?.write(customer, &contacts, &act).await?)
+        let act = caller.change("import");
+        Ok(customers.write(customer, &contacts, &act).await?)
     }
 }
 
-/// What a file of customers comes to.
+/// A file of customers, compared with the table.
 #[derive(Debug, Default)]
-pub(super) struct Planned {
-    pub(super) writes: Vec<CustomerWrite>,
-    pub(super) unchanged: usize,
-    pub(super) refused: Vec<Refusal>,
+pub struct CustomersPlan {
+    /// The customers to write.
+    pub writes: Vec<CustomerWrite>,
+    /// The number of customers that are as the file states them.
+    pub unchanged: usize,
+    /// The rows that are not taken.
+    pub refused: Vec<Refusal>,
     /// The customers that the file states.
     pub(super) ids: Vec<CustomerId>,
 }
@@ -63,17 +75,17 @@ struct Stated {
 
 /// Compares a file with what is there.
 pub(super) fn plan(
-    sheet: &Sheet,
+    table: &Table,
     existing: &BTreeMap<String, CustomerFile>,
-) -> anyhow::Result<Planned> {
-    let mut planned = Planned::default();
+) -> Result<CustomersPlan, Error> {
+    let mut planned = CustomersPlan::default();
     // Where each customer and each address is stated. Of rows that contradict each other, nobody
     // knows which is right.
     let mut read_rows = Vec::new();
     let mut names: HashMap<CustomerId, Vec<(u64, Customer)>> = HashMap::new();
     let mut addresses: HashMap<(CustomerId, String), Vec<u64>> = HashMap::new();
-    for row in &sheet.rows {
-        match read(sheet, row) {
+    for row in &table.rows {
+        match read(table, row) {
             Ok(stated) => {
                 let id = &stated.customer.customer_id;
                 let name = (row.line, stated.customer.clone());
@@ -93,7 +105,7 @@ pub(super) fn plan(
         let mut others = names[&id].iter();
         if let Some((line, _)) = others.find(|(_, other)| *other != stated.customer) {
             let reason = format!("line {line} names {id} otherwise");
-            planned.refused.push(sheet.refuse(row, "name", reason));
+            planned.refused.push(table.refuse(row, "name", reason));
             continue;
         }
         let address = stated.contact.as_ref();
@@ -102,7 +114,7 @@ pub(super) fn plan(
         let other = lines.and_then(|lines| lines.iter().find(|line| **line != row.line));
         if let Some(line) = other {
             let reason = format!("line {line} has it too");
-            planned.refused.push(sheet.refuse(row, "email", reason));
+            planned.refused.push(table.refuse(row, "email", reason));
             continue;
         }
         by_customer.entry(id).or_default().push(stated);
@@ -123,7 +135,7 @@ fn compare(
     id: CustomerId,
     stated: Vec<Stated>,
     file: Option<&CustomerFile>,
-) -> anyhow::Result<Option<CustomerWrite>> {
+) -> Result<Option<CustomerWrite>, Error> {
     let mut write = CustomerWrite {
         lines: Vec::new(),
         customer: None,
@@ -140,9 +152,7 @@ fn compare(
     {
         let known = before.as_ref().map(|before| &before.value);
         if known != Some(&customer) && write.customer.is_none() {
-            write
-                .differences
-                .extend(change::differences(known, &customer)?);
+            write.differences.extend(differences(known, &customer)?);
             write.customer = Some((customer, before.clone()));
             write.lines.push(line);
         }
@@ -153,7 +163,7 @@ fn compare(
             .find(|known| known.value.email.canonical() == contact.email.canonical());
         if known.map(|known| &known.value) != Some(&contact) {
             let name = format!("contacts.{}", write.contacts.len() + 1);
-            let changed = change::differences(known.map(|k| &k.value), &contact)?;
+            let changed = differences(known.map(|k| &k.value), &contact)?;
             write
                 .differences
                 .extend(changed.into_iter().map(|difference| Difference {
@@ -168,10 +178,10 @@ fn compare(
     Ok((!write.lines.is_empty()).then_some(write))
 }
 
-fn read(sheet: &Sheet, row: &Row) -> Result<Stated, Refusal> {
-    sheet.check_cells(row)?;
-    let text = |column| sheet.cell(row, column).unwrap_or("");
-    let refuse = |column, reason: &dyn std::fmt::Display| sheet.refuse(row, column, reason);
+fn read(table: &Table, row: &Row) -> Result<Stated, Refusal> {
+    table.check_cells(row)?;
+    let text = |column| table.cell(row, column).unwrap_or("");
+    let refuse = |column, reason: &dyn std::fmt::Display| table.refuse(row, column, reason);
     let id: CustomerId = text("customer_id")
         .parse()
         .map_err(|error| refuse("customer_id", &error))?;
@@ -194,17 +204,17 @@ fn read(sheet: &Sheet, row: &Row) -> Result<Stated, Refusal> {
             let email: EmailAddress = email.parse().map_err(|error| refuse("email", &error))?;
             let wishes = NotificationPreferences {
                 role: word(
-                    sheet,
+                    table,
                     row,
                     "role",
                     "primary or additional",
                     Some(Role::Primary),
                 )?,
-                language: word(sheet, row, "language", "ja or en", Some(Language::Ja))?,
+                language: word(table, row, "language", "ja or en", Some(Language::Ja))?,
                 severity_floor: match text("severity_floor") {
                     "" => None,
                     _ => Some(word::<Severity>(
-                        sheet,
+                        table,
                         row,
                         "severity_floor",
                         "minor, major or critical",
@@ -230,22 +240,22 @@ fn read(sheet: &Sheet, row: &Row) -> Result<Stated, Refusal> {
 
 /// A cell that holds one of some words, or nothing.
 pub(super) fn word<T: serde::de::DeserializeOwned>(
-    sheet: &Sheet,
+    table: &Table,
     row: &Row,
     column: &str,
     accepted: &str,
     empty: Option<T>,
 ) -> Result<T, Refusal> {
-    let text = sheet.cell(row, column).unwrap_or("").to_lowercase();
+    let text = table.cell(row, column).unwrap_or("").to_lowercase();
     if let (true, Some(empty)) = (text.is_empty(), empty) {
         return Ok(empty);
     }
     serde_json::from_value(Value::from(text))
-        .map_err(|_| sheet.refuse(row, column, format!("expected {accepted}")))
+        .map_err(|_| table.refuse(row, column, format!("expected {accepted}")))
 }
 
 /// Customers as rows.
-pub(super) fn rows(files: &[CustomerFile]) -> Vec<Vec<String>> {
+pub(crate) fn rows(files: &[CustomerFile]) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for CustomerFile { customer, contacts } in files {
         let start = [

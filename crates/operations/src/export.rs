@@ -1,0 +1,66 @@
+//! Customers and contracts as tables that an import reads back without a change.
+
+use jiff::Timestamp;
+use tegata_storage::TableError;
+use tegata_storage::customers::{Customers, FoundCustomers};
+use tegata_storage::licenses::{FoundLicenses, Licenses};
+
+use crate::Error;
+use crate::import::{self, CUSTOMER_COLUMNS};
+
+/// A table with a header.
+#[derive(Debug)]
+pub struct ExportedTable {
+    /// The columns.
+    pub header: Vec<&'static str>,
+    /// The rows, with a cell for each column.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// All customers and contracts.
+#[derive(Debug)]
+pub struct Exported {
+    /// The number of customers. One with several contacts has several rows.
+    pub customers: usize,
+    /// The table of customers and contacts.
+    pub customer_table: ExportedTable,
+    /// The table of contracts.
+    pub contract_table: ExportedTable,
+}
+
+/// Reads all customers and contracts; or the errors of items that cannot be read, if there are any:
+/// half an export would be taken for all.
+pub async fn export(
+    customers: &Customers,
+    licenses: &Licenses,
+    now: Timestamp,
+) -> Result<Result<Exported, Vec<TableError>>, Error> {
+    let FoundCustomers {
+        customers: files,
+        mut unreadable,
+    } = customers.all().await?;
+    let FoundLicenses {
+        licenses,
+        unreadable: unreadable_licenses,
+    } = licenses.all().await?;
+    unreadable.extend(unreadable_licenses);
+    if !unreadable.is_empty() {
+        return Ok(Err(unreadable));
+    }
+    let mut contracts = Vec::new();
+    for stored in &licenses {
+        let license = stored.value.license.as_of(now)?;
+        contracts.extend(import::contract_row(&license));
+    }
+    Ok(Ok(Exported {
+        customers: files.len(),
+        customer_table: ExportedTable {
+            header: [CUSTOMER_COLUMNS.required, CUSTOMER_COLUMNS.optional].concat(),
+            rows: import::customer_rows(&files),
+        },
+        contract_table: ExportedTable {
+            header: import::contract_header(),
+            rows: contracts,
+        },
+    }))
+}

@@ -1,0 +1,43 @@
+//! What plug-ins asked for.
+
+mod domain;
+mod report;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tegata_storage::usage::UsageTable;
+
+pub use domain::{DomainDay, UnconfirmedRequests, of_domain};
+pub use report::{
+    ClaimedUsage, CodeUsage, DayUsage, GatewayUsage, Named, Stranger, TenantUsage, Totals,
+    UsageReport, VersionUsage, report,
+};
+
+/// Where usage is read, and how its instants are shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The usage.
+    pub usage: &'a UsageTable,
+    /// The zone of its days.
+    pub zone: &'a TimeZone,
+    /// The instant of the operation.
+    pub now: Timestamp,
+}
+
+impl Place<'_> {
+    fn local_time(&self, at: Timestamp) -> String {
+        crate::local_time(at, self.zone)
+    }
+}
+
+/// Numbers by name, the largest first: `VALID 12, GRACE 3`.
+pub fn by_number<'a>(
+    numbers: impl IntoIterator<Item = (&'a String, &'a u64)>,
+) -> Vec<(&'a str, u64)> {
+    let mut sorted: Vec<(&str, u64)> = numbers
+        .into_iter()
+        .map(|(name, number)| (name.as_str(), *number))
+        .collect();
+    sorted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    sorted
+}
