@@ -16,6 +16,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use tegata_common::license::Code;
+use tegata_operations::Progress;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,6 +253,24 @@ pub(crate) fn progress(total: usize, template: &str, output: Output) -> Progress
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
+    }
+}
+
+/// A bar that shows the progress of an operation.
+pub(crate) struct Bar(pub(crate) ProgressBar);
+
+impl Progress for Bar {
+    fn set_message(&self, message: &str) {
+        self.0.set_message(message.to_owned());
+    }
+
+    fn add_total(&self, objects: usize) {
+        self.0
+            .inc_length(u64::try_from(objects).unwrap_or(u64::MAX));
+    }
+
+    fn advance(&self) {
+        self.0.inc(1);
     }
 }
 

@@ -1,18 +1,11 @@
 //! `tegata history`: whether what was recorded is what was done.
 
-mod callers;
-mod changes;
-mod compare;
-mod findings;
-mod items;
 mod verify;
 
 use clap::Subcommand;
 
 use crate::output::Output;
 use crate::target::Target;
-
-pub(crate) use callers::Trail;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

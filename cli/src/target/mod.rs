@@ -19,17 +19,17 @@ use tegata_common::keys::KeyRegister;
 use tegata_common::product::Zone;
 use tegata_common::revision::Revision;
 use tegata_notices::render::Sender;
+use tegata_operations::history::Trail;
 use tegata_operations::{Caller, import, keys, licenses, usage};
 use tegata_signing::{KeyStore, Signer};
+use tegata_storage::ChangeContext;
 use tegata_storage::customers::Customers;
 use tegata_storage::licenses::Licenses;
 use tegata_storage::notices::Notices;
 use tegata_storage::usage::UsageTable;
-use tegata_storage::{ChangeContext, Table};
 
 use crate::embedded::Embedded;
 use crate::failure::UsageError;
-use crate::history::Trail;
 use crate::identity;
 use crate::streams;
 use crate::when;
@@ -390,15 +390,6 @@ impl Target {
             Place::Machine(machine) => Some(&machine.embedded),
             Place::Stack(_) => None,
         }
-    }
-
-    /// The tables whose changes are archived.
-    pub(crate) fn tables(&self) -> anyhow::Result<[&Table; 3]> {
-        Ok([
-            self.licenses()?.table(),
-            self.customers()?.table(),
-            self.notices()?.table(),
-        ])
     }
 
     /// On one machine: archives what changed, if this process serves the database. In the cloud

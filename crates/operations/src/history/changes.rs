@@ -3,18 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, stream};
-use indicatif::ProgressBar;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde_json::{Map, Value};
-use tegata_archive::Lock;
+use tegata_archive::{Archive, Lock};
 use tegata_common::access::Source;
 use tegata_common::change::{ChangeEvent, ChangeLine, ChangeRecord, ItemKey, Role};
 
 use super::findings::{Finding, FindingKind, Findings};
 use super::items::Version;
-use crate::period::Period;
-use crate::target::Target;
+use crate::{Error, Period, Progress};
 
 /// Objects that are fetched at a time.
 const AHEAD: usize = 16;
@@ -54,13 +53,14 @@ impl Changes {
     /// Reads a period's days, and one more at each end: what is written at midnight may say that
     /// it was on the other day.
     pub(super) async fn read(
-        target: &Target,
+        archive: &Archive,
+        zone: &TimeZone,
         period: Period,
-        bar: &ProgressBar,
+        progress: &dyn Progress,
         findings: &mut Findings,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, Error> {
         let mut changes = Self::default();
-        let Some(first_day) = target.archive()?.first_day(Source::Change).await? else {
+        let Some(first_day) = archive.first_day(Source::Change).await? else {
             return Ok(changes);
         };
         let wider = Period {
@@ -68,8 +68,8 @@ impl Changes {
             to: period.to.checked_add(1.day())?,
         };
         for date in wider.days().skip_while(|date| *date < first_day) {
-            bar.set_message(date.to_string());
-            changes.read_day(target, date, bar, findings).await?;
+            progress.set_message(&date.to_string());
+            changes.read_day(archive, date, progress, findings).await?;
         }
         for writes in changes.by_item.values_mut() {
             writes.sort_by(|a, b| a.order.cmp(&b.order));
@@ -77,33 +77,28 @@ impl Changes {
         let first = changes.by_item.values().flatten().map(|write| write.time);
         changes.since = match first_day >= wider.from {
             true => first.min(),
-            false => Some(
-                wider
-                    .from
-                    .to_zoned_datetime(target.zone.clone())?
-                    .timestamp(),
-            ),
+            false => Some(wider.from.to_zoned_datetime(zone.clone())?.timestamp()),
         };
         Ok(changes)
     }
 
     async fn read_day(
         &mut self,
-        target: &Target,
+        archive: &Archive,
         date: Date,
-        bar: &ProgressBar,
+        progress: &dyn Progress,
         findings: &mut Findings,
-    ) -> anyhow::Result<()> {
-        let listed = target.archive()?.list(Source::Change, date).await?;
-        bar.inc_length(listed.len() as u64);
+    ) -> Result<(), Error> {
+        let listed = archive.list(Source::Change, date).await?;
+        progress.add_total(listed.len());
         let objects = stream::iter(listed).map(async |listed| {
-            let object = target.archive()?.get(&listed.key).await?;
-            let lock = target.archive()?.lock(&listed.key).await?;
-            anyhow::Ok((listed, object, lock))
+            let object = archive.get(&listed.key).await?;
+            let lock = archive.lock(&listed.key).await?;
+            Ok::<_, Error>((listed, object, lock))
         });
         let mut objects = std::pin::pin!(objects.buffered(AHEAD));
         while let Some(object) = objects.next().await {
-            bar.inc(1);
+            progress.advance();
             let (listed, object, lock) = object?;
             let key = &listed.key;
             let mut wrong = |what: String| findings.add(of_the_archive(what));

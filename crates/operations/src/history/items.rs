@@ -12,8 +12,9 @@ use tegata_common::revision::Revision;
 use tegata_signing::LeaseError;
 use tegata_storage::{Item, Table, Versioned};
 
+use super::Stores;
 use super::findings::{Finding, FindingKind, Findings};
-use crate::target::Target;
+use crate::Error;
 
 /// Enough of SHA-256 to compare by.
 pub(super) type Digest = [u8; 16];
@@ -96,10 +97,10 @@ pub(super) struct Items {
 impl Items {
     /// Reads the tables. What a licence's lease says otherwise than the licence is found on the
     /// way, because a lease is not kept.
-    pub(super) async fn read(target: &Target, findings: &mut Findings) -> anyhow::Result<Self> {
-        let (register, _) = target.key_register().await?;
+    pub(super) async fn read(stores: &Stores<'_>, findings: &mut Findings) -> Result<Self, Error> {
+        let (register, _) = stores.licenses.key_register().await?;
         let mut items = Self::default();
-        for table in target.tables()? {
+        for table in stores.tables() {
             items.read_table(table, &register, findings).await?;
         }
         Ok(items)
@@ -110,7 +111,7 @@ impl Items {
         table: &Table,
         register: &KeyRegister,
         findings: &mut Findings,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), Error> {
         let scan = table.scan(|item| {
             let Some(kept) = tegata_storage::kept_item(item.clone()) else {
                 return;

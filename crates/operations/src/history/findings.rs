@@ -7,7 +7,7 @@ use tegata_common::change::ItemKey;
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum FindingKind {
+pub enum FindingKind {
     /// A history item says what was not done, or not then.
     Forged,
     /// A history item was written over.
@@ -27,7 +27,8 @@ pub(super) enum FindingKind {
 }
 
 impl FindingKind {
-    pub(super) fn as_str(self) -> &'static str {
+    /// The kind as it is shown.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Forged => "FORGED",
             Self::Altered => "ALTERED",
@@ -43,20 +44,20 @@ impl FindingKind {
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(super) struct Finding {
+pub struct Finding {
     /// What kind of thing.
-    pub(super) kind: FindingKind,
+    pub kind: FindingKind,
     /// With which item; an object of the archive has none.
     #[serde(flatten)]
-    pub(super) item: Option<ItemKey>,
+    pub item: Option<ItemKey>,
     /// What, in words.
-    pub(super) what: String,
+    pub what: String,
     /// Which version of the item, where one is meant.
-    pub(super) version: Option<u64>,
+    pub version: Option<u64>,
     /// When that was written, or says it was.
-    pub(super) at: Option<Timestamp>,
+    pub at: Option<Timestamp>,
     /// By whom, as the item says: a claim.
-    pub(super) claimed_by: Option<String>,
+    pub claimed_by: Option<String>,
 }
 
 /// All that is wrong, each once.

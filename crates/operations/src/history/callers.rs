@@ -9,7 +9,6 @@ use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
 use futures_util::{StreamExt as _, stream};
-use indicatif::ProgressBar;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde::Serialize;
@@ -20,6 +19,7 @@ use super::changes::{Changes, Write};
 use super::compare::Scope;
 use super::findings::{Finding, FindingKind, Findings};
 use super::items::Version;
+use crate::{Error, Progress};
 
 /// Files that are fetched at a time.
 const AHEAD: usize = 16;
@@ -32,13 +32,13 @@ const LAG: SignedDuration = SignedDuration::from_mins(30);
 
 /// Where a trail's files are.
 #[derive(Clone, Debug)]
-pub(crate) struct Trail {
+pub struct Trail {
     /// The bucket.
-    pub(crate) objects: Objects,
+    pub objects: Objects,
     /// The account.
-    pub(crate) account: String,
+    pub account: String,
     /// The region.
-    pub(crate) region: String,
+    pub region: String,
 }
 
 /// The writes that a trail has of a period.
@@ -53,11 +53,11 @@ pub(super) struct Calls {
 
 /// How many changes were made by whom they name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Proven {
+pub struct Proven {
     /// Changes that the trail says were made by whom they name.
-    pub(super) proven: u64,
+    pub proven: u64,
     /// Changes of which the trail knows nothing, because it is younger, or has not got them yet.
-    pub(super) unproven: u64,
+    pub unproven: u64,
 }
 
 impl Trail {
@@ -65,9 +65,9 @@ impl Trail {
     pub(super) async fn read(
         &self,
         scope: Scope,
-        bar: &ProgressBar,
+        progress: &dyn Progress,
         findings: &mut Findings,
-    ) -> anyhow::Result<Calls> {
+    ) -> Result<Calls, Error> {
         let mut calls = Calls::default();
         let mut date = TimeZone::UTC
             .to_datetime(scope.from)
@@ -79,14 +79,14 @@ impl Trail {
             let day = date.strftime("%Y/%m/%d");
             let prefix = format!("AWSLogs/{account}/CloudTrail/{region}/{day}/");
             let listed = self.objects.list(&prefix).await?;
-            bar.inc_length(listed.len() as u64);
+            progress.add_total(listed.len());
             let files = stream::iter(listed).map(async |(key, _)| {
                 let file = self.objects.get(&key).await?;
-                anyhow::Ok((key, file))
+                Ok::<_, Error>((key, file))
             });
             let mut files = std::pin::pin!(files.buffered(AHEAD));
             while let Some(file) = files.next().await {
-                bar.inc(1);
+                progress.advance();
                 let (key, file) = file?;
                 if calls.add_file(&file.unwrap_or_default()).is_none() {
                     findings.add(Finding {
