@@ -259,6 +259,15 @@ pub(crate) fn progress(total: usize, template: &str, output: Output) -> Progress
 /// A bar that shows the progress of an operation.
 pub(crate) struct Bar(pub(crate) ProgressBar);
 
+/// A bar over objects, whose number is not known yet.
+pub(crate) fn object_bar(output: Output) -> Bar {
+    Bar(progress(
+        0,
+        "{msg} {wide_bar} {pos} of {len} objects",
+        output,
+    ))
+}
+
 impl Progress for Bar {
     fn set_message(&self, message: &str) {
         self.0.set_message(message.to_owned());

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use tegata_operations::history::{self, Finding, Place, Stores, Verification};
 
-use crate::output::{self, Bar, Output, say};
+use crate::output::{self, Output, say};
 use crate::period::PeriodArgs;
 use crate::target::Target;
 
@@ -42,8 +42,7 @@ pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::
         zone: &target.zone,
         has_clock: target.embedded().is_none(),
     };
-    let template = "{msg} {wide_bar} {pos} of {len} objects";
-    let bar = Bar(output::progress(0, template, output));
+    let bar = output::object_bar(output);
     let verified = history::verify(&stores, &place, period, target.caller(), &bar);
     let verification = verified.await?;
     bar.0.finish_and_clear();

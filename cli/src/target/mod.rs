@@ -20,7 +20,7 @@ use tegata_common::product::Zone;
 use tegata_common::revision::Revision;
 use tegata_notices::render::Sender;
 use tegata_operations::history::Trail;
-use tegata_operations::{Caller, import, keys, licenses, usage};
+use tegata_operations::{Caller, access_log, import, keys, licenses, usage};
 use tegata_signing::{KeyStore, Signer};
 use tegata_storage::ChangeContext;
 use tegata_storage::customers::Customers;
@@ -359,6 +359,16 @@ impl Target {
             stores: self.license_context()?,
             bases: &self.bases,
             zone: &self.zone,
+        })
+    }
+
+    /// The stores of access records.
+    pub(crate) fn access_log_context(&self) -> anyhow::Result<access_log::Context<'_>> {
+        Ok(access_log::Context {
+            archive: self.archive()?,
+            usage: self.usage()?,
+            zone: &self.zone,
+            caller: self.caller(),
         })
     }
 

@@ -5,6 +5,7 @@
 //! whether it can be written at all. Carrying it out writes it, unless it is a dry run, and reports
 //! what was done. Values that operations return serialise to the JSON that the command line prints.
 
+pub mod access_log;
 mod bulk;
 mod caller;
 pub mod contacts;
