@@ -666,7 +666,7 @@ async fn the_copies_follow_the_licence_through_its_life() {
     // A second domain, and a move to a third.
     let until = "2026-12-01T00:00:00Z".parse().unwrap();
     let development = tegata_tests::domain("dev.cybozu.com");
-    let license = license.with_name(&development, Purpose::Development, now, now);
+    let license = license.with_domain(&development, Purpose::Development, now, now);
     let to = tegata_tests::domain(new);
     let license = license.unwrap().moved(&to, now, until, now).unwrap();
     fixture.write(&license, NOW).await;

@@ -26,7 +26,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_unknown_name = |error: &LicenseError| {
         matches!(
             error,
-            LicenseError::UnknownName(_) | LicenseError::NoQuota(_)
+            LicenseError::UnknownDomain(_) | LicenseError::NoQuota(_)
         )
     };
     let is_unknown_notice = |error: &OperateError| {

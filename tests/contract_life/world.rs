@@ -577,7 +577,7 @@ impl World {
         let after = contract::read(&licenses, &license.domain, &license.product).await;
         let after = after.unwrap().unwrap();
         let is_written = after.revision().unwrap() != before;
-        for name in &after.license.names {
+        for name in &after.license.domains {
             let stored = licenses.get(&name.domain, &license.product).await.unwrap();
             let Some(stored) = stored else { continue };
             let at = instant(now);
@@ -660,7 +660,7 @@ impl World {
                     "tenant-{number}-dev-{}.cybozu.com",
                     self.deals[number].moves
                 );
-                let added = license.with_name(&domain(&new), Purpose::Development, at, at);
+                let added = license.with_domain(&domain(&new), Purpose::Development, at, at);
                 oracle.name(&new, now, now).unwrap();
                 Change {
                     name: Some(new),

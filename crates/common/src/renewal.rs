@@ -45,7 +45,7 @@ impl SignedLicense {
     }
 
     fn release_at(&self) -> Option<Timestamp> {
-        self.license.name()?.quarantined_until()
+        self.license.own_domain()?.quarantined_until()
     }
 }
 

@@ -137,14 +137,14 @@ async fn with_items(licenses: &Licenses, mut contract: Contract) -> Result<Contr
     let License {
         domain,
         product,
-        names,
+        domains,
         ..
     } = &contract.license;
-    for name in names.iter().filter(|name| name.domain != *domain) {
+    for name in domains.iter().filter(|name| name.domain != *domain) {
         let item = match licenses.get(&name.domain, product).await {
             Ok(None) => None,
             Ok(Some(stored)) => {
-                let mut names = stored.value.license.names.iter();
+                let mut names = stored.value.license.domains.iter();
                 let is_of_this_contract = names.any(|other| other.domain == *domain);
                 is_of_this_contract.then(|| DomainItem {
                     domain: name.domain.clone(),
@@ -208,7 +208,7 @@ pub async fn write(
     let license = license.as_of(act.at).map_err(SigningError::from)?;
     let mut writes = Vec::new();
     let mut own = None;
-    for name in &license.names {
+    for name in &license.domains {
         let item = before.and_then(|contract| contract.item(&name.domain));
         let found = match item {
             Some(item) => TargetItem {
@@ -231,7 +231,11 @@ pub async fn write(
     }
     let (position, signed) = own.ok_or(WriteError::Left(license.domain.clone()))?;
     for item in before.iter().flat_map(|contract| &contract.items) {
-        if !license.names.iter().any(|name| name.domain == item.domain) {
+        if !license
+            .domains
+            .iter()
+            .any(|name| name.domain == item.domain)
+        {
             let before = item.revision.clone();
             let (domain, ids) = (&item.domain, &item.plugin_ids);
             writes.push(licenses.deletion(domain, &license.product, before, ids)?);
@@ -252,12 +256,12 @@ pub async fn check_room(
     license: &License,
     now: Timestamp,
 ) -> Result<(), WriteError> {
-    let own = license.name().and_then(|name| name.until);
+    let own = license.own_domain().and_then(|name| name.until);
     let is_known = before.is_some_and(|contract| contract.item(&license.domain).is_some());
     if !is_known && own.is_some_and(|until| until <= now) {
         return Err(WriteError::Left(license.domain.clone()));
     }
-    for name in &license.names {
+    for name in &license.domains {
         let is_known = before.is_some_and(|contract| contract.item(&name.domain).is_some());
         let has_left = name.until.is_some_and(|until| until <= now);
         if !is_known && !has_left {
@@ -288,7 +292,10 @@ async fn room_for(
         return Ok(nothing(Precondition::Nothing));
     };
     let license = &stored.value.license;
-    match license.name().and_then(|name| name.quarantined_until()) {
+    match license
+        .own_domain()
+        .and_then(|name| name.quarantined_until())
+    {
         Some(free) if free <= now => Ok(TargetItem {
             before: Precondition::Current(stored.revision),
             lease_issued_at: Some(stored.value.lease.issued_at),

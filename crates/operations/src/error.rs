@@ -267,7 +267,7 @@ impl Error {
             | Self::NoUsage(_)
             | Self::NotOnCdn { .. }
             | Self::Register(RegisterError::Unknown(_))
-            | Self::License(LicenseError::UnknownName(_) | LicenseError::NoQuota(_)) => {
+            | Self::License(LicenseError::UnknownDomain(_) | LicenseError::NoQuota(_)) => {
                 ErrorKind::NotFound
             }
             Self::Past { .. }

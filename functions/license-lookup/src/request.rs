@@ -67,7 +67,7 @@ impl Request {
             Subject::Product(product) => license.product == *product,
             Subject::Plugin(id) => license.kintone_plugin_ids.contains(id),
         };
-        if !is_asked_for || license.domain != self.domain || license.name().is_none() {
+        if !is_asked_for || license.domain != self.domain || license.own_domain().is_none() {
             tracing::error!(domain = %self.domain, "the item is about another licence");
             return Err(line.unreadable_item());
         }

@@ -93,7 +93,7 @@ impl License {
     /// The bounds that the licence states, as a lease says them.
     pub(crate) fn bounds(&self) -> Bounds {
         // An item whose own domain is not among the contract's domains stands outside it.
-        let (from, released_at) = match self.name() {
+        let (from, released_at) = match self.own_domain() {
             Some(name) => (name.from, name.until),
             None => (self.usable_from, Some(Timestamp::MIN)),
         };

@@ -7,8 +7,8 @@
 
 mod change;
 mod current;
+mod domains;
 mod last_day;
-mod names;
 mod order;
 mod record;
 mod time;
@@ -27,8 +27,8 @@ use crate::serial::SerialHash;
 
 pub use change::Amendment;
 pub use current::{Bounds, CurrentLicense, Rule, RuleResult};
+pub use domains::{ContractDomain, Purpose, QUARANTINE_DAYS};
 pub use last_day::LastDay;
-pub use names::{ContractDomain, Purpose, QUARANTINE_DAYS};
 pub use order::{Order, Plan};
 pub use record::{Cell, ContractRow, RowError};
 
@@ -148,7 +148,8 @@ pub struct License {
     pub grace_until: Timestamp,
     /// The domains under which the contract works, this one included. Each has an item of its
     /// own, which differs in its domain only.
-    pub names: Vec<ContractDomain>,
+    #[serde(rename = "names")]
+    pub domains: Vec<ContractDomain>,
     /// What the catalogue fixed for it when it was issued.
     pub policy: Policy,
     /// The ids under which kintone knows the product's builds, as the catalogue had them. An item
@@ -241,13 +242,13 @@ pub enum LicenseError {
     AlreadyPaid,
     /// A domain that the contract has not.
     #[error("{0} is not a domain of this contract")]
-    UnknownName(Domain),
+    UnknownDomain(Domain),
     /// A domain that the contract has.
     #[error("{0} is a domain of this contract already")]
-    KnownName(Domain),
+    KnownDomain(Domain),
     /// A domain that is being given up, or has been.
     #[error("{domain} is given up from {until}")]
-    NameLeaves {
+    DomainLeaves {
         /// Which.
         domain: Domain,
         /// From when.
@@ -255,7 +256,7 @@ pub enum LicenseError {
     },
     /// A domain that works twice, with a gap.
     #[error("{domain} works until {until}; it can go on working, or start again once that is past")]
-    NameGap {
+    DomainGap {
         /// Which.
         domain: Domain,
         /// Until when.
@@ -263,19 +264,19 @@ pub enum LicenseError {
     },
     /// Nothing to keep.
     #[error("{0} is not given up")]
-    NameStays(Domain),
+    DomainStays(Domain),
     /// A contract needs a domain.
     #[error(
         "{0} is the contract's only production domain; cancel or suspend the contract, or move it"
     )]
-    LastName(Domain),
+    LastDomain(Domain),
     /// More domains than one transaction writes.
-    #[error("a contract has at most {MAX_NAMES} domains, those in quarantine included")]
-    TooManyNames,
+    #[error("a contract has at most {MAX_DOMAINS} domains, those in quarantine included")]
+    TooManyDomains,
 }
 
 /// How many domains a contract may have at a time.
-pub const MAX_NAMES: usize = 10;
+pub const MAX_DOMAINS: usize = 10;
 
 impl License {
     /// The kintone plug-in ids under which the licence is answered without a serial: none if the
@@ -303,8 +304,8 @@ impl License {
         if let Some(name) = self.quotas.keys().find(|name| !is_word(name, b'_')) {
             return Err(LicenseError::QuotaName(name.clone()));
         }
-        if self.names.len() > MAX_NAMES {
-            return Err(LicenseError::TooManyNames);
+        if self.domains.len() > MAX_DOMAINS {
+            return Err(LicenseError::TooManyDomains);
         }
         Ok(())
     }
@@ -409,8 +410,9 @@ mod tests {
                 of.quotas.insert(name.clone(), 1);
             })
         };
-        let domains =
-            |count| -> Change { Box::new(move |of| of.names = vec![of.names[0].clone(); count]) };
+        let domains = |count| -> Change {
+            Box::new(move |of| of.domains = vec![of.domains[0].clone(); count])
+        };
         for accepted in [
             edition("a".repeat(32)),
             edition("pro-2".into()),
@@ -418,7 +420,7 @@ mod tests {
             users(1_000_000),
             quota("rows_2".into()),
             quota("9".into()),
-            domains(MAX_NAMES),
+            domains(MAX_DOMAINS),
         ] {
             let mut license = trial();
             accepted(&mut license);
@@ -436,7 +438,7 @@ mod tests {
                 LicenseError::QuotaName("rows-2".into()),
             ),
             (quota(String::new()), LicenseError::QuotaName(String::new())),
-            (domains(MAX_NAMES + 1), LicenseError::TooManyNames),
+            (domains(MAX_DOMAINS + 1), LicenseError::TooManyDomains),
         ] {
             let mut license = trial();
             refused(&mut license);

@@ -75,7 +75,7 @@ impl License {
             }
         };
         let license = Self {
-            names: vec![ContractDomain {
+            domains: vec![ContractDomain {
                 domain: order.domain.clone(),
                 purpose: Purpose::Production,
                 from: usable_from,

@@ -97,7 +97,7 @@ fn blame(error: &LicenseError) -> &'static str {
         LicenseError::Users => "users",
         LicenseError::QuotaName(_) => "quotas",
         LicenseError::TrialDays => "ends_on",
-        LicenseError::TooManyNames | LicenseError::KnownName(_) => "development_domains",
+        LicenseError::TooManyDomains | LicenseError::KnownDomain(_) => "development_domains",
         _ => "usable_from",
     }
 }
@@ -116,7 +116,7 @@ impl ContractRow {
     /// first production domain that it keeps.
     pub fn of(license: &License) -> Option<Self> {
         let staying = |purpose| {
-            let names = license.names.iter();
+            let names = license.domains.iter();
             let names = names.filter(move |name| name.until.is_none() && name.purpose == purpose);
             names.map(|name| name.domain.clone())
         };
@@ -280,7 +280,7 @@ impl ContractRow {
             .map(|domain| (domain, Purpose::Production))
             .chain(developments.iter().map(|d| (d, Purpose::Development)));
         for (domain, purpose) in added {
-            let known = changed.names.iter().find(|name| name.domain == *domain);
+            let known = changed.domains.iter().find(|name| name.domain == *domain);
             match known {
                 Some(ContractDomain {
                     purpose: known,
@@ -296,7 +296,7 @@ impl ContractRow {
                 }
                 _ => {
                     changed =
-                        changed.with_name(domain, purpose, changed.usable_from.max(now), now)?
+                        changed.with_domain(domain, purpose, changed.usable_from.max(now), now)?
                 }
             }
         }
@@ -388,7 +388,7 @@ mod tests {
         let mut contract = license(YEARLY).as_of(now).unwrap();
         for (name, purpose) in names {
             contract = contract
-                .with_name(&domain(name), purpose, now, now)
+                .with_domain(&domain(name), purpose, now, now)
                 .unwrap();
             assert_eq!(ContractRow::of(&contract.under(&domain(name))), None);
         }
@@ -399,7 +399,7 @@ mod tests {
         );
         let fresh = license(YEARLY).as_of(now).unwrap();
         let issued = record.issue(&product(), fresh.serial_sha256, now).unwrap();
-        assert_eq!(issued.names.len(), 3);
+        assert_eq!(issued.domains.len(), 3);
         // Moved: the row is that of the new name.
         let new = domain("renamed.cybozu.com");
         let moved = fresh.moved(&new, now, now, now).unwrap();

@@ -28,7 +28,7 @@ impl License {
             .previous_serials
             .retain(|previous| now < previous.until);
         let own = license.domain.clone();
-        license.names.retain(|name| {
+        license.domains.retain(|name| {
             name.domain == own || name.quarantined_until().is_none_or(|free| now < free)
         });
         Ok(license)
@@ -43,7 +43,7 @@ impl License {
         };
         let deadline = calendar::cancellation_deadline(self.term, &self.policy).ok();
         let names = self
-            .names
+            .domains
             .iter()
             .filter_map(|name| name.quarantined_until());
         let serials = self.previous_serials.iter().map(|serial| serial.until);
@@ -239,8 +239,8 @@ mod tests {
                             let name = domain(&format!("name-{hour}.cybozu.com"));
                             let both = now + SignedDuration::from_hours(48);
                             contract
-                                .with_name(&name, Purpose::Development, now, now)
-                                .and_then(|two| two.without_name(&name, both, now))
+                                .with_domain(&name, Purpose::Development, now, now)
+                                .and_then(|two| two.without_domain(&name, both, now))
                         }
                     };
                     contract = changed.unwrap_or(contract);

@@ -310,7 +310,7 @@ impl Comparison<'_> {
         stored: &Versioned<SignedLicense>,
     ) -> Result<License, Refusal> {
         let license = &stored.value.license;
-        if license.name().is_none_or(|name| name.until.is_some()) {
+        if license.own_domain().is_none_or(|name| name.until.is_some()) {
             let reason = "a contract leaves it or has left it; see `tegata license show`";
             return Err(self.table.refuse(row.row, DOMAIN, reason));
         }

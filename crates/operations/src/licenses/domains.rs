@@ -63,7 +63,7 @@ pub async fn add_domain(
     let from = not_past(change.on, &current.license, now)?;
     let added = current
         .license
-        .with_name(&change.domain, change.purpose, from, now)?;
+        .with_domain(&change.domain, change.purpose, from, now)?;
     current.changed(context, "add-domain", &added).await
 }
 
@@ -84,7 +84,7 @@ pub async fn remove_domain(
         Some(when) => when.instant(&license.policy)?,
     };
     let until = check_not_past(until, license, now)?;
-    let removed = license.without_name(domain, until, now)?;
+    let removed = license.without_domain(domain, until, now)?;
     current.changed(context, "remove-domain", &removed).await
 }
 
@@ -122,7 +122,7 @@ pub async fn domains(
     id: &LicenseId,
 ) -> Result<(Vec<DomainEntry>, Policy), Error> {
     let license = CurrentContract::read(context, id).await?.license;
-    let entries = license.names.iter().map(|name| DomainEntry {
+    let entries = license.domains.iter().map(|name| DomainEntry {
         domain: name.domain.clone(),
         purpose: name.purpose,
         code: license.under(&name.domain).code_at(context.caller.now),

@@ -68,7 +68,9 @@ pub async fn expiring(
 /// Whether a contract's last day is known, and near. Under a domain that it is leaving, it is not
 /// the contract that ends.
 fn ends_within(license: &License, now: Timestamp, days: u16) -> bool {
-    let stays = license.name().is_some_and(|name| name.until.is_none());
+    let stays = license
+        .own_domain()
+        .is_some_and(|name| name.until.is_none());
     let is_running = matches!(
         license.code_at(now),
         Code::Valid | Code::NotStarted | Code::Suspended

@@ -26,7 +26,7 @@ impl CurrentContract {
         let license = contract.license.as_of(now)?;
         let released_at = license.at(now).bounds().released_at;
         if let Some(left_at) = released_at.filter(|at| *at <= now) {
-            let staying = license.names.iter().filter(|name| name.until.is_none());
+            let staying = license.domains.iter().filter(|name| name.until.is_none());
             let staying: Vec<&str> = staying.map(|name| name.domain.as_str()).collect();
             // Its only domain: it may be taken back.
             if !staying.is_empty() {

@@ -31,7 +31,7 @@ pub async fn restore(
     let history = context.licenses.history(&id.domain, &id.product).await?;
     let readable: Vec<&HistoryEntry<SignedLicense>> = history.iter().flatten().collect();
     let (last, mut license) = last_and_wanted(&readable, id, wanted.version)?;
-    license.names = last.names.clone();
+    license.domains = last.domains.clone();
     license.kintone_plugin_ids = last.kintone_plugin_ids.clone();
     let remarks = [
         settle_serial(&mut license, last, &wanted),

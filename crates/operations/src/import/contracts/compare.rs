@@ -118,7 +118,7 @@ impl Comparison<'_> {
         let Some(stored) = self.existing.licenses.get(&key) else {
             return Ok(None);
         };
-        let name = stored.value.license.name();
+        let name = stored.value.license.own_domain();
         if name.is_some_and(|name| name.until.is_none()) {
             return Ok(Some(stored));
         }
@@ -146,9 +146,9 @@ impl Comparison<'_> {
                 continue;
             };
             let license = &taken.value.license;
-            let is_ours = license.names.iter().any(|name| name.domain == *main);
+            let is_ours = license.domains.iter().any(|name| name.domain == *main);
             let is_free = license
-                .name()
+                .own_domain()
                 .and_then(|name| name.quarantined_until())
                 .is_some_and(|free| free <= self.now);
             if !is_free && (!is_known || !is_ours) {

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
-use super::{Code, License, LicenseError, MAX_NAMES};
+use super::{Code, License, LicenseError, MAX_DOMAINS};
 use crate::calendar::{self, OutOfRange};
 use crate::domain::Domain;
 
@@ -57,8 +57,8 @@ impl License {
     }
 
     /// The entry of this licence's own domain.
-    pub fn name(&self) -> Option<&ContractDomain> {
-        self.names.iter().find(|name| name.domain == self.domain)
+    pub fn own_domain(&self) -> Option<&ContractDomain> {
+        self.domains.iter().find(|name| name.domain == self.domain)
     }
 
     /// The contract under another of its domains.
@@ -78,9 +78,9 @@ impl License {
         now: Timestamp,
     ) -> Result<Self, LicenseError> {
         let purpose = self.staying(&self.domain)?.purpose;
-        let mut license = self.with_name(to, purpose, from, now)?;
+        let mut license = self.with_domain(to, purpose, from, now)?;
         let until = calendar::whole_second(until.max(from));
-        for name in &mut license.names {
+        for name in &mut license.domains {
             if name.domain == self.domain {
                 name.until = Some(until);
             }
@@ -92,7 +92,7 @@ impl License {
     ///
     /// What works goes on working: a domain that the contract is leaving comes back without a
     /// gap, or not at all.
-    pub fn with_name(
+    pub fn with_domain(
         &self,
         domain: &Domain,
         purpose: Purpose,
@@ -106,30 +106,30 @@ impl License {
             from: calendar::whole_second(from),
             until: None,
         };
-        let is_full = license.names.len() >= MAX_NAMES;
-        match license.names.iter_mut().find(|n| n.domain == *domain) {
+        let is_full = license.domains.len() >= MAX_DOMAINS;
+        match license.domains.iter_mut().find(|n| n.domain == *domain) {
             Some(known) => match known.until {
-                None => return Err(LicenseError::KnownName(domain.clone())),
+                None => return Err(LicenseError::KnownDomain(domain.clone())),
                 Some(until) if until <= now => *known = name,
                 Some(until) if name.from <= until => {
                     let from = known.from.min(name.from);
                     *known = ContractDomain { from, ..name };
                 }
                 Some(until) => {
-                    return Err(LicenseError::NameGap {
+                    return Err(LicenseError::DomainGap {
                         domain: domain.clone(),
                         until,
                     });
                 }
             },
-            None if is_full => return Err(LicenseError::TooManyNames),
-            None => license.names.push(name),
+            None if is_full => return Err(LicenseError::TooManyDomains),
+            None => license.domains.push(name),
         }
         Ok(license)
     }
 
     /// The contract without a domain from an instant on.
-    pub fn without_name(
+    pub fn without_domain(
         &self,
         domain: &Domain,
         until: Timestamp,
@@ -141,22 +141,22 @@ impl License {
             name.until.is_none() && name.domain != *domain && name.purpose == Purpose::Production
         };
         let is_for_development = self
-            .names
+            .domains
             .iter()
             .any(|name| name.domain == *domain && name.purpose == Purpose::Development);
         // A contract that is over needs no domain any more.
         let is_over = self.code_at(now) == Code::Expired;
-        if !is_over && !is_for_development && !self.names.iter().any(stays) {
-            return Err(LicenseError::LastName(domain.clone()));
+        if !is_over && !is_for_development && !self.domains.iter().any(stays) {
+            return Err(LicenseError::LastDomain(domain.clone()));
         }
         let mut license = self.clone();
         let until = calendar::whole_second(until);
         // What never worked, such as a name that was mistyped, needs no quarantine.
         let never_worked = |name: &ContractDomain| until <= name.from && name.domain != self.domain;
         license
-            .names
+            .domains
             .retain(|name| name.domain != *domain || !never_worked(name));
-        for name in &mut license.names {
+        for name in &mut license.domains {
             if name.domain == *domain {
                 name.until = Some(until);
             }
@@ -167,12 +167,12 @@ impl License {
     /// The contract that keeps a domain after all: before it has left it, or if it has no other.
     pub fn keeping(&self, domain: &Domain, now: Timestamp) -> Result<Self, LicenseError> {
         let mut license = self.clone();
-        let has_another = self.names.iter().any(|name| name.until.is_none());
-        let name = license.names.iter_mut().find(|n| n.domain == *domain);
-        let name = name.ok_or_else(|| LicenseError::UnknownName(domain.clone()))?;
+        let has_another = self.domains.iter().any(|name| name.until.is_none());
+        let name = license.domains.iter_mut().find(|n| n.domain == *domain);
+        let name = name.ok_or_else(|| LicenseError::UnknownDomain(domain.clone()))?;
         match name.until {
-            None => Err(LicenseError::NameStays(domain.clone())),
-            Some(until) if until <= now && has_another => Err(LicenseError::NameLeaves {
+            None => Err(LicenseError::DomainStays(domain.clone())),
+            Some(until) if until <= now && has_another => Err(LicenseError::DomainLeaves {
                 domain: domain.clone(),
                 until,
             }),
@@ -184,12 +184,12 @@ impl License {
     }
 
     fn staying(&self, domain: &Domain) -> Result<&ContractDomain, LicenseError> {
-        let name = self.names.iter().find(|name| name.domain == *domain);
+        let name = self.domains.iter().find(|name| name.domain == *domain);
         match name {
-            None => Err(LicenseError::UnknownName(domain.clone())),
+            None => Err(LicenseError::UnknownDomain(domain.clone())),
             Some(ContractDomain {
                 until: Some(until), ..
-            }) => Err(LicenseError::NameLeaves {
+            }) => Err(LicenseError::DomainLeaves {
                 domain: domain.clone(),
                 until: *until,
             }),
@@ -227,9 +227,9 @@ mod tests {
         }
         // The contract remembers the name for as long as nobody else may have it.
         let free = until + SignedDuration::from_hours(90 * 24);
-        assert_eq!(old.name().unwrap().quarantined_until(), Some(free));
-        assert_eq!(new.as_of(free - SECOND).unwrap().names.len(), 2);
-        assert_eq!(new.as_of(free).unwrap().names.len(), 1);
+        assert_eq!(old.own_domain().unwrap().quarantined_until(), Some(free));
+        assert_eq!(new.as_of(free - SECOND).unwrap().domains.len(), 2);
+        assert_eq!(new.as_of(free).unwrap().domains.len(), 1);
         assert_eq!(old.as_of(free).unwrap().code_at(free), Code::NotFound);
         // And back again, while it is in quarantine.
         let back = new
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(back.under(&to).code_at(day(28)), Code::NotFound);
         assert_eq!(
             new.moved(&old.domain, day(26), day(27), halfway),
-            Err(LicenseError::NameGap {
+            Err(LicenseError::DomainGap {
                 domain: old.domain.clone(),
                 until
             })
@@ -263,18 +263,18 @@ mod tests {
         let now = at("2018-01-10T00:00:00+09:00");
         let development = domain("example-dev.cybozu.com");
         let two = license
-            .with_name(&development, Purpose::Development, now, now)
+            .with_domain(&development, Purpose::Development, now, now)
             .unwrap();
         assert_eq!(two.under(&development).code_at(now), Code::Valid);
         assert_eq!(
-            two.with_name(&development, Purpose::Production, now, now),
-            Err(LicenseError::KnownName(development.clone()))
+            two.with_domain(&development, Purpose::Production, now, now),
+            Err(LicenseError::KnownDomain(development.clone()))
         );
         let until = now + SECOND;
-        let leaving = two.without_name(&development, until, now).unwrap();
+        let leaving = two.without_domain(&development, until, now).unwrap();
         assert_eq!(
-            leaving.without_name(&development, until, now),
-            Err(LicenseError::NameLeaves {
+            leaving.without_domain(&development, until, now),
+            Err(LicenseError::DomainLeaves {
                 domain: development.clone(),
                 until
             })
@@ -284,29 +284,29 @@ mod tests {
         // One that never worked is just gone.
         let typo = domain("exmaple.cybozu.com");
         let planned = license
-            .with_name(&typo, Purpose::Production, until, now)
+            .with_domain(&typo, Purpose::Production, until, now)
             .unwrap();
-        assert_eq!(planned.without_name(&typo, now, now).unwrap(), license);
+        assert_eq!(planned.without_domain(&typo, now, now).unwrap(), license);
         assert_eq!(
             two.keeping(&development, now),
-            Err(LicenseError::NameStays(development.clone()))
+            Err(LicenseError::DomainStays(development.clone()))
         );
         assert_eq!(
-            two.without_name(&license.domain, until, now),
-            Err(LicenseError::LastName(license.domain.clone()))
+            two.without_domain(&license.domain, until, now),
+            Err(LicenseError::LastDomain(license.domain.clone()))
         );
         // A contract that is over may leave its last domain, and come back to it.
         let cancelled = license.cancelled("2018-01-10".parse().unwrap(), now);
         let over = at("2019-01-10T00:00:00+09:00");
         let left = cancelled.unwrap();
-        let left = left.without_name(&license.domain, over, over).unwrap();
+        let left = left.without_domain(&license.domain, over, over).unwrap();
         assert_eq!(left.code_at(over), Code::NotFound);
         let back = left.keeping(&license.domain, over).unwrap();
         assert_eq!(back.code_at(over), Code::Expired);
         let stranger = domain("stranger.cybozu.com");
         assert_eq!(
-            two.without_name(&stranger, until, now),
-            Err(LicenseError::UnknownName(stranger))
+            two.without_domain(&stranger, until, now),
+            Err(LicenseError::UnknownDomain(stranger))
         );
     }
 
@@ -314,16 +314,16 @@ mod tests {
     fn a_contract_has_a_limited_number_of_domains() {
         let mut contract = license(YEARLY);
         let now = contract.usable_from;
-        for number in 1..MAX_NAMES {
+        for number in 1..MAX_DOMAINS {
             let name = domain(&format!("dev-{number}.cybozu.com"));
             contract = contract
-                .with_name(&name, Purpose::Development, now, now)
+                .with_domain(&name, Purpose::Development, now, now)
                 .unwrap();
         }
         let name = domain("one-more.cybozu.com");
         assert_eq!(
-            contract.with_name(&name, Purpose::Development, now, now),
-            Err(LicenseError::TooManyNames)
+            contract.with_domain(&name, Purpose::Development, now, now),
+            Err(LicenseError::TooManyDomains)
         );
     }
 }
