@@ -13,9 +13,9 @@ use super::table::{Refusal, Row, Table};
 use crate::{Caller, Difference, Error, differences};
 
 /// The columns that a file of customers has.
-pub const REQUIRED: [&str; 2] = ["customer_id", "name"];
+pub(super) const REQUIRED: [&str; 2] = ["customer_id", "name"];
 /// The columns that it may have too.
-pub const OPTIONAL: [&str; 5] = ["email", "role", "language", "severity_floor", "releases"];
+pub(super) const OPTIONAL: [&str; 5] = ["email", "role", "language", "severity_floor", "releases"];
 
 /// What is to be written of one customer: itself, its contacts, or both, in one transaction.
 #[derive(Debug)]

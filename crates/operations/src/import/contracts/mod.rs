@@ -23,9 +23,9 @@ pub(super) use compare::{Existing, plan};
 pub(crate) use export::{header, row};
 
 /// The columns that a file of contracts has.
-pub const REQUIRED: [&str; 5] = ["domain", "product", "kind", "users", "usable_from"];
+pub(super) const REQUIRED: [&str; 5] = ["domain", "product", "kind", "users", "usable_from"];
 /// The columns that it may have too.
-pub const OPTIONAL: [&str; 14] = [
+pub(super) const OPTIONAL: [&str; 14] = [
     "billing",
     "customer_id",
     "edition",
