@@ -6,9 +6,8 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::Instant;
 
-use criterion::{Criterion, Throughput};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tegata_common::access::{ReadLine, read_cdn, read_lines};
@@ -17,61 +16,87 @@ use tegata_common::domain::BaseDomains;
 /// Lines of each log.
 const LINES: u32 = 10_000;
 
+/// Rounds, after one that is not counted. Each round runs every candidate once.
+const ROUNDS: usize = 40;
+
+/// What is measured on a log.
+type Candidate<'a> = (&'a str, Box<dyn Fn() + 'a>);
+
 fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_secs(1))
-        .measurement_time(Duration::from_secs(4))
-        .sample_size(20)
-        .configure_from_args();
     let bases = BaseDomains::default();
     let at: Timestamp = "2026-11-22T01:03:11Z".parse().unwrap_or_default();
+    println!("{:<34} {:>8} {:>22}", "log", "MB/s", "time of the peer's");
     for (name, log) in [("gateway", gateway()), ("lookup", lookup())] {
-        let mut group = criterion.benchmark_group(name);
-        group.throughput(Throughput::Bytes(log.len() as u64));
-        group.bench_function("records", |bencher| {
-            bencher.iter(|| {
-                let mut records = 0;
-                let read = read_lines(log.as_bytes(), at, &bases, |item| {
-                    records += u32::from(matches!(black_box(item), ReadLine::Record(..)));
-                });
-                assert!(read.is_ok() && records == LINES);
+        let records = || {
+            let mut records = 0;
+            let read = read_lines(log.as_bytes(), at, &bases, |item| {
+                records += u32::from(matches!(black_box(item), ReadLine::Record(..)));
             });
-        });
+            assert!(read.is_ok() && records == LINES);
+        };
         // What the archive's lines cost on top.
-        group.bench_function("records, written", |bencher| {
-            bencher.iter(|| {
-                let mut out = Vec::with_capacity(log.len());
-                let read = read_lines(log.as_bytes(), at, &bases, |item| {
-                    if let ReadLine::Record(_, record) = item {
-                        let _ = serde_json::to_writer(&mut out, &record);
-                    }
-                });
-                assert!(read.is_ok());
-                black_box(out);
+        let written = || {
+            let mut out = Vec::with_capacity(log.len());
+            let read = read_lines(log.as_bytes(), at, &bases, |item| {
+                if let ReadLine::Record(_, record) = item {
+                    let _ = serde_json::to_writer(&mut out, &record);
+                }
             });
-        });
-        group.bench_function("serde_json::Value", |bencher| bencher.iter(|| values(&log)));
-        group.finish();
+            assert!(read.is_ok());
+            black_box(out);
+        };
+        let peer: Candidate<'_> = ("serde_json::Value", Box::new(|| values(&log)));
+        let own: [Candidate<'_>; 2] = [
+            ("records", Box::new(records)),
+            ("records, written", Box::new(written)),
+        ];
+        compare(name, log.len(), peer, own);
     }
     let (json, w3c) = cdn();
-    for (name, log) in [("cdn, JSON", &json), ("cdn, W3C", &w3c)] {
-        let mut group = criterion.benchmark_group(name);
-        group.throughput(Throughput::Bytes(log.len() as u64));
-        group.bench_function("records", |bencher| {
-            bencher.iter(|| {
-                let mut records = 0;
-                read_cdn(log.as_bytes(), at, &bases, |item| {
-                    records += u32::from(matches!(black_box(item), ReadLine::Record(..)));
-                });
-                assert_eq!(records, LINES);
-            });
+    let read = |log: &str| {
+        let mut records = 0;
+        read_cdn(log.as_bytes(), at, &bases, |item| {
+            records += u32::from(matches!(black_box(item), ReadLine::Record(..)));
         });
-        if name == "cdn, JSON" {
-            group.bench_function("serde_json::Value", |bencher| bencher.iter(|| values(log)));
+        assert_eq!(records, LINES);
+    };
+    let peer: Candidate<'_> = ("serde_json::Value", Box::new(|| values(&json)));
+    let own: [Candidate<'_>; 2] = [
+        ("records, JSON", Box::new(|| read(&json))),
+        ("records, W3C", Box::new(|| read(&w3c))),
+    ];
+    compare("cdn", json.len(), peer, own);
+}
+
+/// Prints the medians of some rounds: megabytes a second, and the time in parts of the peer's in the
+/// same round.
+fn compare<const N: usize>(log: &str, bytes: usize, peer: Candidate<'_>, own: [Candidate<'_>; N]) {
+    let candidates: Vec<Candidate<'_>> = [peer].into_iter().chain(own).collect();
+    let mut times = vec![Vec::new(); candidates.len()];
+    for round in 0..=ROUNDS {
+        for ((_, run), times) in candidates.iter().zip(&mut times) {
+            let started = Instant::now();
+            run();
+            if round > 0 {
+                times.push(started.elapsed().as_secs_f64());
+            }
         }
-        group.finish();
     }
-    criterion.final_summary();
+    for ((name, _), of) in candidates.iter().zip(&times) {
+        let ratios = of.iter().zip(&times[0]).map(|(own, peer)| own / peer);
+        println!(
+            "{:<34} {:>8.0} {:>22.2}",
+            format!("{log}: {name}"),
+            bytes as f64 / 1e6 / median(of.iter().copied()),
+            median(ratios)
+        );
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// The peer: every line as a tree.
