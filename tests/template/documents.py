@@ -311,7 +311,7 @@ TEMPLATE, DELIVERY = load("template.yaml"), load("template-cdn-logs.yaml")
 DATA, LOGS = read("docs/DATA.md"), read("docs/LOGS.md")
 CODE = {path: read(path) for path in listed("functions/*.rs", "crates/*.rs") if "/tests/" not in path}
 FUNCTIONS = "\n".join(CODE.values())
-DOCUMENTS = {path: read(path) for path in listed("*.md")}
+DOCUMENTS = {path: read(path) for path in listed("*.md") if not path.startswith("tests/fuzz/seeds/")}
 FILES = set(listed())
 
 
