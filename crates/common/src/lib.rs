@@ -1,8 +1,20 @@
-//! The domain of tegata, shared by every function and the CLI.
+//! The domain model of tegata, shared by every function and the CLI.
 //!
-//! Each module is one noun of the vocabulary. What decides (the calendar, the code of a licence, the
-//! canonical form of a domain) is a pure function with time as a parameter. Nothing here reaches AWS,
-//! reads a clock or draws a random number.
+//! Each module is one noun of the vocabulary. Decisions (the contract calendar, the code of a licence,
+//! the canonical form of a domain) are pure functions; the current instant is a parameter. Nothing
+//! here calls AWS, reads a clock or generates a random number.
+//!
+//! Where to start:
+//!
+//! - [`license::License`]: a contract's state under one kintone tenant, and the [`license::Code`] that
+//!   the plug-in receives.
+//! - [`lease`]: the signed document that the plug-in caches.
+//! - [`calendar`]: terms, cancellation deadlines, the end of use and of grace.
+//! - [`notice`]: announcements, their audience, and the delivery to each recipient.
+//! - [`access`] and [`usage`]: log lines as they are archived, and the figures derived from them.
+
+// Only here: the types of this crate are the vocabulary of all others.
+#![warn(missing_docs)]
 
 pub mod access;
 pub mod calendar;
