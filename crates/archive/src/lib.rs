@@ -1,8 +1,8 @@
-//! The archive of access records and changes: objects that are written once and kept.
+//! The archive of access records and changes: objects that are written once and never changed.
 //!
-//! An object holds the records that one batch had of one source and one day, as compressed lines
-//! of JSON. Its name is the hash of these lines: a batch that is delivered again writes the same
-//! object, and an object that is not what was written shows it.
+//! An object contains the records of one batch, source and day, as gzip-compressed JSON lines. Its
+//! name contains the hash of these lines. A batch that is delivered again therefore writes the same
+//! object, and a damaged object is detected.
 
 pub mod objects;
 
@@ -23,22 +23,21 @@ use sha2::{Digest as _, Sha256};
 use crate::objects::{Headers, Objects, ObjectsError, Put};
 use tegata_common::access::Source;
 
-/// Days for which an object is kept, at least: what the template's shortest retention is. Older
-/// ones may be gone.
+/// The minimum retention of an object in days, as in the template. Older objects may be deleted.
 pub const KEPT_DAYS: i32 = 400;
 
 /// The name of an object: `source=lookup/dt=2026-11-22/<32 hexadecimal digits>.ndjson.gz`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectName {
-    /// Which door's records it holds.
+    /// The source of the records.
     pub source: Source,
-    /// Of which day, in the stack's time zone.
+    /// The day of the records, in the stack's time zone.
     pub date: Date,
-    /// The first 128 bits of SHA-256 over its lines.
+    /// The first 128 bits of SHA-256 of the uncompressed lines, in hexadecimal.
     pub hash: String,
 }
 
-/// A text that names no object of the archive.
+/// An invalid object name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not the name of an object of the archive")]
 pub struct NoObjectName;
@@ -53,7 +52,7 @@ impl ObjectName {
         }
     }
 
-    /// What the names of a source's objects of a day begin with.
+    /// The prefix of the names of all objects of a source and a day.
     pub fn prefix(source: Source, date: Date) -> String {
         format!("source={source}/dt={date}/")
     }
@@ -89,7 +88,7 @@ fn hash(lines: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(lines)[..16])
 }
 
-/// Compresses lines. The same lines give the same bytes.
+/// Compresses lines with gzip. The same lines always give the same bytes.
 pub fn compress(lines: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = GzBuilder::new()
         .mtime(0)
@@ -98,22 +97,20 @@ pub fn compress(lines: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// An object that is to be written.
+/// An object to be written.
 #[derive(Clone, Debug)]
 pub struct Object {
-    /// Its name.
     pub name: ObjectName,
-    /// Its content.
     pub compressed: Vec<u8>,
-    /// Lines in it.
+    /// The number of lines.
     pub records: u64,
 }
 
-/// The lines of an object, uncompressed: more of one source and day make a second one.
+/// The uncompressed size in bytes from which a further object is started.
 const LARGEST: usize = 8 * 1024 * 1024;
 
-/// Lines on their way into the archive: one object for each source and day, in the order in which
-/// they came. The same lines make the same objects.
+/// Collects lines into objects, one per source and day, in the order in which they are added. The
+/// same lines always give the same objects.
 #[derive(Clone, Debug, Default)]
 pub struct Lines {
     open: BTreeMap<(Source, Date), (Vec<u8>, u64)>,
@@ -121,7 +118,6 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Adds a line.
     pub fn add(&mut self, source: Source, date: Date, line: &impl Serialize) -> io::Result<()> {
         let (text, records) = self.open.entry((source, date)).or_default();
         serde_json::to_writer(&mut *text, line)?;
@@ -135,7 +131,6 @@ impl Lines {
         Ok(())
     }
 
-    /// The objects.
     pub fn finish(mut self) -> io::Result<Vec<Object>> {
         for ((source, date), lines) in self.open {
             self.done.push(close(source, date, &lines)?);
@@ -152,13 +147,13 @@ fn close(source: Source, date: Date, (text, records): &(Vec<u8>, u64)) -> io::Re
     })
 }
 
-/// Why an object's lines cannot be believed.
+/// Why an object is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
-    /// It is cut off, or otherwise no gzip.
+    /// The object is truncated or not gzip.
     #[error("it cannot be decompressed")]
     Compression,
-    /// It holds other lines than were written.
+    /// The lines do not match the hash in the object's name.
     #[error("its content is not what its name says")]
     Content,
 }
@@ -175,30 +170,29 @@ pub fn open(name: &ObjectName, object: &[u8]) -> Result<Vec<u8>, Damage> {
     }
 }
 
-/// An object as a listing shows it.
+/// An entry of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Its name; `None` if it has none of the archive's.
+    /// The parsed name. `None` if it is not the name of an archived object.
     pub name: Option<ObjectName>,
-    /// As it is listed.
+    /// The key as listed.
     pub key: String,
-    /// Its size, compressed.
+    /// The compressed size.
     pub bytes: u64,
 }
 
-/// Until when an object can be neither changed nor deleted.
+/// The Object Lock of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lock {
-    /// Until this instant, by nobody.
+    /// Locked in compliance mode: nobody can change or delete the object before `until`.
     Until {
-        /// When it was written.
+        /// When the object was written.
         since: Timestamp,
-        /// When the lock ends.
         until: Timestamp,
     },
-    /// It is not locked, or in a mode that somebody may bypass.
+    /// Not locked, or locked in a mode that can be bypassed.
     None,
-    /// This archive cannot lock.
+    /// The archive is a directory, which cannot lock objects.
     NotHere,
 }
 
@@ -219,8 +213,8 @@ impl Archive {
         &self.objects
     }
 
-    /// Writes an object, if it is not there: otherwise each repetition would be one more locked
-    /// version. Safe to repeat.
+    /// Writes an object unless it exists. Idempotent: an overwrite would create one more locked
+    /// version.
     pub async fn put(&self, name: &ObjectName, object: Vec<u8>) -> Result<Put, ObjectsError> {
         let headers = Headers {
             content_type: "application/gzip",

@@ -10,55 +10,41 @@ use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_types::SdkConfig;
 
-/// Where objects are.
+/// The store of objects.
 #[derive(Clone, Debug)]
 pub enum Objects {
-    /// In a bucket.
-    S3 {
-        /// How it is reached.
-        client: Client,
-        /// Its name.
-        bucket: String,
-    },
-    /// In a directory, as files.
+    /// An S3 bucket.
+    S3 { client: Client, bucket: String },
+    /// A directory, with one file per object.
     Directory(PathBuf),
 }
 
-/// What went wrong with an object.
+/// Why an object could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectsError {
-    /// S3's own error, with its causes.
+    /// An error of S3, with its causes.
     #[error("S3: {0}")]
     S3(String),
-    /// The directory's.
     #[error("{path}: {error}")]
-    Directory {
-        /// Which file or directory.
-        path: String,
-        /// What the system says.
-        error: io::Error,
-    },
+    Directory { path: String, error: io::Error },
 }
 
-/// What came of writing an object that must not replace another.
+/// The result of writing an object that must not be overwritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// It is new.
     New,
-    /// There is one under its key, and it stays.
+    /// An object with the key exists, and is unchanged.
     AlreadyThere,
 }
 
-/// What a bucket tells whoever reads an object over HTTP. A directory keeps neither.
+/// The HTTP headers of an object. A directory does not store them.
 #[derive(Clone, Copy, Debug)]
 pub struct Headers<'a> {
-    /// `Content-Type`.
     pub content_type: &'a str,
-    /// `Cache-Control`.
     pub cache_control: Option<&'a str>,
 }
 
-/// How long to wait before a conditional put is repeated that met another one.
+/// The waits before a conditional put is retried after a conflict with another request.
 const CONFLICT_PAUSES: [Duration; 4] = [
     Duration::from_millis(50),
     Duration::from_millis(200),
@@ -67,10 +53,10 @@ const CONFLICT_PAUSES: [Duration; 4] = [
 ];
 
 impl Objects {
-    /// A function's bucket.
+    /// A bucket, with the configuration of a function.
     pub fn bucket(config: &SdkConfig, bucket: impl Into<String>) -> Self {
         let config = aws_sdk_s3::config::Builder::from(config)
-            // A local AWS has no host names of its own for buckets.
+            // A local AWS has no host names per bucket.
             .force_path_style(config.endpoint_url().is_some())
             .build();
         Self::S3 {
@@ -79,7 +65,7 @@ impl Objects {
         }
     }
 
-    /// Writes an object, in place of what was there.
+    /// Writes an object, and overwrites an existing one.
     pub async fn put(
         &self,
         key: &str,
@@ -101,10 +87,10 @@ impl Objects {
         }
     }
 
-    /// Writes an object, if there is none. Safe to repeat.
+    /// Writes an object unless one with the key exists. Idempotent.
     ///
-    /// S3 answers 409 if another request for the key was under way at the same time, and does not
-    /// tell which of them was first: the put is repeated, and the answer to that counts.
+    /// S3 answers 409 if there is a concurrent request for the key. Then the outcome is unknown, and
+    /// the put is retried.
     pub async fn put_new(
         &self,
         key: &str,

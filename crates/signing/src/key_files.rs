@@ -10,22 +10,22 @@ use tegata_common::keys::{Jwk, KeyLocation, Kid};
 
 use crate::{Secret, Signer, SigningError, jwk_of};
 
-/// The key files of one machine: `<kid>.pem`, PKCS #8, mode 0600, in a directory of mode 0700.
+/// The key files of one machine: `<kid>.pem` in PKCS #8 with mode 0600, in a directory with mode 0700.
 #[derive(Clone, Debug)]
 pub struct KeyFiles(PathBuf);
 
 impl KeyFiles {
-    /// The key files in a directory, which is made when the first key is.
+    /// The key files in a directory, which is created with the first key.
     pub fn in_directory(directory: impl Into<PathBuf>) -> Self {
         Self(directory.into())
     }
 
-    /// Makes a key and writes its file.
+    /// Generates a key and writes its file.
     pub fn create(&self) -> Result<(Jwk, KeyLocation), SigningError> {
         let mut scalar = [0; 32];
         let secret = loop {
             getrandom::fill(&mut scalar)?;
-            // Fails for 0 and for what is not below the group's order: about never.
+            // Fails for 0 and for values not below the group's order, with negligible probability.
             if let Ok(secret) = p256::SecretKey::from_slice(&scalar) {
                 break secret;
             }
@@ -45,7 +45,7 @@ impl KeyFiles {
         Ok((jwk, KeyLocation::File))
     }
 
-    /// Opens a key to sign with. A file that others can read is refused.
+    /// Opens a key for signing. A file that other users can read is rejected.
     pub fn signer(&self, kid: &Kid) -> Result<Signer, SigningError> {
         let path = self.path(kid);
         let failed = |error: io::Error| SigningError::file(&path, error);
@@ -94,7 +94,7 @@ fn create_new(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// A file's mode, if others than its owner have rights.
+/// The mode of a file that other users have rights on; otherwise `None`.
 #[cfg(unix)]
 fn open_mode(file: &File) -> io::Result<Option<u32>> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -102,7 +102,7 @@ fn open_mode(file: &File) -> io::Result<Option<u32>> {
     Ok((mode & 0o077 != 0).then_some(mode))
 }
 
-/// Windows restricts a file by the access control list of its directory.
+/// On Windows, the access control list of the directory restricts the files.
 #[cfg(windows)]
 fn create_directory(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)

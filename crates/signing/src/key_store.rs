@@ -1,11 +1,11 @@
-//! Where signing keys are kept: what opens the one that is active.
+//! The store of the private keys: files on one machine, or AWS KMS.
 
 use tegata_common::keys::{Jwk, KeyLocation, KeyRegister, Kid, RegisterError};
 
 use crate::kms::create_kms_key;
 use crate::{KeyFiles, Signer, SigningError};
 
-/// The place of the private halves.
+/// The store of the private keys.
 #[derive(Clone, Debug)]
 pub enum KeyStore {
     /// Files, on one machine.
@@ -14,22 +14,22 @@ pub enum KeyStore {
     Kms(aws_sdk_kms::Client),
 }
 
-/// Why there is nothing to sign with.
+/// Why the active key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyStoreError {
     /// The register has no active key.
     #[error(transparent)]
     Register(#[from] RegisterError),
-    /// The key cannot be opened.
+    /// The key could not be opened.
     #[error(transparent)]
     Signing(#[from] SigningError),
-    /// The key is somewhere else.
+    /// The active key is in another store than this one.
     #[error("the active key {0} is not kept here")]
     Elsewhere(Kid),
 }
 
 impl KeyStore {
-    /// What signs with the active key of a register.
+    /// A signer with the active key of a register.
     pub fn signer(&self, register: &KeyRegister) -> Result<Signer, KeyStoreError> {
         let active = register.active()?;
         match (self, &active.location) {
@@ -41,7 +41,8 @@ impl KeyStore {
         }
     }
 
-    /// Makes a key, for a stack and in the account of the caller's ARN, or for this machine.
+    /// Creates a key: in files for this machine, or in KMS for a stack, in the account of the
+    /// caller's ARN.
     pub async fn create(
         &self,
         stack: &str,
@@ -53,7 +54,7 @@ impl KeyStore {
         }
     }
 
-    /// Removes the private half of a retired key from this machine. A KMS key is left alone.
+    /// Deletes the private key of a retired key from this machine. A key in KMS is not deleted.
     pub fn remove(&self, kid: &Kid) -> Result<(), SigningError> {
         match self {
             Self::Files(files) => files.remove(kid),

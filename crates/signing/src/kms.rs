@@ -12,7 +12,7 @@ use tegata_common::keys::{Jwk, KeyLocation};
 
 use crate::{SigningError, jwk_of};
 
-/// Lets KMS sign a message.
+/// Signs a message with a KMS key.
 pub(crate) async fn sign(
     client: &Client,
     key_id: &str,
@@ -31,15 +31,15 @@ pub(crate) async fn sign(
     signature_from_der(der.as_ref())
 }
 
-/// KMS answers in DER; a JWS wants the two numbers.
+/// KMS returns DER; a JWS needs the two numbers.
 fn signature_from_der(der: &[u8]) -> Result<Signature, SigningError> {
     Signature::from_der(der)
         .map_err(|_| SigningError::Kms("its answer is not an ECDSA signature on P-256".into()))
 }
 
-/// Makes a signing key in KMS that the stack's roles may sign with, by its own policy.
+/// Creates a signing key in KMS, with a key policy that allows the stack's roles to sign.
 ///
-/// `caller` is the ARN of who makes it: the key belongs to the same account.
+/// `caller` is the ARN of the caller, which determines the account in the policy.
 pub(crate) async fn create_kms_key(
     client: &Client,
     stack: &str,
@@ -51,8 +51,8 @@ pub(crate) async fn create_kms_key(
         .key_usage(KeyUsageType::SignVerify)
         .description(format!("tegata lease signing, stack {stack}"))
         .policy(key_policy(stack, caller)?)
-        // Who makes keys may not change their policies. The account's admins can: nobody is locked
-        // out.
+        // The caller may not change key policies, and would fail the safety check. The account's
+        // admins may, so that nobody is locked out.
         .bypass_policy_lockout_safety_check(true)
         .send()
         .await
@@ -68,15 +68,16 @@ pub(crate) async fn create_kms_key(
 /// The template's roles that sign leases.
 const SIGNING_ROLES: [&str; 2] = ["RenewalRole", "ContractsRole"];
 
-/// CloudFormation names a role STACK-ROLE-RANDOM, and shortens what is longer than IAM's 64
-/// characters: no pattern would find it.
+/// The maximum length of a stack's name. CloudFormation names a role STACK-ROLE-RANDOM and shortens
+/// names longer than IAM's 64 characters, which the patterns in the policy would not match.
 const LONGEST_STACK: usize = 36;
 
-/// The policy of a stack's signing key.
+/// The key policy of a stack's signing key.
 ///
-/// The key names who signs, so that no role needs a permission that other keys would fall under. By
-/// tags, who may tag could take any key of the account. Tags of tegata's, which let the roles of
-/// older versions sign, cannot be put on it.
+/// The policy names the roles that may sign, so that no role needs a permission that would also
+/// cover other keys. Permissions by tags would allow anybody who may tag keys to use any key of the
+/// account. The policy denies tags of the form `tegata:*`, which allowed roles of older versions to
+/// sign.
 fn key_policy(stack: &str, caller: &str) -> Result<String, SigningError> {
     let parts: Vec<&str> = caller.splitn(6, ':').collect();
     let &["arn", partition, "sts" | "iam", _, account, _] = parts.as_slice() else {
@@ -127,7 +128,7 @@ fn key_policy(stack: &str, caller: &str) -> Result<String, SigningError> {
     Ok(policy.to_string())
 }
 
-/// The public half of a KMS key.
+/// The public key of a KMS key.
 async fn kms_public_key(client: &Client, key_id: &str) -> Result<Jwk, SigningError> {
     let output = client
         .get_public_key()

@@ -1,7 +1,7 @@
-//! Signing keys and what they sign: leases as compact JWS, and the JWKS that plug-ins check with.
+//! Signing of leases as compact JWS, and verification against the published JWKS.
 //!
-//! The private half lives in AWS KMS, or on one machine in a file of mode 0600. What is kept in
-//! the table is the register: which keys are published, and which one signs.
+//! The private key is in AWS KMS, or on one machine in a file with mode 0600. The table contains the
+//! register: the published public keys, and which of them signs.
 
 mod key_files;
 mod key_store;
@@ -30,46 +30,45 @@ pub use key_store::{KeyStore, KeyStoreError};
 pub use stored::{LeaseError, check_lease};
 pub use verify::{VerifyError, verify, verify_as};
 
-/// Why a key or a signature could not be made.
+/// Why a key or a signature could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum SigningError {
-    /// A key file's trouble.
+    /// A key file could not be read or written.
     #[error("{path}: {reason}")]
     File {
-        /// Which file.
         path: String,
         /// What is wrong, and what is accepted.
         reason: String,
     },
-    /// KMS's own error, with its causes.
+    /// An error of KMS, with its causes.
     #[error("KMS: {0}")]
     Kms(String),
-    /// An identity without an account: a key's policy names its account's roles.
+    /// The caller's ARN has no account, which the key policy needs to name the account's roles.
     #[error("the caller's ARN {0:?} names no account")]
     NoAccount(String),
-    /// A stack whose roles a key's policy cannot name.
+    /// The stack's name is too long for the patterns of role names in the key policy.
     #[error(
         "the stack's name has {length} characters; keys can be made for one of at most {longest} \
          characters, because CloudFormation shortens the names of roles that would be longer than 64"
     )]
     StackName {
-        /// How many characters it may have.
+        /// The maximum number of characters.
         longest: usize,
-        /// How many it has.
+        /// The number of characters of the stack's name.
         length: usize,
     },
-    /// The operating system's generator failed.
+    /// The random number generator of the operating system failed.
     #[error("no random bytes: {0}")]
     Random(#[from] getrandom::Error),
-    /// Dates beyond the calendar.
+    /// A date is outside the range of the calendar.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
-    /// Claims that are no JSON.
+    /// The claims could not be serialized.
     #[error("claims: {0}")]
     Claims(#[from] serde_json::Error),
 }
 
-/// A public key as the JWKS shows it.
+/// Converts a public key for the JWKS.
 fn jwk_of(key: &p256::PublicKey) -> Jwk {
     let point = p256::ecdsa::VerifyingKey::from(key).to_sec1_point(false);
     // An uncompressed point is 0x04, x, y.
@@ -90,7 +89,7 @@ impl SigningError {
     }
 }
 
-/// What signs: a KMS key, or a local key file's contents.
+/// Signs with a KMS key, or with a private key read from a local file.
 #[derive(Clone)]
 pub struct Signer {
     kid: Kid,
@@ -127,10 +126,10 @@ impl Signer {
         self.kid.as_str()
     }
 
-    /// Signs a licence's facts into a lease.
+    /// Signs a lease for a licence.
     ///
-    /// Its `iat` is `now`, but later than that of the lease before: of two leases the newer
-    /// counts, and `iat` has whole seconds.
+    /// The `iat` is `now`, but at least one second later than the previous lease's (`newer_than`):
+    /// plug-ins use the newer of two leases, and `iat` has whole seconds.
     pub async fn sign(
         &self,
         license: License,
@@ -172,7 +171,7 @@ impl Signer {
         Ok(format!("{input}.{}", BASE64URL_NOPAD.encode(&signature)))
     }
 
-    /// r‖s, 32 bytes each, as RFC 7518 wants it.
+    /// The signature as r‖s, 32 bytes each (RFC 7518, section 3.4).
     async fn raw_signature(&self, message: &[u8]) -> Result<[u8; 64], SigningError> {
         let signature: p256::ecdsa::Signature = match &self.secret {
             Secret::Local(key) => key.sign(message),

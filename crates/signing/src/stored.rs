@@ -1,4 +1,4 @@
-//! Whether a stored lease is what one of the stack's keys signed of the licence beside it.
+//! Verification of a stored lease against its licence and the key register.
 
 use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
@@ -8,26 +8,26 @@ use crate::verify::verify;
 use tegata_common::keys::KeyRegister;
 use tegata_common::lease::{Claims, SignedLicense};
 
-/// Why a lease does not prove its licence.
+/// Why a stored lease is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LeaseError {
-    /// It is not authentic.
+    /// The signature or the format is invalid.
     #[error("its lease is not authentic: {0}")]
     NotAuthentic(VerifyError),
-    /// Its key is not in the register: retired since, or never one of this stack's.
+    /// The key is not in the register: it has been retired, or never belonged to this stack.
     #[error("its lease is signed by a key that is not registered")]
     UnknownKey,
-    /// It says something else than the licence, or than the attributes beside it.
+    /// The claims differ from the licence, or from the attributes stored with the lease.
     #[error("its lease says something else: {0}")]
     Contradiction(&'static str),
 }
 
-/// Checks that a licence's lease says what the licence says, and is signed by a registered key.
+/// Checks that the claims of a lease agree with its licence, and that a registered key has signed it.
 pub fn check_lease(register: &KeyRegister, signed: &SignedLicense) -> Result<(), LeaseError> {
     let SignedLicense { license, lease } = signed;
     let is_signed = match verify(&register.jwks(), &lease.jws) {
         Ok(_) => Ok(()),
-        // What it says is compared all the same: its key may have been retired since.
+        // The claims are compared in any case: the key may have been retired.
         Err(VerifyError::UnknownKey(_)) => Err(LeaseError::UnknownKey),
         Err(error) => return Err(LeaseError::NotAuthentic(error)),
     };
@@ -50,7 +50,7 @@ fn claims(jws: &str) -> Option<Claims> {
     serde_json::from_slice(&payload).ok()
 }
 
-/// What of a licence two claims say differently, in words.
+/// The first difference between two claims, as a text for operators.
 fn difference(claims: &Claims, expected: &Claims) -> Option<&'static str> {
     let facts = [
         (

@@ -21,7 +21,7 @@ use tegata_common::license::{License, Order, Plan};
 use tegata_common::product::Catalogue;
 use tegata_common::serial::Serial;
 
-/// A licence of 50 users that is usable from 2017-10-03.
+/// A licence for 50 users that can be used from 2017-10-03.
 pub(crate) fn license(plan: Plan) -> License {
     let catalogue = serde_json::json!({
         "issuer": "https://license.example.com",

@@ -1,4 +1,4 @@
-//! Checking a lease against published keys, as a plug-in does.
+//! Verification of a lease with the published keys, as in a plug-in.
 
 use data_encoding::BASE64URL_NOPAD;
 use p256::ecdsa::signature::Verifier as _;
@@ -9,19 +9,19 @@ use serde::de::DeserializeOwned;
 use tegata_common::keys::{Jwk, Jwks, Kid};
 use tegata_common::lease::{ALG, Claims, TYP};
 
-/// Why a lease is not authentic.
+/// Why a lease could not be verified.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
-    /// It is not a lease.
+    /// The format, the header or the claims are invalid.
     #[error("it is not a lease: {0}")]
     Form(&'static str),
-    /// Its key is not among the published ones.
+    /// No published key has the `kid` of the header.
     #[error("its key {0} is not published")]
     UnknownKey(String),
-    /// The published key of that name is not a key.
+    /// The published key with this id is invalid.
     #[error("the published key {0} is not a point on P-256")]
     Key(Kid),
-    /// The key did not sign this.
+    /// The signature is invalid.
     #[error("its signature does not fit")]
     Signature,
 }
@@ -33,14 +33,13 @@ struct Header {
     typ: String,
 }
 
-/// The claims of a whole lease that one of the published keys has signed. Whether the lease has
-/// expired is not checked.
+/// Verifies a lease with the published keys, and returns its claims. The expiry is not checked.
 pub fn verify(keys: &Jwks, jws: &str) -> Result<Claims, VerifyError> {
     verify_as(keys, jws)
 }
 
-/// As [`verify`], with the claims that the caller needs: the lease of a request without a serial
-/// has fewer of them, [`StateClaims`](tegata_common::lease::StateClaims).
+/// Like [`verify`], with another type of claims, such as
+/// [`StateClaims`](tegata_common::lease::StateClaims) for the lease of a request without a serial.
 pub fn verify_as<C: DeserializeOwned>(keys: &Jwks, jws: &str) -> Result<C, VerifyError> {
     let parts: Vec<&str> = jws.split('.').collect();
     let [header, payload, signature] = parts[..] else {

@@ -1,4 +1,4 @@
-//! The tables of one machine. In the cloud the template makes them.
+//! Creation of the tables on one machine. In the cloud the template creates them.
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,

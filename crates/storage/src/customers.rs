@@ -1,7 +1,7 @@
-//! The `Customers` table: who signed contracts, and whom notices reach.
+//! The `Customers` table: customers and their contacts.
 //!
-//! Partition key `customer_id`, sort key `item`: `customer`, `contact#<address in lower case>`,
-//! and their histories. A contact's history is kept without its address.
+//! Partition key `customer_id`, sort key `item`: `customer`, `contact#<address in lower case>`, and
+//! their histories. The history of a contact does not contain the address.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::{ChangeContext, Item, Key, Precondition, Table, TableError, Versioned
 use tegata_common::customer::{Contact, Customer, CustomerId, EmailAddress};
 use tegata_common::revision::Revision;
 
-/// What a current item of a contact is found by.
+/// The prefix of a contact's sort key.
 const CONTACT: &str = "contact#";
 
 /// A customer with its contacts.
@@ -25,12 +25,12 @@ pub struct CustomerFile {
     pub contacts: Vec<Versioned<Contact>>,
 }
 
-/// What was found of customers.
+/// The result of reading customers.
 #[derive(Debug, Default)]
 pub struct FoundCustomers {
-    /// Those that could be read, by id.
+    /// The readable customers, sorted by id.
     pub customers: Vec<CustomerFile>,
-    /// Why others, or their contacts, could not.
+    /// The errors of unreadable customers and contacts.
     pub unreadable: Vec<TableError>,
 }
 
@@ -75,7 +75,7 @@ impl Customers {
         self.table.get(&Key::contact(id, email)).await
     }
 
-    /// Those of some customers that are there.
+    /// The existing ones of the given customers.
     pub async fn customers(
         &self,
         ids: &[CustomerId],
@@ -84,7 +84,7 @@ impl Customers {
         self.table.get_all(&keys).await?.into_iter().collect()
     }
 
-    /// The revision of a contact, of whatever state the rest of it is.
+    /// The revision of a contact, even if the rest of the item is unreadable.
     pub async fn contact_revision(
         &self,
         id: &CustomerId,
@@ -94,8 +94,7 @@ impl Customers {
         self.table.revision(&key).await
     }
 
-    /// The key of a contact, also of one that an earlier version stored with something around its
-    /// address.
+    /// The key of a contact. An earlier version stored some addresses with surrounding characters.
     async fn contact_key(&self, id: &CustomerId, email: &EmailAddress) -> Result<Key, TableError> {
         let key = Key::contact(id, email);
         if self.table.revision(&key).await?.is_some() {
@@ -114,7 +113,7 @@ impl Customers {
         Ok(stored.unwrap_or(key))
     }
 
-    /// A customer with its contacts, if it is there.
+    /// A customer with its contacts, if it exists.
     pub async fn file(&self, id: &CustomerId) -> Result<FoundCustomers, TableError> {
         let items = self
             .table
@@ -130,8 +129,8 @@ impl Customers {
         Ok(group(items))
     }
 
-    /// Writes a customer and contacts of it together or not at all. `None` for the revision that
-    /// was read means that it must be new.
+    /// Writes a customer and some of its contacts in one transaction. The revision `None` is the
+    /// precondition that the item does not exist.
     pub async fn write(
         &self,
         customer: Option<(&Customer, Option<&Revision>)>,
@@ -163,7 +162,7 @@ impl Customers {
         }
     }
 
-    /// Removes a contact. What is left of it in the history has no address.
+    /// Removes a contact. Its history, which has no address, is kept.
     pub async fn remove_contact(
         &self,
         id: &CustomerId,
@@ -178,7 +177,7 @@ impl Customers {
     }
 }
 
-/// The customers and contacts among items, without histories.
+/// Groups the current items into customers with their contacts.
 fn group(items: Vec<Item>) -> FoundCustomers {
     let mut customers = BTreeMap::new();
     let mut contacts: BTreeMap<String, Vec<(String, Versioned<Contact>)>> = BTreeMap::new();

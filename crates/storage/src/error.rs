@@ -1,29 +1,30 @@
-//! Why a table did not do what was asked.
+//! Errors of reading and writing tables.
 
 use aws_sdk_dynamodb::error::SdkError;
 
-/// Why the table did not do what was asked.
+/// Why an item could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// Somebody else wrote first; nothing was written.
+    /// The precondition of a write does not hold because of a concurrent write. Nothing was
+    /// written.
     #[error(
         "somebody else changed it at the same time; nothing was written: look again, then repeat"
     )]
     Conflict,
-    /// A copy's key that is another product's; nothing was written.
+    /// A kintone plug-in id belongs to another product's licence. Nothing was written.
     #[error(
         "a kintone plug-in id of this product is another product's too, for a licence of the same domain; nothing was written: take it out of the other's catalogue entry, then `tegata license update-plugin-ids`"
     )]
     Claimed,
-    /// An item that is not of its type.
+    /// The attributes of an item are invalid.
     #[error("item {key}: {reason}")]
     Unreadable {
-        /// Partition and sort key; never a mail address.
+        /// The partition key and the sort key, without a mail address.
         key: String,
-        /// What does not fit, by attribute.
+        /// The error, with the name of the attribute.
         reason: String,
     },
-    /// The database's own error, with its causes.
+    /// An error of DynamoDB, with its causes.
     #[error("DynamoDB: {0}")]
     Database(String),
 }

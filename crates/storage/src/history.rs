@@ -1,4 +1,4 @@
-//! The history of an item: what it was, since when, and who changed it.
+//! The history of an item: its earlier states with their revisions.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -9,27 +9,25 @@ use tegata_common::revision::Revision;
 use crate::table::{Table, Versioned, read};
 use crate::{Item, Key, TableError};
 
-/// Marks the history item of a deletion.
+/// The attribute that marks the history item of a deletion.
 pub(crate) const DELETED: &str = "deleted";
 
-/// A revision from the history, and what it made; `None` if it deleted the item.
+/// An entry of an item's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryEntry<T> {
-    /// What it made.
+    /// The state after the change. `None` if the change deleted the item.
     pub value: Option<T>,
-    /// Which change.
     pub revision: Revision,
 }
 
 impl<T> HistoryEntry<T> {
-    /// What it made, if it made anything.
     pub fn value(&self) -> Option<&T> {
         self.value.as_ref()
     }
 }
 
 impl Table {
-    /// All revisions under a key, the oldest first. One that cannot be read hides no other.
+    /// The history of a key, the oldest entry first. An unreadable entry does not affect others.
     pub async fn history<T: DeserializeOwned>(
         &self,
         key: &Key,
@@ -38,7 +36,7 @@ impl Table {
         Ok(items.into_iter().map(read_history_entry).collect())
     }
 
-    /// The last revision under a key up to an instant.
+    /// The last entry up to an instant.
     pub async fn history_entry_at<T: DeserializeOwned>(
         &self,
         key: &Key,
@@ -48,7 +46,7 @@ impl Table {
         items.pop().map(read_history_entry).transpose()
     }
 
-    /// The history under a key, the oldest first; or only the last so many, up to an instant.
+    /// The history items of a key up to an instant, the oldest first, limited to the `last` ones.
     pub(crate) async fn query(
         &self,
         key: &Key,

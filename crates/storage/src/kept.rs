@@ -1,10 +1,10 @@
-//! Items in the form in which the archive has them.
+//! Items in the form in which they are archived.
 
 use tegata_common::change::KeptItem;
 
 use crate::Item;
 
-/// An item of a table as the archive keeps it; `None` if its key is of no table.
+/// Converts an item into its archived form. `None` if it has the key of no known table.
 pub fn kept_item(item: Item) -> Option<KeptItem> {
     KeptItem::of(serde_dynamo::Item::from(item).into_inner())
 }

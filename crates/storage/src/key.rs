@@ -1,4 +1,4 @@
-//! The keys of items, current and past.
+//! The keys of current items and history items.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,10 +15,10 @@ use tegata_common::domain::Domain;
 use tegata_common::notice::NoticeId;
 use tegata_common::product::{KintonePluginId, ProductSlug};
 
-/// Separates a sort key from the instant of a history item.
+/// Separates the sort key from the instant in the sort key of a history item.
 pub(crate) const HISTORY: char = '@';
 
-/// Starts the sort key of a licence's copy under a kintone plug-in id. No slug has it.
+/// The prefix of the sort key of a licence's alias under a kintone plug-in id. No slug contains `#`.
 pub(crate) const PLUGIN: &str = "plugin#";
 
 /// The partition of the product catalogue.
@@ -37,7 +37,7 @@ pub(crate) static LICENSES: Schema = Schema {
     sort: "product",
 };
 
-/// `Customers`: by customer, and what of it.
+/// `Customers`: by customer, and kind of item.
 pub(crate) static CUSTOMERS: Schema = Schema {
     partition: "customer_id",
     sort: "item",
@@ -49,7 +49,7 @@ pub(crate) static USAGE: Schema = Schema {
     sort: "domain",
 };
 
-/// `Notices`: by notice, and what of it.
+/// `Notices`: by notice, and kind of item.
 pub(crate) static NOTICES: Schema = Schema {
     partition: "notice_id",
     sort: "item",
@@ -61,7 +61,7 @@ pub struct Key {
     schema: &'static Schema,
     partition: String,
     sort: String,
-    /// What the sort keys of its history start with, where that is not its own.
+    /// The prefix of the history's sort keys, if it is not the item's own sort key.
     history: Option<String>,
 }
 
@@ -71,7 +71,7 @@ impl Key {
         Self::of(&LICENSES, domain.as_str(), product.as_str())
     }
 
-    /// The key of a licence's copy under a kintone plug-in id.
+    /// The key of a licence's alias under a kintone plug-in id.
     pub fn plugin(domain: &Domain, id: &KintonePluginId) -> Self {
         Self::of(&LICENSES, domain.as_str(), &format!("{PLUGIN}{id}"))
     }
@@ -91,13 +91,13 @@ impl Key {
         Self::of(&CUSTOMERS, customer.as_str(), "customer")
     }
 
-    /// A contact's key. Its history is kept under a hash: when the contact is removed, the
-    /// address is gone.
+    /// A contact's key. The key of its history contains a hash instead of the address, so that no
+    /// address is left after the contact is removed.
     pub fn contact(customer: &CustomerId, email: &EmailAddress) -> Self {
         Self::spelled_contact(customer, &email.canonical())
     }
 
-    /// A contact's key by the address as it is stored.
+    /// A contact's key by the address as stored.
     pub(crate) fn spelled_contact(customer: &CustomerId, address: &str) -> Self {
         let digest = HEXLOWER.encode(&Sha256::digest(address.as_bytes()));
         Self {
@@ -125,15 +125,15 @@ impl Key {
         self.with_sort(self.sort.clone())
     }
 
-    /// The key of its history item of an instant.
+    /// The key of the history item at an instant.
     pub(crate) fn history_attributes(&self, at: Timestamp) -> Item {
         self.with_sort(format!("{}{HISTORY}{at:.3}", self.history_prefix()))
     }
 
-    /// The first and the last sort key of its history, up to an instant.
+    /// The first and the last possible sort key of the history up to an instant.
     pub(crate) fn history_range(&self, until: Option<Timestamp>) -> (String, String) {
         let prefix = self.history_prefix();
-        // A year beyond 9999 has a sign, which sorts before every digit; there is none.
+        // Years beyond 9999, which have a sign and would sort first, do not occur.
         let end = match until {
             Some(until) => format!("{until:.3}"),
             None => "~".to_owned(),
@@ -175,14 +175,14 @@ impl Key {
     }
 }
 
-/// For errors and logs: a contact's key does not show its address.
+/// For errors and logs: hides the address in a contact's key.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&shown(&self.attributes()))
     }
 }
 
-/// An item's key for an error: without a mail address.
+/// An item's key for errors, without a mail address.
 pub(crate) fn shown(item: &Item) -> String {
     let text = |name: &str| match item.get(name) {
         Some(AttributeValue::S(text)) => Some(text.as_str()),
@@ -204,7 +204,7 @@ pub(crate) fn shown(item: &Item) -> String {
     format!("{}, {sort}", partition.unwrap_or_default())
 }
 
-/// Whether an item is current, by its sort key, and no copy.
+/// Whether an item is a current item, and not an alias, by its sort key.
 pub(crate) fn is_current(schema: &Schema, item: &Item) -> bool {
     let is_current = |sort: &str| !sort.contains(HISTORY) && !sort.starts_with(PLUGIN);
     matches!(item.get(schema.sort), Some(AttributeValue::S(sort)) if is_current(sort))

@@ -1,8 +1,8 @@
-//! What is kept in DynamoDB: tables whose items have versions and a history.
+//! The DynamoDB tables, whose items have versions and a history.
 //!
-//! A change writes the current item and its history item in one transaction, on condition that
-//! the current item still has the version that the change was made from. Several items that
-//! belong together change in one transaction too.
+//! A change writes the current item and a history item in one transaction. Its precondition is that
+//! the current item still has the version that was read. Items that belong together are written in
+//! the same transaction.
 
 mod create;
 pub mod customers;
@@ -27,5 +27,5 @@ pub use key::Key;
 pub use table::{Table, Versioned, read};
 pub use write::{ChangeContext, Precondition, Write};
 
-/// An item as the SDK gives it.
+/// An item as returned by the SDK.
 pub type Item = HashMap<String, AttributeValue>;

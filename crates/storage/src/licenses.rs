@@ -1,16 +1,16 @@
 //! The `Licenses` table.
 //!
 //! Partition key `domain`, sort key `product` for the current item and `product@instant` for its
-//! history. Beside licences it holds the product catalogue (partition `#products`) and the
-//! register of signing keys (partition `#signing-keys`): a tenant's domain cannot start with `#`.
+//! history. The table also contains the product catalogue (partition `#products`) and the register
+//! of signing keys (partition `#signing-keys`): a tenant's domain cannot start with `#`.
 //!
-//! A licence is repeated, without its lease, under each kintone plug-in id of its product:
-//! `plugin#<id>` in the same partition, so that a lookup by the id reads one item too. These
-//! copies are written and deleted with the licence, in the same transaction, and have no version
-//! and no history. That a lease is signed again does not change them.
+//! A licence has an alias, without the lease, for each kintone plug-in id of its product:
+//! `plugin#<id>` in the same partition, so that a lookup by the id also reads one item. Aliases are
+//! written and deleted with the licence, in the same transaction, and have no version and no
+//! history. They do not change when a lease is signed again.
 //!
-//! The index `renewals` holds the keys of the current licences by the instant at which time asks
-//! something of them, in [`SHARDS`] partitions.
+//! The index `renewals` contains the keys of the current licences by the instant at which a renewal
+//! task is due, in [`SHARDS`] partitions.
 
 use std::collections::HashMap;
 
@@ -31,24 +31,25 @@ use tegata_common::license::License;
 use tegata_common::product::{KintonePluginId, Product, ProductSlug};
 use tegata_common::revision::Revision;
 
-/// The index of licences by the instant at which they are due.
+/// The index of licences by the instant at which a renewal task is due.
 pub const RENEWALS: &str = "renewals";
 
-/// The partitions of the index: more than one, because a partition takes 1,000 writes a second.
+/// The number of partitions of the index: several, because a partition is limited to 1,000 writes
+/// per second.
 pub const SHARDS: u8 = 16;
 
 const SHARD: &str = "renewal_shard";
 const DUE_AT: &str = "due_at";
 
-/// The `due_at` of a licence that time asks nothing of any more. It sorts after every instant.
+/// The `due_at` of a licence for which no task will be due. It sorts after every instant.
 const NEVER: &str = "never";
 
-/// What a scan for licences found.
+/// The result of reading licences.
 #[derive(Debug, Default)]
 pub struct FoundLicenses {
-    /// Those that could be read, by domain and product.
+    /// The readable licences, sorted by domain and product.
     pub licenses: Vec<Versioned<SignedLicense>>,
-    /// Why others could not.
+    /// The errors of unreadable licences.
     pub unreadable: Vec<TableError>,
 }
 
@@ -145,11 +146,11 @@ impl Licenses {
             .collect())
     }
 
-    /// All current licences, by domain and product, and what could not be read: one broken item
-    /// does not hide the others.
+    /// All current licences, sorted by domain and product. An unreadable item does not affect
+    /// others.
     ///
-    /// Reads the whole table and not the index, so that it also finds what the index does not
-    /// know: for operators, not for requests.
+    /// Scans the whole table instead of the index, so that items missing from the index are also
+    /// found. For operators, not for requests.
     pub async fn all(&self) -> Result<FoundLicenses, TableError> {
         let mut pages = self.current().into_paginator().items().send();
         let mut found = FoundLicenses::default();
@@ -166,8 +167,8 @@ impl Licenses {
         Ok(found)
     }
 
-    /// The first current licence that is wanted, in no order; items that cannot be read are left
-    /// out. Reads as much of the table as it takes.
+    /// A current licence that matches, in no particular order. Unreadable items are ignored. Scans
+    /// the table until the first match.
     pub async fn find(
         &self,
         is_wanted: impl Fn(&License) -> bool,
@@ -199,8 +200,8 @@ impl Licenses {
             .expression_attribute_values(":ours", AttributeValue::S("#".to_owned()))
     }
 
-    /// A page of the licences of a shard that are due at an instant. The index may lag behind the
-    /// table by a moment: what is done is decided on the item itself.
+    /// A page of the licences of a shard that are due at an instant. The index is eventually
+    /// consistent, so the task must be decided on the item itself.
     pub async fn due(
         &self,
         shard: u8,
@@ -237,7 +238,7 @@ impl Licenses {
         })
     }
 
-    /// All revisions of a licence, the oldest first. One that cannot be read hides no other.
+    /// The history of a licence, the oldest entry first. An unreadable entry does not affect others.
     pub async fn history(
         &self,
         domain: &Domain,
@@ -246,8 +247,7 @@ impl Licenses {
         self.table.history(&Key::license(domain, product)).await
     }
 
-    /// Replaces a lease by one that says the same, signed later. It is no change of the licence,
-    /// and none of its history.
+    /// Replaces a lease by a newer one for the unchanged licence. No history item is written.
     pub async fn put_lease(
         &self,
         before: &Versioned<SignedLicense>,
@@ -264,7 +264,7 @@ impl Licenses {
         self.table.refresh(&key, before, attributes, act).await
     }
 
-    /// Deletes the item of a domain that its contract has left. Its history stays.
+    /// Deletes the item of a domain that its contract has left. The history is kept.
     pub async fn release(
         &self,
         stored: &Versioned<SignedLicense>,
@@ -279,8 +279,8 @@ impl Licenses {
         Ok(())
     }
 
-    /// The write of a licence and its copies. `copied` are the kintone plug-in ids under which
-    /// there are copies of what is there now: those that the licence no longer has are deleted.
+    /// The write of a licence and its aliases. `copied` are the kintone plug-in ids of the existing
+    /// aliases: those that the licence no longer has are deleted.
     pub fn writing(
         &self,
         before: Precondition,
@@ -298,7 +298,7 @@ impl Licenses {
         Ok(write.with_index(index(signed)).with_aliases(copies))
     }
 
-    /// The deletion of a licence and its copies.
+    /// The deletion of a licence and its aliases.
     pub fn deletion(
         &self,
         domain: &Domain,
@@ -349,9 +349,9 @@ impl Licenses {
     }
 }
 
-/// A copy is never taken from another product's licence, whatever the catalogue says. Which
-/// version of its own licence it repeats is that licence's condition, in the same transaction.
-/// What is there and names no product is damaged, and is anybody's to mend.
+/// The precondition of an alias: it does not belong to another product's licence, even if the
+/// catalogue says so. Its version is covered by the licence's own precondition in the same
+/// transaction. A damaged alias without a product may be overwritten.
 const OF_THIS_PRODUCT: &str = "attribute_not_exists(#partition) OR \
      attribute_not_exists(#license.#product) OR #license.#product = :product";
 
@@ -369,7 +369,7 @@ fn slug(product: &ProductSlug) -> AttributeValue {
     AttributeValue::S(product.as_str().to_owned())
 }
 
-/// A licence's attributes for the index.
+/// The attributes of a licence for the index.
 pub fn index(signed: &SignedLicense) -> Item {
     let domain = Sha256::digest(signed.license.domain.as_str().as_bytes());
     let due_at = due_text(signed.due_at());

@@ -1,11 +1,11 @@
-//! The `Notices` table: what was announced, and who was told.
+//! The `Notices` table: notices and their deliveries.
 //!
 //! Partition key `notice_id`, sort key `item`: `notice` and its history, and
-//! `delivery#<update>-<hash of the address>` for each delivery. Beside notices it holds what stops
-//! all of them (partition `#sending`), the addresses that mail does not reach (`#undeliverable`,
-//! by hash), and the version of each product that is current on the CDN (`#current`).
+//! `delivery#<update>-<hash of the address>` for each delivery. The table also contains the
+//! account-wide switch for sending (partition `#sending`), the undeliverable addresses
+//! (`#undeliverable`, by hash), and each product's current version on the CDN (`#current`).
 //!
-//! The index `notices` holds the keys of notices that have work to be done, by when.
+//! The index `notices` contains the keys of notices, by whether and when work is due.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,25 +23,24 @@ use tegata_common::notice::{ContactHash, Delivery, DeliveryId, Facts, Notice, No
 use tegata_common::product::ProductSlug;
 use tegata_common::revision::Revision;
 
-/// The index of notices by what is to be done.
+/// The index of notices by whether and when work is due.
 pub const INDEX: &str = "notices";
 
 const WORK: &str = "work";
 const DUE_AT: &str = "due_at";
 
-/// Whether a notice has work to be done.
+/// Whether work is due for a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// From an instant on.
+    /// Work is due from this instant on.
     Due(Timestamp),
-    /// None.
     Done,
 }
 
-/// What sort keys of deliveries begin with.
+/// The prefix of a delivery's sort key.
 const DELIVERY: &str = "delivery#";
 
-/// How often a change is tried against others that write the same item.
+/// The maximum number of attempts to write an item that has concurrent writers.
 const TRIES: usize = 8;
 
 /// The attribute that counts a delivery's writes.
@@ -56,23 +55,22 @@ pub struct VersionedDelivery {
     pub version: u64,
 }
 
-/// Why mail to an address does not arrive.
+/// Why mail to an address cannot be delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undeliverable {
-    /// Since when.
+    /// When it was recorded.
     pub at: Timestamp,
-    /// `bounced` or `complained`, and SES's words.
+    /// `bounced` or `complained`, with SES's reason.
     pub reason: String,
 }
 
-/// Which version of a product is current, and what allowed that.
+/// The current version of a product, and why it was allowed to become current.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CurrentVersion {
-    /// The version.
     pub version: String,
-    /// The notice that had announced it. (`notice_id` is the table's key.)
+    /// The id of its release notice. (The name `notice_id` is taken by the table's key.)
     pub announced_by: Option<NoticeId>,
-    /// Why it was made current without one.
+    /// The operator's reason for making it current without a notice.
     pub emergency: Option<String>,
 }
 
@@ -130,7 +128,7 @@ impl Notices {
         self.table.history(&Key::notice(id)).await
     }
 
-    /// Writes a notice: a new one, or on condition that it is still as it was read.
+    /// Writes a notice. `before` is the revision that was read, or `None` for a new one.
     pub async fn put(
         &self,
         before: Option<&Revision>,
@@ -144,7 +142,7 @@ impl Notices {
         });
         let (state, due_at) = match work {
             Work::Due(at) => ("due", format!("{at:.3}")),
-            // What is done is listed by when it was begun.
+            // A notice without due work is listed by the instant of its first update.
             Work::Done => {
                 let first = notice.updates.first().map(|update| update.send_at);
                 ("done", format!("{:.3}", first.unwrap_or(act.at)))
@@ -157,9 +155,8 @@ impl Notices {
         revisions.pop().ok_or(TableError::Conflict)
     }
 
-    /// Changes a notice, after whoever writes at the same time, so that it has work to be done at
-    /// once. `change` returns whether there is anything to be written; the result is whether there
-    /// is such a notice.
+    /// Changes a notice and makes its work due at once; retried after concurrent writes. `change`
+    /// returns whether there is anything to write. Returns whether the notice exists.
     pub async fn change(
         &self,
         id: &NoticeId,
@@ -184,17 +181,17 @@ impl Notices {
         Err(TableError::Conflict)
     }
 
-    /// The notices that have work to be done at an instant, the longest due first. The index may
-    /// lag behind the table by a moment.
+    /// The notices whose work is due at an instant, the longest due first. The index is eventually
+    /// consistent.
     pub async fn due(&self, now: Timestamp) -> Result<Vec<NoticeId>, TableError> {
         self.indexed("due", Some(now)).await
     }
 
-    /// All notices, by name.
+    /// All notices, sorted by id.
     pub async fn all(&self) -> Result<Vec<Notice>, TableError> {
         let mut ids = self.indexed("due", None).await?;
         ids.extend(self.indexed("done", None).await?);
-        // Once more: one may have been begun again in between.
+        // Read again: a notice may have moved from done to due between the two queries.
         ids.extend(self.indexed("due", None).await?);
         ids.sort();
         ids.dedup();
@@ -237,7 +234,7 @@ impl Notices {
         Ok(ids)
     }
 
-    /// The deliveries of a notice, or of one of its updates, by update and address's hash.
+    /// The deliveries of a notice or of one of its updates, sorted by update and address hash.
     pub async fn deliveries(
         &self,
         notice: &NoticeId,
@@ -252,7 +249,7 @@ impl Notices {
         items.into_iter().map(read_delivery).collect()
     }
 
-    /// A delivery, as of its last write.
+    /// Reads a delivery, with strong consistency.
     pub async fn delivery(
         &self,
         notice: &NoticeId,
@@ -263,16 +260,17 @@ impl Notices {
         item.map(read_delivery).transpose()
     }
 
-    /// Writes a delivery, if it is not there. Safe to repeat.
+    /// Writes a delivery unless it exists. Idempotent.
     pub async fn create_delivery(&self, delivery: &Delivery) -> Result<(), TableError> {
         let item = delivery_item(delivery, 1)?;
         self.table.put_item_if_missing(item, &NOTICES).await
     }
 
-    /// Writes what is known of a delivery, on condition that it is still as it was read.
+    /// Writes the facts of a delivery, with the precondition that it still has the version that was
+    /// read.
     ///
-    /// A conflict may also be this very write, arrived with the answer lost and repeated by the
-    /// SDK: whoever gets one reads again.
+    /// A conflict may be caused by this same write, if its answer was lost and the SDK retried it.
+    /// After a conflict, read the delivery again.
     pub async fn write_facts(
         &self,
         before: &VersionedDelivery,
@@ -292,8 +290,8 @@ impl Notices {
         Ok(VersionedDelivery { delivery, version })
     }
 
-    /// Changes what is known of a delivery, after whoever writes at the same time. Returns whether
-    /// that was anything new.
+    /// Changes the facts of a delivery; retried after concurrent writes. Returns whether anything
+    /// changed.
     pub async fn change_facts(
         &self,
         read: VersionedDelivery,
@@ -323,13 +321,13 @@ impl Notices {
         Err(TableError::Conflict)
     }
 
-    /// What stops all notices.
+    /// The account-wide switch for sending.
     pub async fn sending(&self) -> Result<Option<Versioned<Sending>>, TableError> {
         self.table.get(&sending()).await
     }
 
-    /// Changes what stops all notices, after whoever writes at the same time. `change` returns
-    /// whether there is anything to be written.
+    /// Changes the account-wide switch for sending; retried after concurrent writes. `change`
+    /// returns whether there is anything to write.
     pub async fn change_sending(
         &self,
         act: &ChangeContext<'_>,
@@ -356,7 +354,7 @@ impl Notices {
         Err(TableError::Conflict)
     }
 
-    /// The addresses that mail does not reach, by hash.
+    /// The undeliverable addresses, by hash.
     pub async fn undeliverable(
         &self,
     ) -> Result<BTreeMap<ContactHash, Versioned<Undeliverable>>, TableError> {
@@ -376,7 +374,7 @@ impl Notices {
         Ok(found)
     }
 
-    /// Notes that mail to an address does not arrive, if that is not known. Safe to repeat.
+    /// Records that an address is undeliverable, unless it is recorded. Idempotent.
     pub async fn mark_undeliverable(
         &self,
         contact: &ContactHash,
@@ -390,13 +388,13 @@ impl Notices {
         };
         let write = Write::put(&key, before, why)?;
         match self.table.transact(vec![write], act).await {
-            // Somebody else noted it.
+            // A concurrent writer has recorded it.
             Ok(_) | Err(TableError::Conflict) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Forgets that mail to an address does not arrive.
+    /// Deletes the record that an address is undeliverable.
     pub async fn clear_undeliverable(
         &self,
         contact: &ContactHash,
@@ -416,7 +414,7 @@ impl Notices {
         self.table.get(&current(product)).await
     }
 
-    /// The versions of a product that were current, the oldest first.
+    /// The history of a product's current version, the oldest entry first.
     pub async fn version_history(
         &self,
         product: &ProductSlug,

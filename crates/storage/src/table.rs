@@ -1,4 +1,4 @@
-//! A table: its current items and how they are read.
+//! Tables, and reading of current items.
 
 use std::collections::HashMap;
 
@@ -15,12 +15,10 @@ use crate::{Item, Key, TableError};
 /// The attribute that holds an item's [`Revision`].
 pub(crate) const REVISION: &str = "revision";
 
-/// A stored thing and the revision that it was read at.
+/// A stored value with its revision, which is the precondition of the next write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Versioned<T> {
-    /// The thing.
     pub value: T,
-    /// The change that made it so.
     pub revision: Revision,
 }
 
@@ -40,7 +38,7 @@ impl Table {
         }
     }
 
-    /// Reads the current item under a key, as of its last write.
+    /// Reads the current item of a key, with strong consistency.
     pub async fn get<T: DeserializeOwned>(
         &self,
         key: &Key,
@@ -49,7 +47,7 @@ impl Table {
         item.map(read).transpose()
     }
 
-    /// Reads an item by its key, as of its last write.
+    /// Reads an item by its key, with strong consistency.
     pub(crate) async fn get_item(&self, key: Item) -> Result<Option<Item>, TableError> {
         let output = self
             .client
@@ -63,7 +61,7 @@ impl Table {
         Ok(output.item)
     }
 
-    /// Puts an item without a history, on a condition on what is there.
+    /// Puts an item without a history, with a precondition.
     pub(crate) async fn put_item(
         &self,
         item: Item,
@@ -90,7 +88,7 @@ impl Table {
         }
     }
 
-    /// Puts an item without a history, if there is none under its key. Safe to repeat.
+    /// Puts an item without a history unless it exists. Idempotent.
     pub(crate) async fn put_item_if_missing(
         &self,
         item: Item,
@@ -105,8 +103,8 @@ impl Table {
         }
     }
 
-    /// Reads the current items under many keys, 100 a request; those that are not there are
-    /// missing from the result, and one that cannot be read is an error of its own.
+    /// Reads the current items of many keys, 100 per request. Items that do not exist are missing
+    /// from the result; each unreadable item is an error of its own.
     pub async fn get_all<T: DeserializeOwned>(
         &self,
         keys: &[Key],
@@ -115,7 +113,8 @@ impl Table {
         Ok(self.batch_get(keys).await?.into_iter().map(read).collect())
     }
 
-    /// Reads items by their keys, 100 a request; those that are not there are missing.
+    /// Reads items by their keys, 100 per request. Items that do not exist are missing from the
+    /// result.
     pub(crate) async fn batch_get(&self, keys: Vec<Item>) -> Result<Vec<Item>, TableError> {
         let mut found = Vec::new();
         for keys in keys.chunks(100) {
@@ -137,7 +136,7 @@ impl Table {
                     .responses
                     .and_then(|mut tables| tables.remove(&self.name));
                 found.extend(items.unwrap_or_default());
-                // What was left out for its size or for the table's limits is asked for again.
+                // Keys that were not processed, because of size or throttling, are requested again.
                 wanted = output
                     .unprocessed_keys
                     .and_then(|mut tables| tables.remove(&self.name))
@@ -148,13 +147,13 @@ impl Table {
         Ok(found)
     }
 
-    /// The revision of a current item, of whatever state the rest of it is.
+    /// The revision of a current item, even if the rest of the item is unreadable.
     pub async fn revision(&self, key: &Key) -> Result<Option<Revision>, TableError> {
         let stored = self.get::<IgnoredAny>(key).await?;
         Ok(stored.map(|stored| stored.revision))
     }
 
-    /// Reads all items as they are, current and past. The whole table: for operators.
+    /// Reads all current and history items. It scans the whole table, and is for operators only.
     pub async fn scan(&self, mut sink: impl FnMut(Item)) -> Result<(), TableError> {
         let scan = self.client.scan().table_name(&self.name);
         let mut pages = scan.consistent_read(true).into_paginator().items().send();
@@ -192,7 +191,7 @@ impl Table {
     }
 }
 
-/// Reads an item as the thing it holds and its revision.
+/// Deserializes an item into its value and revision.
 pub fn read<T: DeserializeOwned>(mut item: Item) -> Result<Versioned<T>, TableError> {
     let key = key::shown(&item);
     let revision = item.remove(REVISION).unwrap_or(AttributeValue::Null(true));

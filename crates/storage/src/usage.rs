@@ -1,14 +1,14 @@
 //! The `Usage` table.
 //!
 //! Partition key `product_day`, sort key `domain`: `sheet#2026-11-22`, `example.cybozu.com`.
-//! Beside the usage it holds what makes it checkable, under partitions that no product can have:
+//! It also contains items that make the usage verifiable, in partitions that no product can have:
 //!
 //! | partition | sort key | item |
 //! | --- | --- | --- |
 //! | `#archive#2026-11-22` | `lookup/<hash>` | the receipt of an archived object: its records and bytes |
-//! | `#days` | `2026-11-22` | what is known of the day: how often it changed, and of which change its usage is |
+//! | `#days` | `2026-11-22` | the state of the day: the number of its changes, and the change that its usage includes |
 //!
-//! Usage is derived, and rewritten as a whole; it has no history.
+//! Usage is derived and completely rewritten; it has no history.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -29,52 +29,49 @@ use tegata_common::usage::{DaySummary, DomainUsage};
 /// The partition of the days.
 const DAYS: &str = "#days";
 
-/// Requests of a batch write.
+/// The number of requests per batch write.
 const BATCH: usize = 25;
 
-/// How long a batch waits that the table had no room for, at first and at most.
+/// The first and the longest wait before throttled writes are retried.
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The receipt of an archived object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Its source.
     pub source: Source,
-    /// Its hash, as in its name.
+    /// The hash in the object's name.
     pub hash: String,
-    /// Lines in it.
+    /// The number of lines.
     pub records: u64,
-    /// Its size, compressed.
+    /// The compressed size.
     pub bytes: u64,
-    /// When it was first archived.
+    /// When the object was first archived.
     pub archived_at: Timestamp,
 }
 
-/// What is known of a day.
+/// The state of a day's roll-up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayState {
-    /// The day.
     pub date: Date,
-    /// How often objects of it were archived.
+    /// The number of times that objects of the day were archived.
     #[serde(default)]
     pub changes: u64,
-    /// Of which count its usage is; less than `changes` if it is to be rolled up.
+    /// The value of `changes` that the usage includes. Less than `changes` if a roll-up is due.
     #[serde(default)]
     pub rolled_up: u64,
-    /// When its usage was written.
+    /// When the usage was written.
     #[serde(default)]
     pub rolled_up_at: Option<Timestamp>,
-    /// The products that its usage has rows of.
+    /// The products that have usage.
     #[serde(default)]
     pub products: BTreeSet<String>,
-    /// What the roll-up found.
     #[serde(default)]
     pub summary: DaySummary,
 }
 
 impl DayState {
-    /// Whether something was archived since its usage was written.
+    /// Whether a roll-up is due, because objects were archived since the last one.
     pub fn is_waiting(&self) -> bool {
         self.rolled_up < self.changes
     }
@@ -99,7 +96,7 @@ impl UsageTable {
         self.table.create_if_missing(&USAGE, None).await
     }
 
-    /// Takes down that an object has been archived. The first receipt stays.
+    /// Records that an object has been archived, unless it has a receipt.
     pub async fn put_receipt(&self, date: Date, receipt: &Receipt) -> Result<(), TableError> {
         let partition = receipts(date);
         let sort = format!("{}/{}", receipt.source, receipt.hash);
@@ -108,7 +105,7 @@ impl UsageTable {
         self.table.put_item_if_missing(item, &USAGE).await
     }
 
-    /// Says that a day has changed. A repetition only makes for one roll-up more.
+    /// Marks a day as changed. A repeated call only causes one more roll-up.
     pub async fn mark_changed(&self, date: Date) -> Result<(), TableError> {
         let update = self
             .table
@@ -127,28 +124,28 @@ impl UsageTable {
         Ok(())
     }
 
-    /// The receipts of a day, by source and hash.
+    /// The receipts of a day, sorted by source and hash.
     pub async fn receipts(&self, date: Date) -> Result<Vec<Receipt>, TableError> {
         self.partition(&receipts(date)).await
     }
 
-    /// All days of which something is known, in order.
+    /// All days with a state, in order.
     pub async fn days(&self) -> Result<Vec<DayState>, TableError> {
         self.partition(DAYS).await
     }
 
-    /// A day, if something is known of it.
+    /// The state of a day, if there is one.
     pub async fn day(&self, date: Date) -> Result<Option<DayState>, TableError> {
         let item = self.table.get_item(key(DAYS, &date.to_string())).await?;
         item.map(from_item).transpose()
     }
 
-    /// The usage of a product on a day, by tenant.
+    /// The usage of a product on a day, sorted by tenant.
     pub async fn rows(&self, product: &str, date: Date) -> Result<Vec<DomainUsage>, TableError> {
         self.partition(&rows(product, date)).await
     }
 
-    /// The usage of one tenant on some days, of those products and days that have any.
+    /// The usage of one tenant on some days. Products and days without usage are left out.
     pub async fn rows_of_domain(
         &self,
         domain: &str,
@@ -161,10 +158,10 @@ impl UsageTable {
         items.into_iter().map(from_item).collect()
     }
 
-    /// Replaces the usage of a day: writes its rows, deletes those that are no more, and notes
-    /// that it is of the count `state.changes`, which was read before the archive was.
+    /// Replaces the usage of a day: writes the rows, deletes obsolete ones, and records that it
+    /// includes `state.changes`, which was read before the archive.
     ///
-    /// Safe to repeat and to break off: the day counts as changed until the last step.
+    /// Idempotent, and safe to interrupt: the day counts as changed until the last step.
     pub async fn replace(
         &self,
         state: &DayState,
@@ -211,7 +208,7 @@ impl UsageTable {
         self.note_roll_up(&done).await
     }
 
-    /// Notes a roll-up, and leaves the count of changes as it is by now.
+    /// Records a roll-up without touching the number of changes, which may have grown meanwhile.
     async fn note_roll_up(&self, done: &DayState) -> Result<(), TableError> {
         let date = done.date.to_string();
         let mut attributes = to_item(DAYS, done)?;
@@ -235,8 +232,8 @@ impl UsageTable {
         Ok(())
     }
 
-    /// Makes writes of different items, 25 a request. They are built as they are sent: a day may
-    /// have a hundred thousand.
+    /// Writes different items, 25 per request. The requests are built lazily, because a day may
+    /// have a hundred thousand items.
     async fn write_all(
         &self,
         writes: impl Iterator<Item = Result<WriteRequest, TableError>>,

@@ -17,30 +17,29 @@ use crate::history::DELETED;
 use crate::table::{REVISION, Table, Versioned, read};
 use crate::{Item, Key, TableError};
 
-/// Who does what, when: what a write is signed with.
+/// The metadata of a change, from which its [`Revision`] is made.
 #[derive(Clone, Debug)]
 pub struct ChangeContext<'a> {
-    /// When.
     pub at: Timestamp,
-    /// Who: an ARN, or `local:<user>`.
+    /// The caller: an ARN, or `local:<user>` on one machine.
     pub by: &'a str,
-    /// What: `issue`, `suspend`, …
+    /// The operation: `issue`, `suspend`, …
     pub change: &'a str,
 }
 
-/// What a write finds under its key, or nothing is written.
+/// Precondition on the current item; if it does not hold, the write is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Precondition {
-    /// No item, and none that anybody remembers.
+    /// There is no item and no history.
     Nothing,
-    /// No item any more; its versions go on.
+    /// The item was deleted by this revision. The next version follows it.
     Deleted(Revision),
-    /// This revision of the item.
+    /// The item has this revision.
     Current(Revision),
 }
 
 impl Precondition {
-    /// The last revision under the key.
+    /// The last revision of the key.
     pub fn revision(&self) -> Option<&Revision> {
         match self {
             Self::Nothing => None,
@@ -49,18 +48,18 @@ impl Precondition {
     }
 }
 
-/// One item's part in a transaction.
+/// The write of one item in a transaction.
 #[derive(Clone, Debug)]
 pub struct Write {
     key: Key,
     precondition: Precondition,
-    /// What it will be; `None` deletes it.
+    /// The new item. `None` deletes it.
     item: Option<Item>,
-    /// What the history says of it, if that is not the item itself.
+    /// The attributes of the history item, if they are not those of the item.
     history: Option<Item>,
-    /// Attributes of the current item only: those of an index.
+    /// Attributes of an index, which only the current item has.
     index: Item,
-    /// What is done in the same transaction to items that repeat this one under other keys.
+    /// Writes of the item's aliases under other keys, in the same transaction.
     aliases: Vec<TransactWriteItem>,
 }
 
@@ -81,7 +80,7 @@ impl Write {
         })
     }
 
-    /// Deletes the item; its history stays, and gets the deletion.
+    /// Deletes the item. Its history is kept, with an entry for the deletion.
     pub fn delete(key: &Key, before: Revision) -> Self {
         Self {
             key: key.clone(),
@@ -93,20 +92,20 @@ impl Write {
         }
     }
 
-    /// The same with something else in the history than in the item: without what must not
+    /// Writes other attributes into the history than into the item, without those that must not
     /// outlive the item.
     pub fn with_history<T: Serialize>(mut self, past: &T) -> Result<Self, TableError> {
         self.history = Some(to_item(&self.key, past)?);
         Ok(self)
     }
 
-    /// The same with what is to be done to its copies.
+    /// Adds the writes of the item's aliases.
     pub(crate) fn with_aliases(mut self, copies: Vec<TransactWriteItem>) -> Self {
         self.aliases = copies;
         self
     }
 
-    /// The same with attributes for an index.
+    /// Adds attributes for an index.
     #[must_use]
     pub fn with_index(mut self, index: Item) -> Self {
         self.index = index;
@@ -119,8 +118,7 @@ fn to_item<T: Serialize>(key: &Key, value: &T) -> Result<Item, TableError> {
 }
 
 impl Table {
-    /// What a new item under a key has to follow: asked before one is created where another may
-    /// have been.
+    /// Reads the precondition for an item that is to be created where a deleted one may have been.
     pub async fn precondition(&self, key: &Key) -> Result<Precondition, TableError> {
         if let Some(current) = self.get::<IgnoredAny>(key).await? {
             return Ok(Precondition::Current(current.revision));
@@ -132,10 +130,12 @@ impl Table {
         })
     }
 
-    /// Writes a change made from `before` (`None`: there must be no item, nor have been one) and
-    /// its history.
+    /// Writes an item and its history. `before` is the revision that was read, or `None` if the
+    /// item must never have existed.
     ///
-    /// Refuses with [`TableError::Conflict`] if the item has changed since `before` was read.
+    /// # Errors
+    ///
+    /// [`TableError::Conflict`] if the item has changed since `before` was read.
     pub async fn put<T: Serialize>(
         &self,
         key: &Key,
@@ -151,7 +151,7 @@ impl Table {
         revisions.pop().ok_or(TableError::Conflict)
     }
 
-    /// Makes several writes together or not at all, and returns their revisions in order.
+    /// Makes several writes in one transaction, and returns their revisions in the same order.
     pub async fn transact(
         &self,
         writes: Vec<Write>,
@@ -178,7 +178,7 @@ impl Table {
         Ok(revisions)
     }
 
-    /// The current item's action and its history's.
+    /// The transaction's actions for the current item and the history item.
     fn actions(
         &self,
         write: Write,
@@ -239,8 +239,8 @@ impl Table {
         ])
     }
 
-    /// Replaces attributes that say nothing new, such as a fresh signature over the same facts.
-    /// The item gets a new version, and the history nothing.
+    /// Replaces attributes without a change of facts, such as a new signature. The item gets a new
+    /// version, and no history item is written.
     pub(crate) async fn refresh(
         &self,
         key: &Key,
@@ -281,7 +281,7 @@ impl Table {
     }
 }
 
-/// On what a write insists.
+/// A condition expression with its placeholders.
 struct Condition {
     expression: &'static str,
     names: HashMap<String, String>,
@@ -314,8 +314,8 @@ impl Condition {
     }
 }
 
-/// The revision that follows. Its instant is later than the one before even if this machine's
-/// clock is behind the one that wrote it, so that history stays in order.
+/// The next revision. Its instant is always later than the previous one's, even if this machine's
+/// clock is behind, so that the history stays sorted.
 fn next_revision(before: Option<&Revision>, act: &ChangeContext<'_>) -> Revision {
     let millisecond = SignedDuration::from_millis(1);
     let at = act.at - SignedDuration::from_nanos(i64::from(act.at.subsec_nanosecond()) % 1_000_000);
@@ -327,8 +327,8 @@ fn next_revision(before: Option<&Revision>, act: &ChangeContext<'_>) -> Revision
     }
 }
 
-/// Why a transaction was cancelled, whose first actions are those of versioned items and whose
-/// last are those of copies.
+/// Converts the error of a cancelled transaction. Its first `versioned` actions are those of
+/// versioned items, and the others those of aliases.
 fn cancelled(error: SdkError<TransactWriteItemsError>, versioned: usize) -> TableError {
     let reasons = match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
