@@ -668,5 +668,8 @@ async fn a_stored_key_id_names_no_other_file() {
     assert!(!output.status.success());
     let output = run(&directory, &["key", "list"]);
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("a key id is 43 letters"), "{said}");
+    assert!(
+        said.contains("a key id has 43 base64url characters"),
+        "{said}"
+    );
 }

@@ -219,12 +219,12 @@ fn errors_say_what_was_wrong_and_what_is_accepted() {
                 "5",
             ]),
             2,
-            "not below cybozu.com",
+            "not a subdomain of cybozu.com",
         ),
         (
             issue(&["abc.cybozu.com", "Sheet", "--trial", "30", "--users", "5"]),
             2,
-            "a product is 1 to 32 of a-z",
+            "a product's slug has 1 to 32 characters of a-z",
         ),
         (
             issue(&["abc.cybozu.com", "other", "--trial", "30", "--users", "5"]),
@@ -387,7 +387,7 @@ fn a_wrong_catalogue_names_the_place() {
         ),
         (
             "issuer = 'i'\n[products.Sheet]\nname = { ja = 'a', en = 'b' }",
-            "a product is 1 to 32",
+            "a product's slug has 1 to 32",
         ),
         (
             "issuer = 'i'\n[products.sheet]\nname = { ja = 'a', en = 'b' }\nkintone_plugin_ids = ['xyz']",
@@ -478,7 +478,7 @@ fn keys_rotate_without_a_gap() {
     let (_, message) = tegata.failure(&["key", "retire", &first]);
     assert!(message.contains("may have leases"), "{message}");
     let (_, message) = tegata.failure(&["key", "retire", &second]);
-    assert!(message.contains("is the active one"), "{message}");
+    assert!(message.contains("is active; rotate first"), "{message}");
     tegata.json(&["key", "retire", &first, "--force"]);
     assert_eq!(kids(), [(second, "active".into())]);
 }

@@ -453,15 +453,15 @@ fn customers_and_their_contacts() {
     // It may come back.
     run(&add("ops@example.com", &additional));
     for (arguments, said) in [
-        (add("担当@example.com", &[]), "beyond ASCII"),
+        (add("担当@example.com", &[]), "non-ASCII"),
         (add("nobody", &[]), "name@example.com"),
         (
             add("a@example.com", &["--releases"]),
-            "are for additional ones",
+            "are for additional contacts only",
         ),
         (
             add("a@example.com", &["--role", "additional"]),
-            "asked for nothing",
+            "would receive no notice",
         ),
     ] {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

@@ -86,7 +86,7 @@ fn the_incident_is_resolved_as_its_comment_says() {
     let file = tegata.file(name, &resolved);
     let (code, message) = tegata.failure(&["notice", "check", &file]);
     assert_eq!(code, 1);
-    let expected = "updates: more than one of them is new: announce them one at a time\n";
+    let expected = "updates: more than one update is new: announce them one at a time\n";
     assert!(message.contains(expected), "{message}");
     assert!(message.ends_with("1 problem\n"), "{message}");
 }

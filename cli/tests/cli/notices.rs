@@ -124,7 +124,7 @@ fn a_file_that_is_not_in_order_is_refused_with_every_reason() {
     assert_eq!(code, 1);
     assert!(message.contains("title.en: is empty"), "{message}");
     assert!(
-        message.contains("planned_at: has to be announced 7 days before"),
+        message.contains("planned_at: must be announced 7 days before"),
         "{message}"
     );
     assert!(message.ends_with("2 problems\n"), "{message}");
@@ -145,7 +145,7 @@ fn a_file_that_is_not_in_order_is_refused_with_every_reason() {
     let misnamed = tegata.file("Notice 1.toml", RELEASE);
     let (code, message) = tegata.failure(&["notice", "check", &misnamed]);
     assert_eq!(code, 2);
-    assert!(message.contains("the name of a notice is"), "{message}");
+    assert!(message.contains("the id of a notice has"), "{message}");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn who_cannot_be_told_is_said_before_it_is_sent() {
     let file = tegata.file(&format!("{ID}.toml"), RELEASE);
     let dry = tegata.text(&["notice", "send", &file, "--dry-run"]);
     assert!(
-        dry.contains("cannot be told: C-2: it has no primary contact"),
+        dry.contains("cannot be told: C-2: the customer has no primary contact"),
         "{dry}"
     );
 }

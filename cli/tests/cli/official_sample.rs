@@ -276,8 +276,8 @@ fn what_is_wrong_is_refused_with_line_and_column_and_nothing_is_written() {
     assert_eq!(
         refused,
         [
-            "table.csv line 3, column 1 (domain): the domain is not below cybozu.com, kintone.com, cybozu.cn or a configured development domain (bad.example.com)",
-            "table.csv line 4, column 2 (pluginId): a kintone plug-in id is 32 letters from a to p (aaa.cybozu.com)",
+            "table.csv line 3, column 1 (domain): the domain is not a subdomain of cybozu.com, kintone.com, cybozu.cn or a configured development domain (bad.example.com)",
+            "table.csv line 4, column 2 (pluginId): a kintone plug-in id has 32 letters from a to p (aaa.cybozu.com)",
             "table.csv line 5, column 2 (pluginId): no product of the catalogue has it: put it into kintone_plugin_ids in products.toml, then `tegata product apply` (bbb.cybozu.com)",
             "table.csv line 6, column 2 (pluginId): gantt requires a serial, which the sample's plug-ins do not send: they would be told that there is no licence (ccc.cybozu.com)",
             "table.csv line 7, column 3 (expirationDate): expected a date such as 2026-11-30, not \"31.3.2027\" (ddd.cybozu.com)",
@@ -294,7 +294,7 @@ fn what_is_wrong_is_refused_with_line_and_column_and_nothing_is_written() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
         text.contains(
-            "table.json line 2: pluginId: a kintone plug-in id is 32 letters from a to p (aaa.cybozu.com)"
+            "table.json line 2: pluginId: a kintone plug-in id has 32 letters from a to p (aaa.cybozu.com)"
         ),
         "{text}"
     );
@@ -470,7 +470,7 @@ fn a_product_has_four_plug_in_ids_at_most() {
     let products = tegata.file("products.toml", &products);
     let (_, error) = tegata.failure(&["product", "apply", &products]);
     assert!(
-        error.contains("products.sheet: kintone_plugin_ids must be at most 4"),
+        error.contains("products.sheet: kintone_plugin_ids must have at most 4 ids"),
         "{error}"
     );
 }

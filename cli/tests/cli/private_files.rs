@@ -167,7 +167,7 @@ fn a_serial_is_read_from_a_file_or_from_standard_input() {
     let output = explained(&["--serial-file", "-"], "wrong-secret\n");
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("standard input: a serial is"), "{said}");
+    assert!(said.contains("standard input: a serial has"), "{said}");
     assert!(!said.contains("wrong-secret"), "{said}");
     let (code, _) =
         tegata.failure(&[&explain[..], &["--serial", serial, "--serial-file", &file]].concat());

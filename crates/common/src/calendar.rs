@@ -1,9 +1,22 @@
-//! The contract calendar: pure functions over dates in the product's time zone.
+//! The contract calendar: pure functions on dates in the product's time zone.
 //!
-//! The rules are those of a kintone plug-in vendor: the paid term starts on the 1st of the month
-//! after the order, terms are whole months and renew by themselves, a term can be cancelled up to
-//! the 20th of its last month, and a licence ends at the cut-off time on the day after its last
-//! day.
+//! The rules are those of a kintone plug-in vendor:
+//!
+//! - A paid term starts on the 1st of the month after the order. The days before it are free.
+//! - Terms are whole calendar months and renew automatically.
+//! - A term can be cancelled up to the 20th of its last month; a later cancellation takes effect
+//!   one term later.
+//! - A licence ends at the cut-off time (09:00 by default) on the day after its last day, followed by
+//!   the grace days.
+//!
+//! ```
+//! use tegata_common::calendar::{Billing, first_term, next_term};
+//!
+//! let term = first_term("2026-10-03".parse()?, Billing::Monthly)?;
+//! assert_eq!(term.starts_on.to_string(), "2026-11-01");
+//! assert_eq!(next_term(term, Billing::Yearly)?.ends_on.to_string(), "2027-11-30");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Span, Timestamp, ToSpan};
@@ -11,16 +24,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::product::Policy;
 
-/// A span of whole days, both included.
+/// A paid term or a trial period: whole days in the product's time zone, both ends included.
+///
+/// A paid term starts on the 1st of a month and ends on the last day of a month ([`Billing`]). A
+/// trial may start and end on any day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Term {
-    /// The first day.
+    /// The first day, inclusive.
     pub starts_on: Date,
-    /// The last day.
+    /// The last day, inclusive.
     pub ends_on: Date,
 }
 
-/// How long a paid term is.
+/// The billing interval of a contract, which is the length of its terms.
+///
+/// A change from one to the other takes effect at the next term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Billing {
@@ -30,7 +48,7 @@ pub enum Billing {
     Yearly,
 }
 
-/// A date beyond the years that the calendar can hold.
+/// A date outside the range that the calendar supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the date is out of range; dates are from 0001-01-01 to 9999-12-01")]
 pub struct OutOfRange;
@@ -50,24 +68,24 @@ impl Billing {
     }
 }
 
-/// The first paid term of a contract ordered on a day: from the 1st of the following month.
+/// The first paid term of a contract ordered on a day. It starts on the 1st of the following month.
 ///
 /// The days before it are free and not part of the term.
 pub fn first_term(ordered_on: Date, billing: Billing) -> Result<Term, OutOfRange> {
     term_from(ordered_on.last_of_month().tomorrow()?, billing)
 }
 
-/// The term that follows when a contract renews.
+/// The term after a renewal. It starts on the day after the given term's last day.
 pub fn next_term(term: Term, billing: Billing) -> Result<Term, OutOfRange> {
     term_from(term.ends_on.tomorrow()?, billing)
 }
 
-/// The term that a term followed, if that was of the same length.
+/// The previous term, assuming that it had the same billing interval.
 pub fn term_before(term: Term, billing: Billing) -> Result<Term, OutOfRange> {
     term_from(term.starts_on.checked_sub(billing.months())?, billing)
 }
 
-/// The term that starts on a day.
+/// The term that starts on the given day.
 pub fn term_from(starts_on: Date, billing: Billing) -> Result<Term, OutOfRange> {
     Ok(Term {
         starts_on,
@@ -75,10 +93,10 @@ pub fn term_from(starts_on: Date, billing: Billing) -> Result<Term, OutOfRange> 
     })
 }
 
-/// The last day of a contract cancelled on a day.
+/// The last day of a contract that is cancelled on the given day.
 ///
-/// Up to the policy's day (the 20th) of the term's last month, the contract ends with the term;
-/// later, one term on. In a month without that day, its last day counts.
+/// Up to [`cancellation_deadline`] the contract ends with the current term; after it, with the next
+/// term.
 pub fn last_day_when_cancelled(
     term: Term,
     billing: Billing,
@@ -93,20 +111,21 @@ pub fn last_day_when_cancelled(
     }
 }
 
-/// The last day on which a cancellation still ends the contract with this term.
+/// The last day on which a cancellation still ends the contract with this term: the policy's
+/// `cancel_by_day` (the 20th by default) of the term's last month, or the last day of a shorter
+/// month.
 pub fn cancellation_deadline(term: Term, policy: &Policy) -> Result<Date, OutOfRange> {
     let last_month = term.ends_on;
     let day = policy.cancel_by_day.clamp(1, last_month.days_in_month());
     Ok(Date::new(last_month.year(), last_month.month(), day)?)
 }
 
-/// The instant at which use ends after a last day: the cut-off time of the day after.
+/// The instant at which `VALID` ends: the cut-off time on the day after the contract's last day.
 pub fn end_of_use(last_day: Date, policy: &Policy) -> Result<Timestamp, OutOfRange> {
     at_cut_off(last_day.tomorrow()?, policy)
 }
 
-/// The instant at which grace ends: the policy's grace days after [`end_of_use`], at the same
-/// local time.
+/// The instant at which `GRACE` ends: `grace_days` after [`end_of_use`], at the same local time.
 pub fn end_of_grace(last_day: Date, policy: &Policy) -> Result<Timestamp, OutOfRange> {
     let day = last_day
         .tomorrow()?
@@ -114,7 +133,7 @@ pub fn end_of_grace(last_day: Date, policy: &Policy) -> Result<Timestamp, OutOfR
     at_cut_off(day, policy)
 }
 
-/// The cut-off time of a day.
+/// The policy's cut-off time on a day, as an instant.
 pub fn at_cut_off(day: Date, policy: &Policy) -> Result<Timestamp, OutOfRange> {
     Ok(day
         .to_datetime(policy.cut_off)
@@ -129,13 +148,13 @@ pub fn date_of(instant: Timestamp, policy: &Policy) -> Date {
         .date()
 }
 
-/// An instant without its fraction of a second. Contracts and leases know whole seconds only.
+/// Truncates an instant to whole seconds, the precision of contracts and leases.
 pub fn whole_second(instant: Timestamp) -> Timestamp {
     instant - SignedDuration::from_nanos(i64::from(instant.subsec_nanosecond()))
 }
 
-/// An instant as answers and leases show it: RFC 3339 to the second with the product's offset,
-/// such as `2026-12-01T09:00:00+09:00`.
+/// Formats an instant for answers and leases: RFC 3339, to the second, with the offset of the
+/// product's time zone, such as `2026-12-01T09:00:00+09:00`.
 pub fn rfc3339(instant: Timestamp, policy: &Policy) -> String {
     let tz = policy.time_zone.tz();
     instant

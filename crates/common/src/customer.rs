@@ -1,19 +1,20 @@
-//! Customers, and the contacts whom notices reach.
+//! Customers, and their contacts, who are the recipients of notices.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// The vendor's own number of a customer: `C-0042`.
+/// The vendor's id of a customer, such as `C-0042`: 1 to 32 letters, digits, `-`, `_` and `.`,
+/// starting with a letter or digit. It is the partition key of the customers table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct CustomerId(String);
 
-/// A text that is no customer id.
+/// An invalid customer id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a customer id is 1 to 32 letters, digits, '-', '_' and '.', starting with a letter or digit, such as C-0042"
+    "a customer id has 1 to 32 letters, digits, '-', '_' and '.', starting with a letter or digit, such as C-0042"
 )]
 pub struct CustomerIdError;
 
@@ -55,27 +56,45 @@ impl<'de> Deserialize<'de> for CustomerId {
     }
 }
 
-/// Who signed the contract.
+/// A customer: the party to the contract.
+///
+/// A licence refers to it by [`CustomerId`], and a notice about the product goes to its
+/// [`Contact`]s. The function that answers licence requests cannot read customers.
+///
+/// ```
+/// use tegata_common::customer::{Customer, CustomerNameError};
+///
+/// let customer = Customer {
+///     customer_id: "C-0042".parse()?,
+///     name: "株式会社サンプル".parse()?,
+/// };
+/// assert_eq!(customer.customer_id.as_str(), "C-0042");
+/// assert_eq!("=1+1".parse::<tegata_common::customer::CustomerName>(), Err(CustomerNameError::Formula));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
-    /// The vendor's number of it.
+    /// The vendor's id of the customer.
     pub customer_id: CustomerId,
-    /// Its name, as it is to be addressed.
+    /// The name used to address the customer in mails.
     pub name: CustomerName,
 }
 
-/// A customer's name: one line.
+/// A customer's name: one line of 1 to 200 characters, without leading or trailing white space.
+///
+/// It must not start with `=`, `+`, `-` or `@`: a spreadsheet that opens an export would run it as
+/// a formula.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct CustomerName(String);
 
-/// A text that is no name.
+/// An invalid customer name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CustomerNameError {
-    /// Empty, too long, or more than a line.
-    #[error("a customer's name is 1 to 200 characters on one line, without blanks around it")]
+    /// Empty, too long, more than one line, or with surrounding white space.
+    #[error("a customer's name has 1 to 200 characters on one line, without surrounding blanks")]
     Form,
-    /// It would be run as a formula by whoever opens an export in a spreadsheet.
+    /// A spreadsheet would run it as a formula.
     #[error(
         "a customer's name cannot start with '=', '+', '-' or '@': a spreadsheet would run it as a formula"
     )]
@@ -120,23 +139,38 @@ impl<'de> Deserialize<'de> for CustomerName {
     }
 }
 
-/// A mail address that SES can send to, in one canonical form: `local@host` and nothing around it,
-/// the local part in ASCII, which SES requires, and the host name in lower case and in ASCII (an
-/// international one in its `xn--` form).
+/// A mail address that Amazon SES can send to: `local@host`, without a display name.
+///
+/// The local part must be ASCII and not quoted, because SES does not support other ones. The host
+/// name is stored in lower case; an international one must be in its `xn--` form.
+///
+/// Two addresses belong to the same contact if [`canonical`](Self::canonical) is equal. `Debug`
+/// hides the address, so that it cannot get into a log.
+///
+/// ```
+/// use tegata_common::customer::{EmailAddress, EmailAddressError};
+///
+/// let email: EmailAddress = "Info@Sample.Example.com".parse()?;
+/// assert_eq!(email.as_str(), "Info@sample.example.com");
+/// assert_eq!(email.canonical(), "info@sample.example.com");
+/// assert_eq!(format!("{email:?}"), "EmailAddress(…)");
+/// assert_eq!("Info <a@example.com>".parse::<EmailAddress>(), Err(EmailAddressError::Form));
+/// # Ok::<(), EmailAddressError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct EmailAddress(String);
 
-/// A text that is no address to send to. It does not repeat the text.
+/// An invalid mail address. The message does not repeat the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EmailAddressError {
-    /// A character beyond ASCII.
+    /// It has a non-ASCII character.
     #[error(
-        "the mail address has a character beyond ASCII, which Amazon SES does not send to; write an international host name in its xn-- form"
+        "the mail address has a non-ASCII character, which Amazon SES does not support; write an international host name in its xn-- form"
     )]
     NotAscii,
-    /// Not of the form of an address.
-    #[error("the mail address is not of the form name@example.com")]
+    /// It does not have the form `local@host`.
+    #[error("the mail address does not have the form name@example.com")]
     Form,
 }
 
@@ -146,13 +180,14 @@ impl EmailAddress {
         &self.0
     }
 
-    /// The address by which two spellings are the same contact: in lower case.
+    /// The whole address in lower case, to compare two spellings. Mail is sent to
+    /// [`as_str`](Self::as_str): the local part may be case-sensitive.
     pub fn canonical(&self) -> String {
         self.0.to_ascii_lowercase()
     }
 
-    /// The address of a stored text. An earlier version stored some with blanks and angle brackets
-    /// around them, which no mail can be rendered with; they are taken off.
+    /// Parses an address from the table. An earlier version of tegata stored some addresses with
+    /// surrounding blanks and angle brackets, which are removed here.
     pub fn of_stored(text: &str) -> Result<Self, EmailAddressError> {
         text.parse().or_else(|error| {
             let inner = text.trim().strip_prefix('<');
@@ -175,10 +210,10 @@ impl FromStr for EmailAddress {
             .without_display_text();
         let parsed = email_address::EmailAddress::parse_with_options(text, options)
             .map_err(|_| EmailAddressError::Form)?;
-        // The parser also takes `<name@example.com>` with blanks and line feeds around it.
+        // The parser also accepts `<name@example.com>` with surrounding blanks and line feeds.
         let (local, host) = (parsed.local_part(), parsed.domain().to_ascii_lowercase());
         let is_bare = text.len() == local.len() + 1 + host.len();
-        // A quoted local part may hold blanks and signs that a mail's header must not.
+        // A quoted local part may contain blanks and characters that a mail header must not.
         if !is_bare || local.starts_with('"') {
             return Err(EmailAddressError::Form);
         }
@@ -186,7 +221,7 @@ impl FromStr for EmailAddress {
     }
 }
 
-/// Hidden: an address must not reach a log.
+/// Hides the value: an address must not get into a log.
 impl fmt::Debug for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EmailAddress(…)")
@@ -200,13 +235,14 @@ impl<'de> Deserialize<'de> for EmailAddress {
     }
 }
 
-/// What a contact is for.
+/// The role of a contact at a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// The contract's contact: gets every notice about its products.
+    /// The contact registered with the contract. Receives every notice about the contract's
+    /// products (white paper: a version-up is announced to the registered contact).
     Primary,
-    /// Gets what it asked for.
+    /// Receives the notices selected by its [`NotificationPreferences`].
     Additional,
 }
 
@@ -221,7 +257,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// The language as it stands in tables, pages and mails: `ja`, `en`.
+    /// The language tag used in tables, pages and mails: `ja`, `en`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ja => "ja",
@@ -230,20 +266,20 @@ impl Language {
     }
 }
 
-/// How bad an incident is, the mildest first.
+/// The severity of an incident, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Something is slower or uglier than it should be.
+    /// Degraded: slow, or wrong in appearance only.
     Minor,
-    /// Something does not work.
+    /// A function does not work.
     Major,
-    /// Plug-ins do not work.
+    /// Plug-ins do not work at all.
     Critical,
 }
 
 impl Severity {
-    /// The severity as it stands in files and pages.
+    /// The severity as written in files and pages: `minor`, `major`, `critical`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Minor => "minor",
@@ -253,49 +289,67 @@ impl Severity {
     }
 }
 
-/// A person or list at a customer's whom notices reach.
+/// A recipient of notices at a customer: a person or a mailing list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
-    /// Where to.
+    /// The address that mails are sent to.
     pub email: EmailAddress,
-    /// What for.
+    /// Which notices it receives, and in which language.
     #[serde(flatten)]
     pub wishes: NotificationPreferences,
 }
 
-/// What a contact gets, and in which language. It is what the history keeps of a contact: no
-/// address.
+/// Which notices a contact receives, and in which language.
+///
+/// The history of a contact contains these preferences only, without the address, so that a deleted
+/// contact's address is not kept.
+///
+/// Valid combinations ([`check`](Self::check)): a primary contact receives every notice, so
+/// `severity_floor` and `releases` must be unset. An additional contact must select at least one of
+/// them.
+///
+/// ```
+/// use tegata_common::customer::{NotificationPreferences, WishesError};
+///
+/// let preferences: NotificationPreferences = serde_json::from_str(
+///     r#"{ "role": "additional", "language": "ja", "severity_floor": "major", "releases": false }"#,
+/// )?;
+/// assert!(preferences.check().is_ok());
+/// let nothing = NotificationPreferences { severity_floor: None, ..preferences };
+/// assert_eq!(nothing.check(), Err(WishesError::Nothing));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotificationPreferences {
-    /// What the contact is for.
+    /// Primary or additional.
     pub role: Role,
-    /// In which language.
+    /// The language of its mails.
     pub language: Language,
-    /// The mildest incident that an additional contact is told of; none at all if null. A primary
-    /// one is told of all.
+    /// The lowest severity of the incidents that an additional contact receives; null for none.
+    /// Must be present in stored items.
     #[serde(deserialize_with = "Option::deserialize")]
     pub severity_floor: Option<Severity>,
-    /// Whether an additional contact is told of releases and maintenance too. A primary one is.
+    /// Whether an additional contact receives notices of releases and maintenance.
     pub releases: bool,
 }
 
-/// Why a contact cannot be kept this way.
+/// An invalid combination of [`NotificationPreferences`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WishesError {
-    /// A primary contact that would miss something.
+    /// A primary contact with a filter.
     #[error(
-        "a primary contact gets every notice: severity_floor and releases are for additional ones"
+        "a primary contact receives every notice: severity_floor and releases are for additional contacts only"
     )]
     Primary,
-    /// A contact that would get nothing.
+    /// An additional contact that would receive nothing.
     #[error(
-        "an additional contact gets what it asked for, and this one asked for nothing: set severity_floor or releases"
+        "an additional contact without severity_floor and releases would receive no notice: set one of them"
     )]
     Nothing,
 }
 
 impl NotificationPreferences {
-    /// Refuses what cannot be meant.
+    /// Rejects invalid combinations.
     pub fn check(self) -> Result<Self, WishesError> {
         match self.role {
             Role::Primary if self.severity_floor.is_some() || self.releases => {
@@ -330,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ses_cannot_send_to_is_refused() {
+    fn addresses_that_ses_cannot_send_to_are_rejected() {
         use EmailAddressError::{Form, NotAscii};
         for (text, reason) in [
             ("", Form),
@@ -365,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn stored_addresses_are_read_in_the_canonical_form() {
+    fn stored_addresses_are_read_in_canonical_form() {
         for text in [
             "user@example.com",
             "user@Example.COM",
@@ -390,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_one_line_and_no_formula() {
+    fn names_are_one_line_and_not_a_formula() {
         for text in ["株式会社サンプル", "Example, Inc.", "A"] {
             assert_eq!(text.parse::<CustomerName>().unwrap().as_str(), text);
         }
@@ -403,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn wishes_that_cannot_be_meant() {
+    fn invalid_preferences_are_rejected() {
         let primary = NotificationPreferences {
             role: Role::Primary,
             language: Language::Ja,

@@ -1,4 +1,4 @@
-//! kintone tenant host names, and the one spelling under which they are stored.
+//! Host names of kintone tenants, in the canonical form in which they are stored.
 
 use std::fmt;
 
@@ -7,22 +7,34 @@ use serde::{Deserialize, Serialize};
 /// The base domains on which Cybozu runs kintone tenants.
 pub const KINTONE_BASE_DOMAINS: [&str; 3] = ["cybozu.com", "kintone.com", "cybozu.cn"];
 
-/// A kintone tenant's host name in canonical form, such as `example.cybozu.com`: lower case, no
-/// port, no trailing dot, and without the `.s` of client-certificate ("secure access") host
-/// names.
+/// The host name of a kintone tenant in canonical form, such as `example.cybozu.com`.
 ///
-/// Made by [`BaseDomains::canonicalize`] only; read back from the table as it was written.
+/// Canonical means: lower case, no port, no trailing dot, and without the `.s` label of
+/// client-certificate access (kintone's "secure access": `example.s.cybozu.com` is the same tenant
+/// as `example.cybozu.com`). The subdomain has 3 to 32 characters of `a-z`, `0-9` and `-`.
+///
+/// The only constructor is [`BaseDomains::canonicalize`]. Deserializing does not check the form: it
+/// is for items that were written by this system.
+///
+/// ```
+/// use tegata_common::domain::{BaseDomains, Domain};
+///
+/// let domain: Domain = BaseDomains::default().canonicalize("Example.s.cybozu.com:443")?;
+/// assert_eq!(domain.as_str(), "example.cybozu.com");
+/// assert_eq!(domain.secure_access_host(), "example.s.cybozu.com");
+/// # Ok::<(), tegata_common::domain::DomainError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Domain(String);
 
 impl Domain {
-    /// The canonical form.
+    /// The canonical form, such as `example.cybozu.com`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The same tenant's host name for client-certificate access: `example.s.cybozu.com`.
+    /// The tenant's host name for client-certificate access: `example.s.cybozu.com`.
     pub fn secure_access_host(&self) -> String {
         match self.0.split_once('.') {
             Some((subdomain, base)) => format!("{subdomain}.s.{base}"),
@@ -37,52 +49,67 @@ impl fmt::Display for Domain {
     }
 }
 
-/// Why a host name is not a tenant of kintone. The texts never repeat what was sent.
+/// Why a host name is not the name of a kintone tenant. The messages never repeat the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DomainError {
-    /// Nothing, or nothing before the port or dot.
+    /// Empty, or empty before the port or the trailing dot.
     #[error("the domain is empty; expected a kintone host name such as example.cybozu.com")]
     Empty,
-    /// An address of a page.
-    #[error("the domain is a URL; expected its host name alone, such as example.cybozu.com")]
+    /// A URL instead of a host name.
+    #[error("the domain is a URL; expected the host name only, such as example.cybozu.com")]
     Url,
-    /// Longer than any host name.
+    /// Longer than the 253 characters of DNS.
     #[error("the domain is longer than 253 characters")]
     TooLong,
-    /// A character no kintone host name has: percent signs and non-ASCII letters included.
+    /// A character that no kintone host name has, including percent signs and non-ASCII letters.
     #[error("the domain has a character other than a-z, 0-9, '-' and '.'")]
     Character,
-    /// `host:port` with a port that is none.
+    /// `host:port` with an invalid port.
     #[error("the domain's port is not a number from 1 to 65535")]
     Port,
-    /// Not below a base domain of kintone or a configured development domain.
+    /// Not a subdomain of a base domain ([`BaseDomains`]).
     #[error(
-        "the domain is not below cybozu.com, kintone.com, cybozu.cn or a configured development domain"
+        "the domain is not a subdomain of cybozu.com, kintone.com, cybozu.cn or a configured development domain"
     )]
     UnknownBase,
-    /// The part before the base domain.
+    /// The label before the base domain has an invalid length or character.
     #[error(
-        "the subdomain must be 3 to 32 of a-z, 0-9 and '-', and neither start nor end with '-'"
+        "the subdomain must be 3 to 32 characters of a-z, 0-9 and '-', and must not start or end with '-'"
     )]
     Subdomain,
 }
 
-/// Why a development base domain cannot be configured.
+/// An invalid development base domain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "development base domain {0:?} must be two or more labels of a-z, 0-9 and '-', such as kintone.test"
 )]
 pub struct BaseDomainError(String);
 
-/// The base domains below which tenants are accepted: kintone's own, and those configured for
-/// development.
+/// The base domains whose subdomains are accepted as tenants.
+///
+/// These are kintone's own ([`KINTONE_BASE_DOMAINS`]) and, in a development environment, additional
+/// ones such as `kintone.test`. The default has kintone's own only.
+///
+/// ```
+/// use tegata_common::domain::{BaseDomains, DomainError};
+///
+/// let bases = BaseDomains::with_development(["kintone.test"])?;
+/// assert!(bases.canonicalize("example.kintone.test").is_ok());
+/// assert_eq!(bases.canonicalize("example.com"), Err(DomainError::UnknownBase));
+/// # Ok::<(), tegata_common::domain::BaseDomainError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct BaseDomains {
     development: Vec<String>,
 }
 
 impl BaseDomains {
-    /// kintone's base domains and the given development ones (`kintone.test`).
+    /// kintone's base domains and additional ones for development.
+    ///
+    /// # Errors
+    ///
+    /// If a name has fewer than two labels, or a character other than `a-z`, `0-9` and `-`.
     pub fn with_development<'a>(
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, BaseDomainError> {
@@ -97,10 +124,13 @@ impl BaseDomains {
         Ok(Self { development })
     }
 
-    /// The canonical form of a tenant's host name as a browser or a person spells it.
+    /// The canonical form of a tenant's host name, as sent by a browser or typed by a person.
     ///
-    /// Accepts any case, a port, one trailing dot, and the secure-access spelling
-    /// `sub.s.cybozu.com`. Everything else is refused with the reason.
+    /// Accepts any case, a port, one trailing dot, and the secure-access form `sub.s.cybozu.com`.
+    ///
+    /// # Errors
+    ///
+    /// Any other input is rejected with the reason.
     pub fn canonicalize(&self, host: &str) -> Result<Domain, DomainError> {
         if host.contains('/') {
             return Err(DomainError::Url);
@@ -135,7 +165,7 @@ impl BaseDomains {
     }
 
     fn split_base<'h>(&self, host: &'h str) -> Option<(&'h str, &'h str)> {
-        // The longest counts: a development base may lie below one of kintone's.
+        // The longest base domain wins: a development base may be a subdomain of kintone's.
         KINTONE_BASE_DOMAINS
             .into_iter()
             .chain(self.development.iter().map(String::as_str))
@@ -199,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused_with_its_reason() {
+    fn invalid_host_names_are_rejected_with_the_reason() {
         let long = format!("{}.cybozu.com", "a".repeat(243));
         let longest = format!("{}.cybozu.com", "a".repeat(242));
         let cases: &[(&str, DomainError)] = &[
@@ -269,13 +299,13 @@ mod tests {
             if let Some(port) = port { spelling.push_str(&format!(":{port}")); }
             let domain = bases().canonicalize(&spelling).unwrap();
             prop_assert_eq!(domain.as_str(), format!("{subdomain}.{base}"));
-            // Canonical names, and the secure-access spelling made from them, stay what they are.
+            // Canonicalizing is idempotent, also for the secure-access form of a canonical name.
             prop_assert_eq!(&bases().canonicalize(domain.as_str()).unwrap(), &domain);
             prop_assert_eq!(&bases().canonicalize(&domain.secure_access_host()).unwrap(), &domain);
         }
 
         #[test]
-        fn whatever_is_accepted_is_canonical(host in ".{0,80}") {
+        fn every_accepted_name_is_canonical(host in ".{0,80}") {
             if let Ok(domain) = bases().canonicalize(&host) {
                 let (subdomain, base) = domain.as_str().split_once('.').unwrap();
                 prop_assert!(is_label(subdomain, 3, 32));

@@ -1,5 +1,5 @@
-//! The register of signing keys: which are published, which one signs, where the private halves
-//! are.
+//! The register of signing keys: the published public keys, which of them signs, and where the
+//! private keys are.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,20 +11,21 @@ use sha2::{Digest as _, Sha256};
 
 use crate::lease::ALG;
 
-/// How many keys are published at a time: enough that every cached lease verifies while the keys
-/// rotate.
+/// The maximum number of published keys. With two, every cached lease still verifies during a
+/// rotation.
 pub const PUBLISHED_KEYS: usize = 2;
 
-/// The id of a key: its RFC 7638 thumbprint, a SHA-256 hash in base64url.
+/// The id of a key: its RFC 7638 thumbprint, SHA-256 in base64url without padding (43 characters).
 ///
-/// It names a file on one machine, so that no other text is read as one, from the table either.
+/// On one machine it is part of a file name (`keys/<kid>.pem`). Therefore every other text is
+/// rejected, also when it is read from the table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Kid(String);
 
-/// A text that is no key id.
+/// An invalid key id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a key id is 43 letters of base64url, as `tegata key list` shows it")]
+#[error("a key id has 43 base64url characters, as shown by `tegata key list`")]
 pub struct InvalidKid;
 
 impl Kid {
@@ -60,16 +61,16 @@ impl fmt::Display for Kid {
     }
 }
 
-/// A public key as the JWKS shows it (RFC 7517).
+/// A public key in the JWKS (RFC 7517): always ECDSA on P-256.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Jwk {
     /// Always `EC`.
     pub kty: String,
     /// Always `P-256`.
     pub crv: String,
-    /// The point's x, base64url.
+    /// The x coordinate, 32 bytes in base64url.
     pub x: String,
-    /// The point's y, base64url.
+    /// The y coordinate, 32 bytes in base64url.
     pub y: String,
     /// The RFC 7638 thumbprint.
     pub kid: Kid,
@@ -81,10 +82,10 @@ pub struct Jwk {
 }
 
 impl Jwk {
-    /// The key at a point of the curve, by its two coordinates of 32 bytes.
+    /// The key with these coordinates, 32 bytes each.
     pub fn of(x: &[u8], y: &[u8]) -> Self {
         let (x, y) = (BASE64URL_NOPAD.encode(x), BASE64URL_NOPAD.encode(y));
-        // RFC 7638: the required members in lexicographic order, without blanks.
+        // RFC 7638: the required members in lexicographic order, without white space.
         let thumbprint = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
         Self {
             kty: "EC".into(),
@@ -98,22 +99,34 @@ impl Jwk {
     }
 }
 
-/// The JWKS document.
+/// The published key set (RFC 7517), served by the CDN at `/.well-known/jwks.json`.
+///
+/// Plug-ins also pin these keys, so that they verify leases without a request.
+///
+/// ```
+/// use tegata_common::keys::{Jwk, Jwks};
+///
+/// let jwks = Jwks { keys: vec![Jwk::of(&[1; 32], &[2; 32])] };
+/// let json = serde_json::to_value(&jwks)?;
+/// assert_eq!(json["keys"][0]["alg"], "ES256");
+/// assert_eq!(json["keys"][0]["use"], "sig");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Jwks {
-    /// The published keys; the signing one first.
+    /// The published keys, the active one first.
     pub keys: Vec<Jwk>,
 }
 
-/// What a published key is for.
+/// The place of a published key in the rotation: `next` → `active` → `previous`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyState {
-    /// Signs.
+    /// Signs all new leases. Exactly one key is active.
     Active,
-    /// Published ahead, so that plug-ins know it before it signs.
+    /// Published in advance, so that plug-ins have it before it signs.
     Next,
-    /// Signed until the last rotation; leases of it are still cached.
+    /// Signed until the last rotation. Plug-ins still cache leases signed with it.
     Previous,
 }
 
@@ -127,66 +140,84 @@ impl fmt::Display for KeyState {
     }
 }
 
-/// Where a private key is.
+/// Where the private key is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyLocation {
     /// In AWS KMS, by key id or ARN.
     Kms(String),
-    /// In `keys/<kid>.pem` of the local directory.
+    /// In the file `keys/<kid>.pem` of the local directory.
     File,
 }
 
-/// A key in the register.
+/// An entry of the [`KeyRegister`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisteredKey {
-    /// Its public half.
+    /// The public key.
     pub jwk: Jwk,
-    /// Where its private half is.
+    /// Where the private key is stored.
     pub location: KeyLocation,
-    /// What it is for.
+    /// The key's place in the rotation.
     pub state: KeyState,
-    /// When it was made.
+    /// When the key was added to the register.
     pub created_at: Timestamp,
-    /// When the next key took over from it. Its last lease was signed before.
+    /// When the key was rotated out. It signed no lease after this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_since: Option<Timestamp>,
 }
 
-/// The register of signing keys: at most [`PUBLISHED_KEYS`], one of them active.
+/// The register of signing keys.
+///
+/// It has at most [`PUBLISHED_KEYS`] keys. Unless it is empty, exactly one is active. A rotation has
+/// three steps, so that no lease fails to verify: create the next key and publish the JWKS; rotate;
+/// retire the previous key when its last lease has expired.
+///
+/// ```
+/// use tegata_common::keys::{Jwk, KeyLocation, KeyRegister};
+///
+/// let now = "2026-11-22T01:00:00Z".parse()?;
+/// let (first, second) = (Jwk::of(&[1; 32], &[1; 32]), Jwk::of(&[2; 32], &[2; 32]));
+/// let register = KeyRegister::default()
+///     .with(first.clone(), KeyLocation::File, now)?
+///     .with(second.clone(), KeyLocation::File, now)?
+///     .rotated(now)?;
+/// assert_eq!(register.active()?.jwk, second);
+/// assert_eq!(register.without(first.kid.as_str())?.jwks().keys, [second]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRegister {
-    /// The published keys.
+    /// The published keys, in the order in which they were added.
     pub keys: Vec<RegisteredKey>,
 }
 
-/// Why the register cannot be changed this way, and what to do.
+/// Why a change of the register was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegisterError {
-    /// A third key.
+    /// There are [`PUBLISHED_KEYS`] keys already; their ids, separated by commas.
     #[error(
         "two keys are published already ({0}); retire the one that is not active, then create the next"
     )]
     Full(String),
-    /// The key is there.
-    #[error("key {0} is registered already")]
+    /// The key is in the register already.
+    #[error("key {0} is already registered")]
     Duplicate(Kid),
-    /// Nothing to rotate to.
+    /// A rotation without a [`KeyState::Next`] key.
     #[error("there is no next key to rotate to; create one, publish the JWKS, then rotate")]
     NoNext,
-    /// No key at all.
+    /// The register has no key, so nothing can be signed.
     #[error("there is no signing key yet; run `tegata key create`")]
     Empty,
-    /// A key id that is not in the register.
+    /// No key has this id.
     #[error("key {0} is not registered")]
     Unknown(String),
-    /// The one that signs.
-    #[error("key {0} is the active one; rotate first")]
+    /// The active key cannot be retired.
+    #[error("key {0} is active; rotate first")]
     Active(Kid),
 }
 
 impl KeyRegister {
-    /// Refuses if there is no room for another key: asked before one is made.
+    /// Fails if the register is full. Call it before a private key is created.
     pub fn check_room(&self) -> Result<(), RegisterError> {
         if self.keys.len() < PUBLISHED_KEYS {
             return Ok(());
@@ -195,7 +226,7 @@ impl KeyRegister {
         Err(RegisterError::Full(kids.join(", ")))
     }
 
-    /// The register with a new key: active if it is the first, else the next one.
+    /// Adds a key: [`KeyState::Active`] if it is the first, otherwise [`KeyState::Next`].
     pub fn with(
         &self,
         jwk: Jwk,
@@ -221,7 +252,7 @@ impl KeyRegister {
         Ok(register)
     }
 
-    /// The register after the next key took over from the active one.
+    /// Makes the next key active and the active key previous.
     pub fn rotated(&self, now: Timestamp) -> Result<Self, RegisterError> {
         if !self.keys.iter().any(|key| key.state == KeyState::Next) {
             return Err(RegisterError::NoNext);
@@ -240,7 +271,7 @@ impl KeyRegister {
         Ok(register)
     }
 
-    /// The register without a key that does not sign.
+    /// Removes a key that is not active.
     pub fn without(&self, kid: &str) -> Result<Self, RegisterError> {
         let key = self
             .keys
@@ -255,7 +286,7 @@ impl KeyRegister {
         Ok(register)
     }
 
-    /// The key that signs.
+    /// The active key, which signs.
     pub fn active(&self) -> Result<&RegisteredKey, RegisterError> {
         self.keys
             .iter()
@@ -263,7 +294,7 @@ impl KeyRegister {
             .ok_or(RegisterError::Empty)
     }
 
-    /// The JWKS to publish, the active key first.
+    /// The JWKS to publish.
     pub fn jwks(&self) -> Jwks {
         let mut keys: Vec<&RegisteredKey> = self.keys.iter().collect();
         keys.sort_by_key(|key| key.state != KeyState::Active);

@@ -1,7 +1,11 @@
-//! Leases: the signed, time-limited document that a plug-in caches.
+//! Leases: the signed document with an expiry that a plug-in caches.
 //!
-//! A lease is a compact JWS (RFC 7515) whose payload carries the licence's facts. It is made when
-//! a licence is written, never when one is looked up.
+//! A lease is a compact JWS (RFC 7515) whose payload ([`Claims`]) contains the licence's facts. It
+//! is signed when a licence is written or renewed, never during a lookup: the function that faces
+//! the internet has no access to the signing key.
+//!
+//! Denials are signed too. A lease of a suspended or expired licence says so; among authentic leases
+//! the plug-in uses the one with the newest `iat`.
 
 use std::collections::BTreeMap;
 
@@ -13,69 +17,105 @@ use crate::domain::Domain;
 use crate::license::{License, LicenseKind};
 use crate::product::ProductSlug;
 
-/// The `typ` of a lease's header (RFC 8725, section 3.11: explicit typing).
+/// The `typ` header of a lease (RFC 8725, section 3.11: explicit typing).
 pub const TYP: &str = "license+jwt";
 
-/// The only algorithm: ECDSA on P-256 with SHA-256.
+/// The `alg` header: ECDSA on P-256 with SHA-256 (RFC 7518). No other algorithm is used.
 pub const ALG: &str = "ES256";
 
-/// A lease as it is kept beside its licence.
+/// A signed lease, stored in the same item as its licence.
+///
+/// It expires at the earlier of the end of grace and `iat` + the policy's lease days ([`expiry`]).
+/// After half of the lease days it is signed again ([`SignedLicense::resign_at`]).
+///
+/// ```
+/// use tegata_common::lease::Lease;
+///
+/// let lease: Lease = serde_json::from_str(
+///     r#"{ "jws": "eyJ…", "kid": "…", "issued_at": "2026-11-22T01:00:00Z",
+///          "expires_at": "2026-12-06T01:00:00Z" }"#,
+/// )?;
+/// assert_eq!(lease.without_serial, None);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// The compact JWS.
+    /// The compact JWS: header, payload and signature in base64url, separated by dots.
     pub jws: String,
-    /// The id of the key that signed it.
+    /// The id of the key that signed it ([`Kid`](crate::keys::Kid)).
     pub kid: String,
-    /// Its `iat`.
+    /// The claim `iat`.
     pub issued_at: Timestamp,
-    /// Its `exp`.
+    /// The claim `exp`.
     pub expires_at: Timestamp,
-    /// The JWS for requests without a serial, if those are told less: the same licence, signed
-    /// with the other, saying [`StateClaims`]. A lease of an earlier version has none until it is
-    /// signed again.
+    /// The JWS with [`StateClaims`] for requests without a serial, if the policy restricts their
+    /// answers ([`WithoutSerial::State`](crate::product::WithoutSerial)). Missing in leases signed
+    /// by earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without_serial: Option<String>,
 }
 
-/// A licence and the lease that says the same under signature.
+/// A licence and its signed lease, which are written together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedLicense {
-    /// The facts.
+    /// The licence.
     pub license: License,
-    /// What the plug-in caches.
+    /// The lease that the plug-in caches.
     pub lease: Lease,
 }
 
-/// The payload of a lease. It has no code: the plug-in derives that by kintone's clock.
+/// The payload of a lease (RFC 7519).
+///
+/// It has no [`Code`](crate::license::Code): the plug-in derives the code from the instants and
+/// kintone's clock. Numeric dates are seconds since 1970; all other instants are RFC 3339 with the
+/// offset of the product's time zone.
+///
+/// ```
+/// use tegata_common::lease::Claims;
+///
+/// let claims: Claims = serde_json::from_str(
+///     r#"{ "iss": "https://license.example.com", "aud": "sheet", "sub": "example.cybozu.com",
+///          "iat": 1795309391, "nbf": 1790989200, "exp": 1796518991, "jti": "3f0c",
+///          "kind": "paid", "edition": "standard", "users": 50, "quotas": {},
+///          "term": { "starts_on": "2026-11-01", "ends_on": "2027-10-31" },
+///          "usable_from": "2026-10-03T10:00:00+09:00",
+///          "valid_until": "2027-11-01T09:00:00+09:00",
+///          "grace_until": "2027-11-08T09:00:00+09:00" }"#,
+/// )?;
+/// assert_eq!(claims.exp - claims.iat, 14 * 24 * 60 * 60);
+/// assert_eq!(claims.suspended_from, None);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who signed.
+    /// The issuer, from the product's policy.
     pub iss: String,
-    /// The product that may read it.
+    /// The product that the lease is for.
     pub aud: ProductSlug,
-    /// The tenant it is about.
+    /// The tenant that the lease is for.
     pub sub: Domain,
-    /// When it was signed, in seconds since 1970. Among authentic leases the newest counts.
+    /// When the lease was signed, in seconds since 1970. Among authentic leases the newest one is
+    /// used.
     pub iat: i64,
     /// When the licence becomes usable, in seconds since 1970.
     pub nbf: i64,
-    /// The hard stop offline, in seconds since 1970.
+    /// When the lease expires, in seconds since 1970. Offline, the plug-in stops then.
     pub exp: i64,
-    /// This lease's own id.
+    /// The lease's unique id.
     pub jti: String,
-    /// As in [`License`].
+    /// Trial or paid.
     pub kind: LicenseKind,
-    /// As in [`License`].
+    /// The edition, such as `standard`.
     pub edition: String,
-    /// As in [`License`].
+    /// The number of users.
     pub users: u32,
-    /// As in [`License`].
+    /// Further limits by name.
     pub quotas: BTreeMap<String, u64>,
-    /// As in [`License`].
+    /// The current term.
     pub term: Term,
-    /// RFC 3339 with the product's offset, as all instants below.
+    /// When the licence becomes usable.
     pub usable_from: String,
-    /// Present if the licence is suspended, now or later.
+    /// Present if the licence is suspended, now or in the future.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended_from: Option<String>,
     /// When `VALID` ends.
@@ -84,50 +124,50 @@ pub struct Claims {
     pub grace_until: String,
 }
 
-/// The payload of a lease for a request without a serial: what the code follows from while the
-/// lease lives, and nothing else.
+/// The payload of a lease for requests without a serial: only what is needed to derive the code
+/// during the lease's lifetime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateClaims {
-    /// Who signed.
+    /// The issuer, from the product's policy.
     pub iss: String,
-    /// The product.
+    /// The product that the lease is for.
     pub aud: ProductSlug,
-    /// The tenant.
+    /// The tenant that the lease is for.
     pub sub: Domain,
-    /// When it was signed, in seconds since 1970.
+    /// When the lease was signed, in seconds since 1970.
     pub iat: i64,
     /// When the licence becomes usable, in seconds since 1970.
     pub nbf: i64,
-    /// The hard stop offline, in seconds since 1970.
+    /// When the lease expires, in seconds since 1970.
     pub exp: i64,
-    /// The lease's id.
+    /// The lease's unique id.
     pub jti: String,
-    /// The instants by which the code is decided.
+    /// The instants from which the code is derived.
     #[serde(flatten)]
     pub state: StateInstants,
 }
 
-/// What stands for an instant after the lease's end: which one it is, is not told. A plug-in that goes
-/// by it is stopped by the lease's end, and is not told that the licence has expired.
+/// Replaces an instant after the lease's expiry, which is not disclosed. The plug-in stops at the
+/// lease's expiry, before it would reach this instant.
 const UNTOLD: Timestamp = Timestamp::constant(253_402_128_000, 0);
 
-/// The instants at which the code changes, as far as they matter while a lease lives. Each is RFC
-/// 3339 with the product's offset.
+/// The instants at which the code changes during a lease's lifetime. Each is RFC 3339 with the offset
+/// of the product's time zone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateInstants {
     /// When the licence becomes usable.
     pub usable_from: String,
-    /// Present if the licence is suspended by the lease's end.
+    /// Present if the licence is suspended before the lease expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended_from: Option<String>,
-    /// When `VALID` ends: an instant of the year 9999 if that is after the lease's end.
+    /// When `VALID` ends. An instant in the year 9999 if that is after the lease expires.
     pub valid_until: String,
-    /// When `GRACE` ends, in the same way.
+    /// When `GRACE` ends. An instant in the year 9999 if that is after the lease expires.
     pub grace_until: String,
 }
 
 impl StateInstants {
-    /// The instants of a licence that matter until a lease's end.
+    /// The instants of a licence for a lease that expires at `lease_end`.
     pub fn of(license: &License, lease_end: Timestamp) -> Self {
         let local = |instant| calendar::rfc3339(instant, &license.policy);
         let told = |end: Timestamp| local(if end > lease_end { UNTOLD } else { end });
@@ -143,7 +183,7 @@ impl StateInstants {
 }
 
 impl StateClaims {
-    /// What the lease for requests without a serial says beside a lease that says all.
+    /// The claims for requests without a serial, with the same times and id as `claims`.
     pub fn of(license: &License, claims: &Claims, lease_end: Timestamp) -> Self {
         Self {
             iss: claims.iss.clone(),
@@ -158,24 +198,24 @@ impl StateClaims {
     }
 }
 
-/// The end of a lease signed at an instant: the earlier of the end of grace, under this domain,
-/// and the policy's lease days.
+/// When a lease signed at `issued_at` expires: at the earlier of the end of grace under this domain
+/// and `issued_at` + the policy's lease days.
 ///
-/// The lease of a licence whose grace is over is born expired. That is its message: it is
-/// authentic, newer than what the plug-in caches, and of no use.
+/// The lease of a licence whose grace has ended is already expired when it is signed. That is
+/// intended: it is authentic and newer than the cached lease, so that the plug-in stops.
 pub fn expiry(license: &License, issued_at: Timestamp) -> Result<Timestamp, OutOfRange> {
     let longest = issued_at.checked_add(lease_hours(license).hours())?;
     Ok(longest.min(license.bounds().grace_until))
 }
 
-/// How long a lease may live, in hours.
+/// The lifetime of a lease in hours.
 fn lease_hours(license: &License) -> i64 {
     i64::from(license.policy.lease_days) * 24
 }
 
 impl SignedLicense {
-    /// The instant from which the lease is to be signed again: half of the lease days after it
-    /// was. `None` if a new one could not live longer.
+    /// When the lease is due to be signed again: half of the lease days after it was signed.
+    /// `None` if a new lease would not expire later.
     pub fn resign_at(&self) -> Option<Timestamp> {
         let half = (lease_hours(&self.license) / 2).hours();
         let lives_longer = self.lease.expires_at < self.license.bounds().grace_until;
@@ -184,8 +224,8 @@ impl SignedLicense {
             .flatten()
     }
 
-    /// The share of its lease days that the lease has left at an instant, from 0 to 1. `None` if
-    /// it lives as long as its licence does: then it is no longer signed again.
+    /// The remaining fraction of the lease days, from 0 to 1. `None` if the lease lasts until the
+    /// end of grace, and is not signed again.
     pub fn lease_left(&self, now: Timestamp) -> Option<f64> {
         self.resign_at()?;
         let whole = SignedDuration::from_hours(lease_hours(&self.license));
@@ -196,7 +236,7 @@ impl SignedLicense {
 }
 
 impl Claims {
-    /// What a lease says of a licence when it is signed at an instant.
+    /// The claims of a lease that is signed at `issued_at`.
     pub fn of(license: &License, issued_at: Timestamp, jti: String) -> Result<Self, OutOfRange> {
         let policy = &license.policy;
         let bounds = license.bounds();
@@ -230,7 +270,7 @@ mod tests {
     use crate::license::testing::license;
 
     #[test]
-    fn a_lease_ends_with_its_days_or_with_grace() {
+    fn a_lease_expires_after_its_days_or_with_grace() {
         let license = license(Plan::Paid {
             billing: Billing::Monthly,
         });
@@ -246,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_signed_again_at_half_of_its_days_unless_it_lives_as_long_as_its_licence() {
+    fn a_lease_is_signed_again_at_half_of_its_days_unless_it_lasts_until_the_end_of_grace() {
         let at = |instant: &str| instant.parse::<Timestamp>().unwrap();
         let signed = |issued_at: &str| {
             let license = license(Plan::Trial { days: 30 }); // grace ends on 2017-11-09, 09:00
@@ -275,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_say_what_the_licence_says_in_the_products_zone() {
+    fn claims_have_the_licences_facts_in_the_products_time_zone() {
         let license = license(Plan::Trial { days: 30 })
             .suspended("2017-10-20T00:00:00Z".parse().unwrap())
             .unwrap();
@@ -305,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_serial_a_lease_says_what_the_code_follows_from_while_it_lives() {
+    fn a_lease_without_a_serial_has_only_the_instants_within_its_lifetime() {
         let at = |instant: &str| instant.parse::<Timestamp>().unwrap();
         let license = license(Plan::Paid {
             billing: Billing::Monthly,
@@ -316,7 +356,7 @@ mod tests {
             let said = StateClaims::of(license, &claims, end);
             serde_json::to_value(said).unwrap()
         };
-        // Neither the end of the term nor a suspension after the lease's end.
+        // Without the end of the term and a suspension, both after the lease's expiry.
         let suspended = license
             .clone()
             .suspended(at("2017-10-20T00:00:00Z"))
@@ -339,7 +379,7 @@ mod tests {
         );
         let later = said(&suspended, "2017-10-10T10:00:00+09:00");
         assert_eq!(later["suspended_from"], "2017-10-20T09:00:00+09:00");
-        // What ends while the lease lives ends at its own instant.
+        // Instants before the lease's expiry are disclosed.
         let last = said(&license, "2017-11-30T10:00:00+09:00");
         assert_eq!(last["valid_until"], "2017-12-01T09:00:00+09:00");
         assert_eq!(last["grace_until"], "2017-12-08T09:00:00+09:00");

@@ -1,22 +1,25 @@
-//! Addresses of callers, and what may be kept of them.
+//! Callers' IP addresses, and the network part of them that may be recorded.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// Reads an address. An IPv4 address may be written as an IPv6 one (`::ffff:203.0.113.7`).
+/// Parses an IP address. An IPv4-mapped IPv6 address (`::ffff:203.0.113.7`) is returned as IPv4.
 pub fn address(text: &str) -> Option<IpAddr> {
     Some(text.parse::<IpAddr>().ok()?.to_canonical())
 }
 
-/// The network an address is in, /24 or /48: what may be kept of it.
+/// The network of an address, /24 for IPv4 and /48 for IPv6, such as `203.0.113.0/24`.
+///
+/// Records and logs contain this network only, never the address (white paper: access logs are
+/// used to understand service usage, not to identify persons).
 pub fn network(text: &str) -> Option<String> {
     let address = address(text)?;
     let network = IpNet::new(address, bits(address)).ok()?;
     Some(network.trunc().to_string())
 }
 
-/// Whether a text is a network as [`network`] writes it.
+/// Whether a text is a network in the form that [`network`] returns.
 pub fn is_network(text: &str) -> bool {
     let network = text.parse::<IpNet>().ok();
     network.is_some_and(|network| {
@@ -24,21 +27,21 @@ pub fn is_network(text: &str) -> bool {
     })
 }
 
-/// From where kintone asks: the addresses of Cybozu's servers that `kintone.proxy` runs on, as
-/// Cybozu's own licence sample names them. They may change.
+/// The source addresses of `kintone.proxy`, which runs on Cybozu's servers. The range is the one in
+/// Cybozu's official licence sample, which warns that it may change.
 pub const KINTONE: &str = "103.79.14.0/24";
 
-/// Ranges that networks of records are compared with.
+/// Address ranges to compare with the networks of access records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Networks(Vec<IpNet>);
 
-/// A range that cannot be read.
+/// An invalid address range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a CIDR range such as 103.79.14.0/24 or 2001:db8::/32")]
 pub struct NetworksError(String);
 
 impl Networks {
-    /// Reads ranges in CIDR notation, separated by commas.
+    /// Parses ranges in CIDR notation, separated by commas: `103.79.14.0/24, 2001:db8::/32`.
     pub fn parse(list: &str) -> Result<Self, NetworksError> {
         let ranges = list.split(',').map(str::trim).map(|range| {
             let parsed: Result<IpNet, _> = range.parse();
@@ -47,8 +50,10 @@ impl Networks {
         Ok(Self(ranges.collect::<Result<_, _>>()?))
     }
 
-    /// Whether a network, as [`network`] writes it, is in one of the ranges. A range that is
-    /// narrower than a network counts as the whole of it: a record does not tell more.
+    /// Whether one of the ranges contains or is contained in a network, as [`network`] returns it.
+    ///
+    /// A range narrower than /24 or /48 matches the whole network, because a record contains no
+    /// more than the network.
     pub fn include(&self, network: &str) -> bool {
         let Ok(network) = network.parse::<IpNet>() else {
             return false;
@@ -95,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_network_is_kept() {
+    fn only_the_network_is_recorded() {
         for (address, kept) in [
             ("203.0.113.77", Some("203.0.113.0/24")),
             ("::ffff:203.0.113.77", Some("203.0.113.0/24")),

@@ -1,4 +1,4 @@
-//! Products: the plug-ins sold, as `products.toml` describes them.
+//! Products: the plug-ins on sale, as described in `products.toml`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,14 +11,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::customer::Language;
 use crate::xml;
 
-/// A product's name in keys, paths and claims: `sheet`.
+/// A product's name in keys, paths and claims, such as `sheet`: 1 to 32 characters of `a-z`, `0-9`
+/// and `-`, starting with a letter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ProductSlug(String);
 
-/// A text that is no product slug. It does not repeat the text.
+/// An invalid product slug. The message does not repeat the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a product is 1 to 32 of a-z, 0-9 and '-', starting with a letter, such as sheet")]
+#[error(
+    "a product's slug has 1 to 32 characters of a-z, 0-9 and '-', starting with a letter, such as sheet"
+)]
 pub struct ProductSlugError;
 
 impl ProductSlug {
@@ -59,7 +62,7 @@ impl<'de> Deserialize<'de> for ProductSlug {
     }
 }
 
-/// A text in the two languages that operators and contacts read.
+/// A text in Japanese and English. Both are required.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bilingual {
@@ -79,18 +82,18 @@ impl Bilingual {
     }
 }
 
-/// The id kintone gives a plug-in, derived from its signing key: 32 letters from a to p.
+/// A plug-in's id in kintone, derived from the plug-in's signing key: 32 letters from `a` to `p`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct KintonePluginId(String);
 
-/// A text that is no kintone plug-in id. It does not repeat the text.
+/// An invalid kintone plug-in id. The message does not repeat the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a kintone plug-in id is 32 letters from a to p")]
+#[error("a kintone plug-in id has 32 letters from a to p")]
 pub struct KintonePluginIdError;
 
-/// How many kintone plug-in ids a product may have: a licence is written under each, for each of
-/// its domains, in one transaction of at most 100 items.
+/// The maximum number of kintone plug-in ids per product. A licence has an item per id and domain,
+/// all written in one transaction, which DynamoDB limits to 100 items.
 pub const MAX_KINTONE_PLUGIN_IDS: usize = 4;
 
 impl KintonePluginId {
@@ -125,12 +128,12 @@ impl<'de> Deserialize<'de> for KintonePluginId {
     }
 }
 
-/// A time zone by its IANA name, such as `Asia/Tokyo`.
+/// A time zone with its IANA name, such as `Asia/Tokyo`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone(TimeZone);
 
 impl Zone {
-    /// Finds the zone in the time zone database that is compiled in.
+    /// Looks the zone up in the time zone database that is compiled in.
     pub fn named(name: &str) -> Result<Self, ZoneError> {
         TimeZone::get(name)
             .map(Self)
@@ -142,13 +145,13 @@ impl Zone {
         self.0.iana_name().unwrap_or("UTC")
     }
 
-    /// The zone for jiff's calculations.
+    /// The zone as jiff's type.
     pub fn tz(&self) -> &TimeZone {
         &self.0
     }
 }
 
-/// A name that is not in the time zone database.
+/// The name is not in the time zone database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a time zone; expected an IANA name such as Asia/Tokyo")]
 pub struct ZoneError(String);
@@ -165,52 +168,73 @@ impl<'de> Deserialize<'de> for Zone {
     }
 }
 
-/// What a request without a serial is told of a licence of a product that does not require one.
-/// Its sender may have guessed the tenant's name.
+/// What the answer to a request without a serial contains, for a product that does not require one.
+///
+/// The sender of such a request may have guessed the tenant's name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WithoutSerial {
-    /// What the plug-in needs to decide: the code, and the instants at which it changes while the
-    /// lease lives.
+    /// Only what the plug-in needs: the code, and the instants at which it changes during the
+    /// lease's lifetime.
     #[default]
     State,
-    /// Everything that a request with the serial is told.
+    /// The same as the answer to a request with the serial.
     All,
 }
 
-/// What a product's catalogue entry fixes for its licences.
+/// The rules of a product that apply to its licences: time zone, cut-off, grace, lease lifetime.
 ///
-/// It is copied into each licence when that is issued, so that a lookup needs one item and a
-/// changed catalogue changes no running contract by surprise. Read back, no field has a default
-/// that opens anything: an item that lost one is unreadable.
+/// The policy of the catalogue entry is copied into each licence when that is issued. A lookup
+/// therefore reads one item, and a change of the catalogue does not change existing contracts.
+///
+/// A stored policy with a missing field is unreadable: no default may extend access. The only
+/// default, of [`without_serial`](Self::without_serial), restricts it.
+///
+/// ```
+/// use tegata_common::product::Catalogue;
+///
+/// let catalogue: Catalogue = serde_json::from_str(
+///     r#"{ "issuer": "https://license.example.com",
+///          "products": { "sheet": { "name": { "ja": "シート", "en": "Sheet" } } } }"#,
+/// )?;
+/// let policy = &catalogue.products[0].policy;
+/// assert_eq!(policy.time_zone.name(), "Asia/Tokyo");
+/// assert_eq!((policy.grace_days, policy.lease_days, policy.cancel_by_day), (7, 14, 20));
+/// assert!(policy.check().is_ok());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
-    /// Who signs: the `iss` of the leases.
+    /// The `iss` claim of leases, such as `https://license.example.com`: 1 to 200 bytes without
+    /// white space.
     pub issuer: String,
-    /// The zone of all its dates.
+    /// The time zone of all dates. `Asia/Tokyo` by default.
     pub time_zone: Zone,
-    /// The time on the day after the last day at which a licence ends.
+    /// The time of day at which a licence ends, on the day after its last day. Written `HH:MM`;
+    /// `09:00` by default.
     #[serde(with = "hours_and_minutes")]
     pub cut_off: Time,
-    /// Days of `GRACE` after the end.
+    /// Days of `GRACE` after `VALID` ends: 0 to 90, 7 by default.
     pub grace_days: u16,
-    /// The longest that a lease may be used offline, and so the longest that a removed licence
-    /// can live on, in days.
+    /// The lifetime of a lease in days: 1 to 90, 14 by default. It limits how long a plug-in works
+    /// offline, and thus how long a removed licence can stay in use.
     pub lease_days: u16,
-    /// Hours after which a plug-in asks again.
+    /// Hours after which a plug-in requests a new lease: 1 to 168, less than half of `lease_days`;
+    /// 24 by default.
     pub refresh_hours: u16,
-    /// The day of a term's last month up to which it can be cancelled.
+    /// The last day of the month for a cancellation, in the term's last month: 1 to 31, 20 by
+    /// default.
     pub cancel_by_day: i8,
-    /// Whether a request must carry the serial.
+    /// Whether a request must contain the serial. If so, a missing serial is treated as a wrong one.
     pub requires_serial: bool,
-    /// What a request is told that carries none. The one field with a default, which tells less:
-    /// licences of earlier versions have none.
+    /// What the answer to a request without a serial contains. Missing in licences that were
+    /// written by earlier versions.
     #[serde(default)]
     pub without_serial: WithoutSerial,
 }
 
 fn default_zone() -> Zone {
-    // In the database that is compiled in; were it not, UTC would be visible in every date.
+    // Always in the compiled-in database; the fallback would be visible in every date.
     Zone(TimeZone::get("Asia/Tokyo").unwrap_or(TimeZone::UTC))
 }
 
@@ -238,7 +262,7 @@ const fn default_cancel_by_day() -> i8 {
     20
 }
 
-/// A value that the catalogue may not have, by field and accepted range.
+/// A policy field outside its accepted range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} must be {accepted}")]
 pub struct PolicyError {
@@ -247,12 +271,12 @@ pub struct PolicyError {
 }
 
 impl Policy {
-    /// Whether a request without a serial is answered, and told less than one with it.
+    /// Whether requests without a serial are answered with less than requests with it.
     pub fn tells_less_without_serial(&self) -> bool {
         !self.requires_serial && self.without_serial == WithoutSerial::State
     }
 
-    /// Checks the ranges of all fields.
+    /// Checks the range of each field.
     pub fn check(&self) -> Result<(), PolicyError> {
         let rules = [
             (
@@ -304,27 +328,50 @@ mod hours_and_minutes {
     }
 }
 
-/// A plug-in sold.
+/// A plug-in on sale: an entry of the [`Catalogue`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {
-    /// Its name in keys and paths.
+    /// The name used in keys and paths.
     pub slug: ProductSlug,
-    /// Its display name.
+    /// The display name.
     pub name: Bilingual,
-    /// The ids under which kintone knows its builds.
+    /// The plug-in ids of its builds in kintone, at most [`MAX_KINTONE_PLUGIN_IDS`].
     pub kintone_plugin_ids: Vec<KintonePluginId>,
-    /// Days before a release or maintenance by which it has to be announced, at least.
+    /// The minimum lead time of a notice of a release or maintenance, in days: 0 to 90, 7 by
+    /// default (white paper: a version-up is announced before it happens).
     #[serde(default = "default_notice_days")]
     pub notice_days: u16,
-    /// What it fixes for its licences.
+    /// The policy that is copied into each of its licences.
     pub policy: Policy,
 }
 
-/// `products.toml`: the issuer, and one table per product under its slug.
+/// The content of `products.toml`: the issuer, and one table per product, named by its slug.
+///
+/// Fields that are left out get the default of [`Policy`] or [`Product`]. Unknown fields are
+/// rejected, and so is a kintone plug-in id that is listed twice.
+///
+/// ```
+/// use tegata_common::product::Catalogue;
+///
+/// // Any serde format; the CLI reads TOML.
+/// let parse = |json: &str| serde_json::from_str::<Catalogue>(json);
+/// let catalogue = parse(
+///     r#"{ "issuer": "https://license.example.com",
+///          "products": { "sheet": { "name": { "ja": "シート", "en": "Sheet" }, "grace_days": 14 } } }"#,
+/// )?;
+/// assert_eq!(catalogue.products[0].slug.as_str(), "sheet");
+/// let error = parse(
+///     r#"{ "issuer": "https://license.example.com",
+///          "products": { "sheet": { "name": { "ja": "シート", "en": "Sheet" }, "grace_days": 91 } } }"#,
+/// )
+/// .unwrap_err();
+/// assert_eq!(error.to_string(), "products.sheet: grace_days must be 0 to 90");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "CatalogueFile")]
 pub struct Catalogue {
-    /// The products in the order of their slugs.
+    /// The products, sorted by slug.
     pub products: Vec<Product>,
 }
 
@@ -361,25 +408,25 @@ struct CatalogueEntry {
     notice_days: u16,
 }
 
-/// What makes a catalogue file unusable, with the product's slug.
+/// Why a catalogue file is invalid. Each variant contains the product's slug.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogueError {
-    /// A policy out of range.
+    /// A policy field is out of range.
     #[error("products.{0}: {1}")]
     Policy(ProductSlug, PolicyError),
-    /// Two products that claim one kintone plug-in id.
+    /// A kintone plug-in id is listed twice in the file.
     #[error("products.{0}: its kintone plug-in id is listed twice in this file")]
     PluginId(ProductSlug),
-    /// More kintone plug-in ids than a licence can be written under.
-    #[error("products.{0}: kintone_plugin_ids must be at most {MAX_KINTONE_PLUGIN_IDS}")]
+    /// More than [`MAX_KINTONE_PLUGIN_IDS`].
+    #[error("products.{0}: kintone_plugin_ids must have at most {MAX_KINTONE_PLUGIN_IDS} ids")]
     PluginIds(ProductSlug),
-    /// A lead time that nobody would keep.
+    /// The lead time is out of range.
     #[error("products.{0}: notice_days must be 0 to 90")]
     NoticeDays(ProductSlug),
-    /// A display name that is blank.
+    /// A display name is blank.
     #[error("products.{0}: name.ja and name.en must not be empty")]
     Name(ProductSlug),
-    /// A display name with a character with which no feed reader could read the news.
+    /// A display name has a character that would make the news feed unreadable ([`crate::xml`]).
     #[error("products.{0}: name has U+{number:04X}, which XML 1.0 forbids", number = u32::from(*.1))]
     NameCharacter(ProductSlug, char),
 }
@@ -654,7 +701,7 @@ mod tests {
             ),
             (
                 json!({ "kintone_plugin_ids": ids(MAX_KINTONE_PLUGIN_IDS + 1) }),
-                "products.sheet: kintone_plugin_ids must be at most 4",
+                "products.sheet: kintone_plugin_ids must have at most 4 ids",
             ),
             (
                 json!({ "kintone_plugin_ids": [PLUGIN_ID, PLUGIN_ID] }),

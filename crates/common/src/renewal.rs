@@ -1,4 +1,5 @@
-//! What time asks of a stored licence: the renewal's decisions, without its work.
+//! Which stored licences are due for renewal, re-signing or deletion. The function
+//! `license-renewal` carries out these decisions.
 
 use jiff::Timestamp;
 
@@ -6,19 +7,21 @@ use crate::calendar::OutOfRange;
 use crate::lease::SignedLicense;
 use crate::license::License;
 
-/// What is to be done with an item.
+/// The work that is due for a stored licence.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Task {
-    /// Write the licence as time has made it, with a new lease.
+    /// Write this licence, which has changed with time (a renewed term, an ended overlap), with a
+    /// new lease.
     Renew(Box<License>),
-    /// Sign the lease again; the licence says the same.
+    /// Sign a new lease for the unchanged licence, because the current one has reached half of its
+    /// lifetime.
     Resign,
-    /// Delete the item: its contract has left the domain, and the quarantine is over.
+    /// Delete the item: the contract has left the domain and the quarantine has ended.
     Release,
 }
 
 impl SignedLicense {
-    /// What is to be done at an instant, if anything.
+    /// The task that is due at an instant, or `None`.
     pub fn task_at(&self, now: Timestamp) -> Result<Option<Task>, OutOfRange> {
         if self.release_at().is_some_and(|release| release <= now) {
             return Ok(Some(Task::Release));
@@ -31,8 +34,8 @@ impl SignedLicense {
         Ok(is_due.then_some(Task::Resign))
     }
 
-    /// The earliest instant at which there is something to be done: what the index of renewals
-    /// is sorted by.
+    /// The earliest instant at which a task is due: the sort key of the index `renewals`. `None` if
+    /// nothing will be due.
     pub fn due_at(&self) -> Option<Timestamp> {
         [
             self.release_at(),
@@ -72,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_nothing_to_do_before_the_due_instant_and_something_at_it() {
+    fn a_task_is_due_at_the_due_instant_and_not_before() {
         let to = domain("renamed.cybozu.com");
         let issued_at = at("2017-10-03T10:00:00+09:00");
         let moved = license(YEARLY)
@@ -100,7 +103,7 @@ mod tests {
                 Some(quarantine_ends),
                 "renew",
             ),
-            // A trial whose lease lives as long as it does.
+            // A trial whose lease lasts until the end of grace.
             (trial, at("2017-10-11T10:00:00+09:00"), None, ""),
         ] {
             let signed = signed(license, issued_at);

@@ -1,4 +1,4 @@
-//! Serials: the secret that ties a plug-in's settings to its licence, kept as a hash only.
+//! Serials: the secret that links a plug-in's settings to its licence. Only its hash is stored.
 
 use std::fmt;
 
@@ -7,20 +7,36 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// A licence's serial as typed: ASCII letters and digits, grouped by hyphens for reading.
+/// A licence's serial in plain text: 16 to 64 ASCII letters and digits, with optional hyphens.
 ///
-/// It is never stored or logged; `Debug` hides it and there is no `Display`.
-/// [`Serial::reveal`] is for the one moment at which it is shown to the operator.
+/// The customer enters it on the plug-in's settings screen, and kintone's proxy sends it in the
+/// header `X-License-Serial`. It survives the conversion of a trial and every renewal, so that the
+/// customer never has to enter another one.
+///
+/// Case and hyphens are not significant: two spellings have the same [`SerialHash`]. A serial is
+/// never stored or logged: `Debug` hides it and there is no `Display`. [`Serial::reveal`] is only
+/// for the output of the command that generated it.
+///
+/// ```
+/// use tegata_common::serial::Serial;
+///
+/// let serial: Serial = Serial::parse("abcd-efgh-ijkl-mnop")?;
+/// assert!(serial.hash().matches(&Serial::parse("ABCDEFGHIJKLMNOP")?));
+/// assert_eq!(format!("{serial:?}"), "Serial(…)");
+/// assert!(Serial::parse("too-short").is_err());
+/// # Ok::<(), tegata_common::serial::SerialError>(())
+/// ```
 #[derive(Clone)]
 pub struct Serial(String);
 
-/// A text that cannot be a serial. It does not repeat the text.
+/// An invalid serial. The message does not repeat the input, which may be a real serial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a serial is 16 to 64 letters and digits, which hyphens may group")]
+#[error("a serial has 16 to 64 letters and digits, with optional hyphens between them")]
 pub struct SerialError;
 
 impl Serial {
-    /// The serial that 160 random bits make: eight groups of four base-32 letters.
+    /// A new serial from 160 random bits: eight groups of four base-32 characters (RFC 4648),
+    /// such as `ABCD-EFGH-IJKL-MNOP-QRST-UVWX-YZ23-4567`.
     pub fn from_random(bytes: [u8; 20]) -> Self {
         let letters = data_encoding::BASE32_NOPAD.encode(&bytes);
         let groups: Vec<&str> = letters
@@ -31,8 +47,12 @@ impl Serial {
         Self(groups.join("-"))
     }
 
-    /// Reads a serial as a person or a plug-in gives it: case, hyphens and outer blanks do not
-    /// matter.
+    /// Parses a serial as typed by a person or sent by a plug-in. Case, hyphens and surrounding
+    /// spaces are not significant.
+    ///
+    /// # Errors
+    ///
+    /// If there are fewer than 16 or more than 64 letters and digits, or any other character.
     pub fn parse(text: &str) -> Result<Self, SerialError> {
         let text = text.trim_matches(' ');
         let characters = text.bytes().filter(|b| *b != b'-');
@@ -46,9 +66,11 @@ impl Serial {
         }
     }
 
-    /// Whether a text that should be something else has the form in which serials are given out:
-    /// groups of four, or 32 letters of base 32 in one. Where a caller may have put a serial by
-    /// mistake, such a text is not recorded.
+    /// Whether a text looks like a generated serial: at least four groups of four characters, or 32
+    /// base-32 characters without hyphens.
+    ///
+    /// Used for fields that a caller controls, such as a product or a host name: a caller may send
+    /// the serial in the wrong place, and a text that looks like one must not be recorded.
     pub fn resembles(text: &str) -> bool {
         let groups = text.split('-');
         let are_of_four = text.split('-').all(|group| {
@@ -58,12 +80,12 @@ impl Serial {
         (are_of_four && groups.count() >= 4) || (text.len() == 32 && text.bytes().all(is_base_32))
     }
 
-    /// The serial in full, to be shown once.
+    /// The serial in plain text, to be shown to the operator once.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// SHA-256 over the letters and digits in upper case.
+    /// SHA-256 of the letters and digits in upper case, without hyphens.
     pub fn hash(&self) -> SerialHash {
         let mut sha256 = Sha256::new();
         for part in self.0.split('-') {
@@ -79,15 +101,28 @@ impl fmt::Debug for Serial {
     }
 }
 
-/// SHA-256 of a serial; 64 hexadecimal digits in the table.
+/// SHA-256 of a serial, stored as 64 lower-case hexadecimal digits.
 ///
-/// A plain hash is enough for generated serials: they have 160 random bits, so there is no
-/// dictionary to try. A vendor's own are as strong as the vendor made them.
+/// A hash without salt is enough for generated serials: they have 160 random bits, so a dictionary
+/// attack is not possible. A serial chosen by the vendor is only as strong as the vendor made it.
+///
+/// Comparison takes constant time, and `Debug` hides the value. In the archive of changes the hash
+/// is hashed again ([`crate::change`]).
+///
+/// ```
+/// use tegata_common::serial::{Serial, SerialHash};
+///
+/// let hash: SerialHash = Serial::from_random([7; 20]).hash();
+/// let stored = serde_json::to_string(&hash)?;
+/// assert_eq!(stored.len(), 64 + 2); // with the quotation marks
+/// assert_eq!(serde_json::from_str::<SerialHash>(&stored)?, hash);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct SerialHash([u8; 32]);
 
 impl SerialHash {
-    /// Whether a presented serial is this one, in time that does not depend on where they differ.
+    /// Whether a presented serial has this hash, compared in constant time.
     pub fn matches(&self, presented: &Serial) -> bool {
         self.0.ct_eq(&presented.hash().0).into()
     }
@@ -117,13 +152,13 @@ impl<'de> Deserialize<'de> for SerialHash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let mut hash = [0; 32];
-        // Checked first: decode_mut panics on an output of another length.
+        // decode_mut panics if the output has a different length.
         if text.len() != 64 {
-            return Err(de::Error::custom("a serial's hash has 64 digits"));
+            return Err(de::Error::custom("the hash of a serial has 64 digits"));
         }
         HEXLOWER
             .decode_mut(text.as_bytes(), &mut hash)
-            .map_err(|_| de::Error::custom("a serial's hash is lower-case hexadecimal"))?;
+            .map_err(|_| de::Error::custom("the hash of a serial is lower-case hexadecimal"))?;
         Ok(Self(hash))
     }
 }
@@ -147,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_serial_is_refused() {
+    fn invalid_serials_are_rejected() {
         for text in [
             "",
             "short",
@@ -203,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_survives_its_text_and_nothing_else_does() {
+    fn a_hash_round_trips_and_invalid_texts_are_rejected() {
         let hash = Serial::parse("ABCD-EFGH-IJKL-MNOP").unwrap().hash();
         let json = serde_json::to_string(&hash).unwrap();
         // sha256sum of ABCDEFGHIJKLMNOP.
@@ -220,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn serials_from_other_bits_differ_and_read_back() {
+    fn generated_serials_differ_and_parse() {
         let (a, b) = (Serial::from_random([0; 20]), Serial::from_random([7; 20]));
         assert_ne!(a.reveal(), b.reveal());
         assert_eq!(a.reveal().len(), 39);

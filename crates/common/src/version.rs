@@ -1,33 +1,49 @@
-//! Versions of plug-ins, as they stand in paths of the CDN, in notices, requests and logs.
+//! Versions of plug-ins, as used in CDN paths, notices, requests and logs.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Stands for a version that is not written like one.
+/// Recorded instead of an invalid version.
 pub const OTHER: &str = "other";
 
-/// The words that a stage begins with.
+/// The names of pre-release stages.
 const STAGES: [&str; 5] = ["alpha", "beta", "rc", "pre", "dev"];
 
 /// A plug-in's version: `1.9.0`, `2.0.0-rc.1`, `2026.11.27.1`.
 ///
-/// One to four numbers of up to five digits with dots between them, and optionally a stage:
-/// `-alpha`, `-beta`, `-rc`, `-pre` or `-dev`, alone or with a number (`-rc1`, `-rc.1`).
+/// The format is one to four numbers of up to five digits, separated by dots, and optionally a
+/// pre-release stage: `-alpha`, `-beta`, `-rc`, `-pre` or `-dev`, alone or with a number (`-rc1`,
+/// `-rc.1`). Versions compare as texts, not by precedence.
 ///
-/// Every part of the system has to be able to serve and record what is published. A `+` in a path
-/// is refused by S3 behind CloudFront. The log has versions from callers that nobody knows, so a
-/// form that could carry something else is not recorded: letters other than a stage's (a serial),
-/// or four numbers that are an IPv4 address.
+/// The format is limited for two reasons:
+///
+/// - A version is part of a CDN path. S3 behind CloudFront answers 403 for a path with a `+`, so
+///   build metadata is invalid.
+/// - Access records contain versions sent by unknown callers. A format that could contain a serial
+///   (letters other than a stage) or an IPv4 address (four numbers below 256) is invalid, and
+///   recorded as [`OTHER`].
+///
+/// ```
+/// use tegata_common::version::PluginVersion;
+///
+/// let version: PluginVersion = "2.0.0-rc.1".parse()?;
+/// assert_eq!(version.to_string(), "2.0.0-rc.1");
+/// for invalid in ["v1.9.0", "1.9.0+build", "203.0.113.7"] {
+///     assert!(invalid.parse::<PluginVersion>().is_err());
+///     assert_eq!(PluginVersion::recorded(invalid), "other");
+/// }
+/// # Ok::<(), tegata_common::version::PluginVersionError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PluginVersion(String);
 
-/// A text that is no version. It does not repeat the text.
+/// An invalid version. The message does not repeat the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected one to four numbers of up to five digits with dots between them, and optionally a \
+    "expected one to four numbers of up to five digits separated by dots, and optionally a \
      stage (-alpha, -beta, -rc, -pre or -dev, with a number), such as 1.9.0, 2.0.0-rc.1 or \
      2026.11.27.1; without a leading v, without +, and not in the form of an IP address"
 )]
@@ -39,7 +55,7 @@ impl PluginVersion {
         &self.0
     }
 
-    /// What may be recorded of a caller's version: the text itself if it is a version, and
+    /// The value to record for a version sent by a caller: the text if it is a valid version,
     /// otherwise [`OTHER`].
     pub fn recorded(text: &str) -> &str {
         if is_version(text) { text } else { OTHER }

@@ -1,8 +1,8 @@
-//! What may stand in an XML document: feeds are XML, and one forbidden character makes a whole feed
-//! unreadable.
+//! Characters allowed in XML 1.0. The news feeds are XML, and one forbidden character makes a whole
+//! feed unreadable.
 
-/// Whether XML 1.0 allows a character (production 2, `Char`). It forbids control characters but
-/// for tab and line ends, and U+FFFE and U+FFFF.
+/// Whether XML 1.0 allows a character (production 2, `Char`). Forbidden are control characters
+/// except tab, LF and CR, and U+FFFE and U+FFFF.
 pub fn is_allowed(character: char) -> bool {
     matches!(character,
         '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)

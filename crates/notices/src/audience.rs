@@ -1,4 +1,4 @@
-//! The audience of an update, from the tables.
+//! The audience of an update, calculated from the tables.
 
 use std::collections::BTreeSet;
 
@@ -13,31 +13,32 @@ use tegata_storage::customers::Customers;
 use tegata_storage::licenses::Licenses;
 use tegata_storage::notices::Notices;
 
-/// Where contracts, contacts and notices are.
+/// The tables that the audience is calculated from.
 #[derive(Clone, Debug)]
 pub struct Stores {
-    /// Who may use what.
+    /// Licences, from which the entitled customers follow.
     pub licenses: Licenses,
-    /// Who signed, and whom notices reach.
+    /// Customers and their contacts.
     pub customers: Customers,
-    /// What was announced.
+    /// Notices, deliveries, and addresses that mail cannot be delivered to.
     pub notices: Notices,
 }
 
-/// An audience, and what could not be read to work it out.
+/// An audience, and the items that could not be read to calculate it.
 #[derive(Debug)]
 pub struct AudienceReport {
-    /// Who is told.
+    /// The recipients and the unreachable contracts.
     pub audience: Audience,
-    /// Licences, customers and contacts that are not as they must be: whoever they stand for may
-    /// be missing.
+    /// Unreadable licences, customers and contacts. Their recipients may be missing from the
+    /// audience.
     pub unreadable: Vec<TableError>,
 }
 
 impl Stores {
-    /// Works out whom an update goes to at an instant.
+    /// Calculates the audience of an update at an instant.
     ///
-    /// `suppressed` are addresses that mail does not reach, beside those in the table.
+    /// `suppressed` are addresses on the suppression list of SES, in addition to the undeliverable
+    /// ones in the table.
     pub async fn audience(
         &self,
         notice: &Notice,
@@ -90,7 +91,8 @@ impl Stores {
             .collect();
         let occasion = match notice.kind {
             NoticeKind::Incident => NoticeScope::Incident(
-                // A file without one is refused; rather too many are told than too few.
+                // A file without a severity is rejected. If one is missing all the same, too many
+                // recipients are better than too few.
                 notice
                     .severity_at(update.number)
                     .unwrap_or(Severity::Critical),

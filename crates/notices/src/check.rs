@@ -1,4 +1,4 @@
-//! What keeps a notice from being sent, and the notice that a file makes.
+//! Checks of a notice file, and the conversion of a valid file into a notice.
 
 use std::path::Path;
 
@@ -13,17 +13,17 @@ use tegata_common::version::PluginVersion;
 use crate::file::{KindName, NoticeFile, UpdateEntry};
 use crate::render::body;
 
-/// The longest title and text, in characters.
+/// The maximum lengths of a title and of a text, in characters.
 const TITLE: usize = 120;
 const BODY: usize = 8_000;
 
-/// All texts of a notice together, in bytes: DynamoDB keeps 400 KB under a key.
+/// The maximum length of all texts of a notice in bytes. DynamoDB limits an item to 400 KB.
 const WHOLE: usize = 200_000;
 
-/// Something in a file that is not as it must be.
+/// A problem in a notice file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where: `body.ja`, `updates.2.stage`.
+    /// The field, such as `body.ja` or `updates.2.stage`.
     pub field: String,
     /// What is wrong, and what is expected.
     pub message: String,
@@ -35,18 +35,18 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// When the next update is to be announced, and on which terms.
+/// The circumstances of the next announcement.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// Now.
+    /// The current instant.
     pub now: Timestamp,
-    /// When it is to be announced.
+    /// When the update is to be announced.
     pub send_at: Timestamp,
-    /// Why it may be later than the lead time asks for.
+    /// The operator's reason for announcing it later than the lead time requires.
     pub short_notice: Option<String>,
 }
 
-/// The name of the notice in a file.
+/// The notice's id, from the name of its file.
 pub fn notice_id(path: &Path) -> Result<NoticeId, Problem> {
     let stem = path.file_stem().and_then(|stem| stem.to_str());
     let wrong = |message: String| Problem {
@@ -58,15 +58,19 @@ pub fn notice_id(path: &Path) -> Result<NoticeId, Problem> {
         .parse()
         .map_err(|error| wrong(format!("{error}")))?;
     match id.as_str() {
-        // Files of the news page.
+        // The news page has files of these names.
         "index" | "feed" => Err(wrong(format!("a notice cannot be named {id}"))),
         _ => Ok(id),
     }
 }
 
-/// Makes the notice of a file, to be announced with its next update; or says all that is wrong.
+/// Converts a file into a notice whose next update is to be announced.
 ///
-/// `before` is the notice as it has been announced so far: what was said stays said.
+/// `before` is the notice as stored. Updates that have been announced must not change.
+///
+/// # Errors
+///
+/// All problems of the file.
 pub fn notice(
     id: &NoticeId,
     file: &NoticeFile,
@@ -95,7 +99,7 @@ pub fn notice(
         if !says_the_same(known, entry) {
             problems.add(
                 update_field(file, index),
-                "it has been announced and stays as it was: add an update instead",
+                "has been announced and cannot be changed: add an update instead",
             );
         }
     }
@@ -103,15 +107,15 @@ pub fn notice(
         let number = announced;
         problems.add(
             "updates",
-            format!("{number} updates have been announced, and stay"),
+            format!("{number} updates have been announced and cannot be removed"),
         );
     } else if entries.len() > announced + 1 {
         problems.add(
             "updates",
-            "more than one of them is new: announce them one at a time",
+            "more than one update is new: announce them one at a time",
         );
     } else if entries.len() == announced {
-        problems.add("updates", "all of it has been announced: add an update");
+        problems.add("updates", "all updates have been announced: add an update");
     }
     if let Some(before) = before.filter(|of| of.last_announced() > 0) {
         same_thing(file, before, &mut problems);
@@ -133,7 +137,7 @@ pub fn notice(
         }
     };
     let lead_days = lead_days(&products, catalogue);
-    // Once more if it is to happen earlier than was announced.
+    // The lead time is checked again if the planned instant is earlier than announced.
     let planned_before = before.and_then(|before| before.kind.planned_at());
     let is_earlier = file.planned_at < planned_before && file.planned_at.is_some();
     if announced == 0 || is_earlier {
@@ -196,14 +200,15 @@ fn says_the_same(known: &Update, entry: &UpdateEntry) -> bool {
     (known.stage, known.severity, &known.body) == (entry.stage, entry.severity, &entry.body)
 }
 
-/// The lead time of the products that a notice is about: the longest, of all if none is named.
+/// The lead time of a notice in days: the longest one of its products, or of all products if it has
+/// none.
 pub fn lead_days(named: &[Product], catalogue: &[Product]) -> u16 {
     let products = if named.is_empty() { catalogue } else { named };
     let days = products.iter().map(|product| product.notice_days);
     days.max().unwrap_or_default()
 }
 
-/// An update's place in the file.
+/// The name of an update's field in the file.
 fn update_field(file: &NoticeFile, index: usize) -> String {
     match (&file.body, index) {
         (Some(_), 0) => "body".to_owned(),
@@ -218,13 +223,13 @@ fn products(file: &NoticeFile, catalogue: &[Product], problems: &mut Problems) -
         match catalogue.iter().find(|product| product.slug == *slug) {
             None => problems.add("products", format!("there is no product {slug}")),
             Some(_) if found.iter().any(|known| known.slug == *slug) => {
-                problems.add("products", format!("{slug} is named twice"));
+                problems.add("products", format!("{slug} is listed twice"));
             }
             Some(product) => found.push(product.clone()),
         }
     }
     if file.kind == KindName::Release && file.products.len() != 1 {
-        problems.add("products", "a release is of one product");
+        problems.add("products", "a release must have exactly one product");
     }
     found
 }
@@ -234,9 +239,9 @@ fn texts(file: &NoticeFile, problems: &mut Problems) {
     for (language, title) in [("ja", &file.title.ja), ("en", &file.title.en)] {
         let field = format!("title.{language}");
         if title.trim().is_empty() {
-            problems.add(field, "is empty: both languages are sent");
+            problems.add(field, "is empty: both languages are required");
         } else if title.chars().any(char::is_control) {
-            problems.add(field, "is one line");
+            problems.add(field, "must be one line");
         } else if title.chars().count() > TITLE {
             problems.add(field, format!("has more than {TITLE} characters"));
         }
@@ -250,7 +255,7 @@ fn texts(file: &NoticeFile, problems: &mut Problems) {
                 field => format!("{field}.body.{language}"),
             };
             if text.trim().is_empty() {
-                problems.add(field.clone(), "is empty: both languages are sent");
+                problems.add(field.clone(), "is empty: both languages are required");
             } else if text.chars().count() > BODY {
                 problems.add(field.clone(), format!("has more than {BODY} characters"));
             }
@@ -258,7 +263,7 @@ fn texts(file: &NoticeFile, problems: &mut Problems) {
                 .chars()
                 .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
             {
-                problems.add(field.clone(), "has a control character in it");
+                problems.add(field.clone(), "has a control character");
             }
             for problem in body::problems(text) {
                 problems.add(field.clone(), problem);
@@ -269,28 +274,31 @@ fn texts(file: &NoticeFile, problems: &mut Problems) {
     if bytes > WHOLE {
         problems.add(
             "updates",
-            "all texts together are too long: begin a new notice",
+            "the texts are too long in total: start a new notice",
         );
     }
 }
 
-/// What an update is added to is what was announced.
+/// Checks that an update is added to the same notice: the announced kind, version and products.
 fn same_thing(file: &NoticeFile, before: &Notice, problems: &mut Problems) {
     let kind = before.kind.as_str();
     if kind != file.kind.as_str() {
-        problems.add("kind", format!("it was announced as {kind}"));
+        problems.add("kind", format!("was announced as {kind}"));
     }
     if let NoticeKind::Release { version, .. } = &before.kind
         && file.version.as_ref() != Some(version)
     {
         problems.add(
             "version",
-            format!("{version} was announced: begin a new notice"),
+            format!("was announced as {version}: start a new notice"),
         );
     }
     let products = before.products.iter().map(|product| &product.slug);
     if !products.eq(&file.products) {
-        problems.add("products", "others were announced: begin a new notice");
+        problems.add(
+            "products",
+            "differs from the announced products: start a new notice",
+        );
     }
 }
 
@@ -300,14 +308,14 @@ fn kind_fields(
     terms: &Terms,
     problems: &mut Problems,
 ) {
-    // What was announced may have happened: it is over, and more is said of it.
+    // An update may be added after the planned instant.
     let is_known = announced.is_some_and(|notice| notice.kind.planned_at() == file.planned_at);
     let is_release = file.kind == KindName::Release;
     let is_incident = file.kind == KindName::Incident;
     match &file.version {
-        Some(_) if !is_release => problems.add("version", "belongs to a release only"),
-        None if is_release => problems.add("version", "is missing: which version is released?"),
-        // What was announced cannot be changed, in whatever form.
+        Some(_) if !is_release => problems.add("version", "is allowed for a release only"),
+        None if is_release => problems.add("version", "is missing: the version to be released"),
+        // The announced version cannot be changed, even if it is invalid today.
         Some(version)
             if announced.is_some_and(|of| of.kind.version() == Some(version.as_str())) => {}
         Some(version) => {
@@ -318,29 +326,31 @@ fn kind_fields(
         None => {}
     }
     match file.planned_at {
-        Some(_) if is_incident => problems.add("planned_at", "an incident is not planned"),
-        None if !is_incident => problems.add("planned_at", "is missing: when does it happen?"),
+        Some(_) if is_incident => problems.add("planned_at", "is not allowed for an incident"),
+        None if !is_incident => {
+            problems.add("planned_at", "is missing: the instant at which it happens");
+        }
         Some(planned) if planned <= terms.now && !is_known => {
-            problems.add("planned_at", format!("{planned} is over"));
+            problems.add("planned_at", format!("{planned} is in the past"));
         }
         _ => {}
     }
     match (file.kind, file.planned_at, file.ends_at) {
         (KindName::Maintenance, _, None) => {
-            problems.add("ends_at", "is missing: until when does it last?");
+            problems.add("ends_at", "is missing: the end of the maintenance");
         }
         (KindName::Maintenance, Some(planned), Some(ends)) if ends <= planned => {
-            problems.add("ends_at", "is not after planned_at");
+            problems.add("ends_at", "must be after planned_at");
         }
         (KindName::Release | KindName::Incident, _, Some(_)) => {
-            problems.add("ends_at", "belongs to maintenance only");
+            problems.add("ends_at", "is allowed for maintenance only");
         }
         _ => {}
     }
     match &file.body {
         Some(_) if is_incident => problems.add(
             "body",
-            "what is said of an incident stands in [[updates]], with its stage",
+            "is not allowed for an incident: write the text in [[updates]], with its stage",
         ),
         None if !is_incident => problems.add("body", "is missing"),
         _ => {}
@@ -350,13 +360,15 @@ fn kind_fields(
 fn stages(file: &NoticeFile, problems: &mut Problems) {
     let is_incident = file.kind == KindName::Incident;
     if is_incident && file.updates.is_empty() {
-        problems.add("updates", "an incident has at least one");
+        problems.add("updates", "an incident must have at least one update");
     }
     let mut is_resolved = false;
     for (index, update) in file.updates.iter().enumerate() {
         let field = |name: &str| format!("updates.{}.{name}", index + 1);
         match update.stage {
-            Some(_) if !is_incident => problems.add(field("stage"), "belongs to an incident only"),
+            Some(_) if !is_incident => {
+                problems.add(field("stage"), "is allowed for an incident only");
+            }
             None if is_incident => problems.add(
                 field("stage"),
                 "is missing: investigating, identified, monitoring or resolved",
@@ -365,7 +377,7 @@ fn stages(file: &NoticeFile, problems: &mut Problems) {
         }
         match update.severity {
             Some(_) if !is_incident => {
-                problems.add(field("severity"), "belongs to an incident only");
+                problems.add(field("severity"), "is allowed for an incident only");
             }
             None if is_incident && index == 0 => {
                 problems.add(field("severity"), "is missing: minor, major or critical");
@@ -373,13 +385,13 @@ fn stages(file: &NoticeFile, problems: &mut Problems) {
             _ => {}
         }
         if is_resolved && is_incident {
-            problems.add(field("stage"), "comes after resolved: begin a new notice");
+            problems.add(field("stage"), "follows resolved: start a new notice");
         }
         is_resolved |= update.stage == Some(Stage::Resolved);
     }
 }
 
-/// The promise: a version-up is announced before it happens.
+/// Checks the lead time (white paper: a version-up is announced before it happens).
 fn lead_time(
     file: &NoticeFile,
     terms: &Terms,
@@ -391,7 +403,7 @@ fn lead_time(
         return;
     };
     if terms.send_at >= planned_at {
-        problems.add("planned_at", "has come before the notice would be sent");
+        problems.add("planned_at", "is before the notice would be sent");
         return;
     }
     let by = announce_by(planned_at, lead_days, zone.tz());
@@ -400,7 +412,7 @@ fn lead_time(
         problems.add(
             "planned_at",
             format!(
-                "has to be announced {lead_days} days before, by {}: plan it later, or say why not \
+                "must be announced {lead_days} days before, by {}: plan it later, or give a reason \
                  with --short-notice REASON",
                 by.strftime("%Y-%m-%d %H:%M %:z")
             ),

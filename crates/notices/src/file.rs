@@ -1,4 +1,4 @@
-//! A notice as an operator writes it: a TOML file named after the notice.
+//! The operator's TOML file of a notice. Its name is the notice's id.
 
 use std::fmt;
 
@@ -10,67 +10,67 @@ use tegata_common::product::{Bilingual, ProductSlug};
 use tegata_common::xml;
 use toml::de::{DeTable, DeValue};
 
-/// The file. What belongs to its kind and what does not is checked by [`crate::check`].
+/// The content of a notice file. [`crate::check`] checks which fields are required and allowed for
+/// its kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoticeFile {
-    /// What is announced.
+    /// Release, maintenance or incident.
     pub kind: KindName,
-    /// Of which products; of all, if none is named.
+    /// The products that it is about. Empty means all products.
     #[serde(default)]
     pub products: Vec<ProductSlug>,
-    /// Of a release: which version.
+    /// The version of a release.
     #[serde(default)]
     pub version: Option<String>,
-    /// Of a release or maintenance: when it happens.
+    /// The instant of a release, or the start of a maintenance.
     #[serde(default, deserialize_with = "instant")]
     pub planned_at: Option<Timestamp>,
-    /// Of maintenance: until when.
+    /// The end of a maintenance.
     #[serde(default, deserialize_with = "instant")]
     pub ends_at: Option<Timestamp>,
     /// The title, one line.
     pub title: Bilingual,
-    /// What is said first, of a release or maintenance.
+    /// The text of a release or maintenance: the first update.
     #[serde(default)]
     pub body: Option<Bilingual>,
-    /// What is said of an incident, the first at first; or what is added to another notice.
+    /// The updates of an incident in their order, or the additions to another notice.
     #[serde(default)]
     pub updates: Vec<UpdateEntry>,
 }
 
-/// Why a file cannot be read: what is wrong and where.
+/// An invalid notice file, with the place of the error.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// Not TOML, or not the fields of a notice.
+    /// Invalid TOML, or an unknown, missing or invalid field.
     #[error(transparent)]
     Toml(#[from] toml::de::Error),
-    /// A character with which no feed reader could read the news.
+    /// A character that would make the news feed unreadable.
     #[error(
-        "line {line}: U+{:04X}, which XML 1.0 forbids: no feed reader could read the news; remove it",
+        "line {line}: U+{:04X}, which XML 1.0 forbids, would make the news feed unreadable; remove it",
         u32::from(*.character)
     )]
     Character {
-        /// The line that it stands in, or is written in as an escape.
+        /// The number of the line that contains the character or its escape sequence.
         line: usize,
-        /// Which.
         character: char,
     },
 }
 
-/// The kinds of notices.
+/// The kind of a notice, as written in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KindName {
-    /// A version of a product.
+    /// A new version of a product.
     Release,
-    /// A time in which something does not work.
+    /// A period in which a service may be unavailable.
     Maintenance,
-    /// Something that does not work.
+    /// A failure or degradation of a service.
     Incident,
 }
 
 impl KindName {
-    /// The kind as it stands in files.
+    /// The kind as written in files.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Release => "release",
@@ -80,22 +80,22 @@ impl KindName {
     }
 }
 
-/// An update in a file.
+/// An entry of `[[updates]]` in a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateEntry {
-    /// Of an incident: how far it is.
+    /// The stage of an incident.
     #[serde(default)]
     pub stage: Option<Stage>,
-    /// Of an incident: how bad it is, if that is new.
+    /// The severity of an incident. Required in its first update; later, only if it changes.
     #[serde(default)]
     pub severity: Option<Severity>,
-    /// What is said, in Markdown.
+    /// The text, in Markdown.
     pub body: Bilingual,
 }
 
 impl NoticeFile {
-    /// Reads a file's text.
+    /// Parses a file.
     pub fn parse(text: &str) -> Result<Self, FileError> {
         for (_, value) in DeTable::parse(text)?.get_ref() {
             check_characters(text, value)?;
@@ -103,7 +103,7 @@ impl NoticeFile {
         Ok(toml::from_str(text)?)
     }
 
-    /// All its updates: the body first, if there is one.
+    /// All updates: the body, if there is one, and then the entries of `[[updates]]`.
     pub fn updates(&self) -> Vec<UpdateEntry> {
         let first = self.body.as_ref().map(|body| UpdateEntry {
             stage: None,
@@ -116,7 +116,7 @@ impl NoticeFile {
             .collect()
     }
 
-    /// The kind with its instants, if all that it needs is there.
+    /// The kind with its fields. `None` if a required field is missing.
     pub fn kind(&self) -> Option<NoticeKind> {
         Some(match self.kind {
             KindName::Release => NoticeKind::Release {
@@ -132,7 +132,7 @@ impl NoticeFile {
     }
 }
 
-/// Refuses a value with a character in it that must not get into a feed.
+/// Rejects a value with a character that XML forbids.
 fn check_characters(text: &str, value: &toml::Spanned<DeValue<'_>>) -> Result<(), FileError> {
     match value.get_ref() {
         DeValue::String(string) => {
@@ -154,7 +154,7 @@ fn check_characters(text: &str, value: &toml::Spanned<DeValue<'_>>) -> Result<()
     }
 }
 
-/// Where a character stands in a string as it is written: itself or as an escape.
+/// The position of a character or its escape sequence in a TOML string as written.
 fn position(written: &str, character: char) -> usize {
     let number = u32::from(character);
     let escaped = [
@@ -168,7 +168,7 @@ fn position(written: &str, character: char) -> usize {
         '\u{1b}' => Some("\\e"),
         _ => None,
     };
-    // Lower case has the same length as `\uFFFE` and `\U0000FFFE`.
+    // Compared in lower case, which also matches `\uFFFE` and `\U0000FFFE`.
     let lower = written.to_ascii_lowercase();
     let places = [
         written.find(character),
@@ -183,7 +183,7 @@ fn position(written: &str, character: char) -> usize {
         .unwrap_or(0)
 }
 
-/// An instant with offset, written as TOML's own date-time or as a text.
+/// Deserializes an instant with offset, from a TOML date-time or a string.
 fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     struct Visitor;
 
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_xml_forbids_is_refused_with_line_and_character() {
+    fn characters_forbidden_by_xml_are_rejected_with_the_line() {
         let file = |title: &str, body: &str| {
             format!(
                 "kind = 'incident'\ntitle = {{ ja = 'a', en = {title} }}\n[[updates]]\n\
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_field_is_named() {
+    fn a_misspelt_field_is_reported() {
         let error = NoticeFile::parse("kind = 'incident'\nserverity = 'major'\n").unwrap_err();
         assert!(error.to_string().contains("serverity"), "{error}");
     }

@@ -1,48 +1,45 @@
-//! The promise, enforced: a version becomes current after it was announced, and not before.
+//! The publishing gate, which enforces the white paper's promise: a version becomes current only
+//! after it has been announced.
 
 use jiff::{SignedDuration, Timestamp};
 use tegata_common::notice::{Facts, Notice, NoticeId, State, Tally};
 use tegata_common::product::ProductSlug;
 
-/// Why a version may not become current yet, and what to do.
+/// Why a version cannot become current yet. The message says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotYet {
-    /// There is no release notice of it.
+    /// There is no announced release notice of the version.
     #[error(
         "{product} {version} has not been announced: send its release notice first (tegata notice send FILE), and publish it when its planned instant has come; in an emergency, --emergency REASON, which is recorded"
     )]
     NotAnnounced {
-        /// The product.
         product: ProductSlug,
-        /// The version.
         version: String,
     },
-    /// Its notice has not gone out as a whole.
+    /// Mails of the notice are open or failed.
     #[error(
-        "{waiting} of {total} mails of its notice {notice_id} have not been sent, as far as is known: see tegata notice status {notice_id}"
+        "{waiting} of {total} mails of its notice {notice_id} are not confirmed as sent: see tegata notice status {notice_id}"
     )]
     NotSent {
-        /// Its notice.
         notice_id: NoticeId,
-        /// Mails to be sent.
+        /// The number of mails that are pending, unknown or failed.
         waiting: usize,
-        /// All mails.
+        /// The number of mails of the notice.
         total: usize,
     },
-    /// Something of it has still to be announced, or it is stopped.
-    #[error("its notice {0} is not announced as a whole: see tegata notice status {0}")]
+    /// An update of the notice has not been announced, or the notice is paused.
+    #[error("its notice {0} is not completely announced: see tegata notice status {0}")]
     NotWhole(NoticeId),
-    /// Its planned instant has not come.
+    /// The planned instant is in the future.
     #[error("it was announced for {planned_at} (notice {notice_id}): publish it then")]
     TooEarly {
-        /// Its notice.
         notice_id: NoticeId,
-        /// When it is planned, in the product's zone.
+        /// The planned instant in the notice's time zone, to the minute.
         planned_at: String,
     },
 }
 
-/// The release notice of a version, if there is one: the last to be planned.
+/// The release notice of a version. If there are several, the one with the latest planned instant.
 pub fn notice_of<'a>(
     notices: &'a [Notice],
     product: &ProductSlug,
@@ -52,7 +49,8 @@ pub fn notice_of<'a>(
     of_it.max_by_key(|notice| notice.kind.planned_at())
 }
 
-/// Whether a version may become current at an instant, by its notice and that notice's deliveries.
+/// Checks whether a version may become current at an instant, given its notice and the notice's
+/// deliveries. Returns the id of the notice.
 pub fn check<'a>(
     product: &ProductSlug,
     version: &str,
@@ -72,8 +70,7 @@ pub fn check<'a>(
     if !notice.is_announced() || notice.paused.is_some() {
         return Err(NotYet::NotWhole(notice_id));
     }
-    // Also those of which nobody knows, and those that SES refused: an operator settles them
-    // first.
+    // Unknown and failed deliveries block too: an operator must settle them first.
     let waiting = tally.open() + tally.count(State::Failed);
     if waiting > 0 {
         return Err(NotYet::NotSent {
@@ -137,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_becomes_current_when_all_are_told_and_its_instant_has_come() {
+    fn a_version_becomes_current_after_all_mails_and_its_instant() {
         let sheet = "sheet".parse().unwrap();
         let planned = "2026-12-05T10:00:00+09:00";
         let now: Timestamp = planned.parse().unwrap();
@@ -197,13 +194,13 @@ mod tests {
                 Some(&paused),
                 vec![sent.clone()],
                 now,
-                "not announced as a whole",
+                "not completely announced",
             ),
             (
                 Some(&moved),
                 vec![sent.clone()],
                 now,
-                "not announced as a whole",
+                "not completely announced",
             ),
             (
                 Some(&announced),

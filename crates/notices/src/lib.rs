@@ -1,5 +1,5 @@
-//! Notices of releases, maintenance and incidents: the file that states one, its checks, whom it goes
-//! to, what it looks like, and the channels that carry it.
+//! Notices of releases, maintenance and incidents: the operator's file, its checks, the audience, the
+//! rendering of mails and pages, and the channels.
 
 pub mod audience;
 pub mod channels;

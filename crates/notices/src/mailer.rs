@@ -1,4 +1,4 @@
-//! What sends mails: SES, or a directory on one machine.
+//! Sending mails through SES, or into a directory on one machine.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,66 +11,67 @@ use aws_sdk_sesv2::types::{Destination, EmailContent, MessageTag, RawMessage};
 use tegata_common::customer::EmailAddress;
 use tegata_common::notice::{DeliveryId, NoticeId};
 
-/// How long to wait after SES said that mails came too fast.
+/// The wait after SES has throttled because of the sending rate.
 const TOO_FAST: Duration = Duration::from_secs(5);
 
-/// And after the day's quota was used up.
+/// The wait after SES has throttled because of the daily quota.
 const QUOTA_USED: Duration = Duration::from_secs(900);
 
-/// Which delivery a mail belongs to: SES gives it back with every event.
+/// The delivery that a mail belongs to. SES returns these tags with every event.
 #[derive(Clone, Debug)]
 pub struct Tags {
-    /// Of which notice.
     pub notice: NoticeId,
-    /// Which delivery.
     pub delivery: DeliveryId,
-    /// Which attempt at it.
+    /// The number of the attempt, from 1.
     pub attempt: u16,
 }
 
-/// What came of sending a mail.
+/// The result of an attempt to send a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// It is on its way.
+    /// SES has accepted the mail.
     Accepted {
-        /// SES's name of it.
+        /// SES's message id, or the file name in the outbox.
         message_id: String,
     },
-    /// It was refused for what it is: this mail will not be sent.
+    /// The mail was rejected because of its content or recipient. A retry does not help.
     Refused {
-        /// Why, without an address.
+        /// The error, without an address.
         reason: String,
     },
-    /// It was not sent, and can be later.
+    /// The mail was not sent because of a rate limit. A later retry helps.
     Throttled {
-        /// After how long.
+        /// The time to wait before a retry.
         wait: Duration,
-        /// Why.
+        /// The error, without an address.
         reason: String,
     },
-    /// It was not sent, and no other will be.
+    /// The mail was not sent, and no other mail can be sent either: the account, its configuration
+    /// or a permission is the cause.
     Stopped {
-        /// Why, without an address.
+        /// The error, without an address.
         reason: String,
     },
-    /// Nobody knows: it may have been sent.
+    /// There was no clear answer. The mail may have been sent, so it must not be retried
+    /// automatically.
     Lost {
-        /// What was seen instead of an answer.
+        /// The error, such as a time-out.
         reason: String,
     },
 }
 
-/// Where mails go.
+/// The transport of mails.
 #[derive(Clone, Debug)]
 pub enum Mailer {
-    /// To SES. The client makes one attempt: SES cannot tell a repeated mail from a second one.
+    /// Amazon SES. The client must make one attempt only: SES has no idempotency key, so that a
+    /// retry of the SDK could send a mail twice.
     Ses {
-        /// How it is reached.
+        /// The SES client.
         client: Client,
-        /// What tells its events apart.
+        /// The configuration set that publishes the events of these mails.
         configuration_set: String,
     },
-    /// Into files, on one machine.
+    /// Files in this directory, on one machine.
     Outbox(PathBuf),
 }
 
@@ -148,11 +149,11 @@ pub async fn send(
     }
 }
 
-/// What an error means for the mail. Only what SES itself said before it took the mail is certain.
+/// Converts an error into a result. Only an error answer of SES proves that the mail was not sent.
 fn classify(error: &SdkError<SendEmailError>) -> Sent {
     let SdkError::ServiceError(service) = error else {
         let SdkError::ConstructionFailure(_) = error else {
-            // A time-out, a connection that broke, an answer that cannot be read.
+            // A time-out, a broken connection, or an invalid answer.
             let reason = tegata_aws::causes(error);
             return Sent::Lost { reason };
         };
@@ -173,7 +174,8 @@ fn classify(error: &SdkError<SendEmailError>) -> Sent {
             | "MailFromDomainNotVerifiedException"
             | "NotFoundException"
     ) || matches!(status, 401 | 403)
-        // The sender's identity, or the account is in the sandbox: it will be so for the next.
+        // The sender's identity is not verified, or the account is in the sandbox. The next mail
+        // would fail too.
         || message.contains("not verified");
     if is_throttled {
         let is_quota = message.to_ascii_lowercase().contains("daily");
@@ -188,7 +190,7 @@ fn classify(error: &SdkError<SendEmailError>) -> Sent {
     }
 }
 
-/// SES names the addresses that it does not like; records must not.
+/// Replaces mail addresses in an error message of SES, so that they do not get into records.
 pub fn without_addresses(text: &str) -> String {
     let words = text.split(' ');
     let words = words.map(|word| if word.contains('@') { "…" } else { word });

@@ -1,5 +1,5 @@
-//! What an operator decides about a notice on its way: stop it, let it go on, settle what is
-//! unknown, try again what failed.
+//! An operator's actions on a notice that is being sent: pause, resume, cancel, settle an unknown
+//! delivery, retry a failed one.
 
 use jiff::{SignedDuration, Timestamp};
 use tegata_common::notice::{
@@ -9,53 +9,53 @@ use tegata_common::notice::{
 use tegata_storage::notices::{Notices, VersionedDelivery, Work};
 use tegata_storage::{ChangeContext, TableError, Versioned};
 
-/// How long evidence is waited for before a mail is sent once more.
+/// How long SES events are awaited before a mail with an unknown outcome may be sent again.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 
-/// Why a decision was not carried out.
+/// Why an action was rejected or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OperateError {
-    /// The table failed, or somebody else wrote at the same time.
+    /// The table could not be read or written, or there was a concurrent write.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// There is no such notice.
+    /// The notice does not exist.
     #[error("there is no notice {0}")]
     NoNotice(NoticeId),
-    /// There is no such delivery.
+    /// The delivery does not exist.
     #[error("the notice has no delivery {0}")]
     NoDelivery(DeliveryId),
-    /// SES may still tell what became of it.
-    #[error("SES may still tell what became of it: send it once more after {0:.0}, if it has not")]
+    /// SES may still report the outcome. The instant from which a retry is allowed.
+    #[error("SES may still report the outcome: if it has not by {0:.0}, send the mail again then")]
     TooEarly(Timestamp),
-    /// Everything of it has been announced.
-    #[error("nothing of {0} is still to be announced")]
+    /// All updates have been announced, so there is nothing to cancel.
+    #[error("cannot cancel {0}: all of its updates have been announced")]
     NothingToCancel(NoticeId),
-    /// It is in a state in which there is nothing to settle this way.
+    /// The delivery is in a state that does not allow the action.
     #[error("cannot settle: the delivery is {}, expected {wanted}", .is.as_str())]
     State {
-        /// What it is.
+        /// The state of the delivery.
         is: State,
-        /// What it would have to be.
+        /// The states that allow the action.
         wanted: &'static str,
     },
 }
 
-/// What an operator knows of a mail.
+/// How an operator settles a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It was sent, or the contact has been told otherwise.
+    /// The mail was sent, or the contact has been notified in another way.
     Sent,
-    /// It was not, or shall be sent once more all the same.
+    /// The mail was not sent, or is to be sent again in any case.
     Resend,
 }
 
-/// Reads a notice that must be there.
+/// Reads a notice. Fails if it does not exist.
 pub async fn notice(notices: &Notices, id: &NoticeId) -> Result<Versioned<Notice>, OperateError> {
     let stored = notices.get(id).await?;
     stored.ok_or_else(|| OperateError::NoNotice(id.clone()))
 }
 
-/// Stops a notice: nothing more of it is sent until it is resumed.
+/// Pauses a notice: no mail of it is sent until it is resumed.
 pub async fn pause(
     notices: &Notices,
     stored: &Versioned<Notice>,
@@ -69,8 +69,8 @@ pub async fn pause(
     Ok(())
 }
 
-/// Lets a notice go on. What has gone wrong so far does not stop it again, and what is late is
-/// sent late.
+/// Resumes a notice. The errors so far are acknowledged, so that they do not pause it again. Updates
+/// whose planned instant has passed are still sent, at short notice.
 pub async fn resume(
     notices: &Notices,
     stored: &Versioned<Notice>,
@@ -95,7 +95,7 @@ pub async fn resume(
     reopen(notices, id, resume, act).await
 }
 
-/// Writes a notice so that the next run of announcing queues again what is to be sent.
+/// Writes a notice so that the next run of `announce` queues its open deliveries again.
 async fn reopen(
     notices: &Notices,
     id: &NoticeId,
@@ -115,7 +115,7 @@ async fn reopen(
     }
 }
 
-/// Takes back what of a notice has not been announced yet.
+/// Removes the updates of a notice that have not been announced yet.
 pub async fn cancel(
     notices: &Notices,
     stored: &Versioned<Notice>,
@@ -128,7 +128,7 @@ pub async fn cancel(
     if cancelled.updates.len() == stored.value.updates.len() {
         return Err(OperateError::NothingToCancel(cancelled.notice_id));
     }
-    // Stopped for what is not sent any more.
+    // The pause was for updates that are no longer sent.
     if cancelled.updates.is_empty() {
         cancelled.paused = None;
     }
@@ -139,7 +139,7 @@ pub async fn cancel(
     Ok(())
 }
 
-/// Stops all sending, or lets it go on.
+/// Pauses all sending, with a reason, or resumes it, without one.
 pub async fn set_sending(
     notices: &Notices,
     reason: Option<&str>,
@@ -155,8 +155,8 @@ pub async fn set_sending(
     Ok(notices.change_sending(act, change).await?)
 }
 
-/// Settles a delivery: as sent whatever is still open of it, because the contact has been told; or
-/// as to be sent once more if its outcome is unknown.
+/// Settles a delivery: as sent, if it is open or failed and the contact has been notified; or to be
+/// sent again, if its outcome is unknown.
 pub async fn resolve(
     notices: &Notices,
     id: &NoticeId,
@@ -199,7 +199,7 @@ pub async fn resolve(
     reopen(notices, id, |_| {}, act).await
 }
 
-/// The deliveries that may be tried again at an instant: refused by SES, or bounced for a time.
+/// The deliveries that may be retried at an instant: failed, or bounced but not permanently.
 pub fn failed(deliveries: Vec<VersionedDelivery>, now: Timestamp) -> Vec<VersionedDelivery> {
     let may_be_tried = |facts: &Facts| match facts.state(now) {
         State::Failed => true,
@@ -212,7 +212,7 @@ pub fn failed(deliveries: Vec<VersionedDelivery>, now: Timestamp) -> Vec<Version
         .collect()
 }
 
-/// Lets failed deliveries be attempted once more.
+/// Allows another attempt of failed deliveries, and queues them.
 pub async fn retry(
     notices: &Notices,
     id: &NoticeId,
@@ -228,8 +228,8 @@ pub async fn retry(
             break;
         }
     }
-    // In any case: what is allowed by now is to be queued, of an earlier try that was broken off
-    // too.
+    // Also after an error: the retries that have been allowed, by this or an interrupted earlier
+    // call, must be queued.
     reopen(notices, id, |_| {}, act).await?;
     Ok(written?)
 }

@@ -248,7 +248,7 @@ mod tests {
             (
                 "MAIL_FROM",
                 "a",
-                "environment variable MAIL_FROM: the mail address is not of the form name@example.com",
+                "environment variable MAIL_FROM: the mail address does not have the form name@example.com",
             ),
         ] {
             let error = Settings(&with(name, value))

@@ -1,4 +1,4 @@
-//! CloudFront's standard log, v2: JSON lines, or W3C with a header that names the columns.
+//! CloudFront's standard log v2: JSON lines, or W3C with a header that names the columns.
 
 use serde::Deserialize;
 
@@ -11,8 +11,8 @@ use crate::domain::BaseDomains;
 use crate::network::network;
 use crate::version::PluginVersion;
 
-/// The fields that are read; which a distribution logs can be chosen. All are texts, and `-`
-/// where there is none.
+/// The fields that are used. A distribution may be configured to log only some of them. All values
+/// are texts; `-` is an empty value.
 #[derive(Default, Deserialize)]
 pub(super) struct CdnLine<'a> {
     #[serde(borrow, default)]
@@ -43,7 +43,7 @@ pub(super) struct CdnLine<'a> {
     referer: Option<Text<'a>>,
 }
 
-/// The columns of a W3C log, from its `#Fields:` line.
+/// The columns of a W3C log, from the `#Fields:` line.
 #[derive(Debug, Default)]
 pub(super) struct Columns(Vec<Column>);
 
@@ -66,7 +66,7 @@ enum Column {
 }
 
 impl Columns {
-    /// Reads what follows `#Fields:`.
+    /// Parses the column names after `#Fields:`.
     pub(super) fn read(names: &str) -> Self {
         let column = |name| match name {
             "date" => Column::Date,
@@ -87,10 +87,10 @@ impl Columns {
         Self(names.split_whitespace().map(column).collect())
     }
 
-    /// Reads a line of tab-separated values.
+    /// Parses a line of tab-separated values.
     pub(super) fn line<'a>(&self, line: &'a str) -> Result<CdnLine<'a>, Wrong> {
         if self.0.is_empty() {
-            return Err("no #Fields line before it");
+            return Err("there is no #Fields line before it");
         }
         let mut read = CdnLine::default();
         let mut values = line.split('\t');
@@ -121,20 +121,20 @@ impl Columns {
     }
 }
 
-/// Reads a JSON line.
+/// Parses a JSON line.
 pub(super) fn read(line: &[u8]) -> Result<CdnLine<'_>, serde_json::Error> {
     serde_json::from_slice(line)
 }
 
-/// What may be kept of a line.
+/// Checks and redacts a line.
 pub(super) fn normalise<'a>(
     line: CdnLine<'a>,
     window: Window,
     bases: &BaseDomains,
 ) -> Result<AccessRecord<'a>, Wrong> {
-    let request_id = present(line.request_id).ok_or("no x-edge-request-id")?;
+    let request_id = present(line.request_id).ok_or("x-edge-request-id is missing")?;
     if !is_request_id(&request_id) {
-        return Err("x-edge-request-id is not one of CloudFront's");
+        return Err("x-edge-request-id is invalid");
     }
     let moment = match present(line.timestamp_ms) {
         Some(timestamp) => Moment::read(&timestamp),
@@ -144,9 +144,9 @@ pub(super) fn normalise<'a>(
                 .and_then(|(date, time)| Moment::read(&format!("{date}T{time}Z")))
         }
     };
-    let time = window.instant(moment.ok_or("no instant in timestamp(ms), or date and time")?)?;
+    let time = window.instant(moment.ok_or("timestamp(ms), or date and time, is invalid")?)?;
     let status: Option<u16> = present(line.status).and_then(|status| status.parse().ok());
-    // What is not there was asked for by the caller's own words.
+    // The path of a file that does not exist is an arbitrary text of the caller.
     let is_served = matches!(status, Some(200 | 206 | 304));
     let path = present(line.path).filter(|_| is_served);
     let Served {
@@ -179,7 +179,7 @@ fn present(value: Option<Text<'_>>) -> Option<Text<'_>> {
     value.filter(|value| !matches!(value.as_str(), "" | "-"))
 }
 
-/// `0.012`: seconds, as CloudFront writes them.
+/// Converts CloudFront's seconds, such as `0.012`.
 fn milliseconds(seconds: &str) -> Option<u32> {
     let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
     let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
@@ -191,7 +191,7 @@ fn milliseconds(seconds: &str) -> Option<u32> {
         .checked_add(thousandths)
 }
 
-/// The tenant whose page asked: its host, and nothing else of the address.
+/// The tenant of the page that loads a file: only the host of the `Referer`.
 fn tenant(referer: &str, bases: &BaseDomains) -> Option<Text<'static>> {
     let referer = percent_encoding::percent_decode_str(referer).decode_utf8_lossy();
     let host = referer
@@ -202,8 +202,8 @@ fn tenant(referer: &str, bases: &BaseDomains) -> Option<Text<'static>> {
     (!kept::hides_a_serial(domain.as_str())).then(|| Text::from(domain.to_string()))
 }
 
-/// What was served: `/<product>/<version>/<file>`, `/<product>/latest.json`, or a file of all
-/// products.
+/// The parts of a path on the CDN: `/<product>/<version>/<file>`, `/<product>/latest.json`, or a
+/// file that belongs to no product.
 #[derive(Default)]
 struct Served<'a> {
     product: Option<Text<'a>>,
@@ -215,9 +215,9 @@ impl Served<'_> {
     fn of(path: &str) -> Self {
         let parts: Vec<&str> = path.trim_start_matches('/').splitn(3, '/').collect();
         let (product, version, file) = match parts[..] {
-            // Of all products.
+            // Files that belong to no product.
             [".well-known" | "news", ..] => (None, None, path.trim_start_matches('/')),
-            // Published before versions had one form, it may be another.
+            // Old files may have been published under a version that is invalid today.
             [product, version, file] => {
                 let product = kept::product(product);
                 (
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_referer_only_the_tenant_is_kept() {
+    fn only_the_tenant_of_a_referer_is_recorded() {
         let bases = BaseDomains::default();
         for (referer, kept) in [
             (

@@ -1,4 +1,4 @@
-//! API Gateway's access log: the JSON line whose format the template sets.
+//! API Gateway's access log: JSON lines in the format that is set in template.yaml.
 
 use std::fmt;
 
@@ -12,17 +12,17 @@ use super::text::Text;
 use crate::domain::BaseDomains;
 use crate::network::network;
 
-/// A line. The gateway substitutes `$context` variables as texts, and `-` where there is none.
+/// A line. The gateway writes `$context` variables as texts, and `-` for an empty value.
 ///
-/// The template's format has no address, user agent or path. They are read all the same: where
-/// somebody adds them, what may be kept of them is.
+/// The template's format has no address, user agent or path. If somebody adds them, they are
+/// redacted and recorded.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct GatewayLine<'a> {
     #[serde(borrow)]
     request_id: Text<'a>,
-    /// `$context.requestTime`, to the second: it names its units, as `$context.requestTimeEpoch`
-    /// does not. Older lines have that one.
+    /// `$context.requestTime`, to the second. Older lines have `$context.requestTimeEpoch`, whose
+    /// unit depends on the kind of API.
     time: Moment,
     #[serde(default)]
     status: Figure,
@@ -40,10 +40,10 @@ struct GatewayLine<'a> {
     path: Option<Text<'a>>,
 }
 
-/// Why a line of the right form is no record.
+/// Why a line that could be parsed is not a valid record.
 pub(super) type Wrong = &'static str;
 
-/// Reads a line.
+/// Parses a line.
 pub(super) fn read<'a>(
     line: &'a [u8],
     window: Window,
@@ -59,7 +59,7 @@ fn normalise<'a>(
     bases: &BaseDomains,
 ) -> Result<AccessRecord<'a>, Wrong> {
     if !is_request_id(&line.request_id) {
-        return Err("requestId is not one of the gateway's");
+        return Err("requestId is invalid");
     }
     let time = window.instant(line.time)?;
     let small = |figure: Figure| figure.0.and_then(|value| u16::try_from(value).ok());
@@ -90,7 +90,7 @@ fn normalise<'a>(
     })
 }
 
-/// Product and tenant of `/v1/products/{product}/domains/{domain}/license`.
+/// The product and the tenant in `/v1/products/{product}/domains/{domain}/license`.
 fn of_path(path: &str, bases: &BaseDomains) -> Option<(Text<'static>, Text<'static>)> {
     let rest = path.strip_prefix("/v1/products/")?;
     let (product, rest) = rest.split_once("/domains/")?;
@@ -100,7 +100,8 @@ fn of_path(path: &str, bases: &BaseDomains) -> Option<(Text<'static>, Text<'stat
     is_kept.then(|| (Text::from(product), Text::from(domain.to_string())))
 }
 
-/// The gateway's and CloudFront's ids are base64 of one kind or the other; a UUID is in order too.
+/// Whether a text can be a request id. The gateway and CloudFront use base64 or base64url; a UUID is
+/// also accepted.
 pub(super) fn is_request_id(text: &str) -> bool {
     (1..=128).contains(&text.len())
         && text
@@ -108,7 +109,7 @@ pub(super) fn is_request_id(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'=' | b'-' | b'_' | b'+' | b'/'))
 }
 
-/// A number, in quotes or not; `-` or nothing where there is none.
+/// A number with or without quotes; `-`, an empty text or null is an empty value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Figure(pub(super) Option<u64>);
 

@@ -1,4 +1,4 @@
-//! What may be kept of what a caller sent.
+//! Redaction of values that a caller controls.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use crate::product::ProductSlug;
 use crate::serial::Serial;
 use crate::version::OTHER;
 
-/// The program in a user agent and its major version, such as `Chrome/131`; `other` for all that
-/// are not known. A name that a caller makes up is not kept.
+/// The program in a user agent and its major version, such as `Chrome/131`. `other` for an unknown
+/// program, because a user agent is an arbitrary text of the caller.
 pub fn agent(user_agent: &str) -> String {
-    // The first that is there: most browsers also claim to be others.
+    // The first match wins: most browsers also contain the tokens of others.
     const KNOWN: [(&str, &str); 12] = [
         ("Edg/", "Edge"),
         ("OPR/", "Opera"),
@@ -42,7 +42,8 @@ pub fn agent(user_agent: &str) -> String {
     OTHER.to_owned()
 }
 
-/// CloudFront's W3C log encodes a header's value once, and an older form of it twice.
+/// Decodes a header's value, which CloudFront's W3C log percent-encodes once, and in an older format
+/// twice.
 fn percent_decoded_twice(text: &str) -> Cow<'_, str> {
     let mut decoded = Cow::Borrowed(text);
     for _ in 0..2 {
@@ -57,14 +58,13 @@ fn percent_decoded_twice(text: &str) -> Cow<'_, str> {
     decoded
 }
 
-/// What a caller called a product, if it can be one and no serial.
+/// The product sent by a caller, if it is a valid slug and cannot be a serial.
 pub(super) fn product(text: &str) -> Option<&str> {
     let is_slug = text.parse::<ProductSlug>().is_ok();
     (is_slug && !Serial::resembles(text)).then_some(text)
 }
 
-/// A host name as the functions write it: canonical already, so that its form is all there is to
-/// check.
+/// Whether a text is a host name in canonical form, as written by the functions.
 pub(super) fn is_host(text: &str) -> bool {
     text.len() <= 253
         && text.contains('.')
@@ -76,14 +76,14 @@ pub(super) fn is_host(text: &str) -> bool {
         })
 }
 
-/// Whether a product's slug, or a host's first label, could be a serial that a caller put there.
+/// Whether a product's slug or the first label of a host could be a serial, sent in the wrong place.
 pub fn hides_a_serial(name: &str) -> bool {
     let label = name.split('.').next().unwrap_or_default();
     Serial::resembles(label)
 }
 
-/// Whether a sentence of our own holds nothing of a caller's: no mail address, no full address,
-/// nothing that could be a serial.
+/// Whether a reason written by a function is free of a caller's data: no mail address, no full IP
+/// address, nothing that could be a serial.
 pub(super) fn is_our_sentence(text: &str) -> bool {
     let mut words = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '\''));
     text.len() <= 200
@@ -93,13 +93,14 @@ pub(super) fn is_our_sentence(text: &str) -> bool {
         })
 }
 
-/// The endings of the files that can be published, in lower case. What is published is recorded.
+/// The extensions of files that can be published, in lower case. Requests for these files are
+/// recorded with their path.
 pub const FILE_ENDINGS: [&str; 25] = [
     "js", "mjs", "css", "html", "json", "map", "svg", "png", "jpg", "jpeg", "gif", "webp", "avif",
     "ico", "woff2", "woff", "ttf", "otf", "wasm", "txt", "md", "csv", "xml", "pdf", "zip",
 ];
 
-/// A file's path below product and version, if it is written as ours are.
+/// A file's path relative to product and version, if it is a valid path of a published file.
 pub(super) fn file(path: &str) -> Option<Text<'_>> {
     let (_, ending) = path.rsplit_once('.')?;
     let is_ours = path.len() <= 128
@@ -117,7 +118,7 @@ pub(super) fn file(path: &str) -> Option<Text<'_>> {
     is_ours.then(|| Text::from(path))
 }
 
-/// Four numbers with dots, anywhere in it.
+/// Whether a text contains four numbers separated by dots.
 fn resembles_an_address(part: &str) -> bool {
     let mut runs = part.split(|c: char| !c.is_ascii_digit() && c != '.');
     runs.any(|run| run.split('.').filter(|number| !number.is_empty()).count() > 3)
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn sentences_hold_nothing_of_a_callers() {
+    fn reasons_with_a_callers_data_are_not_recorded() {
         for ours in [
             "no_license",
             "version: expected one, of 1 to 32 letters, digits, '.', '-', '_' and '+', such as 1.9.0",
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_ours_or_not_kept() {
+    fn only_paths_of_published_files_are_recorded() {
         for good in [
             "sheet.min.js",
             "sheet.JS",

@@ -1,4 +1,4 @@
-//! The line of `license-lookup`. What is in it has passed the contract's checks there.
+//! The log line of `license-lookup`. Its values have been validated by that function.
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
@@ -16,10 +16,10 @@ use crate::version::{OTHER, PluginVersion};
 
 #[derive(Deserialize)]
 struct LookupLine<'a> {
-    /// When it was answered.
+    /// When the request was answered.
     #[serde(borrow)]
     time: Text<'a>,
-    /// When the gateway got the request, as its own line says.
+    /// When the gateway received the request, as in the gateway's own line.
     #[serde(borrow, default)]
     requested_at: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -47,7 +47,7 @@ struct LookupLine<'a> {
     database_ms: Option<f64>,
 }
 
-/// Reads a line.
+/// Parses a line.
 pub(super) fn read(
     line: &[u8],
     window: Window,
@@ -62,21 +62,22 @@ fn normalise<'a>(
     whole: &'a [u8],
 ) -> Result<AccessRecord<'a>, Wrong> {
     let time = line.requested_at.as_ref().unwrap_or(&line.time);
-    let time: Timestamp = time.parse().map_err(|_| "time is no instant")?;
+    let time: Timestamp = time.parse().map_err(|_| "time is invalid")?;
     let time = window.instant(Moment::Named(time))?;
     let request_id = match line.request_id {
         Some(id) if is_request_id(&id) => id,
-        Some(_) => return Err("request_id is not one of the gateway's"),
-        // Not by way of the gateway. The line itself tells two of them apart.
+        Some(_) => return Err("request_id is invalid"),
+        // The request did not come through the gateway. The hash of the line is used as an id.
         None => Text::from(format!(
             "line-{}",
             HEXLOWER.encode(&Sha256::digest(whole)[..16])
         )),
     };
     if !is_word(&line.code) {
-        return Err("code is not one of the function's");
+        return Err("code is invalid");
     }
-    // A licence's own domain is known to be one. What else somebody asked for may be anything.
+    // The domain of an existing licence is a real one. Otherwise it is an arbitrary text of the
+    // caller, which may contain a serial.
     let is_answered = Code::states_a_license(line.code.as_str());
     let domain = line
         .domain

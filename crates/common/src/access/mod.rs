@@ -1,9 +1,13 @@
-//! Access records: who asked what and what was answered, in the form in which it may be kept.
+//! Access records: requests and their answers, in the form in which they are archived.
 //!
-//! The doors write lines: API Gateway's access log, `license-lookup`'s own line, CloudFront's
-//! standard log. This is the pure part of what becomes of them: a reader in, records out. A
-//! record never holds a serial, a full address, a query string, or more of a user agent than its
-//! product and major version; what could be one of these is left out here, whoever wrote the line.
+//! Three sources write log lines: API Gateway's access log, the function `license-lookup`, and
+//! CloudFront's standard log. This module is the pure part of archiving them: it parses lines and
+//! returns an [`AccessRecord`] for each.
+//!
+//! The archive is locked for 400 days, so a record must not contain personal data or secrets: no
+//! serial, no full IP address, no query string, and of a user agent only the product and the major
+//! version. A value that could contain one of these is removed, even if the source should not have
+//! written it.
 
 mod cdn;
 mod gateway;

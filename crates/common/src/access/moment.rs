@@ -1,4 +1,4 @@
-//! When an access was: what its line says, checked against when the line was delivered.
+//! The time of an access: as stated in its line, checked against the time of delivery.
 
 use std::fmt;
 
@@ -9,18 +9,18 @@ use serde::{Deserialize, Deserializer};
 
 use super::gateway::Wrong;
 
-/// A time as a service writes it.
+/// A time as written by an AWS service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
-    /// In words that name their units.
+    /// A date and time.
     Named(Timestamp),
-    /// Since 1970, in seconds or in milliseconds: `$context.requestTimeEpoch` is in seconds in an
-    /// HTTP API, and in milliseconds in a REST or WebSocket API.
+    /// A number since 1970. `$context.requestTimeEpoch` is in seconds in an HTTP API, and in
+    /// milliseconds in a REST or WebSocket API.
     Epoch(i64),
 }
 
 impl Moment {
-    /// Reads `22/Nov/2026:01:03:11 +0000`, an RFC 3339 instant, or digits.
+    /// Parses `22/Nov/2026:01:03:11 +0000`, an RFC 3339 instant, or a number.
     pub(super) fn read(text: &str) -> Option<Self> {
         if let Ok(epoch) = text.parse() {
             return Some(Self::Epoch(epoch));
@@ -60,10 +60,10 @@ impl Visitor<'_> for MomentVisitor {
     }
 }
 
-/// The times that a line can tell, given when it was delivered.
+/// The valid times of a line, given the time of its delivery.
 ///
-/// A record is archived, and locked, under the day that its line tells. A time that was misread
-/// would hide it there for good, so a line whose time is outside the window is unreadable.
+/// A record is archived and locked under the day of its time. A wrong time would put it under the
+/// wrong day for 400 days, so a line with a time outside the window is invalid.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
     delivered_at: Timestamp,
@@ -74,17 +74,17 @@ pub(super) struct Window {
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 impl Window {
-    /// For a line of a log group, by its log event's timestamp.
+    /// The window for a line of a log group, by the timestamp of its log event.
     pub(super) fn of_log_event(logged_at: Timestamp) -> Self {
         Self {
             delivered_at: logged_at,
             longest_delay: DAY,
-            outside: "its time is more than a day from its log event's",
+            outside: "its time differs from the log event's by more than a day",
         }
     }
 
-    /// For a line of a file that was stored then. CloudFront delivers a file up to a day after
-    /// the requests in it.
+    /// The window for a line of a file, by the time at which the file was stored. CloudFront
+    /// delivers a file up to a day after its requests.
     pub(super) fn of_file(stored_at: Timestamp) -> Self {
         Self {
             delivered_at: stored_at,
@@ -93,7 +93,7 @@ impl Window {
         }
     }
 
-    /// The instant, if it is inside. An epoch is read in the unit in which it is.
+    /// The instant, if it is inside the window. For a number, the unit that leads into the window.
     pub(super) fn instant(&self, moment: Moment) -> Result<Timestamp, Wrong> {
         let read = match moment {
             Moment::Named(instant) => [Some(instant), None],
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_named_or_an_epoch() {
+    fn a_moment_is_a_date_and_time_or_a_number() {
         let named = Moment::Named("2025-05-18T21:08:50Z".parse().unwrap());
         for (text, expected) in [
             ("18/May/2025:21:08:50 +0000", Some(named)),
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unit_of_an_epoch_is_the_one_that_fits() {
+    fn the_unit_of_a_number_is_the_one_inside_the_window() {
         let delivered = "2025-05-18T21:08:51Z".parse().unwrap();
         let window = Window::of_log_event(delivered);
         let instant = |epoch| {

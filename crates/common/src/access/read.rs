@@ -1,4 +1,4 @@
-//! A reader in, records out. A line that cannot be read never stops those after it.
+//! Parses log lines and log files. An invalid line never affects the lines after it.
 
 use std::io::{self, BufRead, Read as _};
 
@@ -16,25 +16,25 @@ use super::text::Text;
 use super::unreadable::Unreadable;
 use crate::domain::BaseDomains;
 
-/// The longest line that is looked at. CloudWatch's longest event is 256 KiB.
+/// The maximum length of a line in bytes, which is CloudWatch's maximum for an event.
 const LONGEST: usize = 256 * 1024;
 
-/// What a line is.
+/// The result of parsing a line.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant)] // Nearly every item is the large one.
 pub enum ReadLine<'a> {
     /// An access.
     Record(Source, AccessRecord<'a>),
-    /// No access, though it should be one.
+    /// A line that should be an access, and is invalid.
     Unreadable(Unreadable),
-    /// Something else that a log group has: the runtime's own lines, a function's errors.
+    /// Another line of the log group, such as the runtime's own lines or a function's errors.
     Foreign,
 }
 
-/// Reads a line of the gateway's access log, or of the lookup function's log.
+/// Parses a line of the gateway's access log or of the lookup function's log.
 ///
-/// `logged_at` is its log event's timestamp. A line that tells a time more than a day from it is
-/// unreadable.
+/// `logged_at` is the timestamp of the log event. A line whose time differs from it by more than a
+/// day is invalid.
 pub fn read_line<'a>(line: &'a [u8], logged_at: Timestamp, bases: &BaseDomains) -> ReadLine<'a> {
     let line = line.trim_ascii();
     let window = Window::of_log_event(logged_at);
@@ -46,8 +46,11 @@ pub fn read_line<'a>(line: &'a [u8], logged_at: Timestamp, bases: &BaseDomains) 
     }
 }
 
-/// Reads such lines, all logged at one instant, from a reader. An error is the reader's own; what
-/// came before it has been handed over.
+/// Parses all lines from a reader, with the same `logged_at`.
+///
+/// # Errors
+///
+/// Only errors of the reader. The lines before the error have been passed to `sink`.
 pub fn read_lines(
     reader: impl BufRead,
     logged_at: Timestamp,
@@ -61,11 +64,11 @@ pub fn read_lines(
     })
 }
 
-/// Reads a file of CloudFront's standard log: JSON or W3C, compressed or not.
+/// Parses a file of CloudFront's standard log: JSON or W3C, gzip or uncompressed.
 ///
-/// A file that breaks off, or cannot be decompressed from some point on, is one unreadable line
-/// at that point. A line that tells a time more than two days before, or a day after, `stored_at`
-/// is unreadable: CloudFront delivers up to a day late.
+/// A file that is truncated, or cannot be decompressed from some point on, gives one
+/// [`ReadLine::Unreadable`] at that point. A line whose time is more than two days before or one
+/// day after `stored_at` is invalid: CloudFront delivers up to a day late.
 pub fn read_cdn(
     file: &[u8],
     stored_at: Timestamp,
@@ -90,7 +93,7 @@ pub fn read_cdn(
         each_line(file, |line| lines(line, &mut columns))
     };
     if read.is_err() {
-        let broken = Unreadable::new(file, "the compressed file is broken from some point on");
+        let broken = Unreadable::new(file, "the compressed file is damaged or truncated");
         lines(Err(broken), &mut columns);
     }
 }
@@ -137,7 +140,7 @@ enum LineKind {
     Unknown(Unreadable),
 }
 
-/// Which line it is. Ours begin with their type.
+/// Determines the kind of a line. The lines of tegata begin with their type.
 fn kind(line: &[u8]) -> LineKind {
     if line.starts_with(br#"{"type":"gateway""#) {
         return LineKind::Gateway;
@@ -152,10 +155,10 @@ fn kind(line: &[u8]) -> LineKind {
     struct Typed<'a> {
         #[serde(borrow, default)]
         r#type: Option<Text<'a>>,
-        /// Of an error or a warning of a function.
+        /// Present in an error or a warning of a function.
         #[serde(default)]
         level: Option<IgnoredAny>,
-        /// Of a function's report.
+        /// Present in metrics (CloudWatch embedded metric format).
         #[serde(default)]
         _aws: Option<IgnoredAny>,
     }
@@ -165,14 +168,14 @@ fn kind(line: &[u8]) -> LineKind {
             Some("access") => LineKind::Lookup,
             Some(of_lambda) if of_lambda.starts_with("platform.") => LineKind::Foreign,
             _ if typed.level.is_some() || typed._aws.is_some() => LineKind::Foreign,
-            // Such as a gateway's whose format somebody has changed.
-            _ => LineKind::Unknown(Unreadable::new(line, "JSON of no known kind")),
+            // Such as a line of the gateway after a change of its log format.
+            _ => LineKind::Unknown(Unreadable::new(line, "unknown kind of JSON line")),
         },
         Err(error) => LineKind::Unknown(Unreadable::json(line, &error)),
     }
 }
 
-/// The lines that Lambda itself writes around an invocation.
+/// Whether Lambda itself wrote the line, before or after an invocation.
 fn is_of_the_runtime(line: &[u8]) -> bool {
     const FIRST_WORDS: [&[u8]; 6] = [
         b"START RequestId: ",
@@ -185,7 +188,7 @@ fn is_of_the_runtime(line: &[u8]) -> bool {
     FIRST_WORDS.iter().any(|words| line.starts_with(words))
 }
 
-/// Calls for each line, without its end. One that is too long is passed over up to its end.
+/// Calls `call` for each line, without its line end. A line that is too long is skipped.
 fn each_line(
     mut reader: impl BufRead,
     mut call: impl FnMut(Result<&[u8], Unreadable>),

@@ -1,4 +1,4 @@
-//! The normalised record, which is a line of the archive.
+//! The access record, which is a line of the archive.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,27 +8,27 @@ use serde::{Deserialize, Serialize};
 
 use super::text::Text;
 
-/// Which door a record comes from; the archive is divided by it.
+/// The source of a line in the archive, and the first part of its object key: `source=gateway/…`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
-    /// API Gateway's access log.
+    /// API Gateway's access log: every request, including rejected ones.
     Gateway,
-    /// The line of `license-lookup`.
+    /// The log line of `license-lookup`: what was answered.
     Lookup,
-    /// CloudFront's standard log.
+    /// CloudFront's standard log: plug-in files.
     Cdn,
-    /// No record: what is known of a line that cannot be read.
+    /// Lines that could not be parsed ([`super::Unreadable`]).
     Unreadable,
-    /// No access: the changes of the tables, which [`crate::change`] reads.
+    /// Changes of the tables ([`crate::change`]), which are not accesses.
     Change,
 }
 
 impl Source {
-    /// Those of accesses.
+    /// The sources of access records.
     pub const OF_ACCESSES: [Self; 4] = [Self::Gateway, Self::Lookup, Self::Cdn, Self::Unreadable];
 
-    /// As in the archive's names.
+    /// The source as written in the archive's object keys.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Gateway => "gateway",
@@ -46,7 +46,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// A text that names no source.
+/// An unknown source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a source is gateway, lookup, cdn, unreadable or change")]
 pub struct UnknownSource;
@@ -61,71 +61,93 @@ impl FromStr for Source {
     }
 }
 
-/// One access, as one door saw it. What a door does not know is not there.
+/// One access, as recorded by one source. A fact that the source does not have is `None`.
+///
+/// Records of the same request from the gateway and the function have the same
+/// [`request_id`](Self::request_id); [`crate::usage`] joins them. Access logs are kept for at least 12
+/// months and are unchangeable (white paper); here that is 400 days with S3 Object Lock.
+///
+/// All texts are checked and redacted before they get into a record. They borrow from the line that
+/// was parsed.
+///
+/// ```
+/// use tegata_common::access::{ReadLine, Source, read_line};
+/// use tegata_common::domain::BaseDomains;
+///
+/// let line = br#"{"type":"gateway","requestId":"abc=","time":"22/Nov/2026:01:03:11 +0000","status":"200","sourceIp":"203.0.113.7"}"#;
+/// let logged_at = "2026-11-22T01:03:12Z".parse()?;
+/// let ReadLine::Record(Source::Gateway, record) = read_line(line, logged_at, &BaseDomains::default())
+/// else {
+///     panic!("not a record");
+/// };
+/// assert_eq!(record.status, Some(200));
+/// assert_eq!(record.network.as_deref(), Some("203.0.113.0/24"));
+/// # Ok::<(), jiff::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AccessRecord<'a> {
-    /// The gateway's id of the request, or CloudFront's: what records of one request have in
-    /// common.
+    /// The request id of the gateway or CloudFront. Equal in all records of a request.
     #[serde(borrow)]
     pub request_id: Text<'a>,
-    /// When the request came, UTC, to the millisecond.
+    /// When the request was received, in UTC, to the millisecond.
     #[serde(with = "milliseconds")]
     pub time: Timestamp,
     /// The product's slug.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub product: Option<Text<'a>>,
-    /// The tenant in canonical form; for a file, of the page that loads it.
+    /// The tenant in canonical form. For a file, the tenant of the page that loads it, as stated by
+    /// the browser.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<Text<'a>>,
-    /// The plug-in's version: `1.9.0`, or `other` for what is not written like one.
+    /// The plug-in's version, such as `1.9.0`, or `other` if the caller sent an invalid one.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub version: Option<Text<'a>>,
     /// The HTTP method.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub method: Option<Text<'a>>,
-    /// The HTTP status that this door answered.
+    /// The HTTP status of this source's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// The licence's code, or the problem's.
+    /// The code of the licence or of the problem, such as `VALID` or `NOT_FOUND`.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Text<'a>>,
-    /// Why it was answered so.
+    /// The reason for a rejection, as a text for operators.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text<'a>>,
-    /// What became of the serial: `absent`, `match`, `mismatch`, `unchecked`.
+    /// The result of checking the serial: `absent`, `match`, `mismatch`, `unchecked`.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub serial: Option<Text<'a>>,
-    /// The network that asked, /24 or /48.
+    /// The network of the caller, /24 or /48, such as `203.0.113.0/24`.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Text<'a>>,
-    /// The program that asked and its major version: `Chrome/131`, or `other`.
+    /// The caller's program and its major version, such as `Chrome/131`, or `other`.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<Text<'a>>,
-    /// Whether a browser asked directly.
+    /// Whether a browser sent the request directly, instead of kintone's proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub browser: Option<bool>,
-    /// From the request to the answer at this door, in milliseconds.
+    /// The time from the request to the answer at this source, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<u32>,
-    /// The time the database took, in milliseconds.
+    /// The time of the database read, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database_ms: Option<f64>,
-    /// What the function answered the gateway, where it was asked.
+    /// The status of the function's answer to the gateway. `None` if the function was not called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integration_status: Option<u16>,
-    /// The file that was served, below product and version.
+    /// The served file, relative to product and version.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub file: Option<Text<'a>>,
-    /// Bytes sent.
+    /// The number of bytes sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// How the CDN served it: `Hit`, `RefreshHit`, `Miss`, `Error`, …
+    /// CloudFront's result type: `Hit`, `RefreshHit`, `Miss`, `Error`, …
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<Text<'a>>,
 }
 
 impl<'a> AccessRecord<'a> {
-    /// A record of which nothing is known yet but the request and its time.
+    /// A record with the request id and the time only.
     pub fn new(request_id: Text<'a>, time: Timestamp) -> Self {
         Self {
             request_id,
@@ -152,7 +174,7 @@ impl<'a> AccessRecord<'a> {
 }
 
 impl AccessRecord<'_> {
-    /// The same, independent of the line it was read from.
+    /// Copies the texts, so that the record is independent of the line.
     pub fn into_owned(self) -> AccessRecord<'static> {
         let owned = |text: Option<Text<'_>>| text.map(Text::into_owned);
         AccessRecord {
@@ -179,7 +201,7 @@ impl AccessRecord<'_> {
     }
 }
 
-/// Instants to the millisecond, whatever their digits: `2026-11-22T01:03:11.000Z`.
+/// Instants with exactly three decimals: `2026-11-22T01:03:11.000Z`.
 mod milliseconds {
     use super::{Deserialize, Text, Timestamp};
     use serde::{Deserializer, Serializer, de};

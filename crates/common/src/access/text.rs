@@ -1,4 +1,4 @@
-//! A text that is borrowed from the line it stands in, where the line allows it.
+//! A text that is borrowed from the parsed line if possible.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,16 +6,15 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-/// Borrowed, or owned where the line has it escaped.
+/// A text borrowed from the parsed line, or owned if it is escaped in the line.
 ///
-/// A type of its own because serde borrows a `Cow` only where it stands by itself, and not in an
-/// `Option`.
+/// A separate type because serde does not borrow a `Cow` inside an `Option`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Text<'_> {
-    /// The same, independent of the line.
+    /// Copies the text, so that it is independent of the line.
     pub fn into_owned(self) -> Text<'static> {
         Text(Cow::Owned(self.0.into_owned()))
     }

@@ -1,29 +1,29 @@
-//! A line that is no record: what is kept of it as evidence.
+//! The evidence that is archived of an invalid line.
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// How much of a line's form is kept, in characters.
+/// The maximum length of [`Unreadable::shape`] in characters.
 const SHAPE: usize = 512;
 
-/// What is known of a line that cannot be read: enough to find it again where it was written and
-/// to see what is wrong with it, and nothing of what it says.
+/// The evidence of a line that cannot be parsed: enough to find the line in its log group and to
+/// see what is wrong, without its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unreadable {
-    /// What is wrong, and where.
+    /// What is wrong, and where. It does not repeat content of the line.
     pub reason: String,
-    /// Its length in bytes.
+    /// The length of the line in bytes.
     pub bytes: u64,
-    /// SHA-256 over it, hexadecimal.
+    /// SHA-256 of the line, as 64 hexadecimal digits.
     pub sha256: String,
-    /// Its form: letters are `a` or `A`, digits `9`, other characters outside ASCII `?`. The
-    /// first 512 characters.
+    /// The first 512 characters of the line, masked: letters are `a` or `A`, digits `9`, and
+    /// characters other than printable ASCII `?`.
     pub shape: String,
 }
 
 impl Unreadable {
-    /// Of a line, for a reason that repeats nothing of it.
+    /// The evidence of a line. The reason must not repeat content of the line.
     pub fn new(line: &[u8], reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
@@ -37,11 +37,12 @@ impl Unreadable {
         }
     }
 
-    /// Of a line that serde_json refused. Its own message may repeat what the line says.
+    /// The evidence of a line that serde_json has rejected. The message of serde_json is not used:
+    /// it may repeat content of the line.
     pub(super) fn json(line: &[u8], error: &serde_json::Error) -> Self {
         let what = match error.classify() {
-            serde_json::error::Category::Eof => "ends early",
-            serde_json::error::Category::Data => "a field is missing or has another form",
+            serde_json::error::Category::Eof => "truncated JSON",
+            serde_json::error::Category::Data => "a field is missing or invalid",
             _ => "not JSON",
         };
         Self::new(line, format!("{what}, column {}", error.column()))

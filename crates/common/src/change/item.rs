@@ -1,4 +1,4 @@
-//! Items in the form in which the archive has them.
+//! Items in the form in which they are archived.
 
 use std::fmt;
 
@@ -12,23 +12,24 @@ use sha2::{Digest as _, Sha256};
 use super::kept;
 use crate::revision::Revision;
 
-/// The tables whose changes are archived. An item's key attributes say which one it is of.
+/// The tables whose changes are archived. Each has key attributes with different names, by which an
+/// item's table is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TableKind {
-    /// Licences, the catalogue, the register of keys.
+    /// Licences, the catalogue and the key register.
     Licenses,
-    /// Customers and contacts.
+    /// Customers and their contacts.
     Customers,
-    /// Notices and deliveries, and what is current on the CDN.
+    /// Notices, deliveries, and the current versions on the CDN.
     Notices,
 }
 
 impl TableKind {
-    /// All of them.
+    /// All tables with a stream.
     pub const ALL: [Self; 3] = [Self::Licenses, Self::Customers, Self::Notices];
 
-    /// The names of its partition key and its sort key.
+    /// The attribute names of the partition key and the sort key.
     pub fn key_attributes(self) -> [&'static str; 2] {
         match self {
             Self::Licenses => ["domain", "product"],
@@ -48,33 +49,35 @@ impl fmt::Display for TableKind {
     }
 }
 
-/// The key of an item, without a mail address: a contact's sort key has the 16 digits of its hash
-/// that its history's has, `contact#<16 digits>`.
+/// The key of an item, without mail addresses.
+///
+/// The sort key of a contact, `contact#<address>`, becomes `contact#<16 digits>`. The digits are the
+/// beginning of the address's SHA-256, as in the sort keys of the contact's history.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ItemKey {
-    /// Of which table.
+    /// The table.
     pub table: TableKind,
-    /// The partition key.
+    /// The value of the partition key.
     pub partition: String,
-    /// The sort key.
+    /// The value of the sort key.
     pub sort: String,
 }
 
-/// What an item is for, which its key says.
+/// The role of an item, derived from its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// What is so now, with a history beside it.
+    /// A current item, which has a history.
     Current,
-    /// What was so from an instant on.
+    /// A history item: the state from an instant on.
     History {
-        /// The current item's key.
+        /// The key of the current item.
         of: ItemKey,
-        /// The instant in its sort key.
+        /// The instant in the sort key.
         at: Timestamp,
     },
-    /// A licence's copy under a kintone plug-in id: no history.
+    /// A licence's item under a kintone plug-in id. It has no history.
     Copy,
-    /// A notice's delivery to one contact: no history.
+    /// A delivery of a notice. It has no history.
     Delivery,
 }
 
@@ -82,7 +85,7 @@ const CONTACT: &str = "contact#";
 const PAST_CONTACT: &str = "past-contact#";
 
 impl ItemKey {
-    /// The key that these attributes hold, of whichever table has them.
+    /// The key in an item's attributes. `None` if they are the key of no known table.
     pub fn of<'a>(attribute: impl Fn(&str) -> Option<&'a AttributeValue>) -> Option<Self> {
         TableKind::ALL.into_iter().find_map(|table| {
             let [partition, sort] = table.key_attributes().map(|name| match attribute(name) {
@@ -97,9 +100,9 @@ impl ItemKey {
         })
     }
 
-    /// What the item is for.
+    /// The role of the item.
     pub fn role(&self) -> Role {
-        // The current key of a contact has no instant, and its address is hashed already.
+        // The key of a current contact has no '@': its address is already hashed.
         if let Some((before, at)) = self.sort.rsplit_once('@')
             && let Ok(at) = at.parse()
         {
@@ -127,7 +130,7 @@ fn kept_sort(table: TableKind, sort: &str) -> String {
             let digest = Sha256::digest(address.as_bytes());
             format!("{CONTACT}{}", &HEXLOWER.encode(&digest)[..16])
         }
-        // The instant of a history item is no address.
+        // `<sort key>@<instant>` of a history item looks like an address and is not one.
         _ => match sort.rsplit_once('@') {
             Some((before, at)) if at.parse::<Timestamp>().is_ok() => {
                 format!("{}@{at}", kept::without_addresses(before))
@@ -143,17 +146,17 @@ impl fmt::Display for ItemKey {
     }
 }
 
-/// An item in the form in which it may be kept.
+/// An item in the form in which it may be archived: with addresses and secrets hashed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptItem {
-    /// Its key.
+    /// The item's key.
     pub key: ItemKey,
-    /// All its attributes but the key's.
+    /// All attributes except those of the key.
     pub attributes: Map<String, Value>,
 }
 
 impl KeptItem {
-    /// An item as a table or a stream has it; `None` if it has no table's key.
+    /// Converts an item of a table or a stream. `None` if it has the key of no known table.
     pub fn of(item: impl IntoIterator<Item = (String, AttributeValue)>) -> Option<Self> {
         let item: std::collections::HashMap<String, AttributeValue> = item.into_iter().collect();
         let key = ItemKey::of(|name| item.get(name))?;
@@ -166,13 +169,13 @@ impl KeptItem {
         })
     }
 
-    /// The change that it claims to come from.
+    /// The revision in the item, as stated by its writer.
     pub fn revision(&self) -> Option<Revision> {
         revision(&self.attributes)
     }
 }
 
-/// The change that an item of these attributes claims to come from.
+/// The revision in an item's attributes, as stated by its writer.
 pub(super) fn revision(attributes: &Map<String, Value>) -> Option<Revision> {
     serde_json::from_value(attributes.get("revision")?.clone()).ok()
 }
@@ -194,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_says_what_its_item_is_for() {
+    fn the_role_of_an_item_follows_from_its_key() {
         use TableKind::{Customers, Licenses, Notices};
         let at = "2026-11-22T01:03:11.123Z";
         for (table, sort, role) in [

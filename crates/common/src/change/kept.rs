@@ -1,4 +1,4 @@
-//! What of an item may be kept: everything, with addresses, serials' hashes and leases hashed.
+//! Redaction of items for the archive: addresses, hashes of serials and leases are hashed.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use serde_dynamo::AttributeValue;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-/// Attributes that hold the hash of a serial, or a lease. A serial's hash is hashed once more: the
-/// archive must be of no use to somebody who looks for the serial of a licence.
+/// Attributes with the hash of a serial or a lease. The hash of a serial is hashed again, so that
+/// the archive cannot be used to test whether a serial belongs to a licence.
 const HASHED: [&str; 3] = ["serial_sha256", "sha256", "jws"];
 
-/// The attribute that names who made a change. Callers are ARNs, whose last part may well be the
-/// mail address of an operator: that is the evidence, and no customer's.
+/// The attribute with the caller of a change, which is archived unchanged. The session name of an
+/// ARN is often an operator's mail address: it is the evidence, and not a customer's address.
 const CALLER: &str = "by";
 
-/// The attributes of an item in the form in which they may be kept, in the order of their names.
+/// The redacted attributes of an item, sorted by name.
 pub(super) fn attributes(
     item: impl IntoIterator<Item = (String, AttributeValue)>,
 ) -> Map<String, Value> {
@@ -30,7 +30,7 @@ pub(super) fn attributes(
 fn keep(name: &str, value: AttributeValue) -> Value {
     let texts = |values: Vec<String>| -> Vec<Value> {
         let mut values: Vec<String> = values.iter().map(|text| text_of(name, text)).collect();
-        // A set has no order, and is read in another one each time.
+        // DynamoDB returns the elements of a set in any order.
         values.sort();
         values.into_iter().map(Value::String).collect()
     };
@@ -54,7 +54,7 @@ fn keep(name: &str, value: AttributeValue) -> Value {
     }
 }
 
-/// Tables hold whole numbers. Any other one is kept as it is written.
+/// The tables contain whole numbers. Another number is archived as text.
 fn number_of(number: &str) -> Value {
     match number.parse::<i64>() {
         Ok(number) => number.into(),
@@ -70,18 +70,17 @@ fn text_of(name: &str, text: &str) -> String {
     }
 }
 
-/// Whether a text is a compact JWS: its header is JSON, `{"` in base64url.
+/// Whether a text is a compact JWS: its header is a JSON object, and `{"` is `eyJ` in base64url.
 fn is_signed(text: &str) -> bool {
     text.starts_with("eyJ") && text.matches('.').count() == 2
 }
 
-/// A text in which each mail address is replaced by its hash. What only resembles an address is
-/// replaced too.
+/// Replaces each mail address in a text by its hash, and also everything that resembles one.
 pub(super) fn without_addresses(text: &str) -> String {
     if !text.contains('@') {
         return text.to_owned();
     }
-    // What cannot be in an address unless it is quoted (RFC 5322, `specials` but '.' and '@').
+    // Characters that an unquoted address cannot contain (RFC 5322, `specials` except '.' and '@').
     let is_between = |c: char| c.is_whitespace() || "<>()[],;:\"\\".contains(c);
     let mut kept = String::with_capacity(text.len());
     for part in text.split_inclusive(is_between) {
@@ -100,7 +99,7 @@ pub(super) fn without_addresses(text: &str) -> String {
     kept
 }
 
-/// The first 128 bits of SHA-256, as [`crate::notice::ContactHash`] has it of an address.
+/// The first 128 bits of SHA-256. For an address, the same digits as [`crate::notice::ContactHash`].
 fn hashed(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     format!("sha256:{}", HEXLOWER.encode(&digest[..16]))
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn every_type_of_attribute_is_kept_in_the_order_of_names() {
+    fn every_type_of_attribute_is_archived_sorted_by_name() {
         let s = |text: &str| AttributeValue::S(text.to_owned());
         let item = [
             ("z", s("it@customer.example")),

@@ -1,10 +1,11 @@
-//! Changes of the tables as their streams report them, in the form in which they may be kept.
+//! Changes of the tables: from a stream record to a line of the archive.
 //!
-//! A table's stream has a record of every write, whoever made it and by whatever tool. This is the
-//! pure part of what becomes of it: a stream's record in, a line of the archive out. A line never
-//! holds a mail address, the hash of a serial as the table has it, or a lease that could be used:
-//! these are hashed. [`KeptItem`] brings an item that is read from a table into the same form, so
-//! that the two can be compared.
+//! A table's stream has a record of every write, independent of the caller and the tool. This module
+//! is the pure part of archiving it: [`read_record`] turns a stream record into a [`ChangeLine`].
+//!
+//! The archive is locked for 400 days, so a line must not contain personal data or secrets. Mail
+//! addresses, the hashes of serials and leases are replaced by hashes. [`KeptItem`] converts an item
+//! of a table in the same way, so that the two can be compared.
 
 mod item;
 mod kept;

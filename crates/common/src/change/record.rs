@@ -1,4 +1,4 @@
-//! The line of the archive.
+//! The lines of the archive of changes (`source=change`).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,68 +8,69 @@ use super::item::ItemKey;
 use crate::access::Unreadable;
 use crate::revision::Revision;
 
-/// What happened to an item.
+/// The kind of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeEvent {
-    /// It is new.
+    /// The item was created.
     Insert,
-    /// It is another one than before.
+    /// The item was changed.
     Modify,
-    /// It is gone.
+    /// The item was deleted.
     Remove,
 }
 
-/// One write of one item.
+/// One write of one item, from the table's stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangeRecord {
-    /// When DynamoDB wrote it, to the second.
+    /// When DynamoDB wrote the item, to the second.
     pub time: Timestamp,
-    /// The stream's id of the write: the same whenever it is delivered.
+    /// The stream's id of the write. The same for every delivery of the record.
     pub event_id: String,
-    /// The stream's number of the write: of two writes of an item the later has the greater one.
+    /// The stream's sequence number. A later write of an item has a greater number
+    /// ([`order`](Self::order)).
     pub sequence: String,
-    /// What happened.
+    /// Insert, modify or remove.
     pub event: ChangeEvent,
-    /// To which item.
+    /// The item's key.
     #[serde(flatten)]
     pub key: ItemKey,
-    /// Who changed what, as the item says: a claim of whoever wrote it.
+    /// The revision in the written item, as stated by its writer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Revision>,
-    /// The AWS service that deleted it, if one did.
+    /// The AWS service that deleted the item, if it was not a caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// Its attributes before, without the key's.
+    /// The attributes before the write, without those of the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Map<String, Value>>,
-    /// Its attributes since.
+    /// The attributes after the write, without those of the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Map<String, Value>>,
 }
 
-/// A stream's record that is none of a table's item, or has another form.
+/// A stream record that is invalid, or not of a known table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UnreadableChange {
-    /// When DynamoDB wrote it, or when the record was read if it does not say.
+    /// When DynamoDB wrote the item, or when the record was read if it has no instant.
     pub time: Timestamp,
-    /// What is known of it.
+    /// The evidence of the record, without its content.
     pub unreadable: Unreadable,
 }
 
-/// A line of the archive.
+/// A line of the archive of changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[allow(clippy::large_enum_variant)] // Nearly every line is the large one.
 pub enum ChangeLine {
-    /// A change.
+    /// A write of an item.
     Change(ChangeRecord),
-    /// No change that could be read.
+    /// A record that could not be read.
     Unreadable(UnreadableChange),
 }
 
 impl ChangeLine {
-    /// When DynamoDB wrote it.
+    /// The instant under whose day the line is archived.
     pub fn time(&self) -> Timestamp {
         match self {
             Self::Change(change) => change.time,
@@ -79,8 +80,8 @@ impl ChangeLine {
 }
 
 impl ChangeRecord {
-    /// What two writes of an item are put in order by: sequence numbers have 21 to 40 digits, more
-    /// than any number's type.
+    /// A sort key for the writes of an item. Sequence numbers have 21 to 40 digits, more than fit
+    /// into an integer type.
     pub fn order(&self) -> (usize, &str) {
         let digits = self.sequence.trim_start_matches('0');
         (digits.len(), digits)

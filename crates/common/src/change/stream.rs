@@ -1,4 +1,4 @@
-//! A stream's record, as Lambda delivers it.
+//! DynamoDB stream records, as delivered by Lambda.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -45,7 +45,7 @@ struct Images {
     new_image: Option<serde_dynamo::Item>,
 }
 
-/// What alone decides on which day a record is archived.
+/// The part of a record that decides under which day it is archived.
 #[derive(Deserialize)]
 struct Timed {
     dynamodb: TimedImages,
@@ -57,8 +57,10 @@ struct TimedImages {
     approximate_creation_date_time: f64,
 }
 
-/// Reads a record of a stream. The same record gives the same line. One that cannot be read is a
-/// line too, which says nothing of its content; `now` is its instant if it has none of its own.
+/// Converts a stream record into a line of the archive. The same record always gives the same line.
+///
+/// An invalid record gives [`ChangeLine::Unreadable`], which does not contain its content. `now` is
+/// used as its instant if it has none.
 pub fn read_record(record: &str, now: Timestamp) -> ChangeLine {
     let unreadable = |reason: String| {
         let time = serde_json::from_str::<Timed>(record);
@@ -72,16 +74,16 @@ pub fn read_record(record: &str, now: Timestamp) -> ChangeLine {
     };
     let read: StreamRecord = match serde_json::from_str(record) {
         Ok(read) => read,
-        // Its own message may repeat what the record says.
-        Err(error) => return unreadable(format!("another form, column {}", error.column())),
+        // The message of serde_json may repeat content of the record.
+        Err(error) => return unreadable(format!("invalid record, column {}", error.column())),
     };
     let images = read.dynamodb;
     let Some(time) = instant(images.approximate_creation_date_time) else {
-        return unreadable("an instant beyond the calendar".to_owned());
+        return unreadable("the instant is out of range".to_owned());
     };
     let keys = images.keys.into_inner();
     let Some(key) = ItemKey::of(|name| keys.get(name)) else {
-        return unreadable("the key of no table that is known".to_owned());
+        return unreadable("the key belongs to no known table".to_owned());
     };
     let kept = |image: Option<serde_dynamo::Item>| {
         image.and_then(|image| KeptItem::of(image.into_inner()).map(|item| item.attributes))
@@ -104,8 +106,8 @@ pub fn read_record(record: &str, now: Timestamp) -> ChangeLine {
     })
 }
 
-/// Seconds since 1970, with or without a fraction, which is left out.
-#[allow(clippy::cast_possible_truncation)] // What is beyond is beyond the calendar too.
+/// Converts seconds since 1970. A fraction is cut off.
+#[allow(clippy::cast_possible_truncation)] // A truncated value is out of the calendar's range too.
 fn instant(seconds: f64) -> Option<Timestamp> {
     Timestamp::from_second(seconds.floor() as i64).ok()
 }
@@ -123,7 +125,7 @@ mod tests {
         read_record(&record.to_string(), NOW.parse().unwrap())
     }
 
-    /// The form is that of records published by others: Ankcorn/dynamodb-streams-test (README.md,
+    /// The format is that of records published by others: Ankcorn/dynamodb-streams-test (README.md,
     /// as they arrived from a table of each kind of view) and aws/aws-lambda-go
     /// (events/testdata/dynamodb-event.json).
     fn record() -> Value {
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_says_who_what_before_and_after_without_an_address() {
+    fn a_record_has_the_change_and_its_caller_without_an_address() {
         let ChangeLine::Change(change) = read(&record()) else {
             panic!("unreadable");
         };
@@ -183,7 +185,7 @@ mod tests {
             change.after.clone().unwrap()["email"]
         );
         assert_eq!(change.after.unwrap()["role"], "primary");
-        // The same whenever it is delivered, and read back as it was written.
+        // The line is the same for every delivery, and round-trips.
         assert_eq!(line, serde_json::to_string(&read(&record())).unwrap());
         assert_eq!(
             serde_json::from_str::<ChangeLine>(&line).unwrap(),
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deletion_of_dynamodbs_own_names_the_service() {
+    fn a_deletion_by_dynamodb_has_the_service() {
         let mut deleted = record();
         deleted["eventName"] = json!("REMOVE");
         deleted["userIdentity"] =
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_a_line_without_its_content() {
+    fn an_invalid_record_gives_a_line_without_its_content() {
         let mut of_another_table = record();
         of_another_table["dynamodb"]["Keys"] = json!({ "id": { "S": "it@customer.example" } });
         let mut without_a_time = record();
@@ -219,10 +221,10 @@ mod tests {
             (
                 of_another_table,
                 its_own,
-                "the key of no table that is known",
+                "the key belongs to no known table",
             ),
-            (without_a_time, NOW, "another form"),
-            (json!("it@customer.example"), NOW, "another form"),
+            (without_a_time, NOW, "invalid record"),
+            (json!("it@customer.example"), NOW, "invalid record"),
         ] {
             let line = read(&record);
             assert_eq!(line.time(), time.parse().unwrap());

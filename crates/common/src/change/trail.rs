@@ -1,7 +1,7 @@
-//! CloudTrail's records of writes: who really made a change.
+//! CloudTrail's records of writes: the caller of a change, as authenticated by IAM.
 //!
-//! A trail that records data events of tables has an event for each call that wrote, with the
-//! caller as IAM knew it, the tables and the keys. It does not have what was written.
+//! A trail with data events for the tables has an event for each writing call, with the caller, the
+//! tables and the keys. It does not contain the written attributes.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -10,31 +10,31 @@ use serde_json::{Map, Value};
 
 use super::item::ItemKey;
 
-/// A call that wrote an item.
+/// A call that wrote an item, from CloudTrail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrailWrite {
-    /// When, to the second.
+    /// The instant of the call, to the second.
     pub time: Timestamp,
-    /// The operation: `TransactWriteItems`, `PutItem`, …
+    /// The DynamoDB operation: `TransactWriteItems`, `PutItem`, …
     pub operation: String,
-    /// The item.
+    /// The key of the written item.
     pub key: ItemKey,
-    /// Who called.
+    /// The authenticated caller.
     pub caller: Caller,
 }
 
-/// Who made a call, as IAM knew it.
+/// The caller of an AWS operation, as authenticated by IAM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
-    /// The identity's ARN; of a role its session's.
+    /// The ARN of the identity, or of the session of a role.
     pub arn: String,
-    /// The role's own ARN, if it is a session of one.
+    /// The ARN of the role, if the caller is a session of one.
     pub role: Option<String>,
 }
 
 impl Caller {
-    /// Whether a change was made by whom it names. An operator's changes name the session, as STS
-    /// tells it; a function's name its role.
+    /// Whether this is the caller stated in a [`Revision`](crate::revision::Revision). An operator's
+    /// revision has the ARN of the session, a function's the ARN of its role.
     pub fn is(&self, named: &str) -> bool {
         self.arn == named || self.role.as_deref() == Some(named)
     }
@@ -53,7 +53,7 @@ struct Event {
     event_time: Timestamp,
     event_source: String,
     event_name: String,
-    /// Of a call that wrote nothing.
+    /// Present if the call failed, and wrote nothing.
     #[serde(default)]
     error_code: Option<String>,
     #[serde(default)]
@@ -87,21 +87,21 @@ struct SessionIssuer {
     arn: Option<String>,
 }
 
-/// What a file of a trail says of writes.
+/// The writes in a file of a trail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrailFile {
-    /// The writes of items whose keys are told.
+    /// The writes with a known key.
     pub writes: Vec<TrailWrite>,
-    /// Writes whose keys are not told, such as statements of PartiQL: `operation by caller`.
+    /// The writes whose event has no key, such as PartiQL statements: `<operation> by <caller>`.
     pub without_a_key: Vec<(Timestamp, String)>,
 }
 
-/// Reads a file of a trail, decompressed.
+/// Parses a decompressed file of a trail. Events of other services are ignored.
 pub fn read_trail(file: &[u8]) -> Result<TrailFile, serde_json::Error> {
     let file: File = serde_json::from_slice(file)?;
     let mut read = TrailFile::default();
     for record in file.records {
-        // Events of other services and forms are none of a table's.
+        // Events of other services may have another format.
         let Ok(event) = serde_json::from_value::<Event>(record) else {
             continue;
         };
@@ -138,9 +138,9 @@ fn add(read: &mut TrailFile, event: Event) {
     read.writes.extend(writes);
 }
 
-/// The keys in a request, wherever its operation has them: `key` of one item, `requestItems[].key`
-/// of a transaction, and as a table's name holds a list in a batch. Published examples differ in
-/// the case of letters, and in whether a value has its type.
+/// Finds the keys in a request's parameters: `key` of one item, `requestItems[].key` of a
+/// transaction, or a list per table name of a batch. Published examples differ in upper and lower
+/// case, and in whether a value has a type.
 fn find_keys(value: &Value, keys: &mut Vec<ItemKey>) {
     match value {
         Value::Object(map) => {
@@ -234,12 +234,12 @@ mod tests {
         read_trail(json!({ "Records": events }).to_string().as_bytes()).unwrap()
     }
 
-    /// The events' form is that of events published by others: awsdocs/amazon-dynamodb-developer-guide
+    /// The format is that of events published by others: awsdocs/amazon-dynamodb-developer-guide
     /// (understanding-ddb-log-entries.md, the data events; its examples differ in the case of
     /// letters within one event), and IBM/universal-connectors (logstash-filter-dynamodb-guardium,
     /// ParserTest.java: events around a request, as they arrived).
     #[test]
-    fn a_transaction_tells_its_items_and_its_caller() {
+    fn a_transaction_has_its_keys_and_its_caller() {
         let transaction = event(
             "TransactWriteItems",
             &json!({ "requestItems": [
@@ -276,9 +276,9 @@ mod tests {
         );
     }
 
-    /// A key's values with their types, as other programs' samples of such events have them.
+    /// A key's values with their types, as in samples of such events in other programs.
     #[test]
-    fn one_items_call_tells_its_key_with_types_or_without() {
+    fn the_key_of_one_item_is_found_with_or_without_types() {
         for (partition, sort) in [
             (json!("example.cybozu.com"), json!("sheet")),
             (
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_wrote_nothing_is_left_out_and_what_tells_no_key_is_named() {
+    fn failed_calls_are_ignored_and_calls_without_a_key_are_reported() {
         let parameters =
             json!({ "tableName": "Licenses", "key": { "domain": "x", "product": "y" } });
         let mut failed = event("PutItem", &parameters);

@@ -1,4 +1,4 @@
-//! What operators change of a contract.
+//! Changes of a contract by an operator: amendments, suspension, cancellation, a new serial.
 
 use std::collections::BTreeMap;
 
@@ -10,27 +10,27 @@ use crate::calendar::{self, Billing, Term};
 use crate::customer::CustomerId;
 use crate::serial::SerialHash;
 
-/// How many replaced serials are accepted at a time.
+/// The maximum number of replaced serials that are accepted at a time.
 const MAX_PREVIOUS_SERIALS: usize = 4;
 
-/// New values for what a customer can change at any time; `None` leaves a field as it is.
+/// New values for the facts that a customer can change at any time. `None` leaves a fact unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct Amendment {
-    /// Whose contract it is.
+    /// The customer who signed the contract.
     pub customer: Option<CustomerId>,
-    /// The edition.
+    /// The edition. Effective at once.
     pub edition: Option<String>,
-    /// The number of users.
+    /// The number of users. Effective at once.
     pub users: Option<u32>,
-    /// Limits to set; one that is set to `None` is removed.
+    /// Quotas to set, or to remove with `None`.
     pub quotas: BTreeMap<String, Option<u64>>,
-    /// How long its terms are from the next one on.
+    /// The billing interval from the next term on.
     pub billing: Option<Billing>,
 }
 
 impl License {
-    /// The licence with other edition, users, quotas or customer, effective at once, or another
-    /// billing interval, effective at the next term.
+    /// Changes the customer, edition, users or quotas, effective at once, or the billing interval,
+    /// effective at the next term.
     pub fn amended(&self, amendment: Amendment, now: Timestamp) -> Result<Self, LicenseError> {
         let mut license = self.as_of(now)?;
         if let Some(billing) = amendment.billing {
@@ -60,8 +60,8 @@ impl License {
         Ok(license)
     }
 
-    /// The licence with another billing interval from the next term on. In the free days before
-    /// the first term, that is the first.
+    /// Changes the billing interval from the next term on. During the free days the next term is
+    /// the first one.
     fn rebilled(&self, billing: Billing, now: Timestamp) -> Result<Self, LicenseError> {
         let current = match (self.billing, self.ends_on) {
             (None, _) => return Err(LicenseError::TrialBilling),
@@ -79,7 +79,7 @@ impl License {
         license.restated(now)
     }
 
-    /// The licence suspended from an instant, which may be to come.
+    /// Suspends the licence from an instant on, which may be in the future.
     pub fn suspended(&self, from: Timestamp) -> Result<Self, LicenseError> {
         if let Some(since) = self.suspended_from {
             return Err(LicenseError::AlreadySuspended(since));
@@ -89,7 +89,8 @@ impl License {
         Ok(license)
     }
 
-    /// The licence without its suspension. Its dates have not moved meanwhile.
+    /// Removes the suspension. The contract's dates are the same as before: a suspension does not
+    /// extend a term.
     pub fn resumed(&self) -> Result<Self, LicenseError> {
         if self.suspended_from.is_none() {
             return Err(LicenseError::NotSuspended);
@@ -99,10 +100,14 @@ impl License {
         Ok(license)
     }
 
-    /// The licence cancelled on a day up to now: it gets a last day by the calendar's rule.
+    /// Cancels the contract as of a day, and sets its last day by the rule of
+    /// [`calendar::last_day_when_cancelled`]. The day may be in the past, if the cancellation was
+    /// recorded late.
     ///
-    /// If by that rule the contract would have ended before its current term, that is refused:
-    /// what was answered since cannot be taken back.
+    /// # Errors
+    ///
+    /// Among others, if by that rule the contract would have ended before its current term: the
+    /// answers given since cannot be withdrawn.
     pub fn cancelled(&self, cancelled_on: Date, now: Timestamp) -> Result<Self, LicenseError> {
         let mut license = self.as_of(now)?;
         let billing = match (license.billing, license.ends_on) {
@@ -125,7 +130,7 @@ impl License {
             calendar::last_day_when_cancelled(term, billing, cancelled_on, &license.policy)
         };
         let mut ends_on = last_day(license.term, billing)?;
-        // Recorded after the contract has renewed: it may have ended by then.
+        // The contract has renewed since that day: it might have ended before the current term.
         let past = license.term_of(cancelled_on)?;
         if past != license.term {
             ends_on = last_day(past, license.billing.unwrap_or(billing))?;
@@ -141,8 +146,8 @@ impl License {
         license.restated(now)
     }
 
-    /// The term that held a day up to the current one's end, counted back in terms of today's
-    /// length; the days before the first term belong to it.
+    /// The term that contains a day which is not after the current term. Earlier terms are assumed
+    /// to have today's length; the free days belong to the first term.
     fn term_of(&self, day: Date) -> Result<Term, LicenseError> {
         let (Some(billing), Some(first)) = (self.billing, self.first_term_on) else {
             return Ok(self.term);
@@ -154,7 +159,7 @@ impl License {
         Ok(term)
     }
 
-    /// The licence without its cancellation, while it has not ended: it renews by itself again.
+    /// Withdraws the cancellation of a contract that has not ended: it renews automatically again.
     pub fn continued(&self, now: Timestamp) -> Result<Self, LicenseError> {
         let mut license = self.as_of(now)?;
         let last_day = match (license.kind, license.ends_on) {
@@ -173,9 +178,11 @@ impl License {
         license.restated(now)
     }
 
-    /// The licence with a new serial. The one before is accepted until an instant, as those
-    /// before that are until theirs: the customer may not have got the last one. Without an
-    /// overlap none of them is: one leaked.
+    /// Replaces the serial. The current one is accepted until `previous_until`, and earlier ones
+    /// until the end of their own overlaps: the customer may not have received the latest one.
+    ///
+    /// Without an overlap (`previous_until` is not after `now`) all replaced serials are rejected
+    /// at once: this is for a leaked serial.
     pub fn reissued(&self, serial: SerialHash, previous_until: Timestamp, now: Timestamp) -> Self {
         let mut license = self.clone();
         let until = calendar::whole_second(previous_until);
@@ -231,19 +238,19 @@ mod tests {
 
     #[test]
     fn a_cancellation_recorded_late_counts_from_its_day() {
-        // Received on the 19th, typed in on the 25th: the contract was bound to December until
-        // then, and no longer is.
+        // Received on the 19th, recorded on the 25th: until then the contract was bound to
+        // December, and no longer is.
         let now = at("2017-11-25T12:00:00+09:00");
         let bound = license(MONTHLY).as_of(now).unwrap();
         assert_eq!(bound.valid_until, at("2018-01-01T09:00:00+09:00"));
         let cancelled = bound.cancelled("2017-11-19".parse().unwrap(), now).unwrap();
         assert_eq!(cancelled.valid_until, at("2017-12-01T09:00:00+09:00"));
         let date = |day: &str| day.parse::<Date>().unwrap();
-        // After its term has renewed: late in November means the end of December.
+        // After the renewal: a cancellation after November's deadline means the end of December.
         let now = at("2017-12-05T12:00:00+09:00");
         let cancelled = bound.cancelled(date("2017-11-25"), now).unwrap();
         assert_eq!(cancelled.ends_on, Some(date("2017-12-31")));
-        // In time in November would have meant the end of November, and that is past.
+        // By the deadline in November it would have ended with November, which is past.
         assert_eq!(
             bound.cancelled(date("2017-11-19"), now),
             Err(LicenseError::CancelledTooLongAgo {
@@ -278,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancellation_is_taken_back_while_the_contract_runs() {
+    fn a_cancellation_is_withdrawn_until_the_contract_ends() {
         let license = license(MONTHLY);
         let now = at("2017-11-10T12:00:00+09:00");
         assert_eq!(license.continued(now), Err(LicenseError::NotCancelled));
@@ -294,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn amendments_change_what_they_name_and_are_checked() {
+    fn amendments_change_only_the_given_facts_and_are_validated() {
         let license = license(MONTHLY);
         let now = license.usable_from;
         let changed = license
@@ -360,10 +367,10 @@ mod tests {
         );
         assert_eq!(changed.term.starts_on.to_string(), "2017-12-01");
         assert_eq!(changed.term.ends_on.to_string(), "2018-11-30");
-        // Asked for again and taken back before it does.
+        // Withdrawn before it takes effect.
         let back = waiting.amended(billing(Billing::Monthly), november);
         assert_eq!(back.unwrap().next_billing, None);
-        // Cancelled late, the next term is of the new length, and the last.
+        // Cancelled after the deadline: the next term has the new length and is the last one.
         let late = at("2017-11-25T12:00:00+09:00");
         let cancelled = waiting
             .cancelled("2017-11-25".parse().unwrap(), late)
@@ -388,7 +395,7 @@ mod tests {
         let now = at("2017-11-08T00:00:00+09:00");
         let until = at("2017-11-15T00:00:00+09:00");
         let later = at("2017-11-16T00:00:00+09:00");
-        // The customer never got the second, and gets a third.
+        // The customer never received the second serial, and gets a third one.
         let license =
             license(MONTHLY)
                 .reissued(lost.hash(), until, now)

@@ -7,36 +7,39 @@ use super::{Code, License};
 use crate::calendar::OutOfRange;
 use crate::serial::Serial;
 
-/// A licence as of an instant: terms that ended have renewed, changes that were due have been made.
+/// A licence as of an instant: ended terms are renewed, and scheduled changes that are due are
+/// applied.
 ///
-/// It is the only way to a code, to bounds and to an accepted serial, so that none of them can be
-/// asked of a licence as it was written, which may be terms ago.
+/// Only this type has the code, the bounds and the check of a serial. They can therefore never be
+/// derived from a stored licence that is out of date.
 #[derive(Clone, Debug)]
 pub struct CurrentLicense {
     license: License,
     now: Timestamp,
 }
 
-/// A rule that leads to a code. The first that applies decides.
+/// A rule that decides the code. The first one that applies wins; the order of the variants is the
+/// order of the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
-    /// The contract has left this domain: whoever has it now gets nothing of it.
+    /// The contract has left this domain. Its present owner may be a stranger, so the code is
+    /// `NOT_FOUND`.
     Released,
-    /// An operator's decision about this customer is told before anything that dates say.
+    /// An operator has suspended the licence. This takes precedence over all dates.
     Suspended,
-    /// Not usable yet.
+    /// `usable_from` is in the future.
     NotStarted,
-    /// In use.
+    /// `valid_until` is in the future.
     Valid,
-    /// Ended, and the grace days not over.
+    /// `grace_until` is in the future.
     Grace,
-    /// Everything is over.
+    /// `grace_until` has passed.
     Expired,
 }
 
 impl Rule {
-    /// The code that it leads to.
+    /// The code if this rule applies.
     pub fn code(self) -> Code {
         match self {
             Self::Released => Code::NotFound,
@@ -49,50 +52,80 @@ impl Rule {
     }
 }
 
-/// What a rule says at an instant.
+/// The result of a rule at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleResult {
     /// The rule.
     pub rule: Rule,
-    /// The instant that it compares with, if there is one: from it on it applies, or for
-    /// `NotStarted`, `Valid` and `Grace` up to it.
+    /// The instant that the rule compares with. `Released`, `Suspended` and `Expired` apply from
+    /// this instant on, the others before it. `None` if the licence has no such instant.
     pub boundary: Option<Timestamp>,
-    /// Whether it applies.
+    /// Whether the rule applies.
     pub applies: bool,
 }
 
-/// The instants between which the contract works under its domain.
+/// The instants at which the code changes, limited to the time in which the contract covers the
+/// domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// From when.
+    /// From when the licence can be used under the domain.
     pub usable_from: Timestamp,
     /// When `VALID` ends.
     pub valid_until: Timestamp,
     /// When `GRACE` ends.
     pub grace_until: Timestamp,
-    /// When the contract leaves the domain, if it does.
+    /// When the contract leaves the domain, if that is scheduled.
     pub released_at: Option<Timestamp>,
 }
 
 impl License {
     /// The licence as of an instant.
+    ///
+    /// ```
+    /// # use tegata_common::{calendar::Billing, domain::BaseDomains, product::Catalogue, serial::Serial};
+    /// use tegata_common::license::{Code, License, Order, Plan};
+    ///
+    /// # let catalogue: Catalogue = serde_json::from_str(
+    /// #     r#"{ "issuer": "https://license.example.com",
+    /// #          "products": { "sheet": { "name": { "ja": "シート", "en": "Sheet" } } } }"#,
+    /// # )?;
+    /// # let order = Order {
+    /// #     domain: BaseDomains::default().canonicalize("example.cybozu.com")?,
+    /// #     customer: None,
+    /// #     plan: Plan::Paid { billing: Billing::Monthly },
+    /// #     edition: "standard".to_owned(),
+    /// #     users: 50,
+    /// #     quotas: Default::default(),
+    /// #     usable_from: "2026-10-03T10:00:00+09:00".parse()?,
+    /// # };
+    /// # let serial = Serial::from_random([7; 20]);
+    /// # let license = License::issue(order, &catalogue.products[0], serial.hash())?;
+    /// // Issued in October 2026 and never written since.
+    /// assert_eq!(license.term.ends_on.to_string(), "2026-11-30");
+    /// let current = license.at("2027-06-15T12:00:00+09:00".parse()?);
+    /// assert_eq!(current.license().term.ends_on.to_string(), "2027-06-30");
+    /// assert_eq!(current.code(), Code::Valid);
+    /// assert!(current.accepts(&serial));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn at(&self, now: Timestamp) -> CurrentLicense {
         let license = match self.as_of(now) {
             Ok(license) => license,
-            // Beyond the calendar's last day nothing renews.
+            // Outside the range of the calendar no term renews.
             Err(OutOfRange) => self.clone(),
         };
         CurrentLicense { license, now }
     }
 
-    /// The code at an instant. Each boundary instant belongs to the state that begins at it.
+    /// The code at an instant. A boundary instant belongs to the state that begins at it: at
+    /// `valid_until` the code is `GRACE`.
     pub fn code_at(&self, now: Timestamp) -> Code {
         self.at(now).code()
     }
 
-    /// The bounds that the licence states, as a lease says them.
+    /// The bounds of the licence as stored, which a lease states.
     pub(crate) fn bounds(&self) -> Bounds {
-        // An item whose own domain is not among the contract's domains stands outside it.
+        // An item whose own domain is not among the contract's domains is treated as released.
         let (from, released_at) = match self.own_domain() {
             Some(name) => (name.from, name.until),
             None => (self.usable_from, Some(Timestamp::MIN)),
@@ -108,12 +141,12 @@ impl License {
 }
 
 impl CurrentLicense {
-    /// The facts.
+    /// The licence with its facts as of the instant.
     pub fn license(&self) -> &License {
         &self.license
     }
 
-    /// The instant of which it is.
+    /// The instant.
     pub fn now(&self) -> Timestamp {
         self.now
     }
@@ -123,7 +156,7 @@ impl CurrentLicense {
         self.license.bounds()
     }
 
-    /// What each rule says, in the order in which they are asked.
+    /// The result of each rule, in the order of the rules.
     pub fn rules(&self) -> [RuleResult; 6] {
         let bounds = self.bounds();
         let since = |rule, boundary: Option<Timestamp>| RuleResult {
@@ -153,8 +186,7 @@ impl CurrentLicense {
         decisive.map_or(Code::Expired, |result| result.rule.code())
     }
 
-    /// Whether a serial is accepted: the licence's own, or one that it replaced while both are
-    /// accepted.
+    /// Whether a serial is accepted: the current one, or a replaced one during its overlap.
     pub fn accepts(&self, serial: &Serial) -> bool {
         let mut previous = self.license.previous_serials.iter();
         let is_previous = previous.any(|p| self.now < p.until && p.sha256.matches(serial));
@@ -205,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suspension_is_told_first_from_its_instant_on() {
+    fn a_suspension_takes_precedence_from_its_instant_on() {
         let from = at("2017-11-15T00:00:00+09:00");
         let license = license(MONTHLY).suspended(from).unwrap();
         assert_eq!(license.code_at(from - 1.nanosecond()), Code::Valid);

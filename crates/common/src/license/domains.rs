@@ -1,4 +1,4 @@
-//! The domains of a contract: several at a time, and a change from one to another.
+//! The domains of a contract: adding, moving and removing them, and the quarantine.
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
@@ -8,37 +8,54 @@ use super::{Code, License, LicenseError, MAX_DOMAINS};
 use crate::calendar::{self, OutOfRange};
 use crate::domain::Domain;
 
-/// Days for which nobody else gets a domain that a contract has left. A kintone tenant that was
-/// given up can be had by a stranger: leases that were signed for the one before have long ended
-/// by then, and an operator does not take the two for one.
+/// The days for which no other contract can have a domain that a contract has left.
+///
+/// A kintone tenant name can be taken over by someone else. After the quarantine all leases for the
+/// previous owner have expired, and an operator is unlikely to confuse the two.
 pub const QUARANTINE_DAYS: i64 = 90;
 
-/// A domain under which a contract works.
+/// A domain covered by a contract, with the period and the purpose.
+///
+/// `until` is set when the contract leaves the domain. The entry then stays for
+/// [`QUARANTINE_DAYS`], during which the domain is answered `NOT_FOUND`.
+///
+/// ```
+/// use tegata_common::license::ContractDomain;
+///
+/// let domain: ContractDomain = serde_json::from_str(
+///     r#"{ "domain": "example.cybozu.com", "purpose": "production",
+///          "from": "2026-10-03T01:00:00Z", "until": "2026-12-01T00:00:00Z" }"#,
+/// )?;
+/// assert_eq!(domain.quarantined_until(), "2027-03-01T00:00:00Z".parse().ok());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContractDomain {
     /// The tenant.
     pub domain: Domain,
     /// What the customer uses it for.
     pub purpose: Purpose,
-    /// The second from which the contract works there.
+    /// The instant from which the contract covers the domain, in whole seconds.
     pub from: Timestamp,
-    /// The second from which it no longer does. The quarantine starts then.
+    /// The instant from which it no longer does, and at which the quarantine starts. `None` if the
+    /// contract keeps the domain.
     #[serde(deserialize_with = "Option::deserialize")]
     pub until: Option<Timestamp>,
 }
 
-/// What a customer uses a tenant for.
+/// What the customer uses a tenant for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Purpose {
-    /// Work.
+    /// Daily use.
     Production,
-    /// Trying and building.
+    /// Development and tests.
     Development,
 }
 
 impl ContractDomain {
-    /// The instant at which somebody else can have the domain, if the contract leaves it.
+    /// The end of the quarantine, from which another contract can have the domain. `None` if the
+    /// contract keeps it.
     pub fn quarantined_until(&self) -> Option<Timestamp> {
         let until = self.until?;
         Some(
@@ -50,26 +67,26 @@ impl ContractDomain {
 }
 
 impl License {
-    /// When a domain stops working that the contract leaves on a day: at the cut-off time, as a
-    /// contract that ends does.
+    /// The instant at which the contract leaves a domain on the given day: the cut-off time, as at
+    /// the end of a contract.
     pub fn leaves_at(&self, day: Date) -> Result<Timestamp, OutOfRange> {
         calendar::at_cut_off(day, &self.policy)
     }
 
-    /// The entry of this licence's own domain.
+    /// The entry for this item's own domain.
     pub fn own_domain(&self) -> Option<&ContractDomain> {
         self.domains.iter().find(|name| name.domain == self.domain)
     }
 
-    /// The contract under another of its domains.
+    /// The contract's item for another of its domains.
     pub fn under(&self, domain: &Domain) -> Self {
         let mut license = self.clone();
         license.domain = domain.clone();
         license
     }
 
-    /// The contract moved from this domain to another, which works from an instant on; this one
-    /// works until another instant.
+    /// Moves the contract from this domain to another one. The new domain is covered from `from`
+    /// on, this one until `until`; between them both are covered.
     pub fn moved(
         &self,
         to: &Domain,
@@ -88,10 +105,10 @@ impl License {
         Ok(license)
     }
 
-    /// The contract with one more domain, or with one back that it is leaving or has left.
+    /// Adds a domain, or adds one again that the contract has left or is leaving.
     ///
-    /// What works goes on working: a domain that the contract is leaving comes back without a
-    /// gap, or not at all.
+    /// A domain that the contract is leaving can only be added again without a gap
+    /// ([`LicenseError::DomainGap`]).
     pub fn with_domain(
         &self,
         domain: &Domain,
@@ -128,7 +145,9 @@ impl License {
         Ok(license)
     }
 
-    /// The contract without a domain from an instant on.
+    /// Removes a domain from an instant on. The quarantine starts then.
+    ///
+    /// A domain that was never in use, such as a mistyped one, is removed without quarantine.
     pub fn without_domain(
         &self,
         domain: &Domain,
@@ -136,7 +155,7 @@ impl License {
         now: Timestamp,
     ) -> Result<Self, LicenseError> {
         self.staying(domain)?;
-        // A contract for development only is none that anybody orders.
+        // No contract is for development only.
         let stays = |name: &ContractDomain| {
             name.until.is_none() && name.domain != *domain && name.purpose == Purpose::Production
         };
@@ -144,14 +163,14 @@ impl License {
             .domains
             .iter()
             .any(|name| name.domain == *domain && name.purpose == Purpose::Development);
-        // A contract that is over needs no domain any more.
+        // An expired contract does not need a domain.
         let is_over = self.code_at(now) == Code::Expired;
         if !is_over && !is_for_development && !self.domains.iter().any(stays) {
             return Err(LicenseError::LastDomain(domain.clone()));
         }
         let mut license = self.clone();
         let until = calendar::whole_second(until);
-        // What never worked, such as a name that was mistyped, needs no quarantine.
+        // A domain that was never covered, such as a mistyped one, needs no quarantine.
         let never_worked = |name: &ContractDomain| until <= name.from && name.domain != self.domain;
         license
             .domains
@@ -164,7 +183,8 @@ impl License {
         Ok(license)
     }
 
-    /// The contract that keeps a domain after all: before it has left it, or if it has no other.
+    /// Keeps a domain that is scheduled to leave. After it has left, this is possible only if the
+    /// contract has no other domain.
     pub fn keeping(&self, domain: &Domain, now: Timestamp) -> Result<Self, LicenseError> {
         let mut license = self.clone();
         let has_another = self.domains.iter().any(|name| name.until.is_none());
@@ -208,7 +228,7 @@ mod tests {
     const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
     #[test]
-    fn both_names_work_in_the_overlap_and_the_old_one_is_quarantined_after_it() {
+    fn both_domains_are_valid_in_the_overlap_and_the_old_one_is_quarantined_after_it() {
         let old = license(YEARLY);
         let to = domain("renamed.cybozu.com");
         let from = at("2018-01-10T00:00:00+09:00");
@@ -225,13 +245,13 @@ mod tests {
             assert_eq!(old.code_at(now), old_code, "{now}");
             assert_eq!(new.code_at(now), new_code, "{now}");
         }
-        // The contract remembers the name for as long as nobody else may have it.
+        // The contract keeps the entry until the end of the quarantine.
         let free = until + SignedDuration::from_hours(90 * 24);
         assert_eq!(old.own_domain().unwrap().quarantined_until(), Some(free));
         assert_eq!(new.as_of(free - SECOND).unwrap().domains.len(), 2);
         assert_eq!(new.as_of(free).unwrap().domains.len(), 1);
         assert_eq!(old.as_of(free).unwrap().code_at(free), Code::NotFound);
-        // And back again, while it is in quarantine.
+        // Moved back during the quarantine.
         let back = new
             .moved(
                 &old.domain,
@@ -241,7 +261,7 @@ mod tests {
             )
             .unwrap();
         assert_eq!(back.under(&old.domain).code_at(until), Code::Valid);
-        // On the way there, too: what works goes on working.
+        // Moved back before it has left: the domain stays covered without a gap.
         let halfway = at("2018-01-15T00:00:00+09:00");
         let day = |day: i8| at(&format!("2018-01-{day:02}T00:00:00+09:00"));
         let back = new.moved(&old.domain, day(20), day(27), halfway).unwrap();
@@ -258,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn domains_come_and_go() {
+    fn domains_are_added_and_removed() {
         let license = license(YEARLY);
         let now = at("2018-01-10T00:00:00+09:00");
         let development = domain("example-dev.cybozu.com");
@@ -281,7 +301,7 @@ mod tests {
         );
         assert_eq!(leaving.keeping(&development, now).unwrap(), two);
         assert!(leaving.keeping(&development, until).is_err());
-        // One that never worked is just gone.
+        // A domain that was never covered is removed without quarantine.
         let typo = domain("exmaple.cybozu.com");
         let planned = license
             .with_domain(&typo, Purpose::Production, until, now)
@@ -295,7 +315,7 @@ mod tests {
             two.without_domain(&license.domain, until, now),
             Err(LicenseError::LastDomain(license.domain.clone()))
         );
-        // A contract that is over may leave its last domain, and come back to it.
+        // An expired contract may leave its last domain, and get it back.
         let cancelled = license.cancelled("2018-01-10".parse().unwrap(), now);
         let over = at("2019-01-10T00:00:00+09:00");
         let left = cancelled.unwrap();

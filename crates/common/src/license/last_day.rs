@@ -1,4 +1,5 @@
-//! Contracts of which another system knew the last day, and nothing else.
+//! Contracts imported from a system that stored only their last day, such as Cybozu's official
+//! licence sample.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -9,22 +10,51 @@ use crate::domain::Domain;
 use crate::product::Product;
 use crate::serial::SerialHash;
 
-/// What is known of such a contract, and what is to be supposed of it.
+/// A contract of which only the last day is known, with the assumptions for the rest.
+///
+/// Cybozu's official licence sample stores a tenant and an `expirationDate`, and nothing else. An
+/// import supplies the billing interval, the users and whether the contract renews.
+///
+/// ```
+/// use tegata_common::calendar::Billing;
+/// use tegata_common::domain::BaseDomains;
+/// use tegata_common::license::{LastDay, License};
+/// use tegata_common::product::Catalogue;
+/// use tegata_common::serial::Serial;
+///
+/// # let catalogue: Catalogue = serde_json::from_str(
+/// #     r#"{ "issuer": "https://license.example.com",
+/// #          "products": { "sheet": { "name": { "ja": "シート", "en": "Sheet" } } } }"#,
+/// # )?;
+/// let known = LastDay {
+///     domain: BaseDomains::default().canonicalize("example.cybozu.com")?,
+///     last_day: "2027-03-15".parse()?,
+///     billing: Billing::Yearly,
+///     users: 50,
+///     renews: false,
+/// };
+/// let (serial, now) = (Serial::from_random([7; 20]), "2026-11-22T10:00:00+09:00".parse()?);
+/// let license = License::of_last_day(known, &catalogue.products[0], serial.hash(), now)?;
+/// // The term is the one that ends with the month; the contract ends on its last day.
+/// assert_eq!(license.term.ends_on.to_string(), "2027-03-31");
+/// assert_eq!(license.valid_until, "2027-03-16T09:00:00+09:00".parse()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct LastDay {
     /// The tenant.
     pub domain: Domain,
-    /// The last day.
+    /// The contract's last day, in the product's time zone.
     pub last_day: Date,
-    /// The length of its terms, if it goes on.
+    /// The billing interval: the assumed length of the term that ends with the last day's month.
     pub billing: Billing,
-    /// The number of users.
+    /// The assumed number of users.
     pub users: u32,
-    /// Whether it goes on by itself after the last day. One that has ended has ended.
+    /// Whether the contract renews after the last day. Ignored if the last day has passed.
     pub renews: bool,
 }
 
-/// The term that ends with a day's month.
+/// The term that ends with the month of a day.
 fn term_of(last_day: Date, billing: Billing) -> Result<Term, OutOfRange> {
     let month = calendar::term_from(last_day.first_of_month(), Billing::Monthly)?;
     let following = month.ends_on.tomorrow()?;
@@ -33,11 +63,11 @@ fn term_of(last_day: Date, billing: Billing) -> Result<Term, OutOfRange> {
 }
 
 impl License {
-    /// The paid contract whose term ends with the last day's month, as of now. Unless it goes on,
-    /// its last day is that day, be it in the middle of the term.
+    /// Issues the paid contract whose term ends with the last day's month, as of now. If it does
+    /// not renew, it ends on the last day, which may be in the middle of the term.
     ///
-    /// It is usable since the day before the term, at the latest from now on: as if it had been
-    /// ordered then.
+    /// It can be used from the day before the term, or from now if that is earlier, as if it had
+    /// been ordered then.
     pub fn of_last_day(
         known: LastDay,
         product: &Product,
@@ -73,8 +103,9 @@ impl License {
         license.as_of(now)?.restated(now)
     }
 
-    /// Whether the contract's terms, which renew, reach back to the one that ends with a day's
-    /// month: whether it may have been made of that day.
+    /// Whether this contract may be the import of a contract with the given last day: its first
+    /// paid term is not later than the term that ends with that day's month. An import that is
+    /// repeated recognises its own contracts by this.
     pub fn may_be_of_last_day(&self, last_day: Date) -> bool {
         let Some(billing) = self.billing else {
             return false;
@@ -86,8 +117,8 @@ impl License {
         })
     }
 
-    /// The contract, which ends on a known day, when that day becomes another. It goes on after
-    /// that day if it `renews` and the day has not passed.
+    /// Changes the last day of a contract that ends. It renews after that day if `renews` is set
+    /// and the day has not passed.
     pub fn with_last_day(
         &self,
         last_day: Date,
@@ -204,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_goes_on_renews_unless_it_has_ended() {
+    fn an_imported_contract_renews_unless_it_has_ended() {
         let license = known("2027-03-15", Billing::Yearly, true);
         assert_eq!(license.ends_on, None);
         assert_eq!(license.valid_until, at("2027-04-01T09:00:00+09:00"));
@@ -214,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_day_can_become_another() {
+    fn the_last_day_can_be_changed() {
         let now = at(NOW);
         let license = known("2026-12-31", Billing::Yearly, false);
         let longer = license.with_last_day("2027-12-15".parse().unwrap(), false, now);
@@ -238,7 +269,7 @@ mod tests {
         let past = "2026-11-01".parse().unwrap();
         let ended = license.with_last_day(past, true, now).unwrap();
         assert_eq!(ended.ends_on, Some(past));
-        // Of the day it was made of, however often it has renewed; not of an earlier one.
+        // True for the day of the import, however often it has renewed, and false for earlier days.
         let later = renewing.as_of(at("2029-06-01T00:00:00Z")).unwrap();
         for (day, may_be) in [
             ("2026-12-31", true),
@@ -251,7 +282,7 @@ mod tests {
                 "{day}"
             );
         }
-        // Taken back, it goes on in whole terms; bought again after its end, from the next month.
+        // Withdrawn, it continues in whole terms; ordered again after its end, from the next month.
         let on = license.continued(now).unwrap();
         assert_eq!(on.valid_until, at("2027-01-01T09:00:00+09:00"));
         let ended = known("2026-11-14", Billing::Yearly, false);
@@ -260,7 +291,7 @@ mod tests {
     }
 
     proptest! {
-        /// It is a contract like any other: time changes nothing of it, and its row says it all.
+        /// It is a contract like any other: it renews as expected, and round-trips through its row.
         #[test]
         fn it_survives_time_and_its_row(
             days in -3000i32..30_000,

@@ -1,9 +1,9 @@
-//! Licences: what a tenant may use of a product and when, and the code that follows from it.
+//! Licences: which product a tenant may use and when, and the code that follows from it.
 //!
-//! A licence is a contract's state under one domain. What time alone does to a contract (terms
-//! that renew, changes that were scheduled) is a pure function of the licence and the instant,
-//! [`License::as_of`]: whoever reads an item applies it, so that no answer depends on when the
-//! item was last written.
+//! A licence is a contract's state under one domain. Changes that happen with time only (renewed
+//! terms, scheduled changes) are a pure function of the licence and the instant,
+//! [`License::as_of`]. Every reader of an item applies it, so that an answer does not depend on when
+//! the item was last written.
 
 mod change;
 mod current;
@@ -32,21 +32,36 @@ pub use last_day::LastDay;
 pub use order::{Order, Plan};
 pub use record::{Cell, ContractRow, RowError};
 
-/// What a plug-in is told about its licence.
+/// The state of a licence, as answered to the plug-in.
+///
+/// Written in upper case with underscores: `VALID`, `NOT_STARTED`. The plug-in may be used with
+/// `VALID` and `GRACE`.
+///
+/// A lease does not contain the code: the plug-in derives it from the lease's instants and kintone's
+/// clock (white paper: time is judged by kintone's clock). [`Rule`] is the order of the decisions.
+///
+/// ```
+/// use tegata_common::license::Code;
+///
+/// assert_eq!(Code::NotStarted.as_str(), "NOT_STARTED");
+/// assert_eq!(serde_json::to_string(&Code::NotStarted)?, r#""NOT_STARTED""#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Code {
-    /// In use.
+    /// The licence can be used.
     Valid,
-    /// Ended, and still working for the policy's grace days.
+    /// The licence has ended and can still be used for the policy's grace days.
     Grace,
-    /// Ended, and its grace over.
+    /// The licence and its grace days have ended.
     Expired,
-    /// Stopped by an operator.
+    /// An operator has suspended the licence.
     Suspended,
-    /// Not usable yet.
+    /// The licence is not usable yet.
     NotStarted,
-    /// No licence, or not with this serial.
+    /// There is no licence, or the serial does not match. The two are not distinguished, so that
+    /// nobody can find out which tenants are customers.
     NotFound,
 }
 
@@ -61,23 +76,23 @@ impl Code {
         Self::NotFound,
     ];
 
-    /// The code of this spelling, such as `NOT_STARTED`.
+    /// Parses a code, such as `NOT_STARTED`.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.as_str() == text)
     }
 
-    /// Whether a spelling, of a record, is the code of a licence that was found. Records also have
-    /// the codes of problems.
+    /// Whether the code in an access record is that of an existing licence. Records also contain
+    /// the codes of problems, which are not of this type.
     pub fn states_a_license(text: &str) -> bool {
         Self::parse(text).is_some_and(|code| code != Self::NotFound)
     }
 
-    /// Whether the plug-in works: `VALID` and `GRACE`.
+    /// Whether the plug-in may be used: `VALID` and `GRACE`.
     pub fn is_usable(self) -> bool {
         matches!(self, Self::Valid | Self::Grace)
     }
 
-    /// The code as it stands in answers, records and listings.
+    /// The code as written in answers, records and listings.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Valid => "VALID",
@@ -90,197 +105,257 @@ impl Code {
     }
 }
 
-/// Whether a licence is tried or bought.
+/// Whether a licence is a trial or paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LicenseKind {
-    /// Free, for a number of days; ends by itself.
+    /// Free for a number of days. Ends automatically.
     Trial,
-    /// Bought; renews by itself until cancelled.
+    /// Renews automatically until it is cancelled.
     Paid,
 }
 
-/// A tenant's right to use a product: the facts, without signature.
+/// A licence: a tenant's right to use a product, without signature.
 ///
-/// What it does not have is written as null and must be there to be read: an item that lost its
-/// suspension is unreadable, not valid.
+/// A contract may cover several domains. It has one item per domain, equal except for
+/// [`domain`](Self::domain), and all are written in one transaction.
+///
+/// # Invariants
+///
+/// - A paid licence has `billing` and `first_term_on`; a trial has neither, and always has `ends_on`.
+/// - Instants have whole seconds. Dates are in the time zone of the policy.
+/// - `valid_until` and `grace_until` follow from the dates and the policy. They are stored so that
+///   a licence is never bound to less than an earlier answer said.
+/// - Optional fields are stored as null and must be present when an item is read: an item that has
+///   lost its suspension is unreadable, not `VALID`.
+///
+/// # Time
+///
+/// A stored licence may be out of date. [`as_of`](Self::as_of) applies everything that happens with
+/// time only. The code, the bounds and the check of a serial are methods of [`CurrentLicense`], which
+/// [`at`](Self::at) returns. Every change is a method that returns the changed licence or a
+/// [`LicenseError`].
+///
+/// ```
+/// use tegata_common::calendar::Billing;
+/// use tegata_common::domain::BaseDomains;
+/// use tegata_common::license::{Code, License, Order, Plan};
+/// use tegata_common::product::Catalogue;
+/// use tegata_common::serial::Serial;
+///
+/// let catalogue: Catalogue = serde_json::from_str(
+///     r#"{ "issuer": "https://license.example.com",
+///          "products": { "sheet": { "name": { "ja": "シート", "en": "Sheet" } } } }"#,
+/// )?;
+/// let order = Order {
+///     domain: BaseDomains::default().canonicalize("example.cybozu.com")?,
+///     customer: Some("C-0042".parse()?),
+///     plan: Plan::Paid { billing: Billing::Monthly },
+///     edition: "standard".to_owned(),
+///     users: 50,
+///     quotas: Default::default(),
+///     usable_from: "2026-10-03T10:00:00+09:00".parse()?,
+/// };
+/// let serial = Serial::parse("ABCD-EFGH-IJKL-MNOP")?;
+/// let license = License::issue(order, &catalogue.products[0], serial.hash())?;
+///
+/// // The paid term starts on the 1st of the following month; the days before it are free.
+/// assert_eq!(license.term.starts_on.to_string(), "2026-11-01");
+/// let november = "2026-11-20T12:00:00+09:00".parse()?;
+/// assert_eq!(license.code_at(november), Code::Valid);
+///
+/// // Cancelled on the 20th, it ends with the term, at 09:00 on the next day.
+/// let cancelled = license.cancelled("2026-11-20".parse()?, november)?;
+/// assert_eq!(cancelled.ends_on.map(|day| day.to_string()).as_deref(), Some("2026-11-30"));
+/// assert_eq!(cancelled.code_at("2026-12-01T09:00:00+09:00".parse()?), Code::Grace);
+/// assert_eq!(cancelled.code_at("2026-12-08T09:00:00+09:00".parse()?), Code::Expired);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct License {
-    /// The tenant.
+    /// The tenant that this item is for.
     pub domain: Domain,
-    /// The product.
+    /// The product's slug.
     pub product: ProductSlug,
-    /// Whose contract it is, where that is recorded.
+    /// The customer who signed the contract. Without one, nobody can be notified.
     #[serde(deserialize_with = "Option::deserialize")]
     pub customer: Option<CustomerId>,
-    /// Tried or bought.
+    /// Trial or paid.
     pub kind: LicenseKind,
-    /// The edition sold, such as `standard`.
+    /// The edition, such as `standard`: 1 to 32 characters of `a-z`, `0-9` and `-`.
     pub edition: String,
-    /// The number of users bought.
+    /// The number of users: 1 to 1,000,000. It is passed to the plug-in and not enforced here.
     pub users: u32,
-    /// Further limits by name.
+    /// Further limits by name, such as `records_per_day`, passed to the plug-in. A name has 1 to 32
+    /// characters of `a-z`, `0-9` and `_`.
     pub quotas: BTreeMap<String, u64>,
-    /// How long its terms are; a trial has none.
+    /// The billing interval, which is the length of a term. `None` for a trial.
     #[serde(deserialize_with = "Option::deserialize")]
     pub billing: Option<Billing>,
-    /// How long they are from the next term on, if that is to change.
+    /// The billing interval from the next term on, if a change is scheduled.
     #[serde(deserialize_with = "Option::deserialize")]
     pub next_billing: Option<Billing>,
-    /// The first day of its first paid term: up to then its days are free. A trial has none.
+    /// The first day of the first paid term; the days before it are free. `None` for a trial.
     #[serde(deserialize_with = "Option::deserialize")]
     pub first_term_on: Option<Date>,
-    /// The second from which it is usable: when the order was processed.
+    /// The instant from which the licence can be used: when the order was processed, or later.
     pub usable_from: Timestamp,
-    /// The current term. Before its first day lie the free days of a paid licence.
+    /// The current term, or the first one if it has not started yet.
     pub term: Term,
-    /// The contract's last day, once that is known: of a trial, or after a cancellation.
+    /// The contract's last day: of a trial, or of a cancelled contract. `None` while the contract
+    /// renews.
     #[serde(deserialize_with = "Option::deserialize")]
     pub ends_on: Option<Date>,
-    /// The second from which it is suspended.
+    /// The instant from which the licence is suspended. It may be in the future.
     #[serde(deserialize_with = "Option::deserialize")]
     pub suspended_from: Option<Timestamp>,
-    /// The instant at which `VALID` ends, as far as that is certain: the cut-off after the last
-    /// day that the contract is bound to. When a term can no longer be cancelled, that is the
-    /// last day of the next one.
+    /// The instant at which `VALID` ends: the cut-off time after the last day to which the contract
+    /// is bound. From the day after the cancellation deadline, that is the last day of the next
+    /// term.
     pub valid_until: Timestamp,
     /// The instant at which `GRACE` ends.
     pub grace_until: Timestamp,
-    /// The domains under which the contract works, this one included. Each has an item of its
-    /// own, which differs in its domain only.
+    /// The contract's domains, including this one and those in quarantine; at most [`MAX_DOMAINS`].
     #[serde(rename = "names")]
     pub domains: Vec<ContractDomain>,
-    /// What the catalogue fixed for it when it was issued.
+    /// The product's policy, copied from the catalogue when the licence was issued.
     pub policy: Policy,
-    /// The ids under which kintone knows the product's builds, as the catalogue had them. An item
-    /// that was written before they were noted has none.
+    /// The product's plug-in ids in kintone, copied from the catalogue. Missing in items of earlier
+    /// versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kintone_plugin_ids: Vec<KintonePluginId>,
-    /// The hash of its serial.
+    /// The hash of the current serial.
     pub serial_sha256: SerialHash,
-    /// The serials before, each while it is still accepted.
+    /// Replaced serials that are still accepted.
     pub previous_serials: Vec<PreviousSerial>,
 }
 
-/// A serial that was replaced.
+/// A replaced serial that is accepted during an overlap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviousSerial {
-    /// Its hash.
+    /// The hash of the serial.
     pub sha256: SerialHash,
-    /// The second from which it is no longer accepted.
+    /// The instant from which the serial is rejected.
     pub until: Timestamp,
 }
 
-/// Why a licence cannot be written this way, with the accepted form.
+/// Why a change of a licence was rejected. The message says what is accepted instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LicenseError {
-    /// An edition that is no word.
-    #[error("edition must be 1 to 32 of a-z, 0-9 and '-', such as standard")]
+    /// The edition has an invalid length or character.
+    #[error("edition must be 1 to 32 characters of a-z, 0-9 and '-', such as standard")]
     Edition,
-    /// No users, or more than any tenant has.
+    /// The number of users is out of range.
     #[error("users must be 1 to 1000000")]
     Users,
-    /// A quota's name.
-    #[error("quota {0:?}: its name must be 1 to 32 of a-z, 0-9 and '_', such as records_per_day")]
+    /// The name of a quota has an invalid length or character.
+    #[error(
+        "quota {0:?}: the name must be 1 to 32 characters of a-z, 0-9 and '_', such as records_per_day"
+    )]
     QuotaName(String),
-    /// A quota that is not there.
+    /// The quota to remove does not exist.
     #[error("there is no quota {0:?}")]
     NoQuota(String),
-    /// A trial of no length, or an endless one.
+    /// The length of a trial is out of range.
     #[error("days of a trial must be 1 to 366")]
     TrialDays,
-    /// Dates beyond the calendar.
+    /// A date is outside the range of the calendar.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
-    /// A second suspension.
-    #[error("the licence is suspended already, from {0}")]
+    /// The licence is suspended already, or the suspension is scheduled.
+    #[error("the licence is already suspended, from {0}")]
     AlreadySuspended(Timestamp),
-    /// Nothing to resume.
+    /// The licence to resume is not suspended.
     #[error("the licence is not suspended")]
     NotSuspended,
-    /// A second cancellation.
-    #[error("the contract is cancelled already; its last day is {0}")]
+    /// The contract is cancelled already; its last day.
+    #[error("the contract is already cancelled; its last day is {0}")]
     AlreadyCancelled(Date),
-    /// A trial ends by itself.
-    #[error("a trial ends by itself, on {0}; to stop it now, suspend it")]
+    /// A trial cannot be cancelled or continued; its last day.
+    #[error("a trial ends automatically, on {0}; to stop it now, suspend it")]
     TrialEnds(Date),
-    /// A cancellation after the term.
-    #[error("the term ends on {0}; a contract is cancelled on a day up to then")]
+    /// The day of the cancellation is after the current term, which ends on this day.
+    #[error("the term ends on {0}; the day of the cancellation must not be later")]
     TermEnded(Date),
-    /// Nothing to take back.
+    /// There is no cancellation to withdraw.
     #[error("the contract is not cancelled")]
     NotCancelled,
-    /// A contract that has ended cannot go on; it can be ordered again.
-    #[error("the contract ended on {0}; `license convert` makes it a new one with the same serial")]
+    /// The contract has ended, so that its cancellation can no longer be withdrawn.
+    #[error(
+        "the contract ended on {0}; `license convert` starts a new contract with the same serial"
+    )]
     Ended(Date),
-    /// A trial is not billed.
+    /// A trial has no billing interval.
     #[error("a trial has no billing interval; `license convert` makes it a paid licence")]
     TrialBilling,
-    /// It is bought, cancelled, and not over.
-    #[error("the contract runs until {0}; `tegata license cancel --withdraw` lets it go on")]
+    /// A cancelled contract that has not ended yet cannot be ordered again.
+    #[error("the contract ends on {0}; `tegata license cancel --withdraw` continues it")]
     Running(Date),
-    /// It would be bought and stay suspended.
+    /// A suspended licence cannot be converted: it would be paid for and stay suspended.
     #[error("the licence is suspended; resume it first")]
     Suspended,
-    /// A cancellation that was forgotten.
+    /// The contract has renewed since the day of the cancellation, and would have ended before.
     #[error(
-        "cancelled on {on}, the contract would have ended on {last_day}, and it has renewed since; to end it with the current term, say --on {term_starts_on}"
+        "cancelled on {on}, the contract would have ended on {last_day}, but it has renewed since; to end it with the current term, use --on {term_starts_on}"
     )]
     CancelledTooLongAgo {
         /// The day of the cancellation.
         on: Date,
-        /// The last day that the rule gives.
+        /// The last day that the cancellation would have led to.
         last_day: Date,
-        /// The current term's first day.
+        /// The first day of the current term.
         term_starts_on: Date,
     },
-    /// A cancellation before there was a contract.
-    #[error("the contract starts on {0}; it cannot have been cancelled before")]
+    /// The day of the cancellation is before the contract's first day.
+    #[error("the contract starts on {0}; the day of the cancellation must not be earlier")]
     CancelledBeforeStart(Date),
-    /// It is bought already.
-    #[error("the contract is paid for and running; there is nothing to convert")]
+    /// The licence to convert is paid already and renews.
+    #[error("the licence is already paid and renews; there is nothing to convert")]
     AlreadyPaid,
-    /// A domain that the contract has not.
+    /// The contract does not have this domain.
     #[error("{0} is not a domain of this contract")]
     UnknownDomain(Domain),
-    /// A domain that the contract has.
-    #[error("{0} is a domain of this contract already")]
+    /// The contract has this domain already.
+    #[error("{0} is already a domain of this contract")]
     KnownDomain(Domain),
-    /// A domain that is being given up, or has been.
-    #[error("{domain} is given up from {until}")]
+    /// The contract has left the domain, or will leave it.
+    #[error("the contract leaves {domain} at {until}")]
     DomainLeaves {
-        /// Which.
+        /// The domain.
         domain: Domain,
-        /// From when.
+        /// The instant from which the contract no longer covers it.
         until: Timestamp,
     },
-    /// A domain that works twice, with a gap.
-    #[error("{domain} works until {until}; it can go on working, or start again once that is past")]
+    /// The domain would be covered twice, with a gap between.
+    #[error(
+        "the contract leaves {domain} at {until}; keep it without a gap, or add it again after that instant"
+    )]
     DomainGap {
-        /// Which.
+        /// The domain.
         domain: Domain,
-        /// Until when.
+        /// The instant from which the contract no longer covers it.
         until: Timestamp,
     },
-    /// Nothing to keep.
-    #[error("{0} is not given up")]
+    /// The domain to keep is not scheduled to leave.
+    #[error("the contract does not leave {0}")]
     DomainStays(Domain),
-    /// A contract needs a domain.
+    /// The last production domain of a running contract cannot be removed.
     #[error(
         "{0} is the contract's only production domain; cancel or suspend the contract, or move it"
     )]
     LastDomain(Domain),
-    /// More domains than one transaction writes.
-    #[error("a contract has at most {MAX_DOMAINS} domains, those in quarantine included")]
+    /// More than [`MAX_DOMAINS`] domains.
+    #[error("a contract has at most {MAX_DOMAINS} domains, including those in quarantine")]
     TooManyDomains,
 }
 
-/// How many domains a contract may have at a time.
+/// The maximum number of domains of a contract, including those in quarantine. All items of a
+/// contract are written in one transaction of at most 100 items.
 pub const MAX_DOMAINS: usize = 10;
 
 impl License {
-    /// The kintone plug-in ids under which the licence is answered without a serial: none if the
-    /// product requires one.
+    /// The kintone plug-in ids for which the official sample's API answers without a serial. Empty
+    /// if the product requires a serial.
     pub fn open_plugin_ids(&self) -> &[KintonePluginId] {
         match self.policy.requires_serial {
             true => &[],

@@ -1,4 +1,4 @@
-//! How a licence begins: an order, and what a trial becomes when it is bought.
+//! New licences: orders, and the conversion of a trial into a paid licence.
 
 use std::collections::BTreeMap;
 
@@ -11,42 +11,47 @@ use crate::domain::Domain;
 use crate::product::Product;
 use crate::serial::SerialHash;
 
-/// What is ordered.
+/// An order of a product.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// For which tenant.
+    /// The tenant that will use the product.
     pub domain: Domain,
-    /// By whom.
+    /// The customer who placed the order.
     pub customer: Option<CustomerId>,
-    /// Tried for a number of days, or bought with a billing interval.
+    /// Trial or paid.
     pub plan: Plan,
-    /// The edition.
+    /// The edition, such as `standard`.
     pub edition: String,
-    /// The number of users.
+    /// The number of users: 1 to 1,000,000.
     pub users: u32,
-    /// Further limits by name.
+    /// Further limits by name, such as `records_per_day`.
     pub quotas: BTreeMap<String, u64>,
-    /// When the order is processed, or a later instant from which it is to work.
+    /// When the order is processed, or a later instant from which the licence can be used. A
+    /// fraction of a second is cut off.
     pub usable_from: Timestamp,
 }
 
-/// How an order is paid for.
+/// Trial or paid, with the length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// Free for this many days, the day of the order included.
+    /// Free for this many days, including the day of the order.
     Trial {
-        /// 1 to 366.
+        /// The number of days: 1 to 366.
         days: u16,
     },
-    /// Bought.
+    /// Paid, renewing automatically.
     Paid {
-        /// The length of its terms.
+        /// The billing interval.
         billing: Billing,
     },
 }
 
 impl License {
-    /// The licence that an order starts, as of the instant from which it is usable.
+    /// Issues the licence for an order, as of the instant from which it can be used.
+    ///
+    /// # Errors
+    ///
+    /// If the edition, the users, a quota's name or the days of a trial are invalid.
     pub fn issue(
         order: Order,
         product: &Product,
@@ -106,10 +111,10 @@ impl License {
         Ok(license)
     }
 
-    /// The licence when a trial is bought, or when a contract that has ended is ordered again.
+    /// Converts a trial into a paid licence, or starts a new contract after one that has ended.
     ///
-    /// The serial stays, so that the customer configures nothing. It is usable at once; the paid
-    /// term starts on the 1st of the following month.
+    /// The serial stays the same, so that the customer does not have to configure anything. The
+    /// licence can be used at once; the paid term starts on the 1st of the following month.
     pub fn converted(&self, billing: Billing, now: Timestamp) -> Result<Self, LicenseError> {
         let today = calendar::date_of(now, &self.policy);
         let has_ended = self.ends_on.is_some_and(|last_day| last_day < today);
@@ -124,11 +129,11 @@ impl License {
             return Err(LicenseError::Suspended);
         }
         let mut license = self.as_of(now)?;
-        // Ordered before the trial starts, it is bought from the day on which that would start.
+        // If the trial has not started, the order counts from the day on which it would start.
         let ordered_on = calendar::date_of(license.usable_from, &license.policy).max(today);
         license.kind = LicenseKind::Paid;
         license.billing = Some(billing);
-        license.next_billing = None; // of the contract that ended
+        license.next_billing = None; // was scheduled for the contract that ended
         license.term = calendar::first_term(ordered_on, billing)?;
         license.first_term_on = Some(license.term.starts_on);
         license.ends_on = None;
@@ -143,7 +148,7 @@ mod tests {
     use crate::license::{Amendment, Code};
 
     #[test]
-    fn a_trial_lasts_its_days_and_the_morning_after() {
+    fn a_trial_ends_at_the_cut_off_after_its_days() {
         let license = license(Plan::Trial { days: 30 });
         assert_eq!(license.term.ends_on.to_string(), "2017-11-01");
         assert_eq!(license.ends_on, Some(license.term.ends_on));
@@ -156,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bought_trial_keeps_its_serial_and_has_free_days() {
+    fn a_converted_trial_keeps_its_serial_and_has_free_days() {
         let trial = license(Plan::Trial { days: 30 });
         for (bought_at, starts_on) in [
             ("2017-10-20T10:00:00+09:00", "2017-11-01"),
@@ -178,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_contract_is_ordered_again_and_a_running_one_is_not() {
+    fn only_an_ended_contract_can_be_ordered_again() {
         let license = license(MONTHLY);
         let now = at("2017-11-10T10:00:00+09:00");
         let cancelled = license
@@ -202,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_ended_contract_had_planned_is_not_the_new_ones() {
+    fn a_new_contract_drops_the_scheduled_billing_of_the_ended_one() {
         let now = at("2017-11-10T10:00:00+09:00");
         let yearly = Amendment {
             billing: Some(Billing::Yearly),

@@ -1,4 +1,4 @@
-//! A contract as a file states it: what imports read and exports write.
+//! Rows of imports and exports: a contract's facts in one row of a CSV or JSON file.
 
 use std::collections::BTreeMap;
 
@@ -12,55 +12,99 @@ use crate::domain::Domain;
 use crate::product::{Product, ProductSlug};
 use crate::serial::SerialHash;
 
-/// A contract's facts as one row. What has no value in the row is stated to be absent; what the
-/// file has no column for is [`Cell::Unstated`].
+/// A contract's facts as one row of an import or export.
+///
+/// An export writes one row per contract, for the first production domain that the contract keeps
+/// ([`ContractRow::of`]). An import issues a contract ([`issue`](Self::issue)) or changes an
+/// existing one ([`change`](Self::change)); changes that have a command of their own are rejected.
+///
+/// An empty value is a statement: the fact is absent ([`Cell::Stated`] with `None`). A missing
+/// column is [`Cell::Unstated`], and leaves the fact unchanged.
+///
+/// ```
+/// use tegata_common::calendar::Billing;
+/// use tegata_common::domain::BaseDomains;
+/// use tegata_common::license::{Cell, ContractRow, LicenseKind};
+///
+/// let row = ContractRow {
+///     domain: BaseDomains::default().canonicalize("example.cybozu.com")?,
+///     product: "sheet".parse()?,
+///     kind: LicenseKind::Paid,
+///     users: 50,
+///     billing: Some(Billing::Monthly),
+///     usable_from: "2026-10-03T10:00:00+09:00".parse()?,
+///     customer: Cell::Stated(Some("C-0042".parse()?)),
+///     edition: Cell::Unstated, // `standard` for a new contract
+///     quotas: Cell::Unstated,
+///     next_billing: Cell::Unstated,
+///     first_term_on: Cell::Unstated,
+///     term_starts_on: Cell::Unstated,
+///     ends_on: Cell::Unstated,
+///     suspended_from: Cell::Unstated,
+///     other_domains: Cell::Unstated,
+///     development_domains: Cell::Unstated,
+///     serial_sha256: None,
+/// };
+/// # let catalogue: tegata_common::product::Catalogue = serde_json::from_str(
+/// #     r#"{ "issuer": "https://license.example.com",
+/// #          "products": { "sheet": { "name": { "ja": "シート", "en": "Sheet" } } } }"#,
+/// # )?;
+/// # let product = &catalogue.products[0];
+/// # let serial = tegata_common::serial::Serial::from_random([7; 20]).hash();
+/// let now = "2026-10-03T10:00:00+09:00".parse()?;
+/// let license = row.clone().issue(product, serial, now)?;
+/// assert_eq!(license.edition, "standard");
+/// // Importing the same row again changes nothing.
+/// assert_eq!(row.change(license.clone(), now)?, license);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContractRow {
     /// The domain of the row: a production domain that the contract keeps.
     pub domain: Domain,
-    /// The product.
+    /// The product's slug.
     pub product: ProductSlug,
-    /// Tried or bought.
+    /// Trial or paid.
     pub kind: LicenseKind,
-    /// The number of users.
+    /// The number of users: 1 to 1,000,000.
     pub users: u32,
-    /// How long its terms are; a trial has none.
+    /// The billing interval. `None` for a trial.
     pub billing: Option<Billing>,
-    /// When it became usable.
+    /// The instant from which the licence can be used. An import cannot change it.
     pub usable_from: Timestamp,
-    /// The customer.
+    /// The customer who signed the contract.
     pub customer: Cell<Option<CustomerId>>,
-    /// The edition.
+    /// The edition. `standard` for a new contract if the column is missing.
     pub edition: Cell<String>,
-    /// Further limits.
+    /// Further limits by name.
     pub quotas: Cell<BTreeMap<String, u64>>,
-    /// The billing interval from the next term on, if that changes.
+    /// The billing interval from the next term on, if a change is scheduled.
     pub next_billing: Cell<Option<Billing>>,
-    /// The first day of its first paid term. Needed where that is not the month after it became
-    /// usable: of a trial that was bought.
+    /// The first day of the first paid term. Required if that is not the 1st of the month after
+    /// `usable_from`, as for a converted trial.
     pub first_term_on: Cell<Option<Date>>,
-    /// The first day of a term of it, current or past. Needed where the first term was not of
-    /// today's length.
+    /// The first day of any term, current or past. Required if the billing interval has changed
+    /// since the first term.
     pub term_starts_on: Cell<Option<Date>>,
-    /// The last day: of a trial, or of a contract that was cancelled.
+    /// The last day of a trial or of a cancelled contract.
     pub ends_on: Cell<Option<Date>>,
-    /// From when it is suspended.
+    /// The instant from which the licence is suspended.
     pub suspended_from: Cell<Option<Timestamp>>,
-    /// Its other production domains.
+    /// The contract's other production domains.
     pub other_domains: Cell<Vec<Domain>>,
-    /// Its development domains.
+    /// The contract's development domains.
     pub development_domains: Cell<Vec<Domain>>,
-    /// The hash of its serial, if the row states one.
+    /// The hash of the serial, if the row has one.
     pub serial_sha256: Option<SerialHash>,
 }
 
-/// A value, or no statement about it.
+/// The value of an optional column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Cell<T> {
-    /// The file has no such column.
+    /// The file does not have the column.
     #[default]
     Unstated,
-    /// The file says so.
+    /// The value in the row. An empty field is `None`.
     Stated(T),
 }
 
@@ -73,13 +117,13 @@ impl<T> Cell<T> {
     }
 }
 
-/// Why a row cannot be a contract: which of its columns, and why.
+/// An invalid row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{column}: {reason}")]
 pub struct RowError {
-    /// The column.
+    /// The name of the invalid column.
     pub column: &'static str,
-    /// What is wrong, and what is accepted.
+    /// What is invalid, and what is accepted.
     pub reason: String,
 }
 
@@ -90,7 +134,7 @@ fn refuse<T>(column: &'static str, reason: impl ToString) -> Result<T, RowError>
     })
 }
 
-/// The column that a rule of the licence is about.
+/// The column that an error refers to.
 fn blame(error: &LicenseError) -> &'static str {
     match error {
         LicenseError::Edition => "edition",
@@ -112,8 +156,8 @@ impl From<LicenseError> for RowError {
 }
 
 impl ContractRow {
-    /// A contract's row, or `None` if this is not the item that it is written for: the one of its
-    /// first production domain that it keeps.
+    /// The row of a contract. `None` unless the item is that of the contract's first production
+    /// domain that it keeps, so that an export has one row per contract.
     pub fn of(license: &License) -> Option<Self> {
         let staying = |purpose| {
             let names = license.domains.iter();
@@ -121,7 +165,7 @@ impl ContractRow {
             names.map(|name| name.domain.clone())
         };
         let mut production = staying(Purpose::Production);
-        // A contract of development domains only is written for the first of them.
+        // A contract with development domains only gets a row for the first of them.
         let main = production
             .next()
             .or_else(|| staying(Purpose::Development).next())?;
@@ -150,7 +194,7 @@ impl ContractRow {
         })
     }
 
-    /// The contract that the row starts, as of an instant.
+    /// Issues the contract of a new row, as of an instant.
     pub fn issue(
         self,
         product: &Product,
@@ -164,9 +208,11 @@ impl ContractRow {
             (LicenseKind::Paid, None, _) => {
                 return refuse("billing", "a paid licence is monthly or yearly");
             }
-            (LicenseKind::Trial, Some(_), _) => return refuse("billing", "a trial has none"),
+            (LicenseKind::Trial, Some(_), _) => {
+                return refuse("billing", "must be empty for a trial");
+            }
             (LicenseKind::Trial, None, None) => {
-                return refuse("ends_on", "a trial has a last day");
+                return refuse("ends_on", "is required for a trial");
             }
             (LicenseKind::Trial, None, Some(last_day)) => {
                 let days = ordered_on.until(last_day).map_or(0, |span| span.get_days());
@@ -188,7 +234,7 @@ impl ContractRow {
         if let (Cell::Stated(Some(first)), LicenseKind::Paid) = (&self.first_term_on, self.kind) {
             if first.day() != 1 || *first < license.term.starts_on {
                 let reason = format!(
-                    "terms start on the 1st of a month, here on {} or later",
+                    "must be the 1st of a month, {} or later",
                     license.term.starts_on
                 );
                 return refuse("first_term_on", reason);
@@ -204,14 +250,15 @@ impl ContractRow {
                 let first = license.term.starts_on;
                 return refuse(
                     "term_starts_on",
-                    format!("a term starts on the 1st of a month, here on {first} or later"),
+                    format!("must be the 1st of a month, {first} or later"),
                 );
             }
             let billing = self.billing.unwrap_or(Billing::Monthly);
             license.term = calendar::term_from(starts_on, billing)
                 .map_err(|error| RowError::from(LicenseError::from(error)))?;
         }
-        // A row that states the term may end within it: such a contract came from elsewhere.
+        // With term_starts_on, the last day may be within the term: a contract that was imported
+        // from another system may end on any day.
         if let (LicenseKind::Paid, Some(last_day)) = (self.kind, ends_on)
             && starts_on.is_some_and(|starts_on| starts_on <= last_day)
             && last_day <= license.term.ends_on
@@ -221,16 +268,24 @@ impl ContractRow {
         self.change(license, now)
     }
 
-    /// A contract with what the row says otherwise of it, as of an instant.
+    /// Changes a contract to the facts in the row, as of an instant.
     ///
-    /// What an import may not change is refused: it has a command of its own, with its rules.
+    /// # Errors
+    ///
+    /// Among others, if the row differs in a fact that an import cannot change, because it has a
+    /// command of its own.
     pub fn change(self, license: License, now: Timestamp) -> Result<License, RowError> {
-        // The row may be older than the contract's current term.
         if self.kind != license.kind {
-            return refuse("kind", "it is another; `tegata license convert` changes it");
+            return refuse(
+                "kind",
+                "differs from the contract; change it with `tegata license convert`",
+            );
         }
         if self.usable_from != license.usable_from {
-            return refuse("usable_from", "it is another, and cannot be changed");
+            return refuse(
+                "usable_from",
+                "differs from the contract, and cannot be changed",
+            );
         }
         if self
             .serial_sha256
@@ -238,22 +293,22 @@ impl ContractRow {
         {
             return refuse(
                 "serial",
-                "it is another; `tegata license reissue-serial` changes it",
+                "differs from the contract; change it with `tegata license reissue-serial`",
             );
         }
         let mut changed = license;
-        // A billing interval that was to change when the row was written may have changed since.
+        // A change of the billing interval that was scheduled in the row may have taken effect.
         let next_billing = self.next_billing.clone().or(changed.next_billing);
         let is_past = next_billing.is_some() && next_billing == changed.billing;
         if self.billing != changed.billing && !is_past {
             return refuse(
                 "billing",
-                "it is another; state the new one as next_billing, or see `tegata license change`",
+                "differs from the contract; use next_billing, or `tegata license change`",
             );
         }
         changed.next_billing = next_billing.filter(|_| !is_past);
         if changed.kind == LicenseKind::Trial && changed.next_billing.is_some() {
-            return refuse("next_billing", "a trial has none");
+            return refuse("next_billing", "must be empty for a trial");
         }
         changed.customer = self.customer.or(changed.customer);
         changed.edition = self.edition.or(changed.edition);
@@ -292,7 +347,10 @@ impl ContractRow {
                         Purpose::Production => "other_domains",
                         Purpose::Development => "development_domains",
                     };
-                    return refuse(column, format!("{domain} is for something else"));
+                    return refuse(
+                        column,
+                        format!("{domain} is a domain of the contract for another purpose"),
+                    );
                 }
                 _ => {
                     changed =
@@ -308,7 +366,7 @@ impl ContractRow {
     }
 }
 
-/// Refuses a last day that no term of the contract ends on.
+/// Rejects a last day on which no term of the contract ends.
 fn check_last_day(license: &License, last_day: Date) -> Result<(), RowError> {
     let mut current = license.clone();
     while current.term.ends_on < last_day {
@@ -325,7 +383,7 @@ fn check_last_day(license: &License, last_day: Date) -> Result<(), RowError> {
     refuse(
         "ends_on",
         format!(
-            "a contract ends with a term: this one's on {term}, or a later term's last day such as {}",
+            "must be the last day of a term: {term}, or of a later term such as {}",
             current.term.ends_on
         ),
     )
@@ -340,7 +398,7 @@ mod tests {
     const NOW: &str = "2018-02-10T12:00:00+09:00";
 
     #[test]
-    fn a_contract_survives_its_row() {
+    fn a_contract_round_trips_through_its_row() {
         let now = at(NOW);
         let plain = license(MONTHLY).as_of(now).unwrap();
         let cancelled = plain.cancelled("2018-02-10".parse().unwrap(), now).unwrap();
@@ -371,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_was_written_terms_ago_says_the_same() {
+    fn a_row_of_an_earlier_term_changes_nothing() {
         let record = ContractRow::of(&license(MONTHLY)).unwrap();
         let now = at(NOW);
         let license = license(MONTHLY).as_of(now).unwrap();
@@ -400,7 +458,7 @@ mod tests {
         let fresh = license(YEARLY).as_of(now).unwrap();
         let issued = record.issue(&product(), fresh.serial_sha256, now).unwrap();
         assert_eq!(issued.domains.len(), 3);
-        // Moved: the row is that of the new name.
+        // After a move, the row is that of the new domain.
         let new = domain("renamed.cybozu.com");
         let moved = fresh.moved(&new, now, now, now).unwrap();
         assert_eq!(ContractRow::of(&moved), None);
@@ -408,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_command_of_its_own_is_refused_with_its_column() {
+    fn changes_with_a_command_of_their_own_are_rejected_with_the_column() {
         let now = at(NOW);
         let contract = license(MONTHLY).as_of(now).unwrap();
         let record = || ContractRow::of(&contract).unwrap();

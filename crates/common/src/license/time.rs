@@ -1,4 +1,4 @@
-//! What time alone does to a contract.
+//! Changes of a contract that happen with time only: renewal, the end of overlaps and quarantines.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -7,19 +7,18 @@ use super::{License, LicenseError};
 use crate::calendar::{self, OutOfRange};
 
 impl License {
-    /// The licence as of an instant: terms that ended have renewed, changes that were due have
-    /// been made, overlaps that ended are over.
+    /// The licence as of an instant: ended terms are renewed, scheduled changes that are due are
+    /// applied, and ended overlaps and quarantines are removed.
     ///
-    /// It may be asked of a licence that was brought up to date at any earlier instant, with the
-    /// same result: `l.as_of(a)?.as_of(b)? == l.as_of(b)?` for a ≤ b. That is what makes renewing
-    /// safe to do late, twice, or not at all.
+    /// Intermediate steps do not change the result: `l.as_of(a)?.as_of(b)? == l.as_of(b)?` for
+    /// a ≤ b. Therefore the renewal function may run late, twice or not at all.
     pub fn as_of(&self, now: Timestamp) -> Result<Self, OutOfRange> {
         let mut license = self.clone();
         license.renew(now)?;
         let bound_to = license.bound_to(calendar::date_of(now, &license.policy))?;
         let valid_until = calendar::end_of_use(bound_to, &license.policy)?;
-        // A contract that renews is never bound to less than it was: the clock that said so may
-        // have been ahead of this one.
+        // A contract that renews is never bound to an earlier day than before. The clock that
+        // stored the later day may have been ahead of this one.
         if license.ends_on.is_some() || valid_until > license.valid_until {
             license.valid_until = valid_until;
             license.grace_until = calendar::end_of_grace(bound_to, &license.policy)?;
@@ -34,7 +33,7 @@ impl License {
         Ok(license)
     }
 
-    /// The earliest instant at which [`License::as_of`] gives something else than this licence.
+    /// The earliest instant at which [`License::as_of`] returns a different licence.
     pub fn changes_at(&self) -> Option<Timestamp> {
         let after = |day: Date| {
             let start = day.tomorrow().ok()?;
@@ -56,7 +55,8 @@ impl License {
             .min()
     }
 
-    /// The licence after an operator changed what its dates follow from.
+    /// Recalculates `valid_until` and `grace_until` after an operator's change, and checks the
+    /// licence.
     pub(super) fn restated(mut self, now: Timestamp) -> Result<Self, LicenseError> {
         let bound_to = self.bound_to(calendar::date_of(now, &self.policy))?;
         self.valid_until = calendar::end_of_use(bound_to, &self.policy)?;
@@ -65,7 +65,7 @@ impl License {
         Ok(self)
     }
 
-    /// Lets the terms that are over be followed by the next.
+    /// Replaces an ended term by the one that contains today.
     fn renew(&mut self, now: Timestamp) -> Result<(), OutOfRange> {
         let today = calendar::date_of(now, &self.policy);
         while self.term.ends_on < today {
@@ -85,8 +85,8 @@ impl License {
         Ok(())
     }
 
-    /// The last day to which the contract is bound: once its current term can no longer be
-    /// cancelled, that of the next.
+    /// The last day to which the contract is bound: of the current term, or of the next one after
+    /// the cancellation deadline.
     fn bound_to(&self, today: Date) -> Result<Date, OutOfRange> {
         match (self.ends_on, self.next_billing.or(self.billing)) {
             (Some(last_day), _) => Ok(last_day),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_the_calendar_is_the_end_of_a_contract() {
+    fn no_term_renews_beyond_the_calendar() {
         let license = license(MONTHLY);
         let last = at("9999-12-29T00:00:00Z");
         assert!(license.as_of(last).is_err());
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_runs_behind_takes_nothing_back() {
+    fn a_clock_that_is_behind_does_not_shorten_a_contract() {
         let ahead = at("2017-11-21T00:00:00+09:00");
         let bound = license(MONTHLY).as_of(ahead).unwrap();
         let behind = ahead - SignedDuration::from_secs(1);
@@ -252,7 +252,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn being_brought_up_to_date_on_the_way_changes_nothing(
+        fn intermediate_steps_do_not_change_the_result(
             contract in contract(),
             first in 0i64..800 * 24 * 60,
             then in 0i64..800 * 24 * 60,
@@ -266,7 +266,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_changes_before_it_is_said_to(contract in contract(), part in 0f64..1.0) {
+        fn nothing_changes_before_changes_at(contract in contract(), part in 0f64..1.0) {
             let now = contract.usable_from + SignedDuration::from_hours(900 * 24);
             let current = contract.as_of(now).unwrap();
             match current.changes_at() {
@@ -286,7 +286,7 @@ mod tests {
         }
 
         #[test]
-        fn terms_are_whole_months_that_hold_today_or_are_the_last(contract in contract(), hours in 0i64..800 * 24) {
+        fn terms_are_whole_months_that_contain_today_or_are_the_last(contract in contract(), hours in 0i64..800 * 24) {
             let now = contract.usable_from + SignedDuration::from_hours(900 * 24 + hours);
             let current = contract.as_of(now).unwrap();
             let today = calendar::date_of(now, &current.policy);

@@ -1,4 +1,4 @@
-//! Who is told: a pure function of the contracts and the contacts.
+//! The recipients of a notice, as a pure function of contracts and contacts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,47 +10,48 @@ use crate::customer::{Contact, Customer, CustomerId, EmailAddress, Language, Rol
 use crate::domain::Domain;
 use crate::product::ProductSlug;
 
-/// What is to be told.
+/// Which contacts a notice is meant for.
 #[derive(Clone, Debug)]
 pub enum NoticeScope {
-    /// A release, or maintenance: for those whom the product's contracts name.
+    /// A release or maintenance: primary contacts, and additional contacts with `releases`.
     Planned,
-    /// An incident, or its update.
+    /// An incident of this severity: primary contacts, and additional contacts whose
+    /// `severity_floor` is not higher.
     Incident(Severity),
 }
 
-/// A licence that can be used: whose it is, and what for.
+/// A usable licence, reduced to what the audience depends on.
 #[derive(Clone, Debug)]
 pub struct Entitlement {
-    /// Whose contract it is, where that is recorded.
+    /// The customer of the contract, if it is recorded.
     pub customer: Option<CustomerId>,
-    /// The tenant.
+    /// The tenant. Used to name a licence without a customer.
     pub domain: Domain,
-    /// The product.
+    /// The product's slug.
     pub product: ProductSlug,
 }
 
-/// A customer with its contacts.
+/// A customer and its contacts.
 #[derive(Clone, Debug)]
 pub struct Member {
     /// The customer.
     pub customer: Customer,
-    /// Its contacts.
+    /// The customer's contacts.
     pub contacts: Vec<Contact>,
 }
 
-/// As what a contact is told.
+/// The role in which a contact receives a notice. A mail explains it to the recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RecipientRole {
-    /// As the contact registered with a contract.
+    /// The contact registered with a contract.
     Primary,
-    /// As one who asked for it.
+    /// A contact that has subscribed to such notices.
     Additional,
 }
 
 impl RecipientRole {
-    /// The reason as it stands in listings and mails.
+    /// The role as written in listings and passed to the mail templates.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Primary => "primary",
@@ -59,75 +60,105 @@ impl RecipientRole {
     }
 }
 
-/// Somebody who is to be told.
+/// A recipient of a notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
-    /// Where to.
+    /// The address that the mail is sent to.
     pub email: EmailAddress,
-    /// In which language.
+    /// The language of the mail.
     pub language: Language,
-    /// As what.
+    /// The role in which the contact receives the notice.
     pub why: RecipientRole,
-    /// On behalf of which customers, by id.
+    /// The customers that the contact belongs to, sorted by id.
     pub customers: Vec<CustomerName>,
 }
 
-/// A contract whose contact cannot be told.
+/// A customer or licence without a reachable primary contact.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unreachable {
-    /// Whose.
+    /// The customer's id, or `<domain> <product>` of a licence without a customer.
     pub who: String,
-    /// Why.
+    /// The reason.
     pub because: UnreachableBecause,
 }
 
-/// Why nobody can be told.
+/// Why there is no reachable primary contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnreachableBecause {
-    /// The licence names no customer.
+    /// The licence has no customer.
     NoCustomer,
     /// The customer is not in the table.
     UnknownCustomer,
     /// The customer has no primary contact.
     NoPrimaryContact,
-    /// Mail to all its primary contacts bounced, was complained about, or is suppressed.
+    /// For each primary contact, mail has bounced permanently, caused a complaint, or is suppressed.
     Undeliverable,
 }
 
 impl UnreachableBecause {
-    /// In words.
+    /// The reason as a text for operators.
     pub fn words(self) -> &'static str {
         match self {
-            Self::NoCustomer => "its licence names no customer",
+            Self::NoCustomer => "the licence has no customer",
             Self::UnknownCustomer => "there is no such customer",
-            Self::NoPrimaryContact => "it has no primary contact",
-            Self::Undeliverable => "mail to its primary contacts does not arrive",
+            Self::NoPrimaryContact => "the customer has no primary contact",
+            Self::Undeliverable => "mail to the primary contacts cannot be delivered",
         }
     }
 }
 
-/// Who is told, and who cannot be.
+/// The recipients of an update, and the contracts that it does not reach.
+///
+/// Calculated by [`audience`]. Unreachable contracts are reported, because the promise to notify the
+/// contract's contact is not kept for them until an operator acts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Audience {
-    /// Whom to tell, by address; no address twice.
+    /// The recipients, sorted by address. Each address occurs once.
     pub recipients: Vec<Recipient>,
-    /// Contracts of which nobody can be told, by name.
+    /// The contracts without a reachable primary contact, sorted.
     pub unreachable: Vec<Unreachable>,
-    /// Contacts left out because mail to them does not arrive.
+    /// The number of contacts that were left out because mail to them cannot be delivered.
     pub undeliverable: usize,
 }
 
-/// Works out the audience.
+/// Calculates the audience of an update.
 ///
 /// - A release or maintenance goes to the primary contacts of every customer with a usable licence
-///   of one of the products (all, if there are none), and to additional ones who asked for it.
-/// - An incident goes to the same primary contacts, and to additional ones whose floor it reaches.
-/// - `told` are the contacts that earlier updates went to: they get this one too, as long as they
-///   are contacts at all.
-/// - An address that several customers have is told once, in the language of a primary contact of
-///   the first of them by id.
-/// - `undeliverable` are addresses that bounced for good, complained, or are suppressed.
+///   of one of the `products` (all products, if empty), and to additional contacts with `releases`.
+/// - An incident goes to the same primary contacts, and to additional contacts whose
+///   `severity_floor` is not higher than its severity.
+/// - `told` are the recipients of earlier updates. They also receive this one, unless they are no
+///   longer contacts.
+/// - `undeliverable` are addresses that have bounced permanently, complained, or are suppressed.
+///   They receive nothing.
+/// - An address of several customers receives one mail. A primary contact takes precedence over an
+///   additional one for the role and the language; among equals, the first customer by id.
+///
+/// ```
+/// use std::collections::BTreeSet;
+/// use tegata_common::customer::{Contact, Customer};
+/// use tegata_common::domain::BaseDomains;
+/// use tegata_common::notice::{Entitlement, Member, NoticeScope, audience};
+///
+/// let entitlement = Entitlement {
+///     customer: Some("C-0042".parse()?),
+///     domain: BaseDomains::default().canonicalize("example.cybozu.com")?,
+///     product: "sheet".parse()?,
+/// };
+/// let contact: Contact = serde_json::from_str(
+///     r#"{ "email": "info@example.com", "role": "primary", "language": "ja",
+///          "severity_floor": null, "releases": false }"#,
+/// )?;
+/// let customer = Customer { customer_id: "C-0042".parse()?, name: "Example".parse()? };
+/// let member = Member { customer, contacts: vec![contact] };
+/// let (products, none) = (["sheet".parse()?], BTreeSet::new());
+/// let audience =
+///     audience(&NoticeScope::Planned, &products, &[entitlement], &[member], &none, &none);
+/// assert_eq!(audience.recipients[0].email.as_str(), "info@example.com");
+/// assert!(audience.unreachable.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn audience(
     occasion: &NoticeScope,
     products: &[ProductSlug],
@@ -240,7 +271,7 @@ fn add(recipients: &mut BTreeMap<String, Recipient>, member: &Member, contact: &
             recipients.insert(contact.email.canonical(), recipient);
         }
         Some(known) => {
-            // Customers come by id: the first primary contact decides.
+            // Customers are sorted by id: the first primary contact wins.
             if why < known.why {
                 known.why = why;
                 known.language = contact.wishes.language;
@@ -335,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_told_of_what() {
+    fn recipients_by_kind_and_severity() {
         let (rights, members) = world();
         let (sheet, gantt) = ("sheet".parse().unwrap(), "gantt".parse().unwrap());
         let none = BTreeSet::new();
@@ -356,14 +387,14 @@ mod tests {
                 &none,
                 vec!["a@one.example", "a@two.example"],
             ),
-            // A raised severity adds those whose floor it reaches now.
+            // A raised severity adds the contacts whose floor it now reaches.
             (
                 Incident(Critical),
                 vec![],
                 &none,
                 vec!["a@one.example", "a@two.example", "b@one.example"],
             ),
-            // Those told before hear the rest, at any severity, if they are contacts still.
+            // Recipients of earlier updates get this one at any severity, if they are still contacts.
             (
                 Incident(Major),
                 vec![],
@@ -383,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_told_once_and_as_a_primary_contact_first() {
+    fn an_address_gets_one_mail_and_primary_contacts_take_precedence() {
         let mut english = contact("Shared@agency.example", Role::Primary, None, false);
         english.wishes.language = Language::En;
         let members = vec![
@@ -415,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn who_cannot_be_told_is_named() {
+    fn unreachable_contracts_are_reported() {
         let (mut rights, mut members) = world();
         rights.push(right(None, "sheet"));
         rights.push(right(Some("C-8"), "sheet"));

@@ -1,7 +1,7 @@
-//! One update to one contact: what is known of it, and the state that follows.
+//! The delivery of one update to one contact: the recorded facts, and the state derived from them.
 //!
-//! What is known only grows: the evidence of a mail's way arrives twice and in any order, and is
-//! joined so that neither matters. The state is a pure function of what is known and the instant.
+//! Facts are only added. SES events arrive in any order and more than once; they are merged so that
+//! neither matters. The state is a pure function of the facts and the instant.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -14,30 +14,30 @@ use super::audience::RecipientRole;
 use super::id::{DeliveryId, NoticeId};
 use crate::customer::{CustomerId, EmailAddress, Language};
 
-/// How far a delivery is.
+/// The state of a delivery or an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
-    /// To be sent.
+    /// Not attempted yet.
     Pending,
-    /// Being sent.
+    /// A sender has claimed it.
     Sending,
     /// Accepted by SES.
     Sent,
-    /// Accepted by the contact's mail server.
+    /// Accepted by the recipient's mail server.
     Delivered,
-    /// Turned back by it.
+    /// Rejected by the recipient's mail server.
     Bounced,
-    /// Reported as unwanted by the contact.
+    /// Reported as spam by the recipient.
     Complained,
-    /// Not sent: SES refused it, or it could not be rendered.
+    /// Not sent: SES rejected it, or it could not be rendered.
     Failed,
-    /// Sent or not: nobody knows yet.
+    /// The outcome was lost. The mail may have been sent.
     Unknown,
 }
 
 impl State {
-    /// All states, in the order of a delivery's life.
+    /// All states, in the order of the variants.
     pub const ALL: [Self; 8] = [
         Self::Pending,
         Self::Sending,
@@ -49,7 +49,7 @@ impl State {
         Self::Unknown,
     ];
 
-    /// The state as it stands in listings.
+    /// The state as written in listings.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "PENDING",
@@ -63,47 +63,71 @@ impl State {
         }
     }
 
-    /// Whether something has still to be done or found out.
+    /// Whether the delivery is not settled: not sent yet, or with an unknown outcome.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Pending | Self::Sending | Self::Unknown)
     }
 }
 
-/// A customer on whose behalf a contact is told.
+/// The customer that a recipient belongs to, as shown in the mail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomerName {
-    /// Its id.
+    /// The customer's id.
     pub customer_id: CustomerId,
-    /// Its name.
+    /// The customer's name at the time of the announcement.
     pub name: String,
 }
 
-/// One update of a notice to one contact.
+/// The delivery of one update of a notice to one contact: the item `delivery#<id>` of the notices
+/// table.
+///
+/// Its key is derived from the update and the address ([`DeliveryId`]), so that announcing an update
+/// twice does not create a second delivery. SES has no idempotency key: the SDK makes one attempt
+/// only, and an outcome that was lost is [`State::Unknown`] until an SES event or an operator settles
+/// it.
+///
+/// ```
+/// use jiff::Timestamp;
+/// use tegata_common::notice::{Evidence, Facts, Outcome, State};
+///
+/// let now: Timestamp = "2026-11-27T01:00:00Z".parse()?;
+/// let mut facts = Facts::default();
+/// assert_eq!(facts.state(now), State::Pending);
+/// // The connection broke: the mail may have been sent.
+/// facts.attempt_mut(1).outcome = Some(Outcome::Lost { at: now, reason: "time-out".into() });
+/// assert_eq!(facts.state(now), State::Unknown);
+/// // SES reports the delivery, twice.
+/// for _ in 0..2 {
+///     facts.record(1, &Evidence::Delivered(now));
+/// }
+/// assert_eq!(facts.state(now), State::Delivered);
+/// # Ok::<(), jiff::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// Of which notice.
+    /// The notice.
     pub notice_id: NoticeId,
-    /// Which one.
+    /// The id of the delivery: the update's number and the hash of the address.
     pub delivery: DeliveryId,
-    /// Where to.
+    /// The recipient's address.
     pub email: RecipientAddress,
-    /// In which language.
+    /// The language of the mail.
     pub language: Language,
-    /// As what the contact is told.
+    /// The role in which the contact receives the notice.
     pub why: RecipientRole,
-    /// On behalf of which customers.
+    /// The customers that the recipient belongs to.
     pub customers: Vec<CustomerName>,
-    /// What is known of it.
+    /// The attempts and the SES events.
     pub facts: Facts,
 }
 
-/// The address of a delivery as the table has it. One that is malformed is kept, so that it fails
-/// its own delivery and no other.
+/// The address of a delivery as stored. A malformed address can be read, so that only its own
+/// delivery fails.
 #[derive(Clone, PartialEq, Eq)]
 pub enum RecipientAddress {
-    /// One that SES can send to.
+    /// An address that SES can send to.
     Valid(EmailAddress),
-    /// One that no mail can be rendered with.
+    /// An address for which no mail can be rendered.
     Malformed(String),
 }
 
@@ -131,7 +155,7 @@ impl From<EmailAddress> for RecipientAddress {
     }
 }
 
-/// Hidden: an address must not reach a log.
+/// Hides the value: an address must not get into a log.
 impl fmt::Debug for RecipientAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RecipientAddress(…)")
@@ -152,163 +176,164 @@ impl<'de> Deserialize<'de> for RecipientAddress {
     }
 }
 
-/// What is known of a delivery.
+/// The recorded facts of a delivery.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
-    /// Its attempts, the first at first.
+    /// The attempts, in their order.
     pub attempts: Vec<Attempt>,
-    /// Why there may be a further attempt, for each beyond the first.
+    /// One reason per allowed retry, so that the number of allowed attempts is one more.
     pub again: Vec<RetryReason>,
-    /// The instant before which it is not to be attempted: SES was asked too fast.
+    /// The earliest instant of the next attempt, after SES has throttled this one.
     #[serde(default)]
     pub not_before: Option<Timestamp>,
 }
 
-/// Why a delivery is attempted once more.
+/// Why a delivery is retried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "lowercase")]
 pub enum RetryReason {
-    /// Its outcome stayed unknown, and this kind of notice is rather sent twice than not at all.
+    /// The outcome stayed unknown, and the policy for this kind of notice is to send it twice rather
+    /// than not at all.
     Unknown {
-        /// When that was decided.
+        /// When the retry was decided.
         at: Timestamp,
     },
-    /// An operator wants it so.
+    /// An operator has requested it.
     Operator {
-        /// When.
+        /// When the retry was requested.
         at: Timestamp,
-        /// Who: an ARN, or `local:<user>`.
+        /// The operator: an ARN, or `local:<user>` on one machine.
         by: String,
     },
 }
 
-/// What is known of one attempt.
+/// The recorded facts of one attempt to send.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// Who is about to send, if anybody.
+    /// The claim of the sender, written before the call to SES.
     pub claim: Option<Claim>,
-    /// What SES answered.
+    /// The result of the call to SES.
     pub outcome: Option<Outcome>,
-    /// SES reports: sent.
+    /// The instant of SES's event `Send`.
     pub sent_at: Option<Timestamp>,
-    /// SES reports: delivered.
+    /// The instant of SES's event `Delivery`.
     pub delivered_at: Option<Timestamp>,
-    /// SES reports: bounced.
+    /// SES's event `Bounce`.
     pub bounce: Option<Bounce>,
-    /// SES reports: complained about.
+    /// The instant of SES's event `Complaint`.
     pub complained_at: Option<Timestamp>,
-    /// SES reports: refused after all, and why.
+    /// SES's event that the mail was not sent after it had been accepted.
     pub rejected: Option<Rejected>,
-    /// SES reports: delayed, last at.
+    /// The instant of SES's latest event `DeliveryDelay`.
     pub delayed_at: Option<Timestamp>,
-    /// An operator knows that it was sent.
+    /// An operator's confirmation that the contact has been notified.
     pub vouched: Option<OperatorConfirmation>,
 }
 
-/// That a sender has taken a delivery.
+/// The claim of a delivery by a sender, so that no other one sends it at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
-    /// When.
+    /// When the sender claimed the delivery.
     pub at: Timestamp,
-    /// When it will have ended, whatever it is doing.
+    /// When the sender will have been stopped by its time-out. Later, the outcome is unknown.
     pub until: Timestamp,
-    /// A random number: by it a sender knows its own claim again.
+    /// A random number by which the sender recognises its own claim.
     pub nonce: u32,
 }
 
-/// What came of asking SES to send.
+/// The result of a call to SES.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Outcome {
-    /// SES has it.
+    /// SES has accepted the mail.
     Accepted {
-        /// When.
+        /// When SES answered.
         at: Timestamp,
-        /// SES's name of it.
+        /// SES's message id.
         message_id: String,
     },
-    /// SES does not take it, or there is no mail to give it.
+    /// SES has rejected the mail, or the mail could not be rendered.
     Refused {
-        /// When.
+        /// When SES answered, or the rendering failed.
         at: Timestamp,
-        /// Why.
+        /// The error, without an address.
         reason: String,
     },
-    /// Nobody knows.
+    /// There was no clear answer. The mail may have been sent.
     Lost {
-        /// When.
+        /// When the call ended.
         at: Timestamp,
-        /// What was seen instead of an answer.
+        /// The error, such as a time-out.
         reason: String,
     },
 }
 
-/// That an operator knows that a mail was sent.
+/// An operator's confirmation that a mail was sent, or that the contact was notified otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperatorConfirmation {
-    /// When that was said.
+    /// When it was confirmed.
     pub at: Timestamp,
-    /// By whom.
+    /// The operator: an ARN, or `local:<user>` on one machine.
     pub by: String,
 }
 
-/// That SES gave up on a mail before sending it.
+/// SES's event that it did not send an accepted mail.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Rejected {
-    /// When.
+    /// The instant of the event.
     pub at: Timestamp,
-    /// Why.
+    /// SES's reason.
     pub reason: String,
 }
 
-/// A mail that came back.
+/// SES's event that a mail bounced.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Bounce {
-    /// For how long.
+    /// Permanent or transient.
     pub kind: BounceKind,
-    /// When.
+    /// The instant of the event.
     pub at: Timestamp,
     /// SES's bounce subtype, such as `MailboxFull`.
     pub subtype: String,
 }
 
 impl Bounce {
-    /// Whether the address is lost.
+    /// Whether no further mail may be sent to the address.
     pub fn is_permanent(&self) -> bool {
         self.kind == BounceKind::Permanent
     }
 }
 
-/// Whether an address that bounced is lost; the worst first.
+/// SES's bounce type, the most severe first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BounceKind {
-    /// It does not exist, or takes no mail.
+    /// The address does not exist or does not accept mail.
     Permanent,
-    /// SES could not tell.
+    /// SES could not determine the type.
     Undetermined,
-    /// It may work again; an absence note is of this kind too.
+    /// A temporary failure. An out-of-office reply is of this type too.
     Transient,
 }
 
-/// A piece of evidence of an attempt's way.
+/// An SES event about an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// SES has taken the mail.
+    /// SES has accepted the mail.
     Sent(Timestamp),
-    /// The contact's mail server has.
+    /// The recipient's mail server has accepted the mail.
     Delivered(Timestamp),
-    /// It came back.
+    /// The mail bounced.
     Bounced(Bounce),
-    /// The contact did not want it.
+    /// The recipient has reported the mail as spam.
     Complained(Timestamp),
-    /// SES did not send it after all.
+    /// SES did not send the accepted mail.
     Rejected(Rejected),
-    /// It is late.
+    /// The delivery is delayed.
     Delayed(Timestamp),
 }
 
-/// The earlier or smaller of what is known and what is new.
+/// Keeps the smaller of two values, so that the order of events does not matter.
 fn join<T: Ord + Clone>(known: &mut Option<T>, new: &T) {
     if known.as_ref().is_none_or(|known| new < known) {
         *known = Some(new.clone());
@@ -316,7 +341,7 @@ fn join<T: Ord + Clone>(known: &mut Option<T>, new: &T) {
 }
 
 impl Attempt {
-    /// Joins a piece of evidence: in any order, as often as it comes.
+    /// Merges an event. The order and repetitions do not matter.
     fn record(&mut self, evidence: &Evidence) {
         match evidence {
             Evidence::Sent(at) => join(&mut self.sent_at, at),
@@ -328,8 +353,8 @@ impl Attempt {
         }
     }
 
-    /// The attempt's state. Evidence of a later step counts for the earlier ones, and evidence
-    /// counts more than what the sender saw.
+    /// The state of the attempt. An event of a later step implies the earlier steps, and events
+    /// take precedence over the sender's own outcome.
     pub fn state(&self, now: Timestamp) -> State {
         let is_lost = self.bounce.as_ref().is_some_and(Bounce::is_permanent);
         let was_accepted = matches!(self.outcome, Some(Outcome::Accepted { .. }));
@@ -338,7 +363,7 @@ impl Attempt {
         } else if is_lost {
             State::Bounced
         } else if self.delivered_at.is_some() {
-            // An absence note comes as a transient bounce after the delivery.
+            // An out-of-office reply arrives as a transient bounce after the delivery.
             State::Delivered
         } else if self.bounce.is_some() {
             State::Bounced
@@ -359,7 +384,7 @@ impl Attempt {
         }
     }
 
-    /// Since when its outcome is unknown, if it is.
+    /// Since when the outcome has been unknown. `None` if it is known.
     fn unknown_since(&self, now: Timestamp) -> Option<Timestamp> {
         if self.state(now) != State::Unknown {
             return None;
@@ -370,7 +395,7 @@ impl Attempt {
         }
     }
 
-    /// Why it failed, bounced or is unknown, in words.
+    /// Why the attempt failed, bounced or is unknown, as a text for operators.
     pub fn reason(&self) -> Option<String> {
         if let Some(bounce) = &self.bounce {
             return Some(format!("{:?} {}", bounce.kind, bounce.subtype));
@@ -382,12 +407,14 @@ impl Attempt {
             Some(Outcome::Refused { reason, .. } | Outcome::Lost { reason, .. }) => {
                 Some(reason.clone())
             }
-            None if self.claim.is_some() => Some("the sender did not come back".to_owned()),
+            None if self.claim.is_some() => {
+                Some("the sender was stopped before it recorded the outcome".to_owned())
+            }
             _ => None,
         }
     }
 
-    /// The instant of the last thing known.
+    /// The instant of the latest fact.
     fn last_seen(&self) -> Option<Timestamp> {
         let outcome = self.outcome.as_ref().map(|outcome| match outcome {
             Outcome::Accepted { at, .. }
@@ -411,17 +438,17 @@ impl Attempt {
 }
 
 impl Facts {
-    /// The number of the last attempt that may be made; 1 for the first.
+    /// The number of allowed attempts: 1, plus one per retry reason.
     pub fn allowed(&self) -> u16 {
         u16::try_from(self.again.len() + 1).unwrap_or(u16::MAX)
     }
 
-    /// Joins a piece of evidence of an attempt: in any order, as often as it comes.
+    /// Merges an event about an attempt. The order and repetitions do not matter.
     pub fn record(&mut self, attempt: u16, evidence: &Evidence) {
         self.attempt_mut(attempt).record(evidence);
     }
 
-    /// An attempt, from 1.
+    /// The attempt with a number, counted from 1. Created if it does not exist.
     pub fn attempt_mut(&mut self, number: u16) -> &mut Attempt {
         let index = usize::from(number.max(1)) - 1;
         if self.attempts.len() <= index {
@@ -430,9 +457,11 @@ impl Facts {
         &mut self.attempts[index]
     }
 
-    /// The state: whoever was told is told, whichever attempt it was; an address that bounced for
-    /// good is lost, unless an operator has allowed another attempt since; otherwise the last
-    /// attempt counts.
+    /// The state of the delivery:
+    ///
+    /// 1. `SENT`, `DELIVERED` or `COMPLAINED`, if any attempt reached the recipient.
+    /// 2. `BOUNCED`, if an attempt bounced permanently and no operator has allowed a retry since.
+    /// 3. The state of the last allowed attempt.
     pub fn state(&self, now: Timestamp) -> State {
         let states = self.attempts.iter().map(|attempt| attempt.state(now));
         let told = states
@@ -462,7 +491,7 @@ impl Facts {
         })
     }
 
-    /// Since when the outcome is unknown, if it is.
+    /// Since when the outcome has been unknown. `None` if it is known.
     pub fn unknown_since(&self, now: Timestamp) -> Option<Timestamp> {
         if self.state(now) != State::Unknown {
             return None;
@@ -471,13 +500,14 @@ impl Facts {
         last.and_then(|attempt| attempt.unknown_since(now))
     }
 
-    /// Whether the outcome has been unknown for longer than evidence takes to arrive.
+    /// Whether the outcome has been unknown for longer than `window`, the time in which SES events
+    /// arrive.
     pub fn is_overdue(&self, now: Timestamp, window: SignedDuration) -> bool {
         let since = self.unknown_since(now);
         since.is_some_and(|since| since + window <= now)
     }
 
-    /// Attempts that were allowed because the one before stayed unknown.
+    /// The number of retries that were allowed because the outcome stayed unknown.
     pub fn unknown_resends(&self) -> usize {
         let again = self.again.iter();
         again
@@ -485,17 +515,18 @@ impl Facts {
             .count()
     }
 
-    /// Why the last attempt did not arrive, in words.
+    /// Why the last attempt failed, bounced or is unknown, as a text for operators.
     pub fn reason(&self) -> Option<String> {
         self.attempts.last().and_then(Attempt::reason)
     }
 
-    /// The instant of the last thing known.
+    /// The instant of the latest fact of any attempt.
     pub fn last_seen(&self) -> Option<Timestamp> {
         self.attempts.iter().filter_map(Attempt::last_seen).max()
     }
 
-    /// The bounce or complaint after which an address is not to be written to.
+    /// Whether no further mail may be sent to the address, because of a permanent bounce or a
+    /// complaint.
     pub fn is_undeliverable(&self) -> bool {
         self.attempts.iter().any(|attempt| {
             let is_lost = attempt.bounce.as_ref().is_some_and(Bounce::is_permanent);
@@ -504,11 +535,11 @@ impl Facts {
     }
 }
 
-/// Deliveries counted by state.
+/// The number of deliveries per state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     counts: BTreeMap<State, usize>,
-    /// Deliveries whose outcome has been unknown for longer than evidence takes.
+    /// The number of deliveries whose outcome is overdue ([`Facts::is_overdue`]).
     pub overdue: usize,
 }
 
@@ -527,17 +558,17 @@ impl Tally {
         tally
     }
 
-    /// How many are in a state.
+    /// The number of deliveries in a state.
     pub fn count(&self, state: State) -> usize {
         self.counts.get(&state).copied().unwrap_or_default()
     }
 
-    /// How many there are.
+    /// The number of deliveries.
     pub fn total(&self) -> usize {
         self.counts.values().sum()
     }
 
-    /// How many have still to be sent or found out about.
+    /// The number of open deliveries ([`State::is_open`]).
     pub fn open(&self) -> usize {
         let counts = self.counts.iter();
         counts
@@ -546,12 +577,12 @@ impl Tally {
             .sum()
     }
 
-    /// How many have still to be sent.
+    /// The number of deliveries that are pending or being sent.
     pub fn waiting(&self) -> usize {
         self.count(State::Pending) + self.count(State::Sending)
     }
 
-    /// How many were attempted, and how many of these went wrong.
+    /// The number of deliveries with an error, and the number of attempted ones.
     pub fn errors(&self) -> (usize, usize) {
         let wrong = [
             State::Bounced,
@@ -563,7 +594,7 @@ impl Tally {
         (wrong, self.total() - self.waiting())
     }
 
-    /// States and counts, those that occur, the most frequent first.
+    /// The states that occur, with their counts, the most frequent first.
     pub fn by_count(&self) -> Vec<(State, usize)> {
         let mut counts: Vec<(State, usize)> = self
             .counts
@@ -575,7 +606,7 @@ impl Tally {
     }
 }
 
-/// `30 PENDING, 2 BOUNCED`
+/// Writes the counts as `30 PENDING, 2 BOUNCED`.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (state, count)) in self.by_count().into_iter().enumerate() {
@@ -630,9 +661,9 @@ mod tests {
     }
 
     proptest! {
-        /// Any order, any repetition, with the sender's own outcome before, between or after.
+        /// In any order, with repetitions, and with the sender's own outcome at any position.
         #[test]
-        fn evidence_commutes_and_repeats(
+        fn events_commute_and_repeat(
             (evidence, shuffled) in prop::collection::vec(evidence(), 0..12)
                 .prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
             repeated in prop::collection::vec(0..12_usize, 0..6),
@@ -728,13 +759,13 @@ mod tests {
         ] {
             assert_eq!(attempt.state(at(10)), state, "{attempt:?}");
         }
-        // The sender did not come back; evidence says what became of it.
+        // The sender was stopped; an SES event reports the outcome.
         assert_eq!(claimed.state(at(60)), State::Unknown);
         assert_eq!(with(&[sent]).state(at(60)), State::Sent);
     }
 
     #[test]
-    fn whoever_was_told_is_not_told_again() {
+    fn a_recipient_of_any_attempt_gets_no_second_mail() {
         let lost = Attempt {
             outcome: Some(Outcome::Lost {
                 at: at(0),
@@ -746,13 +777,13 @@ mod tests {
         assert_eq!(of(vec![lost.clone()], 0).state(at(0)), State::Unknown);
         assert!(!of(vec![lost.clone()], 0).is_overdue(at(3599), window));
         assert!(of(vec![lost.clone()], 0).is_overdue(at(3600), window));
-        // Another attempt is allowed: to be sent, unless the first turns out to have arrived.
+        // A retry is allowed: pending, unless the first mail turns out to be delivered.
         let mut again = of(vec![lost], 1);
         assert_eq!(again.state(at(0)), State::Pending);
         again.record(1, &Evidence::Sent(at(5)));
         assert_eq!(again.state(at(0)), State::Sent);
         assert_eq!((again.allowed(), again.unknown_resends()), (2, 1));
-        // A late bounce of the first says that there is no use in a second.
+        // A late permanent bounce of the first attempt makes a second one useless.
         let bounce = Evidence::Bounced(Bounce {
             kind: BounceKind::Permanent,
             at: at(5),
@@ -769,7 +800,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tally_counts_what_went_wrong_among_what_was_attempted() {
+    fn a_tally_counts_errors_among_the_attempted() {
         let bounced = Evidence::Bounced(Bounce {
             kind: BounceKind::Permanent,
             at: at(0),

@@ -1,4 +1,4 @@
-//! The names of notices and deliveries.
+//! The ids of notices and deliveries.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,30 +9,31 @@ use sha2::{Digest as _, Sha256};
 
 use crate::customer::EmailAddress;
 
-/// The name of a notice: `2026-12-05-sheet-1.9.0`.
+/// The id of a notice, such as `2026-12-05-sheet-1.9.0`: 3 to 64 characters of `a-z`, `0-9`, `-` and
+/// `.`. It is the name of the notice's file and part of its page's URL.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct NoticeId(String);
 
-/// A text that is no name of a notice.
+/// An invalid notice id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the name of a notice is 3 to 64 of a-z, 0-9, '-' and '.', starting and ending with a letter or digit, such as 2026-12-05-sheet-1.9.0"
+    "the id of a notice has 3 to 64 characters of a-z, 0-9, '-' and '.', starting and ending with a letter or digit, such as 2026-12-05-sheet-1.9.0"
 )]
 pub struct NoticeIdError;
 
 impl NoticeId {
-    /// The name as text.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name as a tag of a mail, which takes no dots.
+    /// The id as an SES message tag, which cannot contain dots: they are replaced by `_`.
     pub fn tag(&self) -> String {
         self.0.replace('.', "_")
     }
 
-    /// Reads a tag.
+    /// Parses an SES message tag.
     pub fn from_tag(tag: &str) -> Result<Self, NoticeIdError> {
         if tag.contains('.') {
             return Err(NoticeIdError);
@@ -74,7 +75,8 @@ impl<'de> Deserialize<'de> for NoticeId {
     }
 }
 
-/// A mail address where it must not be seen: the first 128 bits of SHA-256 over it in lower case.
+/// The hash of a mail address, used in keys, logs and tags, where the address itself must not appear:
+/// the first 128 bits of SHA-256 over the address in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContactHash(String);
 
@@ -85,12 +87,12 @@ impl ContactHash {
         Self(HEXLOWER.encode(&digest[..16]))
     }
 
-    /// 32 hexadecimal digits.
+    /// The hash as 32 lower-case hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The hash of this text, if it is 32 lowercase hexadecimal digits.
+    /// Parses a hash: 32 lower-case hexadecimal digits.
     pub fn from_hex(text: &str) -> Option<Self> {
         let is_hash = text.len() == 32
             && text
@@ -100,24 +102,25 @@ impl ContactHash {
     }
 }
 
-/// One update of a notice to one contact: `001-6f1ed002ab5595859014ebf0951522d9`.
+/// The id of a delivery, such as `001-6f1ed002ab5595859014ebf0951522d9`.
 ///
-/// It follows from the update and the address, so that announcing twice names the same delivery.
+/// It is derived from the update and the address, so that announcing an update twice addresses the
+/// same delivery.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId {
-    /// The update's number.
+    /// The number of the update.
     pub update: u16,
-    /// Who gets it.
+    /// The hash of the recipient's address.
     pub contact: ContactHash,
 }
 
-/// A text that is no delivery's name.
+/// An invalid delivery id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the name of a delivery is of the form 001-6f1ed002ab5595859014ebf0951522d9")]
+#[error("the id of a delivery has the form 001-6f1ed002ab5595859014ebf0951522d9")]
 pub struct DeliveryIdError;
 
 impl DeliveryId {
-    /// The delivery of an update to an address.
+    /// The id for an update and a recipient's address.
     pub fn of(update: u16, email: &EmailAddress) -> Self {
         let contact = ContactHash::of(email);
         Self { update, contact }
@@ -166,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_survive_being_a_tag() {
+    fn ids_round_trip_through_a_tag() {
         for text in ["2026-12-05-sheet-1.9.0", "api-down", "a.b"] {
             let id: NoticeId = text.parse().unwrap();
             assert!(!id.tag().contains('.'));
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_is_named_after_its_update_and_address() {
+    fn a_delivery_id_is_derived_from_the_update_and_the_address() {
         let id = DeliveryId::of(1, &"Info@Sample.example".parse().unwrap());
         assert_eq!(
             id,

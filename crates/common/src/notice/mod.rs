@@ -1,8 +1,8 @@
 //! Notices: announcements of releases, maintenance and incidents.
 //!
-//! A notice consists of updates: what was announced first, and what was added since. Each update
-//! goes by mail to its audience, one [`Delivery`] to a contact, onto the news page, and for
-//! incidents and maintenance onto the status page.
+//! A notice has one or more updates: the first announcement and later additions. Each update is
+//! mailed to its [`Audience`], with one [`Delivery`] per contact, and published on the news page.
+//! Incidents and maintenance are also published on the status page.
 
 mod audience;
 mod delivery;
@@ -25,31 +25,45 @@ pub use delivery::{
 };
 pub use id::{ContactHash, DeliveryId, DeliveryIdError, NoticeId, NoticeIdError};
 
-/// What is announced.
+/// The kind of a notice, with its instants.
+///
+/// Stored flattened into the [`Notice`], with the tag `kind`: `release`, `maintenance`, `incident`.
+///
+/// ```
+/// use tegata_common::notice::NoticeKind;
+///
+/// let kind: NoticeKind = serde_json::from_str(
+///     r#"{ "kind": "release", "version": "1.9.0", "planned_at": "2026-12-05T10:00:00+09:00" }"#,
+/// )?;
+/// assert_eq!(kind.version(), Some("1.9.0"));
+/// assert_eq!(NoticeKind::Incident.planned_at(), None);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum NoticeKind {
-    /// A version of a product.
+    /// A new version of a product. It must be announced before `planned_at`, by the product's lead
+    /// time ([`announce_by`]).
     Release {
-        /// Which version: `1.9.0`. A notice that was announced before versions had one form may
-        /// have one that is no [`PluginVersion`](crate::version::PluginVersion).
+        /// The version, such as `1.9.0`. Old notices may have a version that is not a valid
+        /// [`PluginVersion`](crate::version::PluginVersion).
         version: String,
-        /// When it becomes current.
+        /// When the version becomes the current one.
         planned_at: Timestamp,
     },
-    /// A time in which something does not work, or may not.
+    /// A period in which a service may be unavailable.
     Maintenance {
-        /// From when.
+        /// The start of the period.
         planned_at: Timestamp,
-        /// Until when.
+        /// The end of the period, after `planned_at`.
         ends_at: Timestamp,
     },
-    /// Something that does not work as it should.
+    /// A failure or degradation of a service, with a [`Stage`] and a [`Severity`] per update.
     Incident,
 }
 
 impl NoticeKind {
-    /// The kind as it stands in files, listings and pages.
+    /// The kind as written in files, listings and pages.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Release { .. } => "release",
@@ -58,7 +72,7 @@ impl NoticeKind {
         }
     }
 
-    /// When what is announced will happen; an incident has happened.
+    /// When the release or maintenance happens. `None` for an incident.
     pub fn planned_at(&self) -> Option<Timestamp> {
         match self {
             Self::Release { planned_at, .. } | Self::Maintenance { planned_at, .. } => {
@@ -68,12 +82,12 @@ impl NoticeKind {
         }
     }
 
-    /// Whether the instant that it was planned for has come.
+    /// Whether the planned instant has passed.
     pub fn has_come(&self, now: Timestamp) -> bool {
         self.planned_at().is_some_and(|planned| planned <= now)
     }
 
-    /// Until when maintenance lasts.
+    /// The end of a maintenance. `None` for other kinds.
     pub fn ends_at(&self) -> Option<Timestamp> {
         match self {
             Self::Maintenance { ends_at, .. } => Some(*ends_at),
@@ -81,7 +95,7 @@ impl NoticeKind {
         }
     }
 
-    /// The version that is released.
+    /// The released version. `None` for other kinds.
     pub fn version(&self) -> Option<&str> {
         match self {
             Self::Release { version, .. } => Some(version),
@@ -90,22 +104,22 @@ impl NoticeKind {
     }
 }
 
-/// How far an incident is.
+/// The stage of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
-    /// It is looked into.
+    /// The cause is being investigated.
     Investigating,
-    /// Its cause is known.
+    /// The cause is known.
     Identified,
-    /// It is mended, and watched.
+    /// A fix is in place and being monitored.
     Monitoring,
-    /// It is over.
+    /// The incident has ended. No further update may follow.
     Resolved,
 }
 
 impl Stage {
-    /// The stage as it stands in files and pages.
+    /// The stage as written in files and pages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Investigating => "investigating",
@@ -116,103 +130,125 @@ impl Stage {
     }
 }
 
-/// A product that a notice is about, under the name it had when the notice was made.
+/// A product that a notice is about, with its display name at the time of the announcement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoticeProduct {
-    /// Its slug.
+    /// The product's slug.
     pub slug: ProductSlug,
-    /// Its display name.
+    /// The product's display name.
     pub name: Bilingual,
 }
 
-/// An announcement with all its updates: the item of the `Notices` table.
+/// A notice with all its updates: the item `notice` of the notices table.
+///
+/// An operator writes it as a TOML file. An announced update never changes: a correction is a
+/// further update. The white paper promises that a version-up is announced before it happens, and
+/// that incidents are announced on the news page and the status page.
+///
+/// ```
+/// use tegata_common::notice::Notice;
+///
+/// let notice: Notice = serde_json::from_str(
+///     r#"{ "notice_id": "2026-12-05-sheet-1.9.0", "kind": "release", "version": "1.9.0",
+///          "planned_at": "2026-12-05T01:00:00Z",
+///          "products": [{ "slug": "sheet", "name": { "ja": "シート", "en": "Sheet" } }],
+///          "time_zone": "Asia/Tokyo", "title": { "ja": "シート 1.9.0", "en": "Sheet 1.9.0" },
+///          "updates": [{ "number": 1, "stage": null, "severity": null,
+///                        "body": { "ja": "本文", "en": "Text" },
+///                        "send_at": "2026-11-27T01:00:00Z", "announced": null, "queued": null }],
+///          "paused": null }"#,
+/// )?;
+/// assert!(notice.announces(&"sheet".parse().unwrap(), "1.9.0"));
+/// assert_eq!(notice.last_announced(), 0); // not announced yet
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// Its name, which is that of its file.
+    /// The notice's id, which is the name of its file.
     pub notice_id: NoticeId,
-    /// What is announced.
+    /// Release, maintenance or incident.
     #[serde(flatten)]
     pub kind: NoticeKind,
-    /// Of which products; none means all.
+    /// The products that it is about. Empty means all products.
     pub products: Vec<NoticeProduct>,
-    /// The zone in which its instants are shown.
+    /// The time zone in which its instants are shown.
     pub time_zone: Zone,
-    /// Its title, one line.
+    /// The title, one line.
     pub title: Bilingual,
-    /// What was announced, the first at first.
+    /// The updates, in ascending order of their numbers.
     pub updates: Vec<Update>,
-    /// Why no mails of it are sent, if so.
+    /// Set while the sending of its mails is paused.
     pub paused: Option<Pause>,
-    /// Errors that an operator has seen and let pass.
+    /// Errors that an operator has acknowledged by resuming the notice.
     #[serde(default)]
     pub forgiven: AcknowledgedErrors,
-    /// How far the news page is.
+    /// The progress of the news page.
     #[serde(default)]
     pub news: Channel,
-    /// How far the status page is.
+    /// The progress of the status page.
     #[serde(default)]
     pub status_page: Channel,
 }
 
-/// A part of a notice that is announced at one time.
+/// An update of a notice: the part that is announced at one time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
-    /// 1 for the first.
+    /// 1 for the first update.
     pub number: u16,
-    /// Of an incident: how far it is.
+    /// The stage of an incident. `None` for other kinds.
     pub stage: Option<Stage>,
-    /// Of an incident: how bad it is.
+    /// The severity of an incident, if this update sets it ([`Notice::severity_at`]).
     pub severity: Option<Severity>,
-    /// What is said, in Markdown.
+    /// The text, in Markdown.
     pub body: Bilingual,
     /// The instant from which it is announced.
     pub send_at: Timestamp,
-    /// Why it is announced later than the product's lead time asks for.
+    /// The operator's reason for an announcement after the lead time has begun.
     #[serde(default)]
     pub short_notice: Option<String>,
-    /// That its deliveries have been written.
+    /// Set when all its deliveries have been written. From then on the text does not change.
     pub announced: Option<Announced>,
-    /// That its deliveries have been queued.
+    /// Set when its deliveries have been put into the queue.
     pub queued: Option<Queued>,
 }
 
-/// That an update's deliveries have all been written.
+/// When an update was announced, and to how many recipients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announced {
-    /// When.
+    /// When the last delivery had been written.
     pub at: Timestamp,
-    /// How many there are.
+    /// The number of deliveries.
     pub recipients: usize,
-    /// Contracts of which nobody could be told.
+    /// The number of contracts without a reachable contact.
     #[serde(default)]
     pub unreachable: usize,
 }
 
-/// That messages of an update's deliveries have been put into the queue.
+/// When an update's deliveries were put into the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queued {
-    /// When.
+    /// When the messages were put into the queue.
     pub at: Timestamp,
-    /// How many.
+    /// The number of messages.
     pub messages: usize,
-    /// When messages of throttled deliveries were last put into it again.
+    /// When throttled deliveries were last put into the queue again.
     #[serde(default)]
     pub throttled_at: Option<Timestamp>,
 }
 
-/// Why, since when and by whom sending is stopped.
+/// A pause of sending, by an operator or after too many errors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
-    /// Since when.
+    /// The start of the pause.
     pub at: Timestamp,
-    /// By whom: an ARN, or `local:<user>`.
+    /// The caller: an ARN, or `local:<user>` on one machine.
     pub by: String,
-    /// In words.
+    /// The reason, as a text for operators.
     pub reason: String,
 }
 
 impl Pause {
-    /// A pause from an instant on.
+    /// A pause that starts at an instant.
     pub fn new(at: Timestamp, by: &str, reason: &str) -> Self {
         Self {
             at,
@@ -222,53 +258,53 @@ impl Pause {
     }
 }
 
-/// Mails that had gone wrong when an operator let sending go on: only what goes wrong after that
-/// stops it again.
+/// The counts at the time at which an operator resumed a notice. Only later errors count towards
+/// the next automatic pause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcknowledgedErrors {
-    /// How many had gone wrong.
+    /// The number of deliveries with an error.
     pub wrong: usize,
-    /// Of how many.
+    /// The number of attempted deliveries, including those with an error.
     pub attempted: usize,
 }
 
-/// The state of the whole account's sending: the item that stops all notices.
+/// The account-wide switch for sending. While it is paused, no mail of any notice is sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sending {
-    /// Why nothing is sent, if so.
+    /// Set while all sending is paused.
     pub paused: Option<Pause>,
-    /// When sending last went on: what was queued before that may have been passed over.
+    /// When sending was last resumed. Messages that were queued before may have been skipped.
     #[serde(default)]
     pub resumed_at: Option<Timestamp>,
 }
 
-/// How far a channel beside mail is.
+/// The progress of a channel other than mail: the news page or the status page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channel {
-    /// The last update that is on it; 0 for none.
+    /// The number of the last published update; 0 for none.
     pub done: u16,
-    /// What the channel calls the notice, once it is there.
+    /// The notice's id in the channel, such as Statuspal's incident id.
     #[serde(default)]
     pub external_id: Option<String>,
-    /// What kept the next one from it.
+    /// The failure of the next update, if its last attempt failed.
     #[serde(default)]
     pub failed: Option<ChannelFailure>,
 }
 
-/// What keeps an update from a channel.
+/// Consecutive failures to publish an update on a channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelFailure {
-    /// At the last try.
+    /// When the last attempt failed.
     pub at: Timestamp,
-    /// Tries in a row that failed.
+    /// The number of consecutive failed attempts.
     pub times: u32,
-    /// Why, at the last.
+    /// The error of the last attempt.
     pub reason: String,
 }
 
 impl Channel {
-    /// Whether it is time to try: at once, and after failures in growing distances up to 15
-    /// minutes.
+    /// Whether an attempt is due: at once, and after failures with a backoff of 1, 2, 4, 8 and then
+    /// 15 minutes.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.failed.as_ref().is_none_or(|failed| {
             let minutes = 1_i64 << failed.times.saturating_sub(1).min(4);
@@ -276,7 +312,7 @@ impl Channel {
         })
     }
 
-    /// Notes a try that failed.
+    /// Records a failed attempt.
     pub fn fail(&mut self, now: Timestamp, reason: String) {
         let times = self.failed.as_ref().map_or(0, |failed| failed.times);
         self.failed = Some(ChannelFailure {
@@ -286,7 +322,7 @@ impl Channel {
         });
     }
 
-    /// Notes that an update is on it.
+    /// Records that an update has been published.
     pub fn succeed(&mut self, update: u16) {
         self.done = self.done.max(update);
         self.failed = None;
@@ -294,14 +330,14 @@ impl Channel {
 }
 
 impl Notice {
-    /// The severity of an incident as of an update: what that says, or the last one before that
-    /// said something.
+    /// The severity of an incident as of an update: the one that this update or the last one before
+    /// it has set.
     pub fn severity_at(&self, update: u16) -> Option<Severity> {
         let known = self.updates.iter().filter(|known| known.number <= update);
         known.filter_map(|known| known.severity).next_back()
     }
 
-    /// How far an incident is, as of its last announced update.
+    /// The stage of an incident as of its last announced update.
     pub fn stage(&self) -> Option<Stage> {
         self.announced().filter_map(|update| update.stage).last()
     }
@@ -312,7 +348,7 @@ impl Notice {
         updates.filter(|update| update.announced.is_some())
     }
 
-    /// Whether all of it has been announced.
+    /// Whether all updates have been announced.
     pub fn is_announced(&self) -> bool {
         let mut updates = self.updates.iter();
         updates.all(|update| update.announced.is_some())
@@ -326,18 +362,18 @@ impl Notice {
             .unwrap_or(0)
     }
 
-    /// An update by its number.
+    /// The update with a number.
     pub fn update(&self, number: u16) -> Option<&Update> {
         self.updates.iter().find(|update| update.number == number)
     }
 
-    /// Whether this is the release notice of a version.
+    /// Whether this is the release notice of a product's version.
     pub fn announces(&self, product: &ProductSlug, wanted: &str) -> bool {
         let is_of_it = self.products.iter().any(|of| of.slug == *product);
         self.kind.version() == Some(wanted) && is_of_it
     }
 
-    /// The display names of its products in a language; what stands for all if it names none.
+    /// The display names of its products in a language, or "all products" if it has none.
     pub fn product_names(&self, language: Language) -> Vec<String> {
         if self.products.is_empty() {
             let all = match language {
@@ -353,10 +389,8 @@ impl Notice {
     }
 }
 
-/// The last instant at which something planned may be announced: so many days before, at the same
-/// time of day in the product's zone.
-///
-/// Issue "notices": release notices must leave with the product's minimum lead time.
+/// The latest instant at which a release or maintenance may be announced: `lead_days` before it, at
+/// the same local time (white paper: a version-up is announced before it happens).
 pub fn announce_by(planned_at: Timestamp, lead_days: u16, zone: &TimeZone) -> Timestamp {
     let lead: Span = i64::from(lead_days).days();
     let planned = planned_at.to_zoned_datetime(zone.clone());
@@ -397,7 +431,7 @@ mod tests {
                 "Asia/Tokyo",
                 "2026-12-05T10:00:00+09:00",
             ),
-            // A day of 25 hours lies between.
+            // With a day of 25 hours between.
             (
                 "2026-11-02T12:00:00-05:00",
                 2,
@@ -412,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_that_fails_is_tried_in_growing_distances() {
+    fn a_failed_channel_is_retried_with_backoff() {
         let start: Timestamp = "2026-11-26T00:00:00Z".parse().unwrap();
         let mut channel = Channel::default();
         assert!(channel.is_due(start));

@@ -1,10 +1,10 @@
-//! A day's records, added up: each request once, whatever was delivered twice, and the gateway's
-//! and the function's lines of a request together.
+//! The usage of one day. Each request is counted once: duplicates are removed, and the records of
+//! the gateway and the function for the same request are joined.
 //!
-//! Memory goes by tenants, not by records. What has to be remembered of each record, to join it
-//! and to know it again, is a [`Sighting`] of fixed form; the caller sets sightings aside in as
-//! many parts as it likes, by [`Sighting::part`], and hands them back part by part. All sightings
-//! of a request are in one part, so a part is joined and counted by itself.
+//! Memory grows with the number of tenants, not with the number of records. Each record is reduced
+//! to a [`RequestObservation`] of fixed size. The caller distributes the observations to any number
+//! of parts ([`RequestObservation::part`]), for example files, and passes them back part by part
+//! ([`Day::count`]). All observations of a request are in the same part.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -19,30 +19,30 @@ use crate::license::Code;
 use crate::network::Networks;
 use crate::version::PluginVersion;
 
-/// Tenants without a licence that get a row of their own, for all products of a day together.
-/// Anybody can ask for names that do not exist; tenants with a licence are never left out.
+/// The maximum number of tenants without a licence that get a row of their own per day. Anybody can
+/// send requests for names that do not exist. Tenants with a licence always get a row.
 pub const MOST_STRANGERS: usize = 100_000;
 
-/// The same for tenants that are named by requests which need not be theirs, and by the pages that
-/// load files. They are fewer, and leave the room of the others alone.
+/// The same limit for tenants that occur in unconfirmed requests ([`Unconfirmed`]) and in requests
+/// for files only. It is separate, so that forged requests cannot use up the other limit.
 pub const MOST_UNCONFIRMED_STRANGERS: usize = 10_000;
 
-/// Products of a day that nobody has a licence of, and that are told apart. Beyond them the product
-/// is [`OTHERS`] too.
+/// The maximum number of products without any licence that get rows of their own per day. Further
+/// ones are counted under the product [`OTHERS`].
 pub const MOST_STRANGE_PRODUCTS: usize = 100;
 
-/// Versions of one day that are told apart: those that only strangers tell, and all.
+/// The maximum number of versions per day that are counted separately: those in requests without a
+/// licence, and all.
 const MOST_STRANGE_VERSIONS: usize = 1000;
 const MOST_VERSIONS: usize = 10_000;
 
-/// The number of the version that a record does not tell.
+/// The version number of a record without a version.
 const NOT_TOLD: u32 = 0;
 
-/// What is remembered of one record.
+/// One record, reduced to the facts that are needed to join and count it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestObservation {
-    /// 128 bits of SHA-256 over the request's id: two ids of a day that have them in common are
-    /// not to be expected in the age of the universe.
+    /// The first 128 bits of SHA-256 of the request id. A collision within a day is negligible.
     request: u128,
     source: Source,
     /// Milliseconds since 1970.
@@ -54,21 +54,23 @@ pub struct RequestObservation {
     latency: Option<u32>,
     bytes: u64,
     is_file: bool,
-    /// Whether the request is the tenant's, as far as it names one.
+    /// Whether the request was sent by the tenant that it names ([`Day::confirms`]).
     is_confirmed: bool,
-    /// Whether the gateway says that the function answered.
+    /// Whether the function answered, according to the gateway.
     was_answered: bool,
 }
 
 impl RequestObservation {
-    /// Which of `parts` parts it is in.
+    /// The part that the observation belongs to: 0 to `parts` − 1, the same for all observations of
+    /// a request.
     pub fn part(&self, parts: usize) -> usize {
         // The remainder is less than `parts`, so it fits.
         usize::try_from(self.request % parts.max(1) as u128).unwrap_or(0)
     }
 }
 
-/// A day that is being added up.
+/// Calculates the usage of one day: [`see`](Self::see) each record, [`count`](Self::count) each
+/// part, [`finish`](Self::finish).
 #[derive(Debug)]
 pub struct Day {
     date: Date,
@@ -83,7 +85,7 @@ pub struct Day {
     summary: DaySummary,
 }
 
-/// What has a row, or a part in one, without a licence.
+/// The tenants and products without a licence that have a row.
 #[derive(Debug, Default)]
 struct Strangers {
     tenants: usize,
@@ -91,7 +93,7 @@ struct Strangers {
 }
 
 impl Day {
-    /// A day without records. A request from one of `kintone`'s networks is its tenant's.
+    /// A day without records. A request from one of the networks `kintone` is confirmed.
     pub fn new(date: Date, kintone: Networks) -> Self {
         let mut day = Self {
             date,
@@ -110,13 +112,13 @@ impl Day {
         day
     }
 
-    /// Takes note of a record.
+    /// Registers a record, and returns the observation to be counted later.
     pub fn see(&mut self, source: Source, record: &AccessRecord<'_>) -> RequestObservation {
         self.summary.records += 1;
         let code = record.code.as_deref().unwrap_or_default();
         let product = record.product.as_deref().unwrap_or(UNKNOWN);
         let domain = record.domain.as_deref().unwrap_or(UNKNOWN);
-        // The page that loads a file only says who it is.
+        // The tenant of a file's request is only what the page states about itself.
         let is_licensed = Code::states_a_license(code);
         let is_confirmed = domain == UNKNOWN || source == Source::Lookup && self.confirms(record);
         let version = match record.version.as_deref() {
@@ -141,38 +143,38 @@ impl Day {
         }
     }
 
-    /// Takes note of a line that could not be read.
+    /// Counts a line that could not be parsed.
     pub fn see_unreadable(&mut self) {
         self.summary.unreadable += 1;
     }
 
-    /// Counts a part: all sightings of some requests.
+    /// Counts a part, which contains all observations of its requests.
     pub fn count(&mut self, mut part: Vec<RequestObservation>) {
-        // Sorted and not hashed: it takes no memory beside the sightings' own.
-        part.sort_unstable_by_key(|sighting| (sighting.request, sighting.source));
+        // Sorted instead of hashed, which needs no additional memory.
+        part.sort_unstable_by_key(|observation| (observation.request, observation.source));
         for request in part.chunk_by(|a, b| a.request == b.request) {
-            let mut seen = Seen::default();
-            for sighting in request {
-                let door = match sighting.source {
-                    Source::Gateway => &mut seen.gateway,
-                    Source::Lookup => &mut seen.lookup,
-                    Source::Cdn | Source::Unreadable | Source::Change => &mut seen.cdn,
+            let mut joined = JoinedRequest::default();
+            for observation in request {
+                let slot = match observation.source {
+                    Source::Gateway => &mut joined.gateway,
+                    Source::Lookup => &mut joined.lookup,
+                    Source::Cdn | Source::Unreadable | Source::Change => &mut joined.cdn,
                 };
-                match door {
+                match slot {
                     Some(_) => self.summary.duplicates += 1,
-                    None => *door = Some(*sighting),
+                    None => *slot = Some(*observation),
                 }
             }
-            if let Some(file) = seen.cdn {
+            if let Some(file) = joined.cdn {
                 self.count_file(&file);
             }
-            if seen.gateway.is_some() || seen.lookup.is_some() {
-                self.count_request(seen.gateway, seen.lookup);
+            if joined.gateway.is_some() || joined.lookup.is_some() {
+                self.count_request(joined.gateway, joined.lookup);
             }
         }
     }
 
-    /// What it all adds up to: the rows by product and tenant, and what is known of the day.
+    /// The usage per product and tenant, sorted, and the summary of the day.
     pub fn finish(self) -> (Vec<DomainUsage>, DaySummary) {
         let names = self.rows.names.into_iter();
         let mut rows: Vec<DomainUsage> = names
@@ -203,8 +205,8 @@ impl Day {
         (rows, self.summary)
     }
 
-    /// Whether a request that names a tenant is the tenant's: it came from kintone's addresses, or
-    /// knew the serial.
+    /// Whether a request was sent by the tenant that it names: it came from kintone's addresses or
+    /// had the correct serial.
     fn confirms(&self, record: &AccessRecord<'_>) -> bool {
         let is_kintones = |network| self.kintone.include(network);
         record.serial.as_deref() == Some("match")
@@ -242,7 +244,8 @@ impl Day {
         number
     }
 
-    /// Anybody can ask for products that do not exist: only so many of them are told apart.
+    /// Whether a product without a licence gets rows of its own. Their number is limited: anybody can
+    /// send requests for products that do not exist.
     fn may_be_told_apart(&mut self, product: &str, is_confirmed: bool) -> bool {
         let products = &mut self.strangers(is_confirmed).products;
         if product == UNKNOWN || products.contains(product) {
@@ -275,7 +278,7 @@ impl Day {
         let Some(told) = lookup.or(gateway) else {
             return;
         };
-        // What the caller got is what the gateway says.
+        // The gateway's status is the one that the caller received.
         let status = gateway.map_or(told.status, |gateway| gateway.status);
         let code = match lookup {
             Some(lookup) => self.codes.names[lookup.code as usize].clone(),
@@ -325,7 +328,7 @@ impl Day {
         let counts = &mut self.counts[file.row as usize];
         notice(counts, file.time);
         counts.bytes += file.bytes;
-        // Neither an error nor a redirection is a file, nor is a reader who hung up (000).
+        // Errors, redirections and aborted connections (000) are not files.
         if !matches!(file.status, 200 | 206 | 304) {
             counts.file_errors += 1;
             return;
@@ -337,10 +340,10 @@ impl Day {
     }
 }
 
-/// The function answered, but no line of it has arrived.
+/// The code of a request that the function answered, but whose line has not arrived.
 const UNRECORDED: &str = "UNRECORDED";
 
-/// What an answer of the gateway's own is called.
+/// The code of an answer by the gateway itself.
 fn gateways_own_code(status: u16) -> &'static str {
     match status {
         429 => "THROTTLED",
@@ -367,15 +370,15 @@ fn request(id: &str) -> u128 {
     u128::from_le_bytes(half)
 }
 
-/// What the doors saw of one request.
+/// The observations of one request, by source.
 #[derive(Default)]
-struct Seen {
+struct JoinedRequest {
     gateway: Option<RequestObservation>,
     lookup: Option<RequestObservation>,
     cdn: Option<RequestObservation>,
 }
 
-/// Texts by number, in the order in which they came.
+/// Interned texts, numbered in the order of their first occurrence.
 #[derive(Debug, Default)]
 struct Names {
     numbers: HashMap<String, u32>,
@@ -438,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_makes_names_up_makes_no_more_rows_than_there_is_room_for() {
+    fn forged_names_get_a_limited_number_of_rows() {
         let mut records = Vec::new();
         for number in 0..5000 {
             let (id, product) = (format!("a{number}"), format!("product-{number}"));
@@ -451,7 +454,7 @@ mod tests {
             stranger.version = Some(Text::from(version));
             records.push((Source::Lookup, stranger));
         }
-        // Comes last, and is a customer.
+        // The last tenant is a customer.
         let mut customer = record("c", "gantt", "example.cybozu.com", "VALID");
         customer.version = Some(Text::from("1.9.0"));
         records.push((Source::Lookup, customer));
@@ -469,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn what_need_not_be_the_tenants_is_counted_apart_and_makes_no_versions() {
+    fn unconfirmed_requests_are_counted_separately_without_versions() {
         let mut records = Vec::new();
         for number in 0..20_000 {
             let (id, domain) = (format!("a{number}"), format!("tenant-{number}.cybozu.com"));
@@ -510,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_the_functions_without_its_line_is_a_gap_and_no_answer_of_the_gateways() {
+    fn an_answer_without_the_functions_line_is_counted_as_unrecorded() {
         for (status, integration, code, refused, errors, gateway_only) in [
             (200, Some(200), "UNRECORDED", 0, 0, 1),
             (404, Some(200), "UNRECORDED", 0, 0, 1),

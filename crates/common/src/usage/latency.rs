@@ -1,14 +1,23 @@
-//! Latencies, as a histogram that can be added up over tenants and days.
+//! Latencies, as a histogram that can be summed over tenants and days.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// How many answers took how many milliseconds.
+/// A histogram of latencies in milliseconds.
 ///
-/// Exact up to 999 ms; above, rounded up to three significant digits. Stored as text,
-/// `12:3 15:1`: three answers of 12 ms, one of 15.
+/// Buckets are exact up to 999 ms, and above that rounded up to three significant digits. Stored as
+/// the text `12:3 15:1`: three answers of 12 ms and one of 15 ms.
+///
+/// ```
+/// use tegata_common::usage::Latencies;
+///
+/// let latencies: Latencies = serde_json::from_str(r#""12:3 15:1""#)?;
+/// assert_eq!(latencies.percentile(50), Some(12));
+/// assert_eq!(latencies.percentile(99), Some(15));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Latencies(BTreeMap<u32, u64>);
 
@@ -25,11 +34,10 @@ impl Latencies {
         }
     }
 
-    /// The least latency, in milliseconds, that `percent` of the answers did not exceed; `None`
-    /// if there are none.
+    /// A percentile in milliseconds, by the nearest-rank method. `None` if the histogram is empty.
     pub fn percentile(&self, percent: u8) -> Option<u32> {
         let total: u64 = self.0.values().sum();
-        // Of 100 answers the 99th is p99: the nearest rank, which is one of the answers.
+        // The nearest rank: of 100 answers, the 99th is p99.
         let rank = (total * u64::from(percent)).div_ceil(100).max(1);
         let mut seen = 0;
         self.0.iter().find_map(|(bucket, number)| {
@@ -68,7 +76,7 @@ impl<'de> Deserialize<'de> for Latencies {
         let histogram: Option<_> = pairs.collect();
         histogram
             .map(Self)
-            .ok_or_else(|| de::Error::custom("latencies are written 12:3 15:1"))
+            .ok_or_else(|| de::Error::custom("expected latencies such as 12:3 15:1"))
     }
 }
 

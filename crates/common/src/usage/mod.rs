@@ -1,6 +1,7 @@
-//! Usage: what the access records of a day add up to, by product and tenant.
+//! Usage: the figures of a day per product and tenant, derived from the access records.
 //!
-//! Derived from the archive by recomputing a whole day, never by counting on: see [`day`].
+//! They are derived from the archive by recalculating the whole day and overwriting it, never by
+//! incrementing counters ([`day`]).
 
 pub mod day;
 mod latency;
@@ -14,15 +15,34 @@ use serde::{Deserialize, Serialize};
 
 pub use latency::Latencies;
 
-/// Stands for a product or a tenant that no record tells: of a request that the gateway answered
-/// by itself, say.
+/// Replaces an unknown product or tenant, for example of a request that the gateway answered itself.
 pub const UNKNOWN: &str = "-";
 
-/// Stands for the tenants without a licence beyond the [`day::MOST_STRANGERS`]th, and for the
-/// products beyond [`day::MOST_STRANGE_PRODUCTS`] that nobody has a licence of.
+/// Replaces the tenants without a licence beyond [`day::MOST_STRANGERS`], and the products without
+/// any licence beyond [`day::MOST_STRANGE_PRODUCTS`].
 pub const OTHERS: &str = "#others";
 
-/// What one tenant did with one product on one day.
+/// The usage of one product by one tenant on one day: an item of the usage table.
+///
+/// The counts are stored flattened beside the key. A day is recalculated when late records arrive,
+/// and the item is overwritten.
+///
+/// ```
+/// use tegata_common::usage::{Counts, DomainUsage};
+///
+/// let mut total = Counts::default();
+/// for date in ["2026-11-21", "2026-11-22"] {
+///     let usage = DomainUsage {
+///         product: "sheet".to_owned(),
+///         date: date.parse()?,
+///         domain: "example.cybozu.com".to_owned(),
+///         counts: Counts { requests: 3, codes: [("VALID".to_owned(), 3)].into(), ..Counts::default() },
+///     };
+///     total.add(&usage.counts);
+/// }
+/// assert_eq!((total.requests, total.licensed(), total.not_found()), (6, 6, 0));
+/// # Ok::<(), jiff::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DomainUsage {
     /// The product's slug, or [`UNKNOWN`].
@@ -31,68 +51,68 @@ pub struct DomainUsage {
     pub date: Date,
     /// The tenant, [`UNKNOWN`], or [`OTHERS`].
     pub domain: String,
-    /// What was counted.
+    /// The figures.
     #[serde(flatten)]
     pub counts: Counts,
 }
 
-/// What is counted.
+/// The figures of usage. They can be summed over days and tenants.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Requests to the licence API.
+    /// The number of requests to the licence API.
     pub requests: u64,
-    /// The requests by code: the licence's, the problem's, or of those that the gateway answered
-    /// by itself `THROTTLED`, `NO_ROUTE`, `REFUSED_BY_GATEWAY`, `GATEWAY_ERROR`. `UNRECORDED` is
-    /// what the function answered without a line of it having arrived.
+    /// The requests by code: of the licence, of the problem, or `THROTTLED`, `NO_ROUTE`,
+    /// `REFUSED_BY_GATEWAY` or `GATEWAY_ERROR` if the gateway answered itself. `UNRECORDED` if the
+    /// function answered, but its line has not arrived.
     pub codes: BTreeMap<String, u64>,
-    /// The requests by the plug-in's version, where they tell it.
+    /// The requests by the plug-in's version, without those that have none.
     pub versions: BTreeMap<String, u64>,
-    /// The requests that were refused: malformed, of another page, throttled, without a route.
-    /// That there is no licence is no refusal.
+    /// The rejected requests: malformed, with a foreign origin, throttled, or without a route.
+    /// `NOT_FOUND` is not a rejection.
     pub refused: u64,
-    /// The requests that were answered with a server error.
+    /// The requests answered with a server error (5xx).
     pub errors: u64,
-    /// Plug-in files served. Whose page loaded one, only the page itself says.
+    /// The number of plug-in files served. The tenant is the one that the loading page states.
     pub files: u64,
     /// The files by the plug-in's version.
     pub file_versions: BTreeMap<String, u64>,
-    /// Requests to the CDN that no file was served for.
+    /// The requests to the CDN for which no file was served.
     pub file_errors: u64,
-    /// Bytes that the CDN sent.
+    /// The number of bytes that the CDN sent.
     pub bytes: u64,
-    /// The first access of the day; of the unconfirmed ones if there is no other.
+    /// The first access, or the first unconfirmed one if there are no others.
     pub first_seen: Timestamp,
-    /// The last.
+    /// The last access, or the last unconfirmed one if there are no others.
     pub last_seen: Timestamp,
-    /// How long the gateway took to answer.
+    /// The latencies of the gateway's answers.
     pub latencies: Latencies,
-    /// The requests in the tenant's name that need not be the tenant's, and are in none of the
-    /// figures above.
+    /// Unconfirmed requests, which are not part of the figures above.
     #[serde(default, skip_serializing_if = "Unconfirmed::is_empty")]
     pub unconfirmed: Unconfirmed,
 }
 
-/// Requests that named a tenant, but neither came from kintone's addresses nor carried the serial
-/// of its licence. Anybody can make them up.
+/// Requests that named a tenant, but neither came from kintone's addresses nor had the serial of its
+/// licence. Anybody can forge them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unconfirmed {
-    /// How many.
+    /// The number of requests.
     pub requests: u64,
-    /// By code. The versions that they tell are not kept: there is no end to what can be made up.
+    /// The requests by code. Their versions are not counted, because they can be forged without
+    /// limit.
     pub codes: BTreeMap<String, u64>,
-    /// The first of the day.
+    /// The first request.
     pub first_seen: Timestamp,
-    /// The last.
+    /// The last request.
     pub last_seen: Timestamp,
 }
 
 impl Unconfirmed {
-    /// Whether there are none.
+    /// Whether there are no unconfirmed requests.
     pub fn is_empty(&self) -> bool {
         self.requests == 0
     }
 
-    /// Adds those of another day or tenant.
+    /// Adds the figures of another day or tenant.
     pub fn add(&mut self, other: &Self) {
         if other.is_empty() {
             return;
@@ -110,7 +130,7 @@ impl Unconfirmed {
 }
 
 impl Counts {
-    /// The requests that were answered for a licence, whatever its state.
+    /// The requests for which a licence was found, in any state.
     pub fn licensed(&self) -> u64 {
         let licensed = self
             .codes
@@ -119,14 +139,14 @@ impl Counts {
         licensed.map(|(_, requests)| requests).sum()
     }
 
-    /// The requests for which there was no licence.
+    /// The requests answered `NOT_FOUND`.
     pub fn not_found(&self) -> u64 {
         self.codes.get("NOT_FOUND").copied().unwrap_or(0)
     }
 
-    /// Adds another day or tenant.
+    /// Adds the figures of another day or tenant.
     pub fn add(&mut self, other: &Self) {
-        // The tenant's own accesses say when it was seen, and others only where there are none.
+        // first_seen and last_seen are those of confirmed accesses, if there are any.
         let outweighs = self.has_own().cmp(&other.has_own());
         if outweighs.is_lt() || self.is_empty() {
             (self.first_seen, self.last_seen) = (other.first_seen, other.last_seen);
@@ -162,28 +182,30 @@ impl Counts {
     }
 }
 
-/// What is known of a day beside its usage.
+/// The summary of a day: how complete its records are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaySummary {
-    /// Records read from the archive.
+    /// The number of records read from the archive.
     pub records: u64,
-    /// Those of them that repeated another.
+    /// The number of duplicates among them.
     pub duplicates: u64,
-    /// Requests to the licence API.
+    /// The number of requests to the licence API.
     pub requests: u64,
-    /// Requests that went to the function, of which only the gateway's line has arrived.
+    /// The requests answered by the function of which only the gateway's record has arrived.
     pub gateway_only: u64,
-    /// Requests of which only the function's line has arrived.
+    /// The requests of which only the function's record has arrived.
     pub lookup_only: u64,
-    /// Requests to the CDN.
+    /// The number of requests to the CDN.
     pub files: u64,
-    /// Lines that could not be read.
+    /// The number of lines that could not be parsed.
     pub unreadable: u64,
 }
 
-/// Whether the CDN's records have stopped: licences were asked for on one of the last three days
-/// that are complete (CloudFront's lines come up to a day late), and since then no record of the
-/// CDN has arrived, though there were some in the two weeks before.
+/// Whether the CDN's records have stopped arriving.
+///
+/// True if there were licence requests on one of the last three complete days, no record of the CDN
+/// has arrived for these days or later, and there were some in the two weeks before. CloudFront
+/// delivers up to a day late, so today and yesterday are not complete.
 pub fn cdn_records_stopped<'a>(
     days: impl IntoIterator<Item = (Date, &'a DaySummary)>,
     today: Date,
@@ -210,7 +232,7 @@ mod tests {
 
     use super::*;
 
-    /// What is known of a day that was so many days ago.
+    /// The summary of a day, by its number of days before today.
     type Known = (i64, u64, u64);
 
     fn stopped(days: &[Known]) -> bool {
@@ -230,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn cdn_records_that_stopped_are_noticed() {
+    fn stopped_cdn_records_are_detected() {
         let before: Known = (6, 10, 100);
         assert!(stopped(&[before, (4, 10, 0), (3, 10, 0), (2, 10, 0)]));
         assert!(stopped(&[before, (3, 1, 0)]), "one day with a request");

@@ -1,11 +1,11 @@
-//! The channels beside mail: the CDN with the news page, and the status page.
+//! The channels other than mail: the news page on the CDN, and the status page.
 
 pub mod news;
 pub mod status_page;
 
 use tegata_archive::objects::Headers;
 
-/// Of a file of the CDN that never changes: its path names its content.
+/// The headers of an immutable file of the CDN, whose path contains its version.
 pub fn never_changes(content_type: &str) -> Headers<'_> {
     Headers {
         content_type,
@@ -13,7 +13,7 @@ pub fn never_changes(content_type: &str) -> Headers<'_> {
     }
 }
 
-/// Of a file of the CDN that says what is current: caches keep it for a minute.
+/// The headers of a file of the CDN that is overwritten. Caches keep it for a minute.
 pub fn changes_within_a_minute(content_type: &str) -> Headers<'_> {
     Headers {
         content_type,

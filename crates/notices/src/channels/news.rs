@@ -1,4 +1,4 @@
-//! The news page on the CDN.
+//! Publishing the news page on the CDN.
 
 use tegata_archive::objects::{Objects, ObjectsError};
 use tegata_common::notice::{Notice, NoticeId};
@@ -11,18 +11,19 @@ use crate::render::{RenderError, Sender};
 /// Why the news page was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum NewsError {
-    /// The notices cannot be read.
+    /// The notices could not be read.
     #[error("{0}")]
     Table(#[from] TableError),
-    /// A page cannot be made.
+    /// A page could not be rendered.
     #[error("{0}")]
     Render(#[from] RenderError),
-    /// A page cannot be put.
+    /// A page could not be stored.
     #[error("{0}")]
     Cdn(#[from] ObjectsError),
 }
 
-/// Writes the lists and feeds, and the pages of one notice or of all. Safe to repeat.
+/// Writes the lists and feeds, and the pages of one notice or of all. Idempotent. Returns the number
+/// of files.
 pub async fn publish(
     notices: &[Notice],
     cdn: &Objects,

@@ -1,7 +1,7 @@
 //! The status page: incidents and maintenance on Statuspal, through its HTTP API (v2).
 //!
-//! Its own notifications stay off: contacts hear from this system, once. The API knows no
-//! idempotency key, so what is there is read before anything is added.
+//! Statuspal's own notifications are turned off, so that nobody is notified twice. The API has no
+//! idempotency key, so existing entries are read before one is added.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,25 +17,24 @@ use tokio::sync::Mutex;
 
 use crate::render::body;
 
-/// Statuspal's own address.
+/// The base URL of Statuspal's API.
 pub const API: &str = "https://statuspal.io/api/v2";
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Incidents that are looked through for one that is there already.
+/// The number of recent incidents that are searched for an existing one.
 const RECENT: u32 = 50;
 
-/// Where the API key is.
+/// The source of the API key.
 #[derive(Clone)]
 pub enum ApiKey {
-    /// In Secrets Manager: the secret is the bare key.
+    /// A secret in Secrets Manager, whose value is the key.
     Secret {
-        /// How it is reached.
         client: aws_sdk_secretsmanager::Client,
-        /// Which one.
+        /// The ARN of the secret.
         arn: String,
     },
-    /// Given: in tests.
+    /// The key itself, for tests.
     Given(String),
 }
 
@@ -45,7 +44,7 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// A page on Statuspal.
+/// A status page on Statuspal.
 #[derive(Clone, Debug)]
 pub struct StatusPage {
     http: Client,
@@ -53,36 +52,35 @@ pub struct StatusPage {
     subdomain: String,
     services: Vec<u64>,
     key: ApiKey,
-    /// Read once in the life of a process, and again after it was refused.
+    /// The cached key. Cleared when Statuspal rejects it.
     read_key: Arc<Mutex<Option<String>>>,
 }
 
-/// Why the status page was not brought up to date.
+/// Why the status page was not updated.
 #[derive(Debug, thiserror::Error)]
 pub enum StatusPageError {
-    /// The key is not to be had.
-    #[error("the status page's key: {0}")]
+    /// The API key could not be read.
+    #[error("the API key of the status page could not be read: {0}")]
     Key(String),
-    /// Statuspal was not reached.
+    /// The request to Statuspal failed without an answer, or the answer is invalid.
     #[error("Statuspal: {0}")]
     Http(String),
-    /// It refused.
+    /// Statuspal answered with an error.
     #[error("Statuspal answered {status}: {body}")]
     Refused {
-        /// With which status.
         status: StatusCode,
-        /// The beginning of what it said.
+        /// The first 200 characters of the answer.
         body: String,
     },
 }
 
 #[derive(Deserialize)]
-struct Listed {
+struct IncidentList {
     incidents: Vec<Incident>,
 }
 
 #[derive(Deserialize)]
-struct One {
+struct IncidentAnswer {
     incident: Incident,
 }
 
@@ -94,11 +92,11 @@ struct Incident {
     #[serde(default)]
     starts_at: Option<String>,
     #[serde(default)]
-    updates: Vec<Posted>,
+    updates: Vec<IncidentUpdate>,
 }
 
 #[derive(Deserialize)]
-struct Posted {
+struct IncidentUpdate {
     #[serde(default)]
     description: String,
     #[serde(default, rename = "type")]
@@ -106,14 +104,14 @@ struct Posted {
 }
 
 impl StatusPage {
-    /// A page, by its subdomain, and the services on it that incidents are shown for.
+    /// A page with its subdomain and the ids of the services that incidents are assigned to.
     pub fn new(
         api: impl Into<String>,
         subdomain: impl Into<String>,
         services: Vec<u64>,
         key: ApiKey,
     ) -> Result<Self, StatusPageError> {
-        // The process's only other user of TLS brings its own; a second call changes nothing.
+        // The AWS SDK brings its own provider. A second call has no effect.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder().timeout(TIMEOUT).build();
         Ok(Self {
@@ -126,22 +124,22 @@ impl StatusPage {
         })
     }
 
-    /// Where people see it.
+    /// The public URL of the page.
     pub fn url(&self) -> String {
         format!("https://{}.statuspal.io", self.subdomain)
     }
 
-    /// Whether a notice belongs on it.
+    /// Whether a notice is published on the status page: incidents and maintenance.
     pub fn shows(notice: &Notice) -> bool {
         !matches!(notice.kind, NoticeKind::Release { .. })
     }
 
-    /// Whether the page and its key are accepted: reads the latest incidents.
+    /// Checks that the page and the key are valid, by reading the latest incidents.
     pub async fn probe(&self) -> Result<(), StatusPageError> {
         self.recent().await.map(drop)
     }
 
-    /// Puts an update onto the page, if it is not there, and returns the page's id of the notice.
+    /// Publishes an update, unless the page has it already. Returns the incident's id in Statuspal.
     pub async fn post(
         &self,
         notice: &Notice,
@@ -151,7 +149,7 @@ impl StatusPage {
         let description = description(update);
         let title = title(notice);
         let incident = match known.and_then(|id| id.parse::<u64>().ok()) {
-            // One that somebody has deleted there is made anew.
+            // An incident that was deleted in Statuspal is created again.
             Some(id) => match self.incident(id).await {
                 Err(StatusPageError::Refused { status, .. }) if status == StatusCode::NOT_FOUND => {
                     None
@@ -159,7 +157,7 @@ impl StatusPage {
                 known => Some(known?),
             },
             None => {
-                // Titles recur; a title with this instant does not.
+                // Several incidents may have the same title, but not with the same start.
                 let starts_at = starts_at(notice);
                 let recent = self.recent().await?;
                 recent.into_iter().find(|incident| {
@@ -169,7 +167,7 @@ impl StatusPage {
             }
         };
         let Some(incident) = incident else {
-            let created: One = self
+            let created: IncidentAnswer = self
                 .call(
                     Method::POST,
                     "incidents",
@@ -224,13 +222,14 @@ impl StatusPage {
 
     async fn incident(&self, id: u64) -> Result<Incident, StatusPageError> {
         let path = format!("incidents/{id}");
-        Ok(self.call::<One>(Method::GET, &path, None).await?.incident)
+        let answer = self.call::<IncidentAnswer>(Method::GET, &path, None).await;
+        Ok(answer?.incident)
     }
 
     async fn recent(&self) -> Result<Vec<Incident>, StatusPageError> {
         let path = format!("incidents?limit={RECENT}");
         Ok(self
-            .call::<Listed>(Method::GET, &path, None)
+            .call::<IncidentList>(Method::GET, &path, None)
             .await?
             .incidents)
     }
@@ -272,7 +271,8 @@ impl StatusPage {
                 let got = client.get_secret_value().secret_id(arn).send().await;
                 let got = got.map_err(|error| StatusPageError::Key(causes(&error)))?;
                 let text = got.secret_string;
-                let text = text.ok_or_else(|| StatusPageError::Key("it is not a text".to_owned()));
+                let text =
+                    text.ok_or_else(|| StatusPageError::Key("the secret is not a text".to_owned()));
                 text?.trim().to_owned()
             }
         };
@@ -285,7 +285,7 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     tegata_aws::causes(error)
 }
 
-/// Both languages: the page has one.
+/// The title in both languages, because the page has one title only.
 fn title(notice: &Notice) -> String {
     let title = &notice.title;
     match title.ja == title.en {
@@ -299,8 +299,7 @@ fn description(update: &Update) -> String {
     format!("{ja}\n\n{en}")
 }
 
-/// Statuspal's word for a stage. It has none for `identified`: `issue` is what it calls a problem
-/// that is known.
+/// Statuspal's type for a stage. It has no `identified`; its type for a known problem is `issue`.
 fn update_type(kind: &NoticeKind, stage: Option<Stage>) -> &'static str {
     match (kind, stage) {
         (NoticeKind::Maintenance { .. }, _) => "scheduled",
@@ -311,14 +310,14 @@ fn update_type(kind: &NoticeKind, stage: Option<Stage>) -> &'static str {
     }
 }
 
-/// When it begins: an incident with its first update.
+/// The start of a maintenance, or of an incident's first update.
 fn starts_at(notice: &Notice) -> Timestamp {
     let first = notice.updates.first().map(|update| update.send_at);
     let at = notice.kind.planned_at().or(first);
     at.unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// Whether Statuspal tells this instant, to the second: it answers with an offset or without one.
+/// Whether an instant of Statuspal, with or without an offset, is equal to the second.
 fn is_instant(told: &str, at: Timestamp) -> bool {
     match told.parse::<Timestamp>() {
         Ok(told) => told.as_second() == at.as_second(),
@@ -326,7 +325,7 @@ fn is_instant(told: &str, at: Timestamp) -> bool {
     }
 }
 
-/// Statuspal's instants are UTC without saying so.
+/// Formats an instant for Statuspal: UTC, without an offset.
 fn utc(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
@@ -336,7 +335,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_instant_is_known_again_in_whatever_form_it_is_told() {
+    fn an_instant_is_recognised_with_or_without_an_offset() {
         let at = "2026-12-05T01:00:00.250Z".parse().unwrap();
         for told in [
             "2026-12-05T01:00:00",
@@ -358,7 +357,7 @@ mod tests {
 
     #[test]
     fn every_stage_is_a_type_of_update_that_statuspal_has() {
-        // Of its own first data; see tests/data/README.md.
+        // The types in Statuspal's own seed data; see tests/data/README.md.
         const TYPES: [&str; 5] = [
             "investigating",
             "issue",

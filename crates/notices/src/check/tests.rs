@@ -76,9 +76,14 @@ fn each_mistake_is_named_with_its_place() {
             RELEASE,
             "en = \"Sheet 1.9.0\"",
             "en = \" \"",
-            "title.en: is empty: both languages are sent",
+            "title.en: is empty: both languages are required",
         ),
-        (RELEASE, "Sheet 1.9.0", "a\\nb", "title.en: is one line"),
+        (
+            RELEASE,
+            "Sheet 1.9.0",
+            "a\\nb",
+            "title.en: must be one line",
+        ),
         (
             RELEASE,
             "[\"sheet\"]",
@@ -89,13 +94,13 @@ fn each_mistake_is_named_with_its_place() {
             RELEASE,
             "[\"sheet\"]",
             "[]",
-            "products: a release is of one product",
+            "products: a release must have exactly one product",
         ),
         (
             RELEASE,
             "version = \"1.9.0\"",
             "",
-            "version: is missing: which version is released?",
+            "version: is missing: the version to be released",
         ),
         (RELEASE, "\"1.9.0\"", "\"../1\"", version.as_str()),
         (RELEASE, "\"1.9.0\"", "\"v1.9.0\"", version.as_str()),
@@ -104,43 +109,43 @@ fn each_mistake_is_named_with_its_place() {
             RELEASE,
             "2026-12-05",
             "2026-11-05",
-            "planned_at: 2026-11-05T01:00:00Z is over",
+            "planned_at: 2026-11-05T01:00:00Z is in the past",
         ),
         (
             RELEASE,
             "2026-12-05",
             "2026-12-02",
-            "planned_at: has to be announced 7 days before, by 2026-11-25 10:00 +09:00: plan it later, or say why not with --short-notice REASON",
+            "planned_at: must be announced 7 days before, by 2026-11-25 10:00 +09:00: plan it later, or give a reason with --short-notice REASON",
         ),
         (
             RELEASE,
             "**faster**",
             "[faster](http://vendor.example)",
-            "body.en: links to http://vendor.example: a link starts with https:// or mailto:",
+            "body.en: links to http://vendor.example: a link must start with https:// or mailto:",
         ),
         (
             RELEASE,
             "**faster**",
             "![x](https://vendor.example/x.png)",
-            "body.en: has an image: mails carry no remote content",
+            "body.en: has an image: mails must not have remote content",
         ),
         (
             RELEASE,
             "**速く**",
             "<b>速く</b>",
-            "body.ja: has HTML in it: write Markdown",
+            "body.ja: has HTML: use Markdown",
         ),
         (
             MAINTENANCE,
             "2026-12-06",
             "2026-12-05",
-            "ends_at: is not after planned_at",
+            "ends_at: must be after planned_at",
         ),
         (
             MAINTENANCE,
             "kind = \"maintenance\"",
             "kind = \"maintenance\"\nversion = \"1\"",
-            "version: belongs to a release only",
+            "version: is allowed for a release only",
         ),
         (
             INCIDENT,
@@ -158,7 +163,7 @@ fn each_mistake_is_named_with_its_place() {
             INCIDENT,
             "[[updates]]",
             "body = { ja = 'a', en = 'b' }\n[[updates]]",
-            "body: what is said of an incident stands in [[updates]], with its stage",
+            "body: is not allowed for an incident: write the text in [[updates]], with its stage",
         ),
     ] {
         let wrong = file.replace(from, to);
@@ -191,7 +196,7 @@ fn a_release_may_be_late_only_for_a_reason_and_never_after_its_instant() {
     let late = check(RELEASE, None, &terms).unwrap_err();
     assert_eq!(
         late[0].to_string(),
-        "planned_at: has come before the notice would be sent"
+        "planned_at: is before the notice would be sent"
     );
 }
 
@@ -211,7 +216,7 @@ fn what_was_announced_stays_and_more_is_added_at_its_end() {
     let again = check(INCIDENT, Some(&first), &terms()).unwrap_err();
     assert_eq!(
         again[0].to_string(),
-        "updates: all of it has been announced: add an update"
+        "updates: all updates have been announced: add an update"
     );
     let more = format!(
         "{INCIDENT}\n[[updates]]\nstage = 'resolved'\nbody = {{ ja = '復旧しました。', en = 'Over.' }}\n"
@@ -241,12 +246,12 @@ fn what_was_announced_stays_and_more_is_added_at_its_end() {
         (
             "12-05T",
             "12-01T",
-            "planned_at: has to be announced 7 days before",
+            "planned_at: must be announced 7 days before",
         ),
         (
             "\"1.9.0\"",
             "\"1.9.1\"",
-            "version: 1.9.0 was announced: begin a new notice",
+            "version: was announced as 1.9.0: start a new notice",
         ),
     ] {
         let moved = more_of(&RELEASE.replace(from, to));
@@ -261,7 +266,7 @@ fn what_was_announced_stays_and_more_is_added_at_its_end() {
     let changed = check(&changed, Some(&first), &terms()).unwrap_err();
     assert_eq!(
         changed[0].to_string(),
-        "updates.1: it has been announced and stays as it was: add an update instead"
+        "updates.1: has been announced and cannot be changed: add an update instead"
     );
     let after =
         format!("{more}[[updates]]\nstage = 'monitoring'\nbody = {{ ja = 'a', en = 'b' }}\n");
@@ -269,7 +274,7 @@ fn what_was_announced_stays_and_more_is_added_at_its_end() {
     let after = check(&after, Some(&second), &terms()).unwrap_err();
     assert_eq!(
         after[0].to_string(),
-        "updates.3.stage: comes after resolved: begin a new notice"
+        "updates.3.stage: follows resolved: start a new notice"
     );
     let two = format!("{INCIDENT}{}", more.replace(INCIDENT, "").repeat(2));
     let two = check(&two, Some(&first), &terms()).unwrap_err();
@@ -310,51 +315,51 @@ fn fields_belong_to_their_kinds() {
             RELEASE,
             "[\"sheet\"]",
             "[\"sheet\", \"sheet\"]",
-            "products: sheet is named twice",
+            "products: sheet is listed twice",
         ),
         (
             RELEASE,
             "version =",
             "ends_at = 2026-12-06T00:00:00Z\nversion =",
-            "ends_at: belongs to maintenance only",
+            "ends_at: is allowed for maintenance only",
         ),
         (RELEASE, "body =", "#", "body: is missing"),
         (
             RELEASE,
             "planned_at =",
             "#",
-            "planned_at: is missing: when does it happen?",
+            "planned_at: is missing: the instant at which it happens",
         ),
         (
             RELEASE,
             "2026-12-05T10:00:00+09:00",
             START,
-            "planned_at: 2026-11-26T01:00:00Z is over",
+            "planned_at: 2026-11-26T01:00:00Z is in the past",
         ),
         (
             MAINTENANCE,
             "ends_at =",
             "#",
-            "ends_at: is missing: until when does it last?",
+            "ends_at: is missing: the end of the maintenance",
         ),
         (
             MAINTENANCE,
             "2026-12-06T02:00:00",
             "2026-12-05T22:00:00",
-            "ends_at: is not after planned_at",
+            "ends_at: must be after planned_at",
         ),
         (MAINTENANCE, "body =", "#", "body: is missing"),
         (
             INCIDENT,
             "products =",
             "planned_at = 2026-12-05T10:00:00Z\nproducts =",
-            "planned_at: an incident is not planned",
+            "planned_at: is not allowed for an incident",
         ),
         (
             INCIDENT,
             "products =",
             "ends_at = 2026-12-05T10:00:00Z\nproducts =",
-            "ends_at: belongs to maintenance only",
+            "ends_at: is allowed for maintenance only",
         ),
     ] {
         let wrong = file.replace(from, to);
@@ -366,13 +371,16 @@ fn fields_belong_to_their_kinds() {
         "[[updates]]\nstage = 'resolved'\nseverity = 'minor'\nbody = { ja = 'a', en = 'b' }\n";
     let problems = problems_of(&format!("{RELEASE}{update}"));
     for expected in [
-        "updates.1.stage: belongs to an incident only",
-        "updates.1.severity: belongs to an incident only",
+        "updates.1.stage: is allowed for an incident only",
+        "updates.1.severity: is allowed for an incident only",
     ] {
         assert!(problems.contains(&expected.to_owned()), "{problems:?}");
     }
     let nothing = &INCIDENT[..INCIDENT.find("[[updates]]").unwrap()];
-    assert!(problems_of(nothing).contains(&"updates: an incident has at least one".to_owned()));
+    assert!(
+        problems_of(nothing)
+            .contains(&"updates: an incident must have at least one update".to_owned())
+    );
     // A later update of an incident need not repeat its severity.
     let second = "[[updates]]\nstage = 'resolved'\nbody = { ja = 'a', en = 'b' }\n";
     let first = announced(check(INCIDENT, None, &terms()).unwrap());
@@ -407,14 +415,14 @@ fn texts_have_limits() {
         (
             "t".into(),
             "　".into(),
-            "body.en: is empty: both languages are sent",
+            "body.en: is empty: both languages are required",
         ),
         (
             "t".into(),
             "a\\u007F".into(),
-            "body.en: has a control character in it",
+            "body.en: has a control character",
         ),
-        ("t\\tu".into(), "b".into(), "title.en: is one line"),
+        ("t\\tu".into(), "b".into(), "title.en: must be one line"),
     ] {
         assert_eq!(problems_of(&with(&title, &body)), [expected]);
     }
@@ -434,7 +442,7 @@ fn texts_have_limits() {
         }
         file
     };
-    let too_long = "updates: all texts together are too long: begin a new notice".to_owned();
+    let too_long = "updates: the texts are too long in total: start a new notice".to_owned();
     assert!(!problems_of(&whole(WHOLE)).contains(&too_long));
     assert!(problems_of(&whole(WHOLE + 2)).contains(&too_long));
 }
@@ -443,7 +451,7 @@ fn texts_have_limits() {
 fn a_problem_of_an_update_is_named_with_its_number_in_the_file() {
     let wrong = "[[updates]]\nbody = { ja = ' ', en = 'b' }\n";
     let after_a_body = problems_of(&format!("{RELEASE}{wrong}"));
-    let expected = "updates.1.body.ja: is empty: both languages are sent".to_owned();
+    let expected = "updates.1.body.ja: is empty: both languages are required".to_owned();
     assert!(after_a_body.contains(&expected), "{after_a_body:?}");
     let of_an_incident = problems_of(&INCIDENT.replace("調査しています。", " "));
     assert_eq!(of_an_incident, [expected]);
@@ -471,7 +479,7 @@ fn the_longest_lead_time_of_the_named_products_counts() {
     assert!(of("['sheet']").is_ok());
     for products in ["['gantt']", "['sheet', 'gantt']", "[]"] {
         let problems = of(products).unwrap_err();
-        let words = "has to be announced 14 days before, by 2026-11-21 22:00 +09:00";
+        let words = "must be announced 14 days before, by 2026-11-21 22:00 +09:00";
         assert!(problems[0].message.starts_with(words), "{problems:?}");
     }
 }
@@ -522,9 +530,9 @@ fn a_draft_may_change_and_what_was_announced_may_not() {
     let kind = check(&format!("{MAINTENANCE}{more}"), Some(&first), &terms()).unwrap_err();
     let kind: Vec<String> = kind.iter().map(ToString::to_string).collect();
     for expected in [
-        "kind: it was announced as release",
-        "products: others were announced: begin a new notice",
-        "body: it has been announced and stays as it was: add an update instead",
+        "kind: was announced as release",
+        "products: differs from the announced products: start a new notice",
+        "body: has been announced and cannot be changed: add an update instead",
     ] {
         assert!(kind.contains(&expected.to_owned()), "{kind:?}");
     }
@@ -543,6 +551,6 @@ fn a_draft_may_change_and_what_was_announced_may_not() {
     let gone = check(RELEASE, Some(&two), &terms()).unwrap_err();
     assert_eq!(
         gone[0].to_string(),
-        "updates: 2 updates have been announced, and stay"
+        "updates: 2 updates have been announced and cannot be removed"
     );
 }

@@ -1,21 +1,21 @@
-//! A notice's text: the Markdown that an operator writes, as HTML and as plain text.
+//! Conversion of a notice's Markdown text into HTML and plain text.
 
 use pulldown_cmark::{Event, LinkType, Parser, Tag, TagEnd, html};
 
-/// What is wrong with a text, in words.
+/// The problems of a text, as texts for operators.
 pub fn problems(markdown: &str) -> Vec<String> {
     let mut problems = Vec::new();
     for event in Parser::new(markdown) {
         match event {
             Event::Start(Tag::Image { .. }) => {
-                problems.push("has an image: mails carry no remote content".to_owned());
+                problems.push("has an image: mails must not have remote content".to_owned());
             }
             Event::Html(_) | Event::InlineHtml(_) => {
-                problems.push("has HTML in it: write Markdown".to_owned());
+                problems.push("has HTML: use Markdown".to_owned());
             }
             Event::Start(Tag::Link { dest_url, .. }) if !is_allowed(&dest_url) => {
                 problems.push(format!(
-                    "links to {dest_url}: a link starts with https:// or mailto:"
+                    "links to {dest_url}: a link must start with https:// or mailto:"
                 ));
             }
             _ => {}
@@ -31,7 +31,7 @@ fn is_allowed(url: &str) -> bool {
         && !url.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
-/// The text as HTML: nothing that was HTML already, no image, no link but a proper one.
+/// Converts a text into HTML. HTML in the text is escaped; images and invalid links are removed.
 pub fn html(markdown: &str) -> String {
     let mut is_dropped = Vec::new();
     let events = Parser::new(markdown).filter_map(|event| match event {
@@ -43,7 +43,7 @@ pub fn html(markdown: &str) -> String {
             (!is_bad).then_some(event)
         }
         Event::End(TagEnd::Link) => (is_dropped.pop() == Some(false)).then_some(event),
-        // The title of a page is its only heading of the first two levels.
+        // The first two levels are reserved for the page's own headings.
         Event::Start(Tag::Heading {
             id, classes, attrs, ..
         }) => Some(Event::Start(Tag::Heading {
@@ -62,9 +62,9 @@ pub fn html(markdown: &str) -> String {
     page
 }
 
-/// The text without markup: paragraphs, lists, and links with their addresses.
+/// Converts a text into plain text with paragraphs, lists and the URLs of links.
 pub fn text(markdown: &str) -> String {
-    let mut out = Plain::default();
+    let mut out = PlainText::default();
     for event in Parser::new(markdown) {
         out.push(event);
     }
@@ -72,14 +72,14 @@ pub fn text(markdown: &str) -> String {
 }
 
 #[derive(Default)]
-struct Plain {
+struct PlainText {
     text: String,
-    /// Each list's next number, if it is numbered.
+    /// The next number of each open list; `None` for an unnumbered list.
     lists: Vec<Option<u64>>,
     link: Option<(String, usize)>,
 }
 
-impl Plain {
+impl PlainText {
     fn push(&mut self, event: Event<'_>) {
         match event {
             Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => {
@@ -135,10 +135,10 @@ impl Plain {
         }
     }
 
-    /// Begins a block: after an empty line.
+    /// Starts a block after an empty line.
     fn block(&mut self, mark: &str) {
         self.line();
-        // A paragraph within a quotation goes on after its mark.
+        // A paragraph in a block quote follows the quote's mark on the same line.
         if !self.text.is_empty() && !self.text.ends_with("\n\n") && !self.text.ends_with("> ") {
             self.text.push('\n');
         }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn html_has_no_more_than_it_may() {
+    fn html_has_only_allowed_elements() {
         let page = html(SAMPLE);
         assert!(page.contains("<h3>変わること</h3>"), "{page}");
         assert!(
@@ -185,11 +185,11 @@ mod tests {
             assert!(!page.contains(forbidden), "{forbidden} in {page}");
         }
         let expected = [
-            "has HTML in it: write Markdown",
-            "has an image: mails carry no remote content",
-            "links to javascript:alert(1): a link starts with https:// or mailto:",
-            "links to http://example.com: a link starts with https:// or mailto:",
-            "has HTML in it: write Markdown",
+            "has HTML: use Markdown",
+            "has an image: mails must not have remote content",
+            "links to javascript:alert(1): a link must start with https:// or mailto:",
+            "links to http://example.com: a link must start with https:// or mailto:",
+            "has HTML: use Markdown",
         ];
         assert_eq!(problems(hostile), expected);
         assert_eq!(problems(SAMPLE), Vec::<String>::new());

@@ -1,4 +1,4 @@
-//! The mail of a delivery: text and HTML, in the contact's language.
+//! The mail of a delivery: plain text and HTML, in the recipient's language.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,18 +12,18 @@ use tegata_common::notice::{Delivery, Notice, Update};
 
 use super::{RenderError, Sender, body, news, render, shown};
 
-/// A mail in its parts.
+/// The parts of a mail.
 #[derive(Clone, Debug)]
 pub struct Mail {
     /// The subject, one line.
     pub subject: String,
-    /// The text part.
+    /// The plain-text part.
     pub text: String,
     /// The HTML part.
     pub html: String,
 }
 
-/// `Auto-Submitted: auto-generated`, so that absence notes are not sent back (RFC 3834).
+/// `Auto-Submitted: auto-generated`, so that no out-of-office replies are sent (RFC 3834).
 #[derive(Clone)]
 struct AutoSubmitted;
 
@@ -41,7 +41,7 @@ impl Header for AutoSubmitted {
     }
 }
 
-/// Renders an update for a contact.
+/// Renders the mail of a delivery.
 pub fn mail(
     notice: &Notice,
     update: &Update,
@@ -99,10 +99,10 @@ fn subject(notice: &Notice, update: &Update, language: Language, sender: &Sender
     format!("{open}{}{close}{title}{bulletin}", sender.name)
 }
 
-/// The mail as it is sent: RFC 5322, with a `Message-ID` that follows from the delivery.
+/// Builds the RFC 5322 message, with a `Message-ID` that is derived from the delivery.
 ///
-/// SES replaces the `Message-ID` by its own; elsewhere, and in the evidence, it tells a mail that
-/// was sent twice.
+/// SES replaces the `Message-ID` with its own. In the local outbox it shows whether a mail was sent
+/// twice.
 pub fn message(
     mail: Mail,
     notice: &Notice,

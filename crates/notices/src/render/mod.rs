@@ -1,4 +1,4 @@
-//! What contacts and the public read: mails, the news page and its feed.
+//! Rendering of mails, the news page and its feeds.
 
 pub mod body;
 pub mod mail;
@@ -19,44 +19,44 @@ const TEMPLATES: [(&str, &str); 5] = [
     ("feed.xml.jinja", include_str!("feed.xml.jinja")),
 ];
 
-/// Who speaks.
+/// The vendor, as sender of mails and publisher of the news page.
 #[derive(Clone, Debug)]
 pub struct Sender {
-    /// The vendor's name.
+    /// The vendor's display name.
     pub name: String,
-    /// Where its mails come from.
+    /// The `From` address of mails.
     pub from: EmailAddress,
-    /// Where security questions go.
+    /// The published address for security questions, shown in every mail and on the news page.
     pub security_contact: EmailAddress,
-    /// Where the CDN is, without a slash at the end, if it is known.
+    /// The base URL of the CDN, without a trailing slash.
     pub cdn_url: Option<String>,
 }
 
 impl Sender {
-    /// The address of a page of the CDN.
+    /// The URL of a page on the CDN. `None` if the CDN's URL is unknown.
     fn url(&self, path: &str) -> Option<String> {
         Some(format!("{}/{path}", self.cdn_url.as_ref()?))
     }
 }
 
-/// Why something was not rendered.
+/// Why a mail or page could not be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    /// The templates cannot be read.
-    #[error("templates: {0}")]
+    /// A template is invalid.
+    #[error("invalid template: {0}")]
     Templates(String),
-    /// The template does not take what it was given.
+    /// A template failed with the given values.
     #[error("template: {0}")]
     Template(#[from] minijinja::Error),
-    /// The delivery's address is malformed.
+    /// The recipient's address is malformed.
     #[error("the recipient's address is malformed: correct the contact")]
     Recipient,
-    /// What was made is no mail.
+    /// The mail could not be built.
     #[error("mail: {0}")]
     Mail(String),
 }
 
-/// The templates, read once in the life of a process.
+/// The templates, parsed once per process.
 static ENVIRONMENT: LazyLock<Result<Environment<'static>, minijinja::Error>> =
     LazyLock::new(|| {
         let mut templates = Environment::new();
@@ -73,7 +73,7 @@ fn render(name: &str, context: Value) -> Result<String, RenderError> {
     Ok(templates.get_template(name)?.render(context)?)
 }
 
-/// An instant as contacts read it: `2026-12-05 10:00 (Asia/Tokyo)`.
+/// Formats an instant for mails and pages: `2026-12-05 10:00 (Asia/Tokyo)`.
 fn shown(at: Timestamp, zone: &Zone) -> String {
     let local = at.to_zoned_datetime(zone.tz().clone());
     format!("{} ({})", local.strftime("%Y-%m-%d %H:%M"), zone.name())

@@ -1,4 +1,4 @@
-//! The news page in both languages, and its Atom feeds: files for the CDN.
+//! The files of the news page in both languages, and of its Atom feeds.
 
 use jiff::Timestamp;
 use minijinja::{Value, context};
@@ -7,24 +7,22 @@ use tegata_common::notice::{Notice, NoticeId};
 
 use super::{RenderError, Sender, body, render, shown};
 
-/// Notices on the page: older ones keep their own pages.
+/// The maximum number of notices in a list. Older notices keep their own pages.
 const SHOWN: usize = 200;
 
-/// Entries in a feed.
+/// The maximum number of entries in a feed.
 const FEED: usize = 30;
 
 /// A file of the news page.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// Its path on the CDN: `news/index.html`.
+    /// The path on the CDN, such as `news/index.html`.
     pub path: String,
-    /// Its media type.
     pub content_type: &'static str,
-    /// What it holds.
     pub content: String,
 }
 
-/// Where a language's files are.
+/// The directory of a language's files.
 fn directory(language: Language) -> &'static str {
     match language {
         Language::Ja => "news/",
@@ -32,17 +30,16 @@ fn directory(language: Language) -> &'static str {
     }
 }
 
-/// Where a notice's page is.
+/// The path of a notice's page.
 pub fn notice_path(id: &NoticeId, language: Language) -> String {
     format!("{}{id}.html", directory(language))
 }
 
-/// The pages of what has been announced: the lists and feeds, and before them the pages of one
-/// notice, or of all.
+/// Renders the pages of one announced notice, or of all, and then the lists and feeds.
 ///
-/// They are made anew as a whole: whatever was broken off, or written by two at once, the next
-/// time makes right. Instants are those of the announcements, so that the same notices make the
-/// same files.
+/// The lists and feeds are always rendered completely, so that the next run repairs an interrupted or
+/// concurrent one. All instants are those of the announcements: the same notices give the same
+/// files.
 pub fn pages(
     notices: &[Notice],
     sender: &Sender,
@@ -63,7 +60,7 @@ pub fn pages(
             pages.push(notice_page(notice, language, sender)?);
         }
     }
-    // The lists last: what they name is there.
+    // The lists come last, so that they never link to a page that does not exist yet.
     for language in [Language::Ja, Language::En] {
         let listed = &shown[..shown.len().min(SHOWN)];
         pages.push(index(listed, language, sender, status_page_url)?);
@@ -72,19 +69,19 @@ pub fn pages(
     Ok(pages)
 }
 
-/// When a notice was first announced.
+/// The instant of a notice's first announcement.
 fn first(notice: &Notice) -> Timestamp {
     let mut announced = notice.announced().filter_map(|update| update.announced);
     announced.next().map_or(Timestamp::UNIX_EPOCH, |at| at.at)
 }
 
-/// When something was last announced of it.
+/// The instant of a notice's latest announcement.
 fn last(notice: &Notice) -> Timestamp {
     let announced = notice.announced().filter_map(|update| update.announced);
     announced.last().map_or(Timestamp::UNIX_EPOCH, |at| at.at)
 }
 
-/// What the page and the index say of a notice.
+/// The values of a notice that its page and the list show.
 fn facts(notice: &Notice, language: Language) -> Value {
     let kind = &notice.kind;
     let zone = &notice.time_zone;
@@ -102,7 +99,7 @@ fn facts(notice: &Notice, language: Language) -> Value {
     }
 }
 
-/// From a page in a language to the same in the other.
+/// The relative URL from a page in a language to the same page in the other one.
 fn other(language: Language, file: &str) -> String {
     match language {
         Language::Ja => format!("en/{file}"),
@@ -171,13 +168,13 @@ fn index(
 }
 
 fn feed(notices: &[&Notice], language: Language, sender: &Sender) -> Result<Page, RenderError> {
-    // Without a CDN that is known, ids stay unique and links relative.
+    // If the CDN's URL is unknown, ids stay unique and links are relative.
     let base = sender.cdn_url.as_deref().unwrap_or_default();
     let url = |file: &str| match base {
         "" => file.to_owned(),
         base => format!("{base}/{}{file}", directory(language)),
     };
-    // Not the CDN's: entries stay the same when that moves.
+    // The host of the contact address, not of the CDN: ids must not change if the CDN's URL does.
     let host = sender.security_contact.as_str().rsplit_once('@');
     let host = host.map_or("news.invalid", |(_, host)| host);
     let entries: Vec<Value> = notices
@@ -189,7 +186,7 @@ fn feed(notices: &[&Notice], language: Language, sender: &Sender) -> Result<Page
                 .announced()
                 .map(|update| update.body.get(language))
                 .collect();
-            // The newest first, as on the page.
+            // In descending order, as on the page.
             let html: Vec<String> = bodies.iter().rev().map(|text| body::html(text)).collect();
             let text = bodies
                 .last()
