@@ -63,7 +63,7 @@ pub(super) struct Handlers {
 }
 
 impl LogSink {
-    /// Opens them; the task ends after [`Doors::close`].
+    /// Starts the task, which ends after [`LogSink::close`].
     pub(super) fn open(handlers: Handlers) -> (Self, JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(WAITING);
         let task = tokio::spawn(handlers.follow(receiver));

@@ -53,7 +53,7 @@ pub(crate) enum Command {
     /// Announce a notice, or the next update of one, now.
     ///
     /// Shows how many contacts get it and the first of them, and asks. What has been announced
-    /// stays as it is: to say more, add [[updates]] to the file and send it again.
+    /// stays as it is: to say more, add `[[updates]]` to the file and send it again.
     Send {
         /// The file.
         file: PathBuf,

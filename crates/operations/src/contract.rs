@@ -249,7 +249,7 @@ pub async fn write(
 }
 
 /// Refuses if a domain that would be new to the contract is not free: what
-/// [`write`] does too, asked without writing.
+/// [`write()`] does too, asked without writing.
 pub async fn check_room(
     licenses: &Licenses,
     before: Option<&Contract>,

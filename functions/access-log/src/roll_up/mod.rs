@@ -194,8 +194,8 @@ impl RollUp {
     }
 }
 
-/// Adds up a day, from the archive. Memory goes by its tenants and by [`PART`], not by its
-/// records: those are set aside on the disk meanwhile.
+/// Calculates the usage of a day from the archive. Memory grows with the number of tenants and with
+/// `PART`, not with the number of records, whose observations are written to the disk.
 pub async fn add_up(
     archive: &Archive,
     date: Date,
