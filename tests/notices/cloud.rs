@@ -2,7 +2,7 @@
 //! behind it), SQS's and SES's wire formats. The functions reach it through the real SDK.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -17,6 +17,12 @@ use tokio::sync::Notify;
 
 /// How long a call may take before the SDK gives up on it.
 const ATTEMPT: Duration = Duration::from_millis(400);
+
+/// Made once: it reads the system's certificates, which takes longer than a scenario.
+static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+});
 
 /// What goes wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +65,7 @@ impl Fault {
     }
 
     /// For how many calls in a row.
-    fn lasts(self) -> usize {
+    pub(crate) fn lasts(self) -> usize {
         if self == Self::ErrorLasting { 4 } else { 1 }
     }
 }
@@ -115,10 +121,7 @@ impl Cloud {
             seen: Mutex::default(),
             crash: Notify::new(),
             dynamodb: dynamodb.to_owned(),
-            http: {
-                let _ = rustls::crypto::ring::default_provider().install_default();
-                reqwest::Client::builder().no_proxy().build().unwrap()
-            },
+            http: HTTP.clone(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());

@@ -200,7 +200,39 @@ impl World {
         let queued = self.messages.len();
         self.run_deliver(weather).await;
         self.now += SignedDuration::from_mins(1);
+        // SES's word that it was too fast holds a process for a second, which would pass by the
+        // real clock: after a minute it is over, and another process may do.
+        self.deliver = deliver(&self.clients, &self.notices, &self.sender);
         queued
+    }
+
+    /// Whether everybody is known to have been told and nothing is under way any more, the faults
+    /// being over: then only time could still change something.
+    pub(crate) async fn is_settled(&self) -> bool {
+        let is_fault_ahead = {
+            let seen = self.cloud.seen.lock().unwrap();
+            let ends = |(call, fault): (&usize, &Fault)| call + fault.lasts();
+            seen.faults
+                .iter()
+                .any(|fault| seen.calls.len() < ends(fault))
+        };
+        let is_quiet =
+            self.messages.is_empty() && self.events.is_empty() && self.failed_events.is_empty();
+        let is_told = |state: State| matches!(state, State::Delivered | State::Bounced);
+        !is_fault_ahead
+            && is_quiet
+            && self
+                .outcomes()
+                .await
+                .values()
+                .all(|(state, ..)| is_told(*state))
+    }
+
+    /// What a settled notice is still to be watched for: two rounds after any evidence is due.
+    pub(crate) async fn settle(&mut self, weather: &mut Weather<'_>) {
+        self.now += WINDOW + WINDOW;
+        self.round(weather).await;
+        self.round(weather).await;
     }
 
     pub(crate) async fn run_announce(&mut self) {

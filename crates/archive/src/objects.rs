@@ -286,7 +286,8 @@ mod tests {
     use std::io::{BufRead as _, BufReader, Read as _};
     use std::net::TcpListener;
 
-    use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+    use aws_sdk_s3::config::timeout::TimeoutConfig;
+    use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig};
 
     use super::*;
 
@@ -335,6 +336,9 @@ mod tests {
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(tegata_aws::http_client())
+            // The runtime's paused clock runs ahead while a request is on its way.
+            .timeout_config(TimeoutConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .endpoint_url(endpoint)
             .force_path_style(true)
             .region(Region::new("local"))
@@ -347,7 +351,8 @@ mod tests {
         (objects, asked)
     }
 
-    #[tokio::test]
+    /// The pauses between attempts pass by the runtime's clock.
+    #[tokio::test(start_paused = true)]
     async fn a_conditional_put_that_met_another_is_repeated() {
         const CONFLICT: (u16, &str) = (409, "ConditionalRequestConflict");
         const THERE: (u16, &str) = (412, "PreconditionFailed");
