@@ -32,6 +32,9 @@ pub(crate) struct Deliveries {
     pub(crate) repeated: usize,
 }
 
+/// Lines in a batch, at the most: so few that many batches are broken off, come twice, and mix.
+const LARGEST_BATCH: usize = 300;
+
 /// The deliveries of all requests' lines.
 pub(crate) fn of(world: &World, random: &mut fastrand::Rng) -> Deliveries {
     let mut gateway = Vec::new();
@@ -105,7 +108,7 @@ fn split(group: &str, lines: &[Line], random: &mut fastrand::Rng) -> Vec<String>
     let mut events = Vec::new();
     let mut rest = lines;
     while !rest.is_empty() {
-        let (batch, after) = rest.split_at(random.usize(1..=1500).min(rest.len()));
+        let (batch, after) = rest.split_at(random.usize(1..=LARGEST_BATCH).min(rest.len()));
         events.push(subscription(group, batch));
         rest = after;
     }

@@ -4,6 +4,7 @@
 
 mod canary;
 mod delivery;
+mod records;
 mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,10 +114,10 @@ pub(crate) fn now() -> Timestamp {
     "2026-11-24T03:00:00Z".parse().unwrap()
 }
 
-/// `TEGATA_REQUESTS=5000` makes a shorter run.
+/// `TEGATA_REQUESTS=1000000` makes a longer run.
 fn requests() -> usize {
     let number = std::env::var("TEGATA_REQUESTS").ok();
-    number.map_or(100_000, |number| number.parse().unwrap())
+    number.map_or(20_000, |number| number.parse().unwrap())
 }
 
 #[tokio::test]

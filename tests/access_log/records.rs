@@ -1,5 +1,4 @@
 //! Real lines of the doors' logs, and the records they become.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::fmt::Write as _;
 
@@ -45,27 +44,27 @@ fn cdn(file: &[u8]) -> String {
 
 #[test]
 fn the_gateways_access_log() {
-    insta::assert_snapshot!(lines(include_bytes!("data/access/gateway.log")));
+    insta::assert_snapshot!(lines(include_bytes!("../data/access/gateway.log")));
 }
 
 #[test]
 fn the_functions_log() {
-    insta::assert_snapshot!(lines(include_bytes!("data/access/lookup.log")));
+    insta::assert_snapshot!(lines(include_bytes!("../data/access/lookup.log")));
 }
 
 #[test]
 fn the_cdns_log_in_json_compressed() {
-    insta::assert_snapshot!(cdn(include_bytes!("data/access/cdn-json.log.gz")));
+    insta::assert_snapshot!(cdn(include_bytes!("../data/access/cdn-json.log.gz")));
 }
 
 #[test]
 fn the_cdns_log_in_w3c() {
-    insta::assert_snapshot!(cdn(include_bytes!("data/access/cdn-w3c.log")));
+    insta::assert_snapshot!(cdn(include_bytes!("../data/access/cdn-w3c.log")));
 }
 
 #[test]
 fn a_file_that_breaks_off_is_read_up_to_there() {
-    let file = include_bytes!("data/access/cdn-json.log.gz");
+    let file = include_bytes!("../data/access/cdn-json.log.gz");
     let whole = cdn(file);
     // The checksum at its end is all that is missing.
     let read = cdn(&file[..file.len() - 4]);
@@ -81,11 +80,11 @@ fn a_file_that_breaks_off_is_read_up_to_there() {
 fn a_line_that_is_too_long_hides_no_other() {
     let mut log = vec![b'x'; 1024 * 1024];
     log.extend(b"\n");
-    log.extend(include_bytes!("data/access/gateway.log"));
+    log.extend(include_bytes!("../data/access/gateway.log"));
     let read = lines(&log);
     assert!(read.starts_with("unreadable: "), "{read}");
     assert!(read.contains("longer than 256 KiB"), "{read}");
-    let rest = lines(include_bytes!("data/access/gateway.log"));
+    let rest = lines(include_bytes!("../data/access/gateway.log"));
     assert_eq!(read.split_once('\n').unwrap().1, rest);
 }
 
@@ -156,7 +155,7 @@ fn a_version_that_can_be_published_is_recorded_at_every_door() {
 
 #[test]
 fn every_fixture_says_where_its_format_comes_from() {
-    let sources = include_str!("data/README.md");
+    let sources = include_str!("../data/README.md");
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     for (directory, shown) in [("events", "events/"), ("tests/data/access", "access/")] {
         for entry in std::fs::read_dir(format!("{root}/{directory}")).unwrap() {
@@ -173,10 +172,10 @@ fn every_fixture_says_where_its_format_comes_from() {
 #[test]
 fn nothing_that_must_not_be_kept_is_kept() {
     let all = [
-        lines(include_bytes!("data/access/gateway.log")),
-        lines(include_bytes!("data/access/lookup.log")),
-        cdn(include_bytes!("data/access/cdn-json.log.gz")),
-        cdn(include_bytes!("data/access/cdn-w3c.log")),
+        lines(include_bytes!("../data/access/gateway.log")),
+        lines(include_bytes!("../data/access/lookup.log")),
+        cdn(include_bytes!("../data/access/cdn-json.log.gz")),
+        cdn(include_bytes!("../data/access/cdn-w3c.log")),
     ]
     .concat();
     let lower = all.to_lowercase();

@@ -1,5 +1,4 @@
 //! The renewal in trouble: what it cannot do, what it has no time for, and what it reports.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::cell::Cell;
 

@@ -1,5 +1,4 @@
 //! The licence API's contract, row by row: the real handler, the real SDK, an embedded DynamoDB.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod official_sample;
 
@@ -23,10 +22,10 @@ use tegata_storage::{ChangeContext, Item, Key, TableError, Versioned};
 use tegata_tests::{Database, NOW, SERIAL, SigningKey, license, product, put, settings};
 use tokio::net::TcpListener;
 
-const GET: &str = include_str!("../events/get-license.json");
-const GET_WITH_SERIAL: &str = include_str!("../events/get-license-with-serial.json");
-const GET_FROM_BROWSER: &str = include_str!("../events/get-license-from-browser.json");
-const PREFLIGHT: &str = include_str!("../events/preflight.json");
+const GET: &str = include_str!("../../events/get-license.json");
+const GET_WITH_SERIAL: &str = include_str!("../../events/get-license-with-serial.json");
+const GET_FROM_BROWSER: &str = include_str!("../../events/get-license-from-browser.json");
+const PREFLIGHT: &str = include_str!("../../events/preflight.json");
 
 /// A lookup function over an embedded database with one valid licence: `example.cybozu.com`,
 /// `sheet`, ordered on 2026-10-03 for a year from 2026-11-01.

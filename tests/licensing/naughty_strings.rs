@@ -1,6 +1,5 @@
 //! The Big List of Naughty Strings, wherever a caller or an operator can put a text: nothing
 //! panics, no answer blames the server, and nothing of the text is logged.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
@@ -19,8 +18,8 @@ use tegata_common::version::PluginVersion;
 use tegata_notices::file::NoticeFile;
 use tegata_tests::{Database, NOW, SigningKey, license, product, put};
 
-const GET: &str = include_str!("../events/get-license.json");
-const POST: &str = include_str!("../events/post-license.json");
+const GET: &str = include_str!("../../events/get-license.json");
+const POST: &str = include_str!("../../events/post-license.json");
 
 /// Where a caller's text may stand in an event.
 const PLACES: [(&str, &str); 15] = [

@@ -2,37 +2,37 @@
 //! what happened, with its own arithmetic of days and months and nothing stored that time moves.
 
 /// Seconds since 1970.
-pub(crate) type Second = i64;
+pub type Second = i64;
 /// Days since 1970-01-01, in a product's zone.
-pub(crate) type Day = i64;
+pub type Day = i64;
 /// Months since year 0.
-pub(crate) type Month = i64;
+pub type Month = i64;
 
 const DAY: Second = 86_400;
 
 /// The rules of a product, in plain numbers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules {
-    pub(crate) utc_offset: Second,
-    pub(crate) cut_off: Second,
-    pub(crate) cancel_by_day: i64,
-    pub(crate) grace_days: i64,
+pub struct Rules {
+    pub utc_offset: Second,
+    pub cut_off: Second,
+    pub cancel_by_day: i64,
+    pub grace_days: i64,
 }
 
 impl Rules {
-    pub(crate) fn day(&self, at: Second) -> Day {
+    pub fn day(&self, at: Second) -> Day {
         (at + self.utc_offset).div_euclid(DAY)
     }
 
     /// The cut-off time of a day.
-    pub(crate) fn cut_off_of(&self, day: Day) -> Second {
+    pub fn cut_off_of(&self, day: Day) -> Second {
         day * DAY + self.cut_off - self.utc_offset
     }
 }
 
 /// The day on which a month starts. Counted, not looked up: years of 365 days, one more for
 /// every fourth, less for every hundredth, more for every four-hundredth.
-pub(crate) fn first_day(month: Month) -> Day {
+pub fn first_day(month: Month) -> Day {
     let (year, index) = (month.div_euclid(12), month.rem_euclid(12));
     let leap = |y: i64| y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
     let before = |y: i64| 365 * y + (y + 3) / 4 - (y + 99) / 100 + (y + 399) / 400;
@@ -56,7 +56,7 @@ pub(crate) fn first_day(month: Month) -> Day {
             .sum::<i64>()
 }
 
-pub(crate) fn month_of(day: Day) -> Month {
+pub fn month_of(day: Day) -> Month {
     let mut month = 1970 * 12 + day.div_euclid(31);
     while first_day(month + 1) <= day {
         month += 1;
@@ -65,29 +65,52 @@ pub(crate) fn month_of(day: Day) -> Month {
 }
 
 /// How long a term is, in months.
-pub(crate) type Months = i64;
+pub type Months = i64;
+
+/// Days for which nobody else gets a name that the contract has left.
+const QUARANTINE: Second = 90 * DAY;
+
+/// How many names a contract may have, those in quarantine included.
+const MOST_NAMES: usize = 10;
+
+/// How many replaced serials are accepted at a time.
+const MOST_PREVIOUS_SERIALS: usize = 4;
 
 /// A name of the contract.
 #[derive(Clone, Debug)]
-pub(crate) struct Name {
-    pub(crate) domain: String,
-    pub(crate) from: Second,
-    pub(crate) until: Option<Second>,
+pub struct Name {
+    pub domain: String,
+    pub from: Second,
+    pub until: Option<Second>,
+    /// For work, and not only for trying and building.
+    pub production: bool,
+}
+
+impl Name {
+    /// Whether nobody else may have it.
+    pub fn is_kept(&self, now: Second) -> bool {
+        self.until.is_none_or(|until| now < until + QUARANTINE)
+    }
 }
 
 /// A contract as a list of facts.
 #[derive(Clone, Debug)]
-pub(crate) struct Contract {
-    pub(crate) rules: Rules,
-    pub(crate) usable_from: Second,
-    pub(crate) names: Vec<Name>,
-    pub(crate) plan: Plan,
-    pub(crate) suspended_from: Option<Second>,
+pub struct Contract {
+    pub rules: Rules,
+    pub usable_from: Second,
+    pub names: Vec<Name>,
+    pub plan: Plan,
+    pub suspended_from: Option<Second>,
+    pub users: u32,
+    /// The number of its serial.
+    pub serial: u64,
+    /// The numbers of replaced serials, and until when each is accepted.
+    pub previous_serials: Vec<(u64, Second)>,
 }
 
 /// What was ordered, last.
 #[derive(Clone, Debug)]
-pub(crate) enum Plan {
+pub enum Plan {
     /// Its last day.
     Trial { last_day: Day },
     Paid {
@@ -103,11 +126,11 @@ pub(crate) enum Plan {
 
 /// Why an operator's wish is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refused;
+pub struct Refused;
 
 impl Contract {
     /// The code under a name.
-    pub(crate) fn code(&self, domain: &str, at: Second) -> &'static str {
+    pub fn code(&self, domain: &str, at: Second) -> &'static str {
         let name = self.names.iter().find(|name| name.domain == domain);
         let Some(name) = name.filter(|name| name.until.is_none_or(|until| at < until)) else {
             return "NOT_FOUND";
@@ -130,7 +153,7 @@ impl Contract {
         }
     }
 
-    pub(crate) fn last_day(&self) -> Option<Day> {
+    pub fn last_day(&self) -> Option<Day> {
         match &self.plan {
             Plan::Trial { last_day } => Some(*last_day),
             Plan::Paid { last_day, .. } => *last_day,
@@ -138,7 +161,7 @@ impl Contract {
     }
 
     /// The first and last day of the term that a day is in, or comes before, or was the last.
-    pub(crate) fn term(&self, at: Second) -> Option<(Day, Day)> {
+    pub fn term(&self, at: Second) -> Option<(Day, Day)> {
         let today = self.rules.day(at);
         let Plan::Paid {
             starts,
@@ -164,7 +187,7 @@ impl Contract {
     }
 
     /// The last day when cancelled today: of the term that today is in, or of the next.
-    pub(crate) fn cancel(&mut self, at: Second) -> Result<(), Refused> {
+    pub fn cancel(&mut self, at: Second) -> Result<(), Refused> {
         let today = self.rules.day(at);
         let cancel_by_day = self.rules.cancel_by_day;
         let Plan::Paid {
@@ -194,7 +217,7 @@ impl Contract {
         }
     }
 
-    pub(crate) fn withdraw(&mut self, at: Second) -> Result<(), Refused> {
+    pub fn withdraw(&mut self, at: Second) -> Result<(), Refused> {
         let running = self.is_running(self.rules.day(at));
         match &mut self.plan {
             Plan::Paid {
@@ -208,7 +231,7 @@ impl Contract {
         }
     }
 
-    pub(crate) fn rebill(&mut self, at: Second, months: Months) -> Result<(), Refused> {
+    pub fn rebill(&mut self, at: Second, months: Months) -> Result<(), Refused> {
         let today = self.rules.day(at);
         match &mut self.plan {
             Plan::Paid {
@@ -223,7 +246,7 @@ impl Contract {
         }
     }
 
-    pub(crate) fn convert(&mut self, at: Second, months: Months) -> Result<(), Refused> {
+    pub fn convert(&mut self, at: Second, months: Months) -> Result<(), Refused> {
         let today = self.rules.day(at);
         let is_paid = matches!(self.plan, Plan::Paid { .. });
         if is_paid && self.is_running(today) {
@@ -241,7 +264,7 @@ impl Contract {
         Ok(())
     }
 
-    pub(crate) fn suspend(&mut self, from: Second) -> Result<(), Refused> {
+    pub fn suspend(&mut self, from: Second) -> Result<(), Refused> {
         match self.suspended_from {
             Some(_) => Err(Refused),
             None => {
@@ -251,13 +274,20 @@ impl Contract {
         }
     }
 
-    pub(crate) fn resume(&mut self) -> Result<(), Refused> {
+    pub fn resume(&mut self) -> Result<(), Refused> {
         self.suspended_from.take().map(|_| ()).ok_or(Refused)
     }
 
     /// The contract is to be known under a name from an instant on: without a gap, if it is known
     /// under it now.
-    pub(crate) fn name(&mut self, domain: &str, from: Second, now: Second) -> Result<(), Refused> {
+    pub fn name(
+        &mut self,
+        domain: &str,
+        production: bool,
+        from: Second,
+        now: Second,
+    ) -> Result<(), Refused> {
+        self.names.retain(|name| name.is_kept(now));
         let known = self.names.iter().position(|name| name.domain == domain);
         let mut from = from;
         if let Some(position) = known {
@@ -270,21 +300,142 @@ impl Contract {
                 from = from.min(known.from);
             }
             self.names.remove(position);
+        } else if self.names.len() >= MOST_NAMES {
+            return Err(Refused);
         }
         self.names.push(Name {
             domain: domain.to_owned(),
             from,
             until: None,
+            production,
         });
         Ok(())
     }
 
-    pub(crate) fn leave(&mut self, domain: &str, until: Second) {
+    pub fn leave(&mut self, domain: &str, until: Second) {
         for name in &mut self.names {
             if name.domain == domain {
                 name.until = Some(until);
             }
         }
+    }
+
+    /// The contract moves from a name, which works until an instant, to another.
+    pub fn move_to(
+        &mut self,
+        from: &str,
+        to: &str,
+        starts: Second,
+        until: Second,
+        now: Second,
+    ) -> Result<(), Refused> {
+        let old = self.staying(from).ok_or(Refused)?.production;
+        self.name(to, old, starts, now)?;
+        self.leave(from, until.max(starts));
+        Ok(())
+    }
+
+    /// The contract gives up a name, as an operator does who looks at it under another one or
+    /// under this one.
+    pub fn give_up(
+        &mut self,
+        domain: &str,
+        seen_under: &str,
+        until: Second,
+        now: Second,
+    ) -> Result<(), Refused> {
+        let name = self.staying(domain).ok_or(Refused)?.clone();
+        let is_last = !self
+            .names
+            .iter()
+            .any(|other| other.until.is_none() && other.production && other.domain != name.domain);
+        if name.production && is_last && self.code(seen_under, now) != "EXPIRED" {
+            return Err(Refused);
+        }
+        if until <= name.from && domain != seen_under {
+            // It never worked: nobody has to be kept from it.
+            self.names.retain(|name| name.domain != domain);
+        } else {
+            self.leave(domain, until);
+        }
+        Ok(())
+    }
+
+    /// The contract keeps a name that it has given up: before it has left it, or if it has no
+    /// other.
+    pub fn keep(&mut self, domain: &str, now: Second) -> Result<(), Refused> {
+        let has_another = self.names.iter().any(|name| name.until.is_none());
+        let name = self.names.iter_mut().find(|name| name.domain == domain);
+        let name = name.filter(|name| name.is_kept(now)).ok_or(Refused)?;
+        let until = name.until.ok_or(Refused)?;
+        if until <= now && has_another {
+            return Err(Refused);
+        }
+        name.until = None;
+        Ok(())
+    }
+
+    fn staying(&self, domain: &str) -> Option<&Name> {
+        let mut names = self.names.iter();
+        names.find(|name| name.domain == domain && name.until.is_none())
+    }
+
+    /// Another serial; the ones before are accepted until an instant, or none is.
+    pub fn reissue(&mut self, serial: u64, until: Second, now: Second) {
+        let previous = &mut self.previous_serials;
+        previous.retain(|(_, until)| now < *until);
+        if until > now {
+            previous.push((self.serial, until));
+            let surplus = previous.len().saturating_sub(MOST_PREVIOUS_SERIALS);
+            previous.drain(..surplus);
+        } else {
+            previous.clear();
+        }
+        self.serial = serial;
+    }
+
+    /// Whether a serial is accepted.
+    pub fn accepts(&self, serial: u64, at: Second) -> bool {
+        let mut previous = self.previous_serials.iter();
+        serial == self.serial || previous.any(|(known, until)| *known == serial && at < *until)
+    }
+
+    /// The instants from a given one on at which an answer may change, or what is certain of the
+    /// contract's future: in order, for the next fourteen months.
+    pub fn boundaries(&self, from: Second) -> Vec<Second> {
+        let Rules {
+            utc_offset,
+            cancel_by_day,
+            grace_days,
+            ..
+        } = self.rules;
+        let midnight = |day: Day| day * DAY - utc_offset;
+        let mut instants = vec![self.usable_from];
+        instants.extend(self.suspended_from);
+        for name in &self.names {
+            instants.push(name.from);
+            instants.extend(name.until);
+            instants.extend(name.until.map(|until| until + QUARANTINE));
+        }
+        instants.extend(self.previous_serials.iter().map(|(_, until)| *until));
+        if let Some(last_day) = self.last_day() {
+            instants.push(midnight(last_day + 1));
+            instants.push(self.rules.cut_off_of(last_day + 1));
+            instants.push(self.rules.cut_off_of(last_day + 1 + grace_days));
+        }
+        if let Plan::Paid { last_day: None, .. } = self.plan {
+            let month = month_of(self.rules.day(from));
+            for month in month..month + 14 {
+                instants.push(midnight(first_day(month)));
+                instants.push(self.rules.cut_off_of(first_day(month)));
+                let deadline = first_day(month) + cancel_by_day;
+                instants.push(midnight(deadline.min(first_day(month + 1))));
+            }
+        }
+        instants.retain(|instant| *instant >= from);
+        instants.sort_unstable();
+        instants.dedup();
+        instants
     }
 }
 

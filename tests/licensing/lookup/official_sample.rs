@@ -10,7 +10,7 @@ use tegata_common::product::KintonePluginId;
 use tegata_operations::contract;
 use tegata_operations::contract::WriteError;
 
-const POST: &str = include_str!("../events/post-license.json");
+const POST: &str = include_str!("../../../events/post-license.json");
 
 /// The id in the sample request, and the one of the product's other build.
 const ID: &str = "abcdefghijklmnopabcdefghijklmnop";

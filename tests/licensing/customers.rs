@@ -1,5 +1,4 @@
 //! Customers and contacts in the table.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
