@@ -22,6 +22,7 @@ use tegata_tests::contract_world::{Options, World};
 #[derive(Parser)]
 #[command(
     name = "simulation",
+    bin_name = "simulation",
     after_help = "Examples, each after `cargo test --workspace --test simulation --`:
   --contracts 50 --days 200              a quick look, with a fresh seed
   --seed 4711 --contracts 50 --days 200  the same life again
