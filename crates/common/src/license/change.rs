@@ -294,6 +294,8 @@ mod tests {
             .unwrap();
         assert_eq!(cancelled.continued(now).unwrap(), license);
         let last_day = cancelled.ends_on.unwrap();
+        let late = cancelled.continued(at("2017-11-30T23:59:59+09:00"));
+        assert_eq!(late.unwrap().ends_on, None);
         assert_eq!(
             cancelled.continued(at("2017-12-01T00:00:00+09:00")),
             Err(LicenseError::Ended(last_day))
@@ -416,5 +418,64 @@ mod tests {
         }
         let leaked = license.reissued(first.hash(), now, now);
         assert!(!leaked.at(now).accepts(&new) && !leaked.at(now).accepts(&lost));
+    }
+
+    #[test]
+    fn a_contract_is_cancelled_from_its_order_to_its_terms_last_day() {
+        let license = license(MONTHLY);
+        let cancelled = |day: &str| {
+            let now = at("2017-11-30T12:00:00+09:00");
+            let cancelled = license.cancelled(day.parse().unwrap(), now)?;
+            Ok(cancelled.ends_on.unwrap().to_string())
+        };
+        assert_eq!(cancelled("2017-10-03"), Ok("2017-11-30".to_owned()));
+        assert_eq!(cancelled("2017-11-30"), Ok("2017-12-31".to_owned()));
+        let ordered_on = "2017-10-03".parse().unwrap();
+        assert_eq!(
+            cancelled("2017-10-02"),
+            Err(LicenseError::CancelledBeforeStart(ordered_on))
+        );
+        let last_day = "2017-11-30".parse().unwrap();
+        assert_eq!(
+            cancelled("2017-12-01"),
+            Err(LicenseError::TermEnded(last_day))
+        );
+    }
+
+    #[test]
+    fn the_days_before_the_first_term_belong_to_it() {
+        let first = license(MONTHLY);
+        let third = first.as_of(at("2018-01-15T00:00:00+09:00")).unwrap();
+        for (license, day, starts_on) in [
+            (&first, "2017-10-03", "2017-11-01"),
+            (&third, "2017-10-03", "2017-11-01"),
+            (&third, "2017-11-30", "2017-11-01"),
+            (&third, "2017-12-01", "2017-12-01"),
+            (&third, "2018-01-31", "2018-01-01"),
+        ] {
+            let term = license.term_of(day.parse().unwrap()).unwrap();
+            assert_eq!(term.starts_on, starts_on.parse().unwrap(), "{day}");
+        }
+    }
+
+    #[test]
+    fn a_billing_interval_changes_at_once_only_before_the_first_term() {
+        let license = license(MONTHLY);
+        let (before, first_day) = (
+            at("2017-10-31T23:59:59+09:00"),
+            at("2017-11-01T00:00:00+09:00"),
+        );
+        let early = license.rebilled(Billing::Yearly, before).unwrap();
+        assert_eq!(
+            (early.billing, early.next_billing),
+            (Some(Billing::Yearly), None)
+        );
+        assert_eq!(early.term.ends_on, "2018-10-31".parse().unwrap());
+        let later = license.rebilled(Billing::Yearly, first_day).unwrap();
+        assert_eq!(
+            (later.billing, later.next_billing),
+            (Some(Billing::Monthly), Some(Billing::Yearly))
+        );
+        assert_eq!(later.term, license.term);
     }
 }

@@ -225,6 +225,25 @@ mod tests {
     }
 
     #[test]
+    fn a_replaced_serial_is_accepted_up_to_its_instant() {
+        let [old, new] =
+            ["ABCD-EFGH-IJKL-MNOP", "ABCD-EFGH-IJKL-MNOQ"].map(|text| Serial::parse(text).unwrap());
+        let now = at("2017-11-10T10:00:00+09:00");
+        let until = at("2017-11-17T10:00:00+09:00");
+        let mut license = license(MONTHLY);
+        license.serial_sha256 = old.hash();
+        let license = license.reissued(new.hash(), until, now);
+        for (instant, accepts_old) in [(until - 1.second(), true), (until, false)] {
+            let current = license.at(instant);
+            assert_eq!(current.now(), instant);
+            assert_eq!(
+                (current.accepts(&new), current.accepts(&old)),
+                (true, accepts_old)
+            );
+        }
+    }
+
+    #[test]
     fn without_grace_days_valid_is_followed_by_expired() {
         let mut product = product();
         product.policy.grace_days = 0;

@@ -278,6 +278,33 @@ mod tests {
     }
 
     #[test]
+    fn a_domain_that_comes_back_after_it_left_works_from_then_on() {
+        let license = license(YEARLY);
+        let now = at("2018-01-10T00:00:00+09:00");
+        let dev = domain("example-dev.cybozu.com");
+        let two = license.with_domain(&dev, Purpose::Development, now, now);
+        let left = two.unwrap().without_domain(&dev, now + SECOND, now).unwrap();
+        let later = now + SignedDuration::from_hours(24);
+        let back = left
+            .with_domain(&dev, Purpose::Production, later, later)
+            .unwrap();
+        let entry = back.under(&dev).own_domain().unwrap().clone();
+        let expected = ContractDomain {
+            domain: dev,
+            purpose: Purpose::Production,
+            from: later,
+            until: None,
+        };
+        assert_eq!(entry, expected);
+    }
+
+    #[test]
+    fn a_domain_is_left_at_the_cut_off_time_of_the_day() {
+        let left_at = license(YEARLY).leaves_at("2018-01-10".parse().unwrap());
+        assert_eq!(left_at.unwrap(), at("2018-01-10T09:00:00+09:00"));
+    }
+
+    #[test]
     fn domains_are_added_and_removed() {
         let license = license(YEARLY);
         let now = at("2018-01-10T00:00:00+09:00");

@@ -163,6 +163,21 @@ mod tests {
     }
 
     #[test]
+    fn a_contract_that_renews_goes_on_until_its_last_day_has_passed() {
+        let day = |text: &str| text.parse::<jiff::civil::Date>().unwrap();
+        let known_end = known("2027-03-31", Billing::Yearly, false);
+        // NOW is on the 22nd.
+        for (last_day, ends_on) in [
+            ("2026-11-22", None),
+            ("2026-11-21", Some(day("2026-11-21"))),
+        ] {
+            assert_eq!(known(last_day, Billing::Monthly, true).ends_on, ends_on);
+            let moved = known_end.with_last_day(day(last_day), true, at(NOW));
+            assert_eq!(moved.unwrap().ends_on, ends_on, "{last_day}");
+        }
+    }
+
+    #[test]
     fn a_contract_ends_on_its_last_day_and_not_with_the_term() {
         for (last_day, billing, starts_on, ends_on, code) in [
             (
