@@ -172,6 +172,19 @@ impl Database {
                 }
                 json!({})
             }
+            // The last item of a history.
+            "DynamoDB_20120810.Query" => {
+                let text = |name: &str| {
+                    let value = &body["ExpressionAttributeValues"][name]["S"];
+                    value.as_str().expect("a text").to_owned()
+                };
+                let (partition, first, end) = (text(":partition"), text(":first"), text(":end"));
+                let found = items.iter().filter(|((of, sort), _)| {
+                    *of == partition && *sort >= first && *sort <= end
+                });
+                let last = found.max_by_key(|(key, _)| (*key).clone());
+                json!({ "Items": last.map(|(_, item)| item).into_iter().collect::<Vec<_>>() })
+            }
             other => panic!("{other}"),
         }
     }
