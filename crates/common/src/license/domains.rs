@@ -283,7 +283,10 @@ mod tests {
         let now = at("2018-01-10T00:00:00+09:00");
         let dev = domain("example-dev.cybozu.com");
         let two = license.with_domain(&dev, Purpose::Development, now, now);
-        let left = two.unwrap().without_domain(&dev, now + SECOND, now).unwrap();
+        let left = two
+            .unwrap()
+            .without_domain(&dev, now + SECOND, now)
+            .unwrap();
         let later = now + SignedDuration::from_hours(24);
         let back = left
             .with_domain(&dev, Purpose::Production, later, later)
