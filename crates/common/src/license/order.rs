@@ -223,4 +223,19 @@ mod tests {
             .unwrap();
         assert_eq!(march.term.ends_on.to_string(), "2018-03-31");
     }
+
+    #[test]
+    fn a_contract_is_ordered_again_after_its_last_day() {
+        let now = at("2017-11-10T12:00:00+09:00");
+        let cancelled = license(MONTHLY).cancelled("2017-11-10".parse().unwrap(), now);
+        let cancelled = cancelled.unwrap();
+        let last_day = cancelled.ends_on.unwrap();
+        assert_eq!(
+            cancelled.converted(Billing::Monthly, at("2017-11-30T23:59:59+09:00")),
+            Err(LicenseError::Running(last_day))
+        );
+        let next_day = at("2017-12-01T00:00:00+09:00");
+        let again = cancelled.converted(Billing::Monthly, next_day).unwrap();
+        assert_eq!(again.term.starts_on, "2018-01-01".parse().unwrap());
+    }
 }

@@ -554,4 +554,24 @@ mod tests {
         let refused = odd.issue(&product(), hash, now).unwrap_err();
         assert_eq!(refused.column, "term_starts_on");
     }
+
+    #[test]
+    fn a_rule_of_the_licence_names_the_column_that_it_is_about() {
+        let name = super::super::testing::domain("dev.cybozu.com");
+        for (error, column) in [
+            (LicenseError::Edition, "edition"),
+            (LicenseError::Users, "users"),
+            (LicenseError::QuotaName("rows".into()), "quotas"),
+            (LicenseError::TrialDays, "ends_on"),
+            (LicenseError::TooManyNames, "development_domains"),
+            (LicenseError::KnownName(name), "development_domains"),
+            (LicenseError::NotCancelled, "usable_from"),
+        ] {
+            let refused = RowError::from(error.clone());
+            assert_eq!(
+                (refused.column, refused.reason),
+                (column, error.to_string())
+            );
+        }
+    }
 }
