@@ -563,8 +563,8 @@ mod tests {
             (LicenseError::Users, "users"),
             (LicenseError::QuotaName("rows".into()), "quotas"),
             (LicenseError::TrialDays, "ends_on"),
-            (LicenseError::TooManyNames, "development_domains"),
-            (LicenseError::KnownName(name), "development_domains"),
+            (LicenseError::TooManyDomains, "development_domains"),
+            (LicenseError::KnownDomain(name), "development_domains"),
             (LicenseError::NotCancelled, "usable_from"),
         ] {
             let refused = RowError::from(error.clone());
