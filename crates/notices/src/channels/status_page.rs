@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -113,7 +114,9 @@ impl StatusPage {
     ) -> Result<Self, StatusPageError> {
         // The AWS SDK brings its own provider. A second call has no effect.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = Client::builder().timeout(TIMEOUT).build();
+        // A redirect would carry the API key to another host.
+        let http = Client::builder().redirect(Policy::none()).timeout(TIMEOUT);
+        let http = http.build();
         Ok(Self {
             http: http.map_err(|error| StatusPageError::Http(error.to_string()))?,
             api: api.into(),
@@ -332,6 +335,9 @@ fn utc(at: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -353,6 +359,30 @@ mod tests {
         ] {
             assert!(!is_instant(other, at), "{other}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_not_followed() {
+        let page = TcpListener::bind("127.0.0.1:0").unwrap();
+        let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+        elsewhere.set_nonblocking(true).unwrap();
+        let api = format!("http://{}", page.local_addr().unwrap());
+        let location = format!("http://{}/", elsewhere.local_addr().unwrap());
+        let answered = std::thread::spawn(move || {
+            let (mut connection, _) = page.accept().unwrap();
+            let mut request = [0; 4096];
+            let _ = connection.read(&mut request).unwrap();
+            let answer = format!(
+                "HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+            );
+            connection.write_all(answer.as_bytes()).unwrap();
+        });
+        let key = ApiKey::Given("key".to_owned());
+        let status_page = StatusPage::new(api, "example", vec![1], key).unwrap();
+        assert!(status_page.probe().await.is_err());
+        answered.join().unwrap();
+        let reached = elsewhere.accept();
+        assert!(reached.is_err(), "{reached:?}");
     }
 
     #[test]
