@@ -1,4 +1,4 @@
-//! How this system reaches AWS: one HTTPS client for every SDK crate.
+//! Access to AWS: one HTTPS client for all SDK crates.
 
 use std::error::Error;
 use std::path::Path;
@@ -10,25 +10,25 @@ use rustls_pki_types::pem::PemObject as _;
 
 /// The roots that AWS's endpoints chain to: Amazon Root CA 1 to 4 and Starfield Services Root G2.
 ///
-/// Trusting these and no others is narrower than the system's store, and spares a function the
-/// parsing of that store, which takes three quarters of an untuned cold start.
+/// Functions trust only these. That is stricter than the system's store, and a function need not parse
+/// that store, which takes three quarters of a cold start.
 const AMAZON_TRUST_SERVICES: &[u8] = include_bytes!("../certs/amazon-trust-services.pem");
 
-/// Whose certificates are believed.
+/// Root certificates to trust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust<'a> {
-    /// Amazon's own roots: for functions, which talk to AWS only.
+    /// Amazon's own roots: for functions, which call AWS only.
     Amazon,
-    /// The machine's store: for the CLI, which may sit behind a company's proxy.
+    /// The system's store: for the CLI, which may run behind a company's proxy.
     System,
-    /// The PEM file that `AWS_CA_BUNDLE` names, as in every AWS SDK.
+    /// A PEM file, named by `AWS_CA_BUNDLE` as in every AWS SDK.
     Bundle(&'a Path),
 }
 
-/// An SDK error and its causes in one sentence.
+/// An SDK error with all its causes, separated by colons.
 ///
-/// The SDK's own `DisplayErrorContext` adds the raw response, which may hold an item: it must not
-/// reach a log.
+/// The SDK's `DisplayErrorContext` is not used, because it prints the raw response, which may contain
+/// an item that must not be logged.
 pub fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -39,26 +39,13 @@ pub fn causes(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// Why no HTTPS client can be made.
+/// Why the HTTPS client could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
-    /// The bundle cannot be read.
     #[error("AWS_CA_BUNDLE: {path}: {error}")]
-    Bundle {
-        /// Which file.
-        path: String,
-        /// What the system says.
-        error: std::io::Error,
-    },
-    /// The bundle holds nothing to trust.
+    Bundle { path: String, error: std::io::Error },
     #[error("AWS_CA_BUNDLE: {path}: {reason}; expected certificates in PEM")]
-    NoCertificate {
-        /// Which file.
-        path: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// The trust store is unusable.
+    NoCertificate { path: String, reason: &'static str },
     #[error("TLS: {0}")]
     Tls(String),
 }
@@ -94,7 +81,8 @@ pub fn tls_context(trust: Trust<'_>) -> Result<TlsContext, TrustError> {
         .map_err(|error| TrustError::Tls(error.to_string()))
 }
 
-/// The SDK panics on a certificate that it cannot read, and trusts nothing if there is none.
+/// Checks a bundle before the SDK gets it: the SDK panics on an invalid certificate, and accepts a
+/// bundle without any.
 fn check_bundle(pem: &[u8]) -> Result<(), &'static str> {
     let mut certificates = 0;
     for certificate in CertificateDer::pem_slice_iter(pem) {

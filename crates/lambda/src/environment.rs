@@ -13,10 +13,10 @@ use tegata_aws::{Trust, TrustError, https_client};
 
 use crate::variables::{SettingError, Variables};
 
-/// What Lambda itself puts into a function's environment, and what redirects it on one machine.
+/// The variables that Lambda sets, and those that name other endpoints on one machine.
 ///
-/// Credentials and region come straight from there: the SDK's chain of other places costs
-/// start-up time, and a function has no other place.
+/// Region and credentials are read here and not by the SDK's provider chain, which costs start-up time
+/// and would find nothing else.
 #[derive(Clone)]
 pub struct Environment {
     region: String,
@@ -58,7 +58,6 @@ impl Environment {
         })
     }
 
-    /// The region.
     pub fn region(&self) -> Region {
         Region::new(self.region.clone())
     }
@@ -74,7 +73,7 @@ impl Environment {
         )
     }
 
-    /// Where a service (`DYNAMODB`, `KMS`, `S3`, …) is, if not at AWS's own endpoint.
+    /// The endpoint of a service (`DYNAMODB`, `KMS`, `S3`, …), if it is not AWS's own.
     pub fn endpoint_url(&self, service: &str) -> Option<String> {
         let mut urls = self.endpoint_urls.iter();
         let (_, url) = urls.find(|(of, _)| *of == service || of.is_empty())?;
@@ -91,18 +90,18 @@ impl Environment {
 /// Attempts and time-outs of calls to AWS that may be repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// Attempts of a call.
+    /// Attempts of a call, the first one included.
     pub attempts: u32,
-    /// For a connection.
+    /// Time-out of connecting.
     pub connect: Duration,
-    /// For an attempt.
+    /// Time-out of one attempt.
     pub attempt: Duration,
-    /// For a call with all its attempts.
+    /// Time-out of a call with all its attempts and the pauses between them.
     pub operation: Duration,
 }
 
 impl Environment {
-    /// What a service's client is made from: `Client::new(&config)`.
+    /// The configuration of a service's client: `Client::new(&config)`.
     pub fn sdk_config(
         &self,
         service: &str,

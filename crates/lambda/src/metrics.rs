@@ -1,9 +1,9 @@
-//! Reports: a line of JSON for each run of a function, with CloudWatch's metrics in it.
+//! Report lines: one line of JSON for each run of a function, with CloudWatch metrics in it.
 //!
-//! Every figure of a run is a member of its line, for people and for queries. The figures that an
-//! operator acts on are also declared as metrics, in CloudWatch's embedded metric format: they need
-//! no call and no permission. A metric costs money in each hour in which it is sent. So there is one
-//! for each thing that an alarm tells, and what is zero on a good day is not sent then.
+//! Every figure of a run is a member of its line, for people and for queries. The figures that have an
+//! alarm are also metrics, in CloudWatch's embedded metric format, which needs no call and no
+//! permission. A metric costs money in each hour in which it is sent, so only alarms have one, and a
+//! metric that counts faults is not sent while it is zero.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -15,30 +15,30 @@ const NAMESPACE: &str = "tegata";
 pub const OLDEST_LEASE_LEFT: Metric = Metric::heartbeat("OldestLeaseLeft", "Percent");
 /// Licences that could not be renewed.
 pub const RENEWALS_FAILED: Metric = Metric::fault("RenewalsFailed", "Count");
-/// Records that were archived, by source. Sent of the sources whose doors CloudWatch counts, too.
+/// Archived records, by source.
 pub const RECORDS_ARCHIVED: Metric = Metric::fault("RecordsArchived", "Count");
-/// Lines of access logs that could not be read.
+/// Unreadable lines of access logs.
 pub const UNREADABLE_LINES: Metric = Metric::fault("UnreadableLines", "Count");
-/// Days that have changed and are not counted yet.
+/// Days with records that are not in the usage yet.
 pub const DAYS_WAITING: Metric = Metric::heartbeat("DaysWaiting", "Count");
-/// Objects of the archive that are not what was written.
+/// Archived objects whose content does not match their hash.
 pub const DAMAGED_OBJECTS: Metric = Metric::fault("DamagedObjects", "Count");
-/// 1 if records of the CDN should have arrived and none have.
+/// 1 if records of the CDN are missing.
 pub const CDN_RECORDS_MISSING: Metric = Metric::fault("CdnRecordsMissing", "Count");
-/// Notices that were not announced, or whose mails have not all left, at their time.
+/// Notices that are late: not announced, or with mails that are not sent yet.
 pub const NOTICES_BEHIND: Metric = Metric::heartbeat("NoticesBehind", "Count");
-/// Mails whose outcome has been unknown for longer than evidence takes.
+/// Mails whose outcome is still unknown after the evidence window.
 pub const UNKNOWN_OVERDUE: Metric = Metric::fault("UnknownOverdue", "Count");
 /// Notices whose mails are stopped.
 pub const NOTICES_PAUSED: Metric = Metric::fault("NoticesPaused", "Count");
 /// Notices that are not on the news page or the status page.
 pub const CHANNELS_FAILING: Metric = Metric::fault("ChannelsFailing", "Count");
-/// How much of the day's quota of mails is, or will be, used up.
+/// The used or expected share of the daily mail quota, in percent.
 pub const DAILY_QUOTA_PERCENT: Metric = Metric::fault("DailyQuotaPercent", "Percent");
 /// Mails that SES refused.
 pub const MAILS_REFUSED: Metric = Metric::fault("MailsRefused", "Count");
 
-/// A metric: there are those of this module, and no others.
+/// A metric. All metrics are constants of this module.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
     name: &'static str,
@@ -47,7 +47,7 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// It is sent with every report: that it is missing says that the function does not report.
+    /// Sent with every report, so that a missing value shows that the function does not run.
     const fn heartbeat(name: &'static str, unit: &'static str) -> Self {
         Self {
             name,
@@ -56,7 +56,7 @@ impl Metric {
         }
     }
 
-    /// It is sent when it is not zero.
+    /// Sent if it is not zero.
     const fn fault(name: &'static str, unit: &'static str) -> Self {
         Self {
             name,

@@ -372,9 +372,8 @@ mod tests {
             let (mut connection, _) = page.accept().unwrap();
             let mut request = [0; 4096];
             let _ = connection.read(&mut request).unwrap();
-            let answer = format!(
-                "HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
-            );
+            let answer =
+                format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
             connection.write_all(answer.as_bytes()).unwrap();
         });
         let key = ApiKey::Given("key".to_owned());
