@@ -12,6 +12,13 @@ mod failure {
     #[error("{0}")]
     pub(crate) struct UsageError(pub(crate) String);
 }
+/// `tegata_operations`, of which `sheet.rs` needs the tables only: with them this target needs no AWS SDK.
+extern crate self as tegata_operations;
+pub mod import {
+    pub use crate::table::{Row, Table};
+}
+#[path = "../../../crates/operations/src/import/table.rs"]
+mod table;
 #[path = "../../../cli/src/bulk/sheet.rs"]
 mod sheet;
 #[path = "../../../cli/src/spreadsheet.rs"]
@@ -19,7 +26,8 @@ mod spreadsheet;
 #[path = "../../../cli/src/text_file.rs"]
 mod text_file;
 
-use sheet::{Encoding, Sheet};
+use import::Table;
+use sheet::Encoding;
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -49,7 +57,7 @@ fuzz_target!(|input: Input<'_>| {
         assert_eq!(spreadsheet::unescape(&written), cell);
         assert!(!written.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']));
     }
-    let Ok(sheet) = Sheet::parse("f.csv".to_owned(), &text) else { return };
+    let Ok(sheet) = sheet::parse("f.csv".to_owned(), &text) else { return };
     let lines = text_file::line_ends(text.as_bytes()) as u64 + 1;
     let mut before = 0;
     for row in &sheet.rows {
@@ -77,12 +85,12 @@ fn survives(text: &str, bytes: Vec<u8>, encoding: Encoding) {
 }
 
 /// The columns that are known, written as an export does and read again.
-fn again(sheet: &Sheet) {
+fn again(sheet: &Table) {
     let columns: Vec<&str> = COLUMNS.into_iter().filter(|name| sheet.has(name)).collect();
     if columns.is_empty() {
         return;
     }
-    let cells = |sheet: &Sheet| -> Vec<Vec<String>> {
+    let cells = |sheet: &Table| -> Vec<Vec<String>> {
         let rows = sheet.rows.iter().map(|row| {
             let cells = columns.iter().map(|name| sheet.cell(row, name).unwrap_or_default());
             cells.map(str::to_owned).collect::<Vec<_>>()
@@ -92,6 +100,6 @@ fn again(sheet: &Sheet) {
     };
     let expected = cells(sheet);
     let text = spreadsheet::write(&columns, &expected, csv::Terminator::CRLF).expect("CSV");
-    let read = Sheet::parse("again.csv".to_owned(), &text).expect("what was written can be read");
+    let read = sheet::parse("again.csv".to_owned(), &text).expect("what was written can be read");
     assert_eq!(cells(&read), expected, "{text}");
 }
