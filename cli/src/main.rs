@@ -35,7 +35,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use output::{Output, OutputArg};
-use target::PlaceArgs;
+use target::TargetArgs;
 
 /// Runs the licences of a kintone plug-in vendor.
 ///
@@ -55,7 +55,7 @@ use target::PlaceArgs;
 )]
 struct Cli {
     #[command(flatten)]
-    target: PlaceArgs,
+    target: TargetArgs,
 
     /// How results are printed.
     #[arg(long, value_enum, default_value_t, global = true)]

@@ -39,7 +39,7 @@ use crate::embedded::Embedded;
 use crate::loopback::Loopback;
 use crate::output::{self, note};
 use crate::shell;
-use crate::target::{DEFAULT_DIRECTORY, LOCAL_TABLE, PlaceArgs, Target};
+use crate::target::{DEFAULT_DIRECTORY, LOCAL_TABLE, Target, TargetArgs};
 use gateway::Gateway;
 use log_delivery::{Handlers, LogSink};
 use post::PostOffice;
@@ -62,7 +62,7 @@ pub(crate) struct Args {
 /// How long the last lines may take into the archive, after Ctrl-C.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
-pub(crate) async fn run(target: &PlaceArgs, args: Args) -> anyhow::Result<()> {
+pub(crate) async fn run(target: &TargetArgs, args: Args) -> anyhow::Result<()> {
     if target.stack.is_some() {
         bail!("dev runs on this machine; it has no use for --stack");
     }
@@ -234,7 +234,7 @@ fn settings(target: &Target, development_base_domains: &str) -> anyhow::Result<L
 }
 
 /// How a command in another terminal names this target.
-fn local_option(target: &PlaceArgs) -> String {
+fn local_option(target: &TargetArgs) -> String {
     match &target.local {
         Some(directory) if directory.as_os_str() != DEFAULT_DIRECTORY => {
             shell::quote(&format!("--local={}", directory.display())).into_owned()

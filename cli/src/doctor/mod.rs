@@ -30,7 +30,7 @@ use tegata_common::product::ProductSlug;
 use crate::failure::UsageError;
 use crate::identity;
 use crate::output::{self, Output, say};
-use crate::target::{self, PlaceArgs, Target};
+use crate::target::{self, Target, TargetArgs};
 use check::{Check, CheckOutcome, Finding, Summary};
 use http::Http;
 use program::AwsCli;
@@ -195,7 +195,7 @@ impl Deployment {
     }
 }
 
-pub(crate) async fn run(target: &PlaceArgs, output: Output, args: Args) -> anyhow::Result<()> {
+pub(crate) async fn run(target: &TargetArgs, output: Output, args: Args) -> anyhow::Result<()> {
     if target.local.is_some() {
         let only = "`tegata doctor` checks an AWS account or a stack, and --local is neither";
         return Err(UsageError(only.to_owned()).into());
@@ -379,7 +379,7 @@ async fn before_deployment(args: &Args, report: &mut DoctorReport<'_>) -> anyhow
 }
 
 async fn on_stack(
-    target: &PlaceArgs,
+    target: &TargetArgs,
     name: &str,
     args: &Args,
     report: &mut DoctorReport<'_>,

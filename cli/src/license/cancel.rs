@@ -14,7 +14,7 @@ use crate::when;
 pub(crate) struct Cancel {
     #[command(flatten)]
     which: LicenseSelector,
-    /// Take the cancellation back: the contract renews by itself again.
+    /// Withdraw the cancellation, so that the contract renews again.
     #[arg(long, conflicts_with = "on")]
     withdraw: bool,
     /// The day on which the customer cancelled [default: today].

@@ -21,7 +21,7 @@ pub(crate) struct ReSign {
     /// All licences, or those that the other options pick.
     #[arg(long, conflicts_with = "domain")]
     all: bool,
-    /// Only leases of which less than half of their days is left.
+    /// Only leases that have less than half of their days left.
     #[arg(long, requires = "all", conflicts_with = "signed_with")]
     due: bool,
     /// Only leases signed with this key, such as a compromised one.

@@ -44,7 +44,7 @@ pub(crate) const DEFAULT_DIRECTORY: &str = ".tegata";
 
 /// Which target the command works on.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct PlaceArgs {
+pub(crate) struct TargetArgs {
     /// Work on this machine, in .tegata, or with --local=DIR in DIR.
     #[arg(
         long,
@@ -121,7 +121,7 @@ pub(crate) enum MailTransport {
     Ses(aws_sdk_sesv2::Client),
 }
 
-impl PlaceArgs {
+impl TargetArgs {
     /// The directory of the local target.
     pub(crate) fn directory(&self) -> PathBuf {
         self.local
@@ -167,7 +167,7 @@ impl PlaceArgs {
 
 impl Target {
     /// This machine, through its running database.
-    pub(crate) async fn local(args: &PlaceArgs, embedded: Embedded) -> anyhow::Result<Self> {
+    pub(crate) async fn local(args: &TargetArgs, embedded: Embedded) -> anyhow::Result<Self> {
         let machine = Machine::open(args.directory(), embedded).await?;
         let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
         Ok(Self {
@@ -180,7 +180,7 @@ impl Target {
         })
     }
 
-    async fn stack(args: &PlaceArgs, name: &str) -> anyhow::Result<Self> {
+    async fn stack(args: &TargetArgs, name: &str) -> anyhow::Result<Self> {
         let config = identity::sdk_config().await?;
         let caller = identity::caller(&config).await?;
         let stack = Stack::read(name, config).await?;

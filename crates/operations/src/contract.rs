@@ -48,7 +48,7 @@ pub enum WriteError {
     Taken {
         /// Which.
         domain: Domain,
-        /// Of which product.
+        /// The product of that contract.
         product: ProductSlug,
     },
     /// The domain was left by another contract too recently.
@@ -153,7 +153,7 @@ async fn with_items(licenses: &Licenses, mut contract: Contract) -> Result<Contr
                     plugin_ids: stored.value.license.open_plugin_ids().to_vec(),
                 })
             }
-            // It will be written anew from this one's facts; but one that the contract leaves
+            // It is written again from this one's facts. One that the contract leaves
             // may be another's by now.
             Err(TableError::Unreadable { .. }) if name.until.is_none() => {
                 unreadable_item(licenses, &contract.license, &name.domain).await?

@@ -55,7 +55,7 @@ pub enum Error {
         /// The version.
         version: u64,
     },
-    /// A licence has a history, of which no version can be read.
+    /// A licence has a history without a readable version.
     #[error("no revision of it can be read")]
     NoReadableVersion,
     /// The catalogue does not have a product.

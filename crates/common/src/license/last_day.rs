@@ -10,7 +10,7 @@ use crate::domain::Domain;
 use crate::product::Product;
 use crate::serial::SerialHash;
 
-/// A contract of which only the last day is known, with the assumptions for the rest.
+/// A contract with a known last day, and assumptions for everything else.
 ///
 /// Cybozu's official licence sample stores a tenant and an `expirationDate`, and nothing else. An
 /// import supplies the billing interval, the users and whether the contract renews.

@@ -191,9 +191,9 @@ pub struct DaySummary {
     pub duplicates: u64,
     /// The number of requests to the licence API.
     pub requests: u64,
-    /// The requests answered by the function of which only the gateway's record has arrived.
+    /// Requests answered by the function, with the gateway's record only.
     pub gateway_only: u64,
-    /// The requests of which only the function's record has arrived.
+    /// Requests with the function's record only.
     pub lookup_only: u64,
     /// The number of requests to the CDN.
     pub files: u64,

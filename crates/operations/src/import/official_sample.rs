@@ -32,7 +32,7 @@ const EXPIRATION_DATE: &str = "expirationDate";
 /// The columns of the table.
 pub const SAMPLE_COLUMNS: [&str; 3] = [DOMAIN, PLUGIN_ID, EXPIRATION_DATE];
 
-/// What to suppose of contracts of which the sample knows the last day only.
+/// Assumptions for contracts of the sample, which has only their last day.
 #[derive(Clone, Copy, Debug)]
 pub struct SampleAssumptions {
     /// The length of new contracts' terms.

@@ -18,7 +18,7 @@ use crate::import::table::{Refusal, Row, Table};
 use crate::import::values::{date, instant, is_no_end};
 use crate::licenses::quota;
 
-/// Reads a row that is in order by itself.
+/// Reads a row; it is not compared with other rows or with what is stored.
 pub(super) fn read<'s>(
     table: &Table,
     row: &'s Row,
@@ -166,7 +166,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// The last day. A day that means no end is one for a contract that renews by itself.
+    /// The last day. A day that means no end gives none: the contract renews.
     fn ends_on(&self, kind: LicenseKind) -> Result<Cell<Option<Date>>, Refusal> {
         match self.date("ends_on")? {
             Cell::Stated(Some(last_day)) if is_no_end(last_day) && kind == LicenseKind::Trial => {
