@@ -80,6 +80,38 @@ async fn each_document_of_ses_is_evidence() {
 }
 
 #[tokio::test]
+async fn no_address_of_an_event_is_kept() {
+    let now: Timestamp = "2026-11-26T01:10:00Z".parse().unwrap();
+    for (name, text) in [
+        ("ses-bounce-permanent.json", "General"),
+        ("ses-reject.json", "Bad content"),
+        ("ses-rendering-failure.json", "Attribute"),
+    ] {
+        let database = Database::start().await;
+        let notices = &database.notices;
+        notices.create_delivery(&delivery()).await.unwrap();
+        let event = document(name);
+        assert!(event.contains(text), "{name}");
+        let event = event.replace(text, &format!("{text} <it@sample.example>"));
+        Feedback::new(notices.clone(), "test")
+            .handle(&event, now)
+            .await
+            .unwrap();
+        let all = notices
+            .deliveries(&ID.parse().unwrap(), None)
+            .await
+            .unwrap();
+        let [stored] = all.as_slice() else {
+            panic!("{name}: {all:?}");
+        };
+        let reason = stored.delivery.facts.reason().unwrap();
+        assert!(reason.contains(text) && !reason.contains('@'), "{reason}");
+        let marked = notices.undeliverable().await.unwrap();
+        assert!(!format!("{marked:?}").contains('@'), "{marked:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_evidence_changes_nothing() {
     let now: Timestamp = "2026-11-26T01:10:00Z".parse().unwrap();
     let database = Database::start().await;

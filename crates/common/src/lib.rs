@@ -27,6 +27,7 @@ pub mod license;
 pub mod network;
 pub mod notice;
 pub mod product;
+pub mod redact;
 pub mod renewal;
 pub mod revision;
 pub mod serial;

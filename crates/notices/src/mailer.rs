@@ -10,6 +10,7 @@ use aws_sdk_sesv2::primitives::Blob;
 use aws_sdk_sesv2::types::{Destination, EmailContent, MessageTag, RawMessage};
 use tegata_common::customer::EmailAddress;
 use tegata_common::notice::{DeliveryId, NoticeId};
+use tegata_common::redact::without_addresses;
 
 /// The wait after SES has throttled because of the sending rate.
 const TOO_FAST: Duration = Duration::from_secs(5);
@@ -190,13 +191,6 @@ fn classify(error: &SdkError<SendEmailError>) -> Sent {
     }
 }
 
-/// Replaces mail addresses in an error message of SES, so that they do not get into records.
-pub fn without_addresses(text: &str) -> String {
-    let words = text.split(' ');
-    let words = words.map(|word| if word.contains('@') { "…" } else { word });
-    words.collect::<Vec<_>>().join(" ")
-}
-
 /// Writes `<notice>.<delivery>.<attempt>.eml`.
 fn put_file(directory: &Path, message: Vec<u8>, tags: &Tags) -> Sent {
     let name = format!("{}.{}.{}.eml", tags.notice, tags.delivery, tags.attempt);
@@ -213,19 +207,5 @@ fn put_file(directory: &Path, message: Vec<u8>, tags: &Tags) -> Sent {
         Err(error) => Sent::Stopped {
             reason: format!("{}: {error}", directory.display()),
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_address_gets_into_a_record() {
-        let text = "Email address is not verified: a@example.com, \"B\" <b@example.com>";
-        assert_eq!(
-            without_addresses(text),
-            "Email address is not verified: … \"B\" …"
-        );
     }
 }

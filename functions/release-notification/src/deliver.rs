@@ -12,6 +12,7 @@ use tegata_common::customer::EmailAddress;
 use tegata_common::notice::{
     Claim, Delivery, Facts, Notice, NoticeId, Outcome, Pause, Sending, State, Update,
 };
+use tegata_common::redact::without_addresses;
 use tegata_storage::notices::{Notices, VersionedDelivery};
 use tegata_storage::{ChangeContext, TableError};
 use tokio::sync::Mutex;
@@ -19,7 +20,7 @@ use tokio::sync::Mutex;
 use crate::queue::Message;
 use crate::rate_limiter::RateLimiter;
 use crate::report::DeliverReport;
-use tegata_notices::mailer::{self, Mailer, Sent, Tags};
+use tegata_notices::mailer::{Mailer, Sent, Tags};
 use tegata_notices::render::{RenderError, Sender, mail};
 
 /// How long a claim holds: longer than this function may run. After that its outcome is unknown.
@@ -252,7 +253,7 @@ impl Deliver {
     ) -> DeliveryOutcome {
         let notice_id = stored.delivery.notice_id.clone();
         let attempt = stored.delivery.facts.allowed();
-        let error = mailer::without_addresses(&error.to_string());
+        let error = without_addresses(&error.to_string());
         let reason = format!("the mail could not be rendered: {error}");
         tracing::error!(%notice_id, delivery = %stored.delivery.delivery, "{reason}");
         let refused = Outcome::Refused {

@@ -6,6 +6,7 @@ use aws_lambda_events::eventbridge::EventBridgeEvent;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tegata_common::notice::{Bounce, BounceKind, DeliveryId, Evidence, Facts, NoticeId, Rejected};
+use tegata_common::redact::without_addresses;
 use tegata_storage::notices::{Notices, Undeliverable};
 use tegata_storage::{ChangeContext, TableError};
 
@@ -118,7 +119,8 @@ impl Detail {
         ))
     }
 
-    /// What the event is evidence of, if of anything.
+    /// What the event is evidence of, if of anything. The texts are the receiving server's as much as
+    /// SES's: mail addresses in them are hashed.
     fn evidence(&self) -> Option<Evidence> {
         let sent = self.mail.timestamp;
         Some(match self.event_type.as_str() {
@@ -135,7 +137,7 @@ impl Detail {
                         _ => BounceKind::Undetermined,
                     },
                     at: bounce.timestamp,
-                    subtype: bounce.bounce_sub_type.clone(),
+                    subtype: without_addresses(&bounce.bounce_sub_type),
                 })
             }
             "Complaint" => {
@@ -148,19 +150,11 @@ impl Detail {
             }
             "Reject" => Evidence::Rejected(Rejected {
                 at: sent,
-                reason: self
-                    .reject
-                    .as_ref()
-                    .map_or("", |reject| &reject.reason)
-                    .to_owned(),
+                reason: without_addresses(self.reject.as_ref().map_or("", |of| &of.reason)),
             }),
             "Rendering Failure" => Evidence::Rejected(Rejected {
                 at: sent,
-                reason: self
-                    .failure
-                    .as_ref()
-                    .map_or("", |of| &of.error_message)
-                    .to_owned(),
+                reason: without_addresses(self.failure.as_ref().map_or("", |of| &of.error_message)),
             }),
             "DeliveryDelay" => {
                 Evidence::Delayed(self.delivery_delay.as_ref().map_or(sent, |of| of.timestamp))

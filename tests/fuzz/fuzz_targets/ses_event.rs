@@ -288,9 +288,12 @@ fuzz_target!(|input: Input<'_>| {
             }
             assert_eq!(DATABASE.items(), before);
             for ((partition, sort), item) in before {
-                let is_delivery = sort.starts_with("delivery#");
                 // Beside the delivery's own address, none is kept.
-                assert!(is_delivery || !item.to_string().contains(ADDRESS), "{partition} {sort}");
+                let mut item = item;
+                if sort.starts_with("delivery#") {
+                    item["email"] = Value::Null;
+                }
+                assert!(!item.to_string().contains(ADDRESS), "{partition} {sort}");
             }
         }
     }

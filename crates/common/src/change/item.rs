@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::kept;
+use crate::redact::without_addresses;
 use crate::revision::Revision;
 
 /// The tables whose changes are archived. Each has key attributes with different names, by which an
@@ -94,7 +95,7 @@ impl ItemKey {
             });
             Some(Self {
                 table,
-                partition: kept::without_addresses(partition?),
+                partition: without_addresses(partition?),
                 sort: kept_sort(table, sort?),
             })
         })
@@ -133,9 +134,9 @@ fn kept_sort(table: TableKind, sort: &str) -> String {
         // `<sort key>@<instant>` of a history item looks like an address and is not one.
         _ => match sort.rsplit_once('@') {
             Some((before, at)) if at.parse::<Timestamp>().is_ok() => {
-                format!("{}@{at}", kept::without_addresses(before))
+                format!("{}@{at}", without_addresses(before))
             }
-            _ => kept::without_addresses(sort),
+            _ => without_addresses(sort),
         },
     }
 }
