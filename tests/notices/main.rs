@@ -165,7 +165,7 @@ async fn no_fault_at_any_point_loses_a_contact_or_tells_one_twice() {
 /// Many things at once: faults at random calls, messages and events twice, late and in any order.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_weather_loses_a_contact_or_tells_one_twice() {
-    let seeds: u64 = std::env::var("TEGATA_SEEDS").map_or(40, |seeds| seeds.parse().unwrap());
+    let seeds: u64 = std::env::var("TEGATA_SEEDS").map_or(12, |seeds| seeds.parse().unwrap());
     let runs = stream::iter(0..seeds).map(|seed| tokio::spawn(stormy(seed)));
     let outcomes: Vec<_> = runs.buffer_unordered(AT_A_TIME).collect().await;
     let mut totals: BTreeMap<Outcome, usize> = BTreeMap::new();
