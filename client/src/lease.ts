@@ -1,7 +1,8 @@
 // Leases: checking that one is authentic, and reading from it what holds at an instant.
 //
-// A lease is a compact JWS (RFC 7515) by ES256. Its rules are in docs/API.md, "The lease".
+// Its rules are in docs/API.md, "The lease".
 
+import { payload } from "./jws.js";
 import type { Code, Flaw, Grant, Options } from "./types.js";
 
 /** The payload. Instants in seconds since 1970, or in RFC 3339 with the product's offset. */
@@ -19,8 +20,6 @@ export interface Claims extends Partial<Grant> {
   grace_until: string;
 }
 
-const ECDSA = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-
 /** A lease's claims, or what is wrong with it. */
 export type Verdict = { lease?: Claims | undefined; why?: Flaw | undefined };
 
@@ -30,53 +29,21 @@ export async function verify(
   { keys, product, issuer }: Options,
   domain: string,
 ): Promise<Verdict> {
-  let why: Flaw = "forged";
-  const demand = (isMet: () => unknown, orElse: Flaw) => {
-    why = orElse;
-    if (!isMet()) {
-      throw why;
-    }
-  };
   try {
-    const [head, body, tail, ...more] = jws!.split(".") as [string, string, string];
-    const signature = bytes(tail);
-    const { alg, typ, kid, ...others } = json(head) as Record<string, unknown>;
-    // Nothing else that might want the rest read differently, such as crit, b64 or jwk.
-    const extra = Object.keys({ ...others, ...more });
-    demand(() => alg === "ES256" && typ === "license+jwt" && !extra.length, "forged");
-    const [jwk, twin] = keys.filter((key) => kid && key.kid === kid);
-    demand(() => jwk && !twin, "unknown_key");
-    // WebCrypto refuses keys on other curves than P-256, and signatures of other sizes than 64
-    // bytes, such as DER's.
-    const { kty, crv, x, y } = jwk!;
-    const { subtle } = crypto;
-    const key = await subtle.importKey("jwk", { kty, crv, x, y }, ECDSA, false, ["verify"]);
-    const signed = new TextEncoder().encode(`${head}.${body}`);
-    const isSigned = await subtle.verify(ECDSA, key, signature, signed);
-    demand(() => isSigned, "forged");
-    const lease = json(body) as Claims;
-    demand(() => lease.aud === product, "wrong_product");
-    demand(() => lease.sub === domain, "wrong_tenant");
-    demand(() => !issuer || lease.iss === issuer, "wrong_issuer");
-    demand(() => isWellFormed(lease), "malformed");
-    return { lease };
-  } catch {
-    return { why };
+    const lease = (await payload(jws, "license+jwt", keys)) as Claims;
+    const why =
+      lease.aud !== product
+        ? "wrong_product"
+        : lease.sub !== domain
+          ? "wrong_tenant"
+          : issuer && lease.iss !== issuer
+            ? "wrong_issuer"
+            : !isWellFormed(lease) && "malformed";
+    return why ? { why } : { lease };
+  } catch (why) {
+    // What is not a flaw's name is a claim that cannot be read.
+    return { why: typeof why === "string" ? (why as Flaw) : "malformed" };
   }
-}
-
-/** The bytes of strict base64url (RFC 7515, section 2): one spelling for each, no padding. */
-function bytes(text: string): Uint8Array<ArrayBuffer> {
-  const base64 = text.replace(/-/g, "+").replace(/_/g, "/");
-  const binary = atob(base64);
-  if (/[+/]/.test(text) || btoa(binary).replace(/=/g, "") !== base64) {
-    throw text;
-  }
-  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
-}
-
-function json(part: string): unknown {
-  return JSON.parse(new TextDecoder().decode(bytes(part)));
 }
 
 /** What is decided by. What else the vendor has signed is the plug-in's to read. */
