@@ -1,46 +1,30 @@
-/** Which file, as `tegata publish files` prints it. */
-export interface PluginFile {
+import { type Loaded } from "./file.js";
+import { type Signer } from "./release.js";
+export type { FileProblem, Loaded, LoadFile, LoadProblem } from "./file.js";
+export type { ReleaseFlaw, Signer } from "./release.js";
+export type { Key } from "./types.js";
+/** What a package knows of the release that it loads. */
+export interface PluginRelease extends Signer {
     /** The CDN's origin, such as `https://cdn.example.com`. */
     base: string;
-    /** The product's slug. */
-    product: string;
-    /** The version, such as `1.9.0`. */
-    version: string;
-    /** The path below the version's, such as `plugin.min.js`. */
-    file: string;
-    /** Its hash: `sha384-` and 64 characters of base64. */
-    integrity: string;
-    /** How long the CDN is waited for, in milliseconds: 8000 if not given. */
+    /** The path below the version's of the file to run, such as `plugin.min.js`. */
+    entry: string;
+    /** Runs what the package brought, if nothing of the CDN's can run. */
+    bundled?: (() => unknown) | undefined;
+    /** Called if the next page view will run another version. */
+    onUpdate?: ((update: {
+        version: string;
+    }) => void) | undefined;
+    /** How long the CDN is waited for, in milliseconds, if nothing was kept: 8000 if not given. */
     timeout?: number | undefined;
 }
-/** Why nothing of the CDN's was run. */
-export type LoadProblem = 
-/** No answer, or none in time, or a server's error. */
-"unreachable"
-/** The CDN does not have it: 403, 404. */
- | "missing"
-/** What it sent is not what was published. */
- | "tampered"
-/** The page does not let it run. */
- | "forbidden";
-export type Loaded = {
-    ok: true;
-    /** The version that runs. */
-    version: string;
-    source: "cdn" | "cache";
-    /** Whether that is another version than the one that was asked for. */
-    stale: boolean;
-    /** Why it is not the CDN's. */
-    problem?: LoadProblem;
-} | {
-    ok: false;
-    problem: LoadProblem;
-};
 /**
- * Loads and runs a file: the CDN's; the kept one of this version if the CDN cannot be reached or is
- * not to be trusted; else the last other version that was kept. Nothing runs whose hash is wrong,
- * and no file runs twice on a page.
+ * Loads and runs a file of the release that is current for the page's tenant. What was kept runs at once,
+ * and is refreshed behind the page; without it the CDN is waited for; the last resort is what the
+ * package brought. Nothing of the CDN's runs whose hash no authentic document names, a page runs one
+ * release of a product, and no file runs twice on it.
  *
- * Never rejects for anything that the network does; with a `TypeError` if the integrity or the base is none.
+ * Never rejects for anything that the network does; with a `TypeError` if the options are wrong, and
+ * with what `bundled` rejects with.
  */
-export declare function loadPlugin(wanted: PluginFile): Promise<Loaded>;
+export declare function loadPlugin(wanted: PluginRelease): Promise<Loaded>;

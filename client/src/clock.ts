@@ -47,8 +47,7 @@ function isFresh(mono: number): boolean | undefined {
 
 async function look(): Promise<void> {
   try {
-    const response = await limit(fetch("/k/", { method: "HEAD", cache: "no-store" }), 3_000);
-    const kintone = Date.parse(response.headers.get("Date")!);
+    const kintone = await limit(readClock(), 3_000);
     if (kintone) {
       reading = { kintone, pc: Date.now() };
       read = performance.now();
@@ -57,4 +56,10 @@ async function look(): Promise<void> {
   } catch {
     // No clock to read.
   }
+}
+
+/** One look at kintone's clock, in milliseconds; NaN if the answer has none. Rejects without an answer. */
+export async function readClock(signal: AbortSignal | null = null): Promise<number> {
+  const response = await fetch("/k/", { method: "HEAD", cache: "no-store", signal });
+  return Date.parse(response.headers.get("Date")!);
 }

@@ -1,246 +1,286 @@
-// Loads a version's file from the CDN with its integrity checked, and keeps the last good ones for
-// when the CDN cannot be reached.
-//
-// A `<script integrity>` would check as much, but says neither why it failed nor when it gives up,
-// and one that was given up on may still run later. So the bytes are fetched, checked, and then run.
+// Loads a plug-in's files from the CDN: of the release that a signed document says is current.
 
-/** Which file, as `tegata publish files` prints it. */
-export interface PluginFile {
+import { readClock } from "./clock.js";
+import {
+  download,
+  type FileProblem,
+  intact,
+  type Loaded,
+  type LoadFile,
+  type LoadProblem,
+  run,
+  TIMEOUT,
+} from "./file.js";
+import { type Known, recall } from "./kept.js";
+import { once, rootOf } from "./page.js";
+import {
+  type Document,
+  isInStage,
+  type Release,
+  type ReleaseFlaw,
+  type Signer,
+  verifyRelease,
+} from "./release.js";
+import { tenant } from "./tenant.js";
+import type { Kintone } from "./types.js";
+
+export type { FileProblem, Loaded, LoadFile, LoadProblem } from "./file.js";
+export type { ReleaseFlaw, Signer } from "./release.js";
+export type { Key } from "./types.js";
+
+/** What a package knows of the release that it loads. */
+export interface PluginRelease extends Signer {
   /** The CDN's origin, such as `https://cdn.example.com`. */
   base: string;
-  /** The product's slug. */
-  product: string;
-  /** The version, such as `1.9.0`. */
-  version: string;
-  /** The path below the version's, such as `plugin.min.js`. */
-  file: string;
-  /** Its hash: `sha384-` and 64 characters of base64. */
-  integrity: string;
-  /** How long the CDN is waited for, in milliseconds: 8000 if not given. */
+  /** The path below the version's of the file to run, such as `plugin.min.js`. */
+  entry: string;
+  /** Runs what the package brought, if nothing of the CDN's can run. */
+  bundled?: (() => unknown) | undefined;
+  /** Called if the next page view will run another version. */
+  onUpdate?: ((update: { version: string }) => void) | undefined;
+  /** How long the CDN is waited for, in milliseconds, if nothing was kept: 8000 if not given. */
   timeout?: number | undefined;
 }
 
-/** Why nothing of the CDN's was run. */
-export type LoadProblem =
-  /** No answer, or none in time, or a server's error. */
-  | "unreachable"
-  /** The CDN does not have it: 403, 404. */
-  | "missing"
-  /** What it sent is not what was published. */
-  | "tampered"
-  /** The page does not let it run. */
-  | "forbidden";
+/** How often the CDN is asked for the document, in milliseconds. */
+const HOUR = 3_600_000;
 
-export type Loaded =
-  | {
-      ok: true;
-      /** The version that runs. */
-      version: string;
-      source: "cdn" | "cache";
-      /** Whether that is another version than the one that was asked for. */
-      stale: boolean;
-      /** Why it is not the CDN's. */
-      problem?: LoadProblem;
-    }
-  | { ok: false; problem: LoadProblem };
+/** The release that a page runs of a product. */
+interface Running {
+  release: Release;
+  /** Whether a newer document is known, whose files are not here yet. */
+  stale: boolean;
+  /** How the last request for the document failed; empty if it did not. */
+  problem: LoadProblem | "";
+}
 
-const TIMEOUT = 8_000;
+/** What a page runs of a product. The entry that was asked for first decides, the others follow it. */
+interface Session {
+  ok: boolean;
+  entry: string;
+  /** What became of that entry. */
+  loaded: Loaded;
+  /** Absent if nothing of the CDN's runs. */
+  running?: Running;
+  /** The version of the next page view, if it is another. */
+  update?: Promise<string | undefined>;
+}
 
-/** How many versions of a file are kept. */
-const KEPT = 2;
-
-/** What a kept file is checked and forgotten by. */
-const INTEGRITY = "x-integrity";
-const KEPT_AT = "x-kept-at";
-
-/** Each plug-in has a copy of this loader in it: what was loaded is noted where all of them see it. */
-const LOADS = Symbol.for("tegata.loads");
-type Page = { [LOADS]?: Map<string, Promise<Loaded>> };
+const isWithinHour = (age: number) => age >= 0 && age < HOUR;
 
 /**
- * Loads and runs a file: the CDN's; the kept one of this version if the CDN cannot be reached or is
- * not to be trusted; else the last other version that was kept. Nothing runs whose hash is wrong,
- * and no file runs twice on a page.
+ * Loads and runs a file of the release that is current for the page's tenant. What was kept runs at once,
+ * and is refreshed behind the page; without it the CDN is waited for; the last resort is what the
+ * package brought. Nothing of the CDN's runs whose hash no authentic document names, a page runs one
+ * release of a product, and no file runs twice on it.
  *
- * Never rejects for anything that the network does; with a `TypeError` if the integrity or the base is none.
+ * Never rejects for anything that the network does; with a `TypeError` if the options are wrong, and
+ * with what `bundled` rejects with.
  */
-export async function loadPlugin(wanted: PluginFile): Promise<Loaded> {
-  if (!/^sha384-[\w+/]{64}$/.test(wanted.integrity)) {
-    throw new TypeError("loadPlugin: integrity is not sha384- and 64 characters of base64");
+export async function loadPlugin(wanted: PluginRelease): Promise<Loaded> {
+  const { base, product, keys, entry } = wanted;
+  if (!keys?.length || !entry) {
+    throw new TypeError("no keys or entry");
   }
-  const { base, product, file } = wanted;
-  // As the browser writes it: kept files are found by it.
-  const root = new URL(`${base.replace(/\/*$/, "/")}${product}/`).href;
-  const name = `${product}/${file}`;
-  const loads = ((globalThis as Page)[LOADS] ??= new Map<string, Promise<Loaded>>());
-  let loading = loads.get(name);
-  if (!loading) {
-    loading = load(root, wanted);
-    loads.set(name, loading);
-    // What did not run may be tried again.
-    void loading.then(({ ok }) => ok || loads.delete(name));
-  }
-  return loading;
+  return once(`${product}/${entry}`, () => load(rootOf(base, product), wanted));
 }
 
-async function load(root: string, wanted: PluginFile): Promise<Loaded> {
-  const { product, version, file, integrity, timeout } = wanted;
-  const url = `${root}${version}/${file}`;
-  const store = `tegata/${product}`;
-  const got = await download(url, integrity, timeout ?? TIMEOUT);
-  if (typeof got !== "string") {
-    if (!(await run(got, url))) {
-      return { ok: false, problem: "forbidden" };
-    }
-    void keep(store, root, file, url, got, integrity);
-    return { ok: true, version, source: "cdn", stale: false };
-  }
-  for (const kept of await recall(store, root, file, version)) {
-    // This version is checked by what is asked for, another by what was asked for then.
-    const stale = kept.version !== version;
-    const expected = stale ? kept.response.headers.get(INTEGRITY) : integrity;
-    const bytes = await kept.response.arrayBuffer().catch(() => new ArrayBuffer());
-    if (await isIntact(bytes, expected)) {
-      return (await run(bytes, kept.url))
-        ? { ok: true, version: kept.version, source: "cache", stale, problem: got }
-        : { ok: false, problem: "forbidden" };
-    }
-  }
-  return { ok: false, problem: got };
-}
+async function load(root: string, wanted: PluginRelease): Promise<Loaded> {
+  const { product, entry, bundled, onUpdate, timeout = TIMEOUT } = wanted;
+  const store = `tegata/2/${product}`;
+  const current = `${root}current.jwt`;
+  const end = Date.now() + timeout;
+  // In a function: where it is blocked, the mere mention throws.
+  const cache = (async () => caches.open(store))();
+  let known: Known;
 
-/** The CDN's file, if it is what was published. */
-async function download(url: string, integrity: string, ms: number): Promise<ArrayBuffer | LoadProblem> {
-  let problem: LoadProblem = "unreachable";
-  try {
-    const signal = AbortSignal.timeout(ms);
-    // The browser keeps what the CDN sent for a year. If that came broken, or is what a page's plain
-    // <script> got, without the CORS headers, it would stay so: the second time it is not used.
-    for (const cache of ["default", "reload"] as const) {
-      try {
-        const response = await fetch(url, {
-          cache,
-          credentials: "omit",
-          // The CDN's log tells tenants apart by it; the page's path is nobody's business.
-          referrerPolicy: "strict-origin",
-          signal,
-        });
-        if (!response.ok) {
-          return response.status < 500 ? "missing" : "unreachable";
+  /** Keeps a file or what is known. It is a favour, and may fail. */
+  const keep = (url: string, body: ArrayBuffer | string) =>
+    cache.then((cache) => cache.put(url, new Response(body))).catch(() => {});
+  const note = () => keep(current, JSON.stringify(known));
+
+  const address = ({ version }: Release, path: string) => new URL(`${version}/${path}`, root).href;
+
+  let clock: Promise<number> | undefined;
+  /** kintone's time, read once; NaN if it cannot be read. */
+  const kintoneNow = () =>
+    (clock ??= (async () => readClock(AbortSignal.timeout(3_000)))().catch(() => NaN));
+
+  /** What a document has this tenant run by now, if anything; or (`isAhead`) once it has begun. */
+  const releaseOf = async (document: Document, isAhead?: boolean) => {
+    const { asked, pc } = known;
+    const { iat, from = iat, stage, before } = document;
+    const { kintone } = globalThis as { kintone?: Kintone };
+    const start = from * 1_000;
+    const age = Date.now() - pc;
+    // What had begun when the CDN was asked still has; for what is far off, the PC's clock will do.
+    const isFar = age >= 0 && asked && asked + age + HOUR < start;
+    return (isAhead ||
+      from <= iat ||
+      start <= asked ||
+      (!isFar && start <= (await kintoneNow()))) &&
+      (!stage || (await isInStage(document, await tenant(kintone))))
+      ? document
+      : before;
+  };
+
+  /** A file of a release: the kept one, else, for `ms` at most, the CDN's; or why there is none. */
+  const find = async (
+    release: Release,
+    path: string,
+    ms = timeout,
+  ): Promise<FileProblem | [ArrayBuffer, "cache" | "cdn"]> => {
+    const integrity = release.files[path];
+    const url = address(release, path);
+    const kept = await cache
+      .then((cache) => cache.match(url))
+      .then((response) => intact(response!, integrity))
+      .catch(() => undefined);
+    if (kept) {
+      return [kept, "cache"];
+    }
+    const bytes =
+      ms && integrity ? await download(url, ms, (response) => intact(response, integrity)) : "missing";
+    if (typeof bytes === "string") {
+      return bytes;
+    }
+    keep(url, bytes);
+    return [bytes, "cdn"];
+  };
+
+  /** Asks the CDN for the document. */
+  const ask = async () => {
+    const { documents } = known;
+    const now = kintoneNow();
+    const got = await download<Document, ReleaseFlaw>(current, timeout, async (response) => {
+      const document = await verifyRelease(await response.text(), wanted);
+      if (documents[0]?.iat! > document.iat) {
+        throw "replayed";
+      }
+      return document;
+    });
+    known = { documents, problem: "", asked: await now, pc: Date.now() };
+    if (typeof got === "string") {
+      known.problem = got;
+    } else {
+      // Of those before it, the last is the one whose files are here.
+      known.documents = [got, ...documents.filter(({ iat }) => iat < got.iat).slice(-1)];
+    }
+  };
+
+  /** Fetches of the newest document's files those that are in use, and forgets the others. */
+  const fetchAll = async () => {
+    const [newest] = known.documents as [Document];
+    const urls = (await (await cache).keys()).map(({ url }) => url);
+    let isComplete = true;
+    for (const release of [await releaseOf(newest), await releaseOf(newest, true)]) {
+      for (const path in release?.files) {
+        const tail = address(release!, path).slice(address(release!, "").length - 1);
+        if (urls.some((url) => url.endsWith(tail))) {
+          isComplete = typeof (await find(release!, path)) === "object" && isComplete;
         }
-        const bytes = await response.arrayBuffer();
-        if (await isIntact(bytes, integrity)) {
-          return bytes;
-        }
-        problem = "tampered";
-      } catch {
-        // No answer, or none that the page may read. When time is up, the second ends at once.
       }
     }
-  } catch {
-    // A browser without `AbortSignal.timeout`.
-  }
-  return problem;
-}
-
-async function isIntact(bytes: ArrayBuffer, integrity: string | null): Promise<boolean> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-384", bytes));
-  return integrity === `sha384-${btoa(String.fromCharCode(...digest))}`;
-}
-
-/** Runs a classic script. Whether it was let run; its own errors are the page's, as any script's. */
-async function run(bytes: ArrayBuffer, url: string): Promise<boolean> {
-  // Where it came from, for stack traces.
-  const parts = [bytes, `\n//# sourceURL=${url}`];
-  const address = URL.createObjectURL(new Blob(parts, { type: "text/javascript;charset=utf-8" }));
-  try {
-    return await new Promise<boolean>((done) => {
-      const script = document.createElement("script");
-      script.onload = () => done(true);
-      script.onerror = () => done(false);
-      script.src = address;
-      document.head.append(script);
-    });
-  } catch {
-    // Trusted Types.
-    return false;
-  } finally {
-    URL.revokeObjectURL(address);
-  }
-}
-
-interface Kept {
-  url: string;
-  /** By its address: headers are as easily written as the file. */
-  version: string;
-  /** When it was loaded; `NEVER` if it cannot have been then. */
-  at: number;
-  response: Response;
-}
-
-/**
- * The time of a file that says that it was kept in the future. The loader has not kept it, or a clock
- * was wrong: it runs for its pinned integrity only, and is forgotten by the next file that is loaded.
- */
-const NEVER = -1;
-
-/** Keeps a file, and forgets all but the newest of its name. Keeping is a favour: it may fail. */
-async function keep(
-  store: string,
-  root: string,
-  file: string,
-  url: string,
-  bytes: ArrayBuffer,
-  integrity: string,
-): Promise<void> {
-  try {
-    const cache = await caches.open(store);
-    const forget = (all: Kept[]) => Promise.all(all.map((kept) => cache.delete(kept.url)));
-    const all = await list(cache, root, file);
-    const others = all.filter((kept) => kept.url !== url);
-    await forget(others.filter(({ at }) => at === NEVER));
-    const [newest] = all;
-    const isKept =
-      newest?.url === url &&
-      newest.at !== NEVER &&
-      (await isIntact(await newest.response.arrayBuffer(), integrity));
-    // Mostly nothing has changed since the page before.
-    if (!isKept) {
-      // In place of what is there, which stays if there is no room.
-      const headers = { [INTEGRITY]: integrity, [KEPT_AT]: `${Date.now()}` };
-      await cache.put(url, new Response(bytes, { headers }));
+    if (isComplete) {
+      known.documents = [newest];
+      const { before = newest } = newest;
+      const kept = [current, address(newest, ""), address(before, "")];
+      for (const url of urls) {
+        if (!kept.some((start) => url.startsWith(start))) {
+          await (await cache).delete(url);
+        }
+      }
     }
-    await forget(others.slice(KEPT - 1));
-  } catch {
-    // Blocked or full.
-  }
-}
+  };
 
-/** What may run of what is kept of a file: this version first, then the others, the newest first. */
-async function recall(store: string, root: string, file: string, version: string): Promise<Kept[]> {
-  try {
-    const all = await list(await caches.open(store), root, file);
-    const isWanted = (kept: Kept) => kept.version === version;
-    return [...all.filter(isWanted), ...all.filter((kept) => !isWanted(kept) && kept.at !== NEVER)];
-  } catch {
-    // Blocked, or none.
-    return [];
-  }
-}
-
-/** The kept versions of a file, `ROOT/VERSION/FILE`, the newest first. */
-async function list(cache: Cache, root: string, file: string): Promise<Kept[]> {
-  const found: Kept[] = [];
-  for (const { url } of await cache.keys()) {
-    const below = url.startsWith(root) ? url.slice(root.length) : "";
-    const end = below.indexOf("/");
-    const response = end > 0 && below.slice(end + 1) === file && (await cache.match(url));
-    if (response) {
-      const at = Number(response.headers.get(KEPT_AT));
-      const isPast = at >= 0 && at <= Date.now();
-      found.push({ url, version: below.slice(0, end), at: isPast ? at : NEVER, response });
+  /** Asks if the hour is over, and fetches what the next page will need: its version if it is another. */
+  const refresh = async () => {
+    known = await recall(cache, current, wanted);
+    if (!isWithinHour(Date.now() - known.pc)) {
+      const age = (await kintoneNow()) - known.asked;
+      if (isWithinHour(age)) {
+        // It is not: the PC's clock was set.
+        known.pc = Date.now() - age;
+      } else {
+        await ask();
+        // First of all, that there is a newer one.
+        await note();
+        await (known.problem || fetchAll());
+      }
+      await note();
     }
+    const [newest, older] = known.documents;
+    return newest && !older ? (await releaseOf(newest))?.version : undefined;
+  };
+
+  /** Runs a file of the release that the page runs. */
+  const play = async (running: Running, path: string, ms = timeout): Promise<Loaded> => {
+    const { release, stale, problem } = running;
+    const got = await find(release, path, ms);
+    if (typeof got === "string") {
+      return { ok: false, problem: got };
+    }
+    const [bytes, source] = got;
+    const loadFile: LoadFile = (path) => once(`${product}/${path}`, () => play(running, path));
+    return (await run(bytes, address(release, path), { loadFile }))
+      ? { ok: true, version: release.version, source, stale, ...(problem && { problem }), loadFile }
+      : { ok: false, problem: "forbidden" };
+  };
+
+  const { entry: first, loaded, running, update } = await once(product, async () => {
+    known = await recall(cache, current, wanted);
+    const session = { ok: !!bundled, entry } as Session;
+    /** Runs the entry: first of all of what is complete, or, if the page is to wait, of the newest. */
+    const start = async (isWaiting?: boolean) => {
+      for (const document of isWaiting ? known.documents : [...known.documents].reverse()) {
+        const release = await releaseOf(document);
+        if (release) {
+          const stale = document !== known.documents[0];
+          const running = { release, stale, problem: known.problem };
+          const ms = isWaiting ? end - Date.now() : 0;
+          session.loaded = await play(running, entry, ms);
+          if (session.loaded.ok) {
+            session.running = running;
+            return (session.ok = true);
+          }
+        }
+      }
+      return false;
+    };
+    const isDue = !isWithinHour(Date.now() - known.pc);
+    if (await start()) {
+      if (isDue) {
+        // In a task of its own, so that the page gets its answer first, and in one tab at a time.
+        session.update = new Promise<void>((begin) => setTimeout(begin))
+          .then(() => navigator.locks?.request(store, refresh) ?? refresh())
+          .catch(() => undefined);
+      }
+      return session;
+    }
+    if (isDue || !known.documents.length) {
+      await ask();
+    }
+    session.loaded = { ok: false, problem: known.problem || "unreleased" };
+    if (!(await start(true))) {
+      // The next page asks again.
+      known.pc = 0;
+    }
+    if (known.documents.length) {
+      void note();
+    }
+    return session;
+  });
+  void update?.then((version) => {
+    if (version && version !== running!.release.version) {
+      onUpdate?.({ version });
+    }
+  });
+  if (running) {
+    return entry === first ? loaded : play(running, entry);
   }
-  // Not the order of keys: not every browser moves what is put again to the end.
-  return found.sort((a, b) => b.at - a.at);
+  if (loaded.ok || !bundled) {
+    return loaded;
+  }
+  await bundled();
+  return { ok: true, version: "bundled", source: "bundled", stale: true, problem: loaded.problem };
 }

@@ -13,6 +13,14 @@ it("the module weighs no more than 4.5 KB gzipped, messages included", () => {
   expect(read("index.js")).toContain("管理者にお問い合わせください。");
 });
 
+it.each([["loader", 3072], ["pinned", 1536]])("%s.js weighs no more than %d bytes gzipped", (name, bytes) => {
+  expect(gzipSync(read(`${name}.js`), { level: 9 }).length).toBeLessThanOrEqual(bytes);
+});
+
+it.each([["loader", "loadPlugin"], ["pinned", "loadPinned"]])("%s.js exports %s", async (name, load) => {
+  expect(Object.keys(await import(new URL(`${name}.js`, dist).href))).toEqual([load]);
+});
+
 it("the module exports the check", async () => {
   const module = await import(new URL("index.js", dist).href);
   expect(Object.keys(module).sort()).toEqual(["checkLicense"]);
@@ -26,7 +34,7 @@ it("the script defines tegata, with the same in it", () => {
 });
 
 it("nothing that is published asks, evaluates or brings a dependency along", () => {
-  for (const name of ["index.js", "tegata-client.js"]) {
+  for (const name of ["index.js", "tegata-client.js", "loader.js", "pinned.js"]) {
     expect(read(name)).not.toMatch(/\balert\(|\bconfirm\(|\beval\(|new Function|\bimport\b|require\(/);
   }
   const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));

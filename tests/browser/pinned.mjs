@@ -1,7 +1,7 @@
-// The loader in a browser: a version's file from the CDN of `tegata dev`, and what is done when the
-// CDN is down, slow, or not to be trusted.
+// The pinned form of the loader in a browser: a version's file from the CDN of `tegata dev`, and what is
+// done when the CDN is down, slow, or not to be trusted.
 //
-// usage: node tests/browser/loader.mjs TEGATA        prints a table of case and result
+// usage: node tests/browser/pinned.mjs TEGATA        prints a table of case and result
 
 import { createServer } from "node:http";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { run, start, work } from "./dev.mjs";
 
 const CDN = "https://cdn.vendor.example";
-const LOADER = readFileSync(new URL("../../client/dist/loader.js", import.meta.url), "utf8");
+const PINNED = readFileSync(new URL("../../client/dist/pinned.js", import.meta.url), "utf8");
 const { address, browser, end } = await start();
 
 // Publishes a version whose script notes that it ran, and returns what a plug-in pins.
@@ -28,8 +28,8 @@ class Customer {
     customer.context = await browser.newContext();
     if (prepare) await customer.context.addInitScript(prepare);
     await customer.context.route("https://example.cybozu.com/**", (route) => {
-      const isLoader = route.request().url().includes("/loader.js");
-      return route.fulfill(isLoader ? { contentType: "text/javascript", body: LOADER } : { contentType: "text/html", headers: customer.headers, body: "<!DOCTYPE html><title>kintone</title>" });
+      const isModule = route.request().url().includes("/pinned.js");
+      return route.fulfill(isModule ? { contentType: "text/javascript", body: PINNED } : { contentType: "text/html", headers: customer.headers, body: "<!DOCTYPE html><title>kintone</title>" });
     });
     await customer.context.route(`${CDN}/**`, (route) => customer.serve(route));
     return customer;
@@ -54,8 +54,8 @@ class Customer {
     await page.goto("https://example.cybozu.com/k/12/");
     await page.evaluate(before);
     const result = await page.evaluate(async (files) => {
-      const { loadPlugin } = await import("/loader.js");
-      const results = await Promise.all(files.map((file) => loadPlugin(file).catch((error) => ({ threw: error.name }))));
+      const { loadPinned } = await import("/pinned.js");
+      const results = await Promise.all(files.map((file) => loadPinned(file).catch((error) => ({ threw: error.name }))));
       // Keeping is not waited for.
       await new Promise((done) => setTimeout(done, 150));
       return { results, ran: window.ran ?? [] };
@@ -154,14 +154,14 @@ try {
   const twice = await copies.context.newPage();
   await twice.goto("https://example.cybozu.com/k/12/");
   expect("two plug-ins, each with the loader in it: the file runs once", await twice.evaluate(async (file) => {
-    const loaders = await Promise.all([import("/loader.js?1"), import("/loader.js?2")]);
-    return { results: await Promise.all(loaders.map(({ loadPlugin }) => loadPlugin(file))), ran: window.ran };
+    const loaders = await Promise.all([import("/pinned.js?1"), import("/pinned.js?2")]);
+    return { results: await Promise.all(loaders.map(({ loadPinned }) => loadPinned(file))), ran: window.ran };
   }, next), "1.9.0 cdn, 1.9.0 cdn", "1.9.0");
   await copies.context.close();
   await page.goto("https://example.cybozu.com/k/12/");
-  const first = await page.evaluate(async (file) => (await (await import("/loader.js")).loadPlugin(file)).ok, next);
+  const first = await page.evaluate(async (file) => (await (await import("/pinned.js")).loadPinned(file)).ok, next);
   retried.cdn = "up";
-  const second = await page.evaluate(async (file) => ({ results: [await (await import("/loader.js")).loadPlugin(file)], ran: window.ran }), next);
+  const second = await page.evaluate(async (file) => ({ results: [await (await import("/pinned.js")).loadPinned(file)], ran: window.ran }), next);
   expect(`what failed may be tried again on the page${first ? ", but did not fail" : ""}`, second, "1.9.0 cdn", "1.9.0");
   await retried.context.close();
   // What a script of the page left in the storage, with its own hash and a time of its choice.
@@ -200,8 +200,8 @@ try {
     response.end(requests.push(headers.origin ? "fetch" : "script") === 1 && cdn.isBroken ? content.slice(1) : content);
   });
   const site = createServer(({ url }, response) => {
-    response.setHeader("Content-Type", url === "/loader.js" ? "text/javascript" : "text/html");
-    response.end(url === "/loader.js" ? LOADER : "<!DOCTYPE html><title>kintone</title>");
+    response.setHeader("Content-Type", url === "/pinned.js" ? "text/javascript" : "text/html");
+    response.end(url === "/pinned.js" ? PINNED : "<!DOCTYPE html><title>kintone</title>");
   });
   const [base, home] = await Promise.all([cdn, site].map((server) => new Promise((done) =>
     server.listen(0, "127.0.0.1", () => done(`http://127.0.0.1:${server.address().port}`)))));
@@ -215,7 +215,7 @@ try {
       await page.evaluate(before, `${base}/sheet/1.9.0/plugin.min.js`);
       const result = await page.evaluate(async (file) => {
         window.ran = [];
-        const results = [await (await import("/loader.js")).loadPlugin(file)];
+        const results = [await (await import("/pinned.js")).loadPinned(file)];
         return { results, ran: window.ran };
       }, { ...next, base });
       expect(`HTTP cache: ${name}${visit}`, result, expected, "1.9.0");
