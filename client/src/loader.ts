@@ -99,7 +99,7 @@ async function load(root: string, wanted: PluginRelease): Promise<Loaded> {
     cache.then((cache) => cache.put(url, new Response(body))).catch(() => {});
   const note = () => keep(current, JSON.stringify(known));
 
-  const address = ({ version }: Release, path: string) => new URL(`${version}/${path}`, root).href;
+  const address = ({ version }: Release, path: string) => new URL(`${root}${version}/${path}`).href;
 
   let clock: Promise<number> | undefined;
   /** kintone's time, read once; NaN if it cannot be read. */

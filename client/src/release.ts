@@ -84,6 +84,6 @@ export async function isInStage(
   const number = [...bytes].map((byte) => (byte + 256).toString(16).slice(1)).join("");
   return (
     parseInt(number.slice(0, 8), 16) * 100 < stage.percent! * 2 ** 32 ||
-    !!stage.tenants?.includes(number)
+    [stage.tenants].flat().includes(number)
   );
 }
