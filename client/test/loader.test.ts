@@ -1,7 +1,7 @@
 // The loader against a CDN, a kintone, a Cache Storage and other tabs that do what they do on bad days.
 // The signatures are real.
 
-import { createHash } from "node:crypto";
+import { createHash, webcrypto } from "node:crypto";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { Loaded, PluginRelease } from "../src/loader.js";
 import { b64, DAY, HOUR, START, type Signer, signer } from "./world.js";
@@ -11,6 +11,8 @@ const ROOT = `${CDN}/sheet/`;
 const DOCUMENT = `${ROOT}current.jwt`;
 const STORE = "tegata/2/sheet";
 const ISSUER = "https://license.example.com";
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const keys = { old: await signer("release-a"), next: await signer("release-b"), lease: await signer("lease-a") };
 
@@ -92,6 +94,14 @@ async function answer(at: string, init: RequestInit): Promise<Response> {
   return new Response(given ?? script(version!, rest.join("/")));
 }
 
+/** WebCrypto itself, with a count of what is under way: it works off the main thread. */
+const subtle = Object.fromEntries(
+  (["importKey", "verify", "digest"] as const).map((name) => [
+    name,
+    (...args: unknown[]) => counted((webcrypto.subtle[name] as (...args: unknown[]) => Promise<unknown>).apply(webcrypto.subtle, args)),
+  ]),
+);
+
 const blobs = new Map<string, Blob>();
 
 beforeEach(() => {
@@ -101,6 +111,7 @@ beforeEach(() => {
   locks = new Map();
   vi.spyOn(Date, "now").mockImplementation(() => now + pcOff);
   vi.stubGlobal("location", { hostname: TENANT });
+  vi.stubGlobal("crypto", { subtle });
   vi.stubGlobal("navigator", {
     get locks() {
       return locks && {
@@ -161,8 +172,9 @@ const wanted = (changes: Partial<PluginRelease> = {}): PluginRelease => ({
 });
 
 async function settle(): Promise<void> {
-  for (let idle = 0; idle < 4; idle = underWay ? 0 : idle + 1) {
-    await new Promise((done) => setTimeout(done, 3));
+  for (let idle = 0; idle < 5; idle = underWay ? 0 : idle + 1) {
+    await new Promise((done) => setTimeout(done, 2));
+    await new Promise((done) => setImmediate(done));
   }
 }
 
@@ -434,7 +446,7 @@ describe("kept files and notes", () => {
         expect(await view(), JSON.stringify({ asked, pc })).toBe("1.9.0 cache");
       }
     }
-  }, 60_000);
+  });
 
   test("a note has no words of its own", async () => {
     await publish(0, "1.8.0");
@@ -615,7 +627,7 @@ describe("a stage", () => {
       return (await view()) === "1.9.0 cdn";
     };
     let [few, half] = [0, 0];
-    for (let i = 0; i < 60; i++) {
+    for (let i = 0; i < 20; i++) {
       const name = `tenant-${i}.cybozu.com`;
       const share = parseInt(numberOf("1.9.0", name).slice(0, 8), 16) / 2 ** 32;
       for (const percent of [1, 10, 50, 99]) {
@@ -625,7 +637,7 @@ describe("a stage", () => {
       half += share < 0.5 ? 1 : 0;
     }
     expect(few).toBeGreaterThan(0);
-    expect(half).toBeGreaterThan(20);
+    expect(half).toBeGreaterThan(5);
   });
 
   test("has either member, or none, and begins when the version does", async () => {

@@ -95,7 +95,9 @@ async function current() {
   const tabs = [];
   for (let i = 0; i < 4; i++) tabs.push(await customer.open());
   const views = await Promise.all(tabs.map((page) => customer.view({ page })));
-  expect("four tabs at once, after the hour", views.map(({ said, updates }) => `${said} (${updates})`).join(", "), Array(4).fill("1.8.0 cache (1.9.0)").join(", "));
+  // A tab that is slower than another's refresh runs the new version at once.
+  const isFine = ({ said, updates }) => ["1.8.0 cache, update 1.9.0", "1.9.0 cache, update "].includes(`${said}, update ${updates}`);
+  expect("four tabs at once, after the hour: 1.8.0 and an update, or 1.9.0", `${views.filter(isFine).length} of 4`, "4 of 4");
   expect("… requests for the document", world.requests.filter((url) => url.endsWith(".jwt")).length, 1);
 }
 
