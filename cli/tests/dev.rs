@@ -569,7 +569,8 @@ fn a_browser_gets_the_demo_and_curl_the_guide() {
         "demo.js",
         "words.js",
         "kintone.html",
-        "plugin.js",
+        "desktop.js",
+        "loader.js",
         "client.js",
     ] {
         assert_eq!(dev.get(&format!("/demo/{file}"), &[]).0, 200, "{file}");
@@ -671,5 +672,52 @@ async fn a_stored_key_id_names_no_other_file() {
     assert!(
         said.contains("a key id has 43 base64url characters"),
         "{said}"
+    );
+}
+
+/// Of several publishers at once each one writes or is told that it did not, and the document that
+/// stays is the recorded one.
+#[test]
+fn publishers_at_once_leave_the_recorded_release() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path().join("place");
+    let dev = Dev::start(&directory);
+    let (status, keys) = dev.get("/.well-known/release-keys.json", &[]);
+    assert_eq!((status, keys["keys"].as_array().unwrap().len()), (200, 1));
+    let json = |arguments: &[&str]| -> (Option<i32>, Value) {
+        let output = run(&directory, &[arguments, &["--output", "json"]].concat());
+        let said = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+        (output.status.code(), said)
+    };
+    let publish = |version: &str| {
+        let mut command = tegata(&directory);
+        command.args(["publish", "current", "sheet", version]);
+        command.args(["--emergency", "a test", "--output", "json"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    };
+    for _ in 0..4 {
+        let publishers = ["1.8.0", "1.9.0", "1.8.0", "1.9.0", "1.9.0"].map(publish);
+        let codes = publishers.map(|mut of| of.wait().unwrap().code());
+        assert!(codes.contains(&Some(0)), "{codes:?}");
+        assert!(
+            codes.iter().all(|code| matches!(code, Some(0 | 4))),
+            "{codes:?}"
+        );
+        let (code, status) = json(&["publish", "status", "sheet"]);
+        assert_eq!(code, Some(0), "{status}");
+        assert_eq!(status["document"]["version"], status["current"]["version"]);
+    }
+    // Each record's document was signed later than the one before.
+    let (_, listed) = json(&["publish", "list", "sheet"]);
+    let issued = listed.as_array().unwrap().iter().map(|of| {
+        let issued_at = &of["current"]["document"]["issued_at"];
+        issued_at.as_str().unwrap().to_owned()
+    });
+    let issued: Vec<String> = issued.collect();
+    assert!(issued.len() > 4, "{issued:?}");
+    assert!(
+        issued.is_sorted_by(|newer, older| newer > older),
+        "{issued:?}"
     );
 }

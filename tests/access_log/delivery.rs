@@ -189,7 +189,7 @@ fn cdn_line(request: &Request) -> String {
     };
     let path = match (status, request.version) {
         (200, Some(version)) => format!("/{}/{version}/plugin.min.js", request.product),
-        (200, None) => format!("/{}/latest.json", request.product),
+        (200, None) => format!("/{}/current.jwt", request.product),
         _ => "/wp-login.php".to_owned(),
     };
     let line = json!({

@@ -313,7 +313,7 @@ fn cdn_record(request: &Request, status: u16) -> Value {
                 record["version"] = json!(version);
                 record["file"] = json!("plugin.min.js");
             }
-            None => record["file"] = json!("latest.json"),
+            None => record["file"] = json!("current.jwt"),
         }
     }
     record

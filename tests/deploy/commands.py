@@ -102,6 +102,7 @@ def scenario(work):
     yield "publish current", lambda of: ["sheet", "1.12.0", "--emergency", "a test"]
     yield "publish news", lambda of: []
     yield "publish list", lambda of: ["sheet"]
+    yield "publish status", lambda of: ["sheet"]
     # Usage, and the archive.
     yield "usage report", lambda of: ["--product", "sheet"]
     yield "usage domain", lambda of: ["tenant1.cybozu.com"]
@@ -111,7 +112,8 @@ def scenario(work):
     # Not today: this test writes past the tool, too, which the archive knows.
     yield "history verify", lambda of: ["--from", "2026-01-01", "--to", "2026-01-02"]
     # Keys.
-    [old] = [of["jwk"]["kid"] for of in tegata("key", "list") if of["state"] == "active"]
+    keys = [of for of in tegata("key", "list") if of["purpose"] == "lease"]
+    [old] = [of["jwk"]["kid"] for of in keys if of["state"] == "active"]
     yield "key create", lambda of: []
     yield "key rotate", lambda of: []
     yield "key list", lambda of: []

@@ -478,15 +478,22 @@ def _():
     manifest = tegata("publish", "files", "sheet", "1.9.0", built)["manifest"]
     refused = tegata("publish", "current", "sheet", "1.9.0", code=1)
     assert "it was announced for" in refused, refused
+    tegata("key", "create", "--purpose", "release")
     tegata("publish", "current", "sheet", "1.9.0", "--emergency", "the deployment test")
     assert tegata("publish", "list", "sheet")[0]["current"]["version"] == "1.9.0"
     # As docs/operations/admins.md says.
-    jwks = work / "jwks.json"
-    tegata("key", "export", "--file", jwks)
-    as_role("publishing", "s3").put_object(
-        Bucket=outputs()["CdnBucket"], Key=".well-known/jwks.json", Body=jwks.read_bytes(),
-        ContentType="application/json", CacheControl="public, max-age=60",
-    )
+    published = {"lease": "jwks.json", "release": "release-keys.json"}
+
+    def publish_keys(purpose):
+        name = published[purpose]
+        tegata("key", "export", "--purpose", purpose, "--file", work / name)
+        as_role("publishing", "s3").put_object(
+            Bucket=outputs()["CdnBucket"], Key=f".well-known/{name}", Body=(work / name).read_bytes(),
+            ContentType="application/json", CacheControl="public, max-age=60",
+        )
+
+    for purpose in published:
+        publish_keys(purpose)
     page = {"Origin": "https://tenant1.cybozu.com"}
     status, headers, script = cdn("/sheet/1.9.0/plugin.min.js", **page)
     assert status == 200, (status, script)
@@ -500,11 +507,34 @@ def _():
     ]:
         assert headers[name] == value, (name, headers.items())
     assert headers["Content-Type"].startswith("text/javascript"), headers.items()
-    status, headers, latest = cdn("/sheet/latest.json", **page)
-    assert (status, json.loads(latest)["version"]) == (200, "1.9.0"), (status, latest)
+    served = {}
+    for name in published.values():
+        status, _, keys = cdn(f"/.well-known/{name}")
+        assert (status, json.loads(keys)) == (200, json.loads((work / name).read_text())), (status, keys)
+        served[name] = {of["kid"]: of for of in json.loads(keys)["keys"]}
+    assert not served["jwks.json"].keys() & served["release-keys.json"].keys(), served
+    # By an independent JOSE library, with the release keys that are served.
+    status, headers, document = cdn("/sheet/current.jwt", **page)
+    assert status == 200, (status, document)
     assert "max-age=60" in headers["Cache-Control"], headers.items()
-    status, _, keys = cdn("/.well-known/jwks.json")
-    assert (status, json.loads(keys)) == (200, json.loads(jwks.read_text())), (status, keys)
+    assert headers["Content-Type"] == "application/jwt", headers.items()
+    assert headers["Access-Control-Allow-Origin"] == "*", headers.items()
+    header = jwt.get_unverified_header(document)
+    key = jwt.PyJWK(served["release-keys.json"][header["kid"]]).key
+    claims = jwt.decode(document, key, algorithms=["ES256"], audience="sheet")
+    assert (header["typ"], claims["version"]) == ("release+jwt", "1.9.0"), (header, claims)
+    assert claims["files"] == {"plugin.min.js": integrity}, claims
+    status = tegata("publish", "status", "sheet")
+    assert status["document"]["problem"] is None, status
+    # The next key signs from now on, and the one before is retired when it signed no current release.
+    tegata("key", "create", "--purpose", "release")
+    tegata("key", "rotate", "--purpose", "release")
+    refused = tegata("key", "retire", header["kid"], code=1)
+    assert "the current release of sheet is signed with key" in refused, refused
+    tegata("publish", "current", "sheet", "1.9.0", "--emergency", "the deployment test")
+    assert tegata("publish", "status", "sheet")["document"]["key"] == "active"
+    tegata("key", "retire", header["kid"])
+    publish_keys("release")
     # The page as `announce` writes it, and as an operator does, who has the sender from an output.
     for write in [lambda: None, lambda: tegata("publish", "news")]:
         write()
@@ -515,7 +545,7 @@ def _():
     assert cdn("/sheet/1.9.0/none.js")[0] == 403
     # Without TLS files are refused, and people sent on.
     plain = {"X-Forwarded-Proto": "http"}
-    assert cdn("/sheet/latest.json", **plain)[0] == 403
+    assert cdn("/sheet/current.jwt", **plain)[0] == 403
     status, headers, _ = cdn("/news/", **plain)
     assert (status, headers["Location"].split(":")[0]) == (301, "https"), (status, headers.items())
 
@@ -557,7 +587,13 @@ def take_keys():
     for role in ["support", "publishing", "keys"]:
         is_refused("AccessDeniedException", as_role(role, "kms").sign, KeyId=of_before, **lease)
     # What is made now cannot be taken by a stack of before either, whose operators may tag keys.
-    made_now = next(of["location"]["kms"] for of in tegata("key", "list") if of["state"] == "active")
+    active = {of["purpose"]: of["location"]["kms"] for of in tegata("key", "list") if of["state"] == "active"}
+    made_now = active["lease"]
+    # A release key lets the publishing role sign, and nobody else; it does not sign leases either.
+    assert as_role("publishing", "kms").sign(KeyId=active["release"], **lease)["Signature"]
+    is_refused("AccessDeniedException", as_role("publishing", "kms").sign, KeyId=made_now, **lease)
+    for role in ["support", "contracts", "keys"]:
+        is_refused("AccessDeniedException", as_role(role, "kms").sign, KeyId=active["release"], **lease)
     every = "arn:aws:kms:*:*:key/*"
     session = role_with("before", [
         {"Effect": "Allow", "Action": ["kms:TagResource", "kms:UntagResource"], "Resource": every},
@@ -577,15 +613,15 @@ def overwrite_a_version():
     bucket, script = outputs()["CdnBucket"], "sheet/1.9.0/plugin.min.js"
     before = s3.get_object(Bucket=bucket, Key=script)["Body"].read()
     for client in [as_role("publishing", "s3"), with_session(admin, "s3")]:
-        for key in [script, "sheet/1.9.0/new.js", "sheet/1.9.0/latest.json", "sheet/1.9.0/assets/latest.json"]:
+        for key in [script, "sheet/1.9.0/new.js", "sheet/1.9.0/current.jwt", "sheet/1.9.0/assets/current.jwt"]:
             is_refused("AccessDenied", client.put_object, Bucket=bucket, Key=key, Body=b"another")
         is_refused("PreconditionFailed", client.put_object, Bucket=bucket, Key=script, Body=b"another", IfNoneMatch="*")
         is_refused("AccessDenied", client.create_multipart_upload, Bucket=bucket, Key=script)
         is_refused("AccessDenied", client.copy_object, Bucket=bucket, Key=script,
-                   CopySource={"Bucket": bucket, "Key": "sheet/latest.json"}, IfNoneMatch="*")
+                   CopySource={"Bucket": bucket, "Key": "sheet/current.jwt"}, IfNoneMatch="*")
     assert s3.get_object(Bucket=bucket, Key=script)["Body"].read() == before
     publishing = as_role("publishing", "s3")
-    for key in ["sheet/latest.json", ".well-known/jwks.json", "news/index.html", "news/en/index.html"]:
+    for key in ["sheet/current.jwt", ".well-known/jwks.json", "news/index.html", "news/en/index.html"]:
         publishing.put_object(Bucket=bucket, Key=key, Body=s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
@@ -626,12 +662,13 @@ def _():
     reasons = tomllib.loads((pathlib.Path(__file__).parent / "uncalled.toml").read_text())["uncalled"]
     made, denied = permissions.calls(DECISIONS, of_refused)
     assert not denied, denied
-    rows, wrong = permissions.check(granted, made, reasons, names)
+    by_keys = permissions.grants_by_keys(granted)
+    rows, wrong = permissions.check(granted, made, reasons, names, by_keys)
     print("{:16} {:29} {:31} {:>5}  {}".format("role", "action", "resource", "calls", "reason if it is none"))
     for row in rows:
         print("{:16} {:29} {:31} {:>5}  {}".format(*row))
     assert not wrong, "\n".join(["", *wrong])
-    permissions.prove_check(granted, made, reasons, names)
+    permissions.prove_check(granted, made, reasons, names, by_keys)
     # And the policies are in force.
     is_refused("AccessDeniedException", as_role("support", "dynamodb").scan, TableName=outputs()["UsageTable"])
     _, denied = permissions.calls(DECISIONS, of_refused)
@@ -663,7 +700,7 @@ def _():
         assert boto3.resource("dynamodb").Table(name).scan()["Count"] > 0, name
     [key] = kept["AWS::KMS::Key"]
     assert boto3.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Enabled"]
-    assert s3.get_object(Bucket=before["CdnBucket"], Key="sheet/latest.json")["ContentLength"] > 0
+    assert s3.get_object(Bucket=before["CdnBucket"], Key="sheet/current.jwt")["ContentLength"] > 0
     for item in objects:
         where = {"Bucket": before["ArchiveBucket"], "Key": item["Key"]}
         version = s3.get_object(**where)

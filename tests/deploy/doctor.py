@@ -9,7 +9,7 @@ import sys
 import boto3
 import bridges
 from boto3.dynamodb.conditions import Attr
-from stack import STACK, license_of, outputs, resources, s3, ses_event
+from stack import STACK, license_of, outputs, resources, s3, ses_event, tegata
 
 ROUTE = "GET /v1/products/{product}/domains/{domain}/license"
 
@@ -165,6 +165,20 @@ def other_published_keys():
     s3.put_object(**where, Body=content, **how)
 
 
+@contextlib.contextmanager
+def an_older_release():
+    """A document that verifies, and is not the newest: what a frozen CDN serves."""
+    where = {"Bucket": outputs()["CdnBucket"], "Key": "sheet/current.jwt"}
+    how = {"ContentType": "application/jwt", "CacheControl": "public, max-age=60"}
+    older = s3.get_object(**where)["Body"].read()
+    version = tegata("publish", "list", "sheet")[0]["current"]["version"]
+    tegata("publish", "current", "sheet", version, "--emergency", "another reason")
+    newest = s3.get_object(**where)["Body"].read()
+    s3.put_object(**where, Body=older, **how)
+    yield
+    s3.put_object(**where, Body=newest, **how)
+
+
 # What is broken, which groups of checks are made then, and which of them have to fail.
 BROKEN = [
     (role_without_an_action, "roles", {"roles"}),
@@ -172,6 +186,7 @@ BROKEN = [
     (objects_with_another_lock, "protection,request", {"lock of the archive", "lock of the lines"}),
     (alarm_on_another_metric, "alarms", {"alarms"}),
     (other_published_keys, "cdn,request", {"published keys", "lease"}),
+    (an_older_release, "cdn", {"release document"}),
 ]
 
 

@@ -51,6 +51,22 @@ def grants(stack):
     return found
 
 
+def grants_by_keys(granted):
+    """What the policies of signing keys allow roles that have no grant of their own for it: release keys."""
+    kms, found = boto3.client("kms"), set()
+    for key in kms.list_keys()["Keys"]:
+        policy = json.loads(kms.get_key_policy(KeyId=key["KeyId"], PolicyName="default")["Policy"])
+        for statement in policy["Statement"]:
+            patterns = statement.get("Condition", {}).get("ArnLike", {}).get("aws:PrincipalArn", [])
+            for pattern in listed_of(patterns):
+                for role in {grant.role for grant in granted}:
+                    by_key = Grant(role, statement["Action"], key["KeyArn"])
+                    has_own = any((of.role, of.action) == (role, by_key.action) for of in granted)
+                    if fnmatch.fnmatchcase(role, pattern.rpartition("/")[2]) and not has_own:
+                        found.add(by_key)
+    return found
+
+
 def listed_of(one_or_more):
     return one_or_more if isinstance(one_or_more, list) else [one_or_more]
 
@@ -70,11 +86,11 @@ def is_covered(call, grant):
     return (call.role, call.action) == (grant.role, grant.action) and fnmatch.fnmatchcase(call.resource, grant.resource)
 
 
-def check(grants, made, reasons, names):
+def check(grants, made, reasons, names, by_keys=frozenset()):
     """Returns the table's rows and what is wrong. `grants` maps to the roles' names in the template."""
     rows, wrong, needed = [], [], set()
     for call in made:
-        if not any(is_covered(call, grant) for grant in grants):
+        if not any(is_covered(call, grant) for grant in [*grants, *by_keys]):
             wrong.append(f"not granted: {call.role} {call.action} on {short(call.resource, names)}")
     for grant, role in sorted(grants.items(), key=lambda item: (item[1], item[0])):
         count = sum(times for call, times in made.items() if is_covered(call, grant))
@@ -100,11 +116,11 @@ def check(grants, made, reasons, names):
     return rows, wrong
 
 
-def prove_check(granted, made, reasons, names):
+def prove_check(granted, made, reasons, names, by_keys):
     """The check fails with any grant that was called taken away, and with one added or a reason too many."""
 
     def finds(what, granted, reasons):
-        _, wrong = check(granted, made, reasons, names)
+        _, wrong = check(granted, made, reasons, names, by_keys)
         assert len(wrong) >= 1 and all(of.startswith(what) for of in wrong), (what, wrong)
 
     called = [grant for grant in granted if any(is_covered(call, grant) for call in made)]
@@ -121,3 +137,6 @@ def prove_check(granted, made, reasons, names):
     finds("listed as uncalled, and called", granted, [*reasons, of_called])
     of_none = {"role": granted[some], "actions": ["dynamodb:DeleteTable"], "reason": "none"}
     finds("listed as uncalled, and not granted", granted, [*reasons, of_none])
+    if by_keys:
+        _, wrong = check(granted, made, reasons, names)
+        assert wrong and all(of.startswith("not granted") for of in wrong), wrong

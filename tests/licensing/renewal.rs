@@ -5,7 +5,7 @@ use std::cell::Cell;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use license_renewal::handler::{Renewal, RunError};
-use tegata_common::keys::{KeyLocation, KeyRegister};
+use tegata_common::keys::{KeyLocation, KeyPurpose, KeyRegister};
 use tegata_common::lease::SignedLicense;
 use tegata_signing::KeyStore;
 use tegata_storage::{ChangeContext, Key, Versioned};
@@ -144,7 +144,7 @@ async fn when_kms_is_down_a_run_gives_up_and_says_how_old_the_leases_are() {
     // The register names a key in KMS.
     let table = database.licenses.table();
     let stored = table
-        .get::<KeyRegister>(&Key::signing_keys())
+        .get::<KeyRegister>(&Key::key_register(KeyPurpose::Lease))
         .await
         .unwrap()
         .unwrap();
@@ -155,7 +155,7 @@ async fn when_kms_is_down_a_run_gives_up_and_says_how_old_the_leases_are() {
         by: "test",
         change: "create",
     };
-    let key = Key::signing_keys();
+    let key = Key::key_register(KeyPurpose::Lease);
     table
         .put(&key, Some(&stored.revision), &register, &act)
         .await

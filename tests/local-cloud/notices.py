@@ -274,6 +274,12 @@ def stored(key):
     return s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
 
 
+def released():
+    """The claims of the release document on the CDN. Its signature is the deployment test's to verify."""
+    payload = stored("sheet/current.jwt").split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+
+
 def release(version, planned_at, name=None):
     """Writes the file of a release notice; returns its name and path."""
     name = name or f"{planned_at:%Y-%m-%d}-sheet-{version}"
@@ -459,14 +465,17 @@ said = refused("publish", "current", "sheet", "1.9.0")
 check("it was announced for" in said, "too early", said)
 refused("publish", "current", "sheet", "1.9.0", "--emergency", " ", code=2)
 keys = [of["Key"] for of in s3.list_objects_v2(Bucket=bucket)["Contents"]]
-check("sheet/latest.json" not in keys, "none is current", keys)
+check("sheet/current.jwt" not in keys, "none is current", keys)
+tegata("key", "create", "--purpose", "release")
 made = tegata("publish", "current", "sheet", "1.9.0", "--emergency", "a hole is closed")
 check(made["current"]["emergency"] == "a hole is closed", "an emergency", made)
-latest = json.loads(stored("sheet/latest.json"))
-check((latest["version"], latest["base"]) == ("1.9.0", "/sheet/1.9.0/"), "current", latest)
-check(latest["files"]["js/sheet.js"]["integrity"] == integrity, "SRI", latest)
-head = s3.head_object(Bucket=bucket, Key="sheet/latest.json")
+document = released()
+check((document["aud"], document["version"]) == ("sheet", "1.9.0"), "current", document)
+check(document["files"]["js/sheet.js"] == integrity, "SRI", document)
+check("notice" not in document, "no notice announced it", document)
+head = s3.head_object(Bucket=bucket, Key="sheet/current.jwt")
 check("max-age=60" in head["CacheControl"], "kept for a minute", head)
+check(head["ContentType"] == "application/jwt", "its media type", head)
 
 # `deliver` killed after its request, before SES has answered.
 R110, file = release("1.10.0", in_days(11))
@@ -670,7 +679,9 @@ check([of["Body"] for of in dead["Messages"]] == ["{}"], "put aside", dead)
 time.sleep(max(0.0, (soon - datetime.datetime.now(JAPAN)).total_seconds()))
 made = tegata("publish", "current", "sheet", "1.9.1")
 check(made["before"] == "1.9.0" and made["current"]["announced_by"] == R191, "as announced", made)
-check(json.loads(stored("sheet/latest.json"))["version"] == "1.9.1", "current")
+newest = released()
+check((newest["version"], newest["notice"]) == ("1.9.1", R191), "current", newest)
+check(newest["iat"] > document["iat"], "newer", newest)
 versions = [of["current"]["version"] for of in tegata("publish", "list", "sheet")]
 check(versions == ["1.9.1", "1.9.0"], "what was current", versions)
 

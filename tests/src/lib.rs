@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use license_lookup::settings::LookupSettings;
 use tegata_common::calendar::Billing;
 use tegata_common::domain::{BaseDomains, Domain};
-use tegata_common::keys::{Jwks, KeyRegister};
+use tegata_common::keys::{Jwks, KeyPurpose, KeyRegister};
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::{License, Order, Plan};
 use tegata_common::product::{Catalogue, Product};
@@ -137,7 +137,12 @@ impl SigningKey {
         };
         let table = licenses.table();
         table
-            .put(&Key::signing_keys(), None, &self.register, &act)
+            .put(
+                &Key::key_register(KeyPurpose::Lease),
+                None,
+                &self.register,
+                &act,
+            )
             .await
             .unwrap();
     }

@@ -326,6 +326,10 @@ def idle_cost_that_differs(template, admins, code):
     total = costs.pop("sum")[1]
     if total != sum(cost for _, cost in costs.values()) or total >= 600:
         wrong.append(f"idle stack: the sum is {total} cents; it has to add up, and to be below USD 6")
+    # A release key costs what every key of KMS does.
+    key = re.search(r"× (\d\.\d\d)", costs["keys"][0])[1]
+    if f"each release key is {key} a month" not in admins:
+        wrong.append(f"idle stack: a release key costs {key} a month, like every key")
     return wrong
 
 
@@ -509,6 +513,8 @@ def prove_metrics():
     fewer = changed(TEMPLATE, lambda of: of["Resources"].pop("DailyQuotaAlarm"))
     must_find("an alarm that is not in the cost", idle_cost_that_differs(fewer, ADMINS, CODE))
     must_find("a sum that does not add up", idle_cost_that_differs(TEMPLATE, ADMINS.replace("| 0.40 |", "| 0.50 |"), CODE))
+    dearer = ADMINS.replace("each release key is 1.00", "each release key is 2.00")
+    must_find("a release key of another price", idle_cost_that_differs(TEMPLATE, dearer, CODE))
     must_find("a dashboard that costs", dashboard_that_costs(body(many)))
 
 

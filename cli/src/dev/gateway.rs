@@ -19,6 +19,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use tegata_archive::objects::Objects;
+use tegata_common::keys::KeyPurpose;
+use tegata_common::release::MEDIA_TYPE;
 
 use super::demo;
 use super::log_delivery::{CdnLine, GatewayLine, LogSink, LogSource, common_log_time};
@@ -27,9 +29,6 @@ use crate::loopback::{Loopback, Refusal};
 use crate::output;
 use crate::publish::content_type;
 use crate::target::Target;
-
-/// Where the CDN will serve the public keys.
-pub(super) const JWKS_PATH: &str = "/.well-known/jwks.json";
 
 /// The gateway's routes to the lookup function: the methods, and the path.
 const LOOKUP_ROUTES: [(&[Method], &str); 2] = [
@@ -96,17 +95,17 @@ async fn serve(
     if let Some(response) = gateway.demo(&method, uri.path(), &headers, &body).await {
         return response;
     }
+    if let (&Method::GET, Some(purpose)) = (&method, jwks_purpose(uri.path())) {
+        let response = jwks(&gateway.target, purpose).await;
+        gateway.log_file(&arrived, uri.path(), &response, peer.ip(), &headers);
+        return response;
+    }
     match (method, uri.path()) {
         (Method::GET, "/") => (
             [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
             gateway.guide.clone(),
         )
             .into_response(),
-        (Method::GET, JWKS_PATH) => {
-            let response = jwks(&gateway.target).await;
-            gateway.log_file(&arrived, JWKS_PATH, &response, peer.ip(), &headers);
-            response
-        }
         (Method::GET, path) if path.starts_with(outbox::PATH) => {
             let host = headers
                 .get(header::HOST)
@@ -152,7 +151,7 @@ impl Gateway {
         self.loopback.check_host(headers)?;
         let is_lookup = Route::of(method, path).is_some();
         let is_local = demo::has(path) || path.starts_with(outbox::PATH);
-        let is_cdn = !is_local && (path == JWKS_PATH || is_cdn_file(path));
+        let is_cdn = !is_local && is_cdn_file(path);
         if is_lookup || (is_cdn && self.is_asked_by_kintone(headers)) {
             return Ok(());
         }
@@ -398,9 +397,10 @@ async fn file(cdn: &Objects, path: &str) -> Response {
         true => format!("{path}index.html"),
         false => path.to_owned(),
     };
-    let content_type = match key.ends_with(".xml") {
-        true => "application/atom+xml; charset=utf-8",
-        false => content_type(&key).unwrap_or("application/octet-stream"),
+    let content_type = match key.rsplit_once('.') {
+        Some((_, "xml")) => "application/atom+xml; charset=utf-8",
+        Some((_, "jwt")) => MEDIA_TYPE,
+        _ => content_type(&key).unwrap_or("application/octet-stream"),
     };
     match cdn.get(&key).await {
         Ok(Some(content)) => {
@@ -420,8 +420,15 @@ async fn file(cdn: &Objects, path: &str) -> Response {
     }
 }
 
-async fn jwks(target: &Target) -> Response {
-    match target.key_register().await {
+/// The purpose of the keys that the CDN serves at a path.
+fn jwks_purpose(path: &str) -> Option<KeyPurpose> {
+    let path = path.strip_prefix('/')?;
+    let mut purposes = KeyPurpose::ALL.into_iter();
+    purposes.find(|purpose| purpose.jwks_path() == path)
+}
+
+async fn jwks(target: &Target, purpose: KeyPurpose) -> Response {
+    match target.key_register(purpose).await {
         Ok((register, _)) => json_response(StatusCode::OK, &json!(register.jwks())),
         Err(error) => {
             tracing::error!("the register of keys cannot be read: {error:#}");

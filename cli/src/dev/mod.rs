@@ -23,6 +23,7 @@ use license_lookup::handler::Lookup;
 use license_lookup::settings::LookupSettings;
 use license_renewal::handler::Renewal;
 use license_renewal::report::RenewalReport;
+use tegata_common::keys::KeyPurpose;
 use tegata_common::network::{KINTONE, Networks};
 use tegata_lambda::Variables;
 use tegata_notices::channels::news;
@@ -86,6 +87,7 @@ pub(crate) async fn run(target: &TargetArgs, args: Args) -> anyhow::Result<()> {
     let arguments = target;
     let target = Target::local(arguments, embedded).await?;
     samples::fill(&target, Timestamp::now()).await?;
+    samples::publish(&target, Timestamp::now()).await?;
 
     let handlers = handlers(&target)?;
     if args.sample_traffic {
@@ -284,7 +286,7 @@ async fn guide(
     }
     write!(
         text,
-        "\nPublic keys of the leases:\n  {:12}curl -s http://{address}{}\n\n\
+        "\nPublic keys of the leases:\n  {:12}curl -s http://{address}/{}\n\n\
          In another terminal, watch the next answer change:\n  \
          {:12}cargo run -q -- {local} license suspend example.cybozu.com sheet\n\n\
          Why does a domain get its answer, now or at another instant?\n  \
@@ -294,9 +296,16 @@ async fn guide(
          {:12}cargo run -q -- {local} access-log verify\n\n\
          Announce a release: the mails are at http://{address}{}, the news at\n\
          http://{address}/news/\n  \
-         {:12}cargo run -q -- {local} notice send --yes {}\n\n",
+         {:12}cargo run -q -- {local} notice send --yes {}\n\n\
+         Release it. The demo page runs 1.8.0 of the sample plug-in; after each command forget what it\n\
+         keeps and open it again (a plug-in asks once an hour), or switch its CDN off:\n  \
+         {:12}cargo run -q -- {local} publish current sheet 1.9.0      # refused: announced for later\n  \
+         {:12}cargo run -q -- {local} publish current sheet 1.9.0 --yes --emergency 'a demo' --stage 50%\n  \
+         {:12}cargo run -q -- {local} publish current sheet 1.9.0 --yes --emergency 'a demo' --stage all\n  \
+         {:12}cargo run -q -- {local} publish current sheet 1.8.0 --yes --emergency 'a demo'\n  \
+         {:12}cargo run -q -- {local} publish status sheet\n\n",
         "",
-        gateway::JWKS_PATH,
+        KeyPurpose::Lease.jwks_path(),
         "",
         "",
         "",
@@ -304,6 +313,11 @@ async fn guide(
         outbox::PATH,
         "",
         shell::quote(&notice.display().to_string()),
+        "",
+        "",
+        "",
+        "",
+        "",
     )?;
     Ok(text)
 }

@@ -8,10 +8,13 @@ use tegata_common::customer::{
     Contact, Customer, CustomerId, Language, NotificationPreferences, Role,
 };
 use tegata_common::domain::Domain;
+use tegata_common::keys::KeyPurpose;
 use tegata_common::license::{Code, License, Order, Plan};
 use tegata_common::product::{Product, Zone};
+use tegata_common::release::Change;
 use tegata_common::serial::Serial;
-use tegata_operations::{Caller, contract, keys};
+use tegata_operations::publish::{self, VersionFile, content_type};
+use tegata_operations::{Caller, Error, contract, keys};
 use tegata_storage::{ChangeContext, Key};
 
 use crate::product;
@@ -26,6 +29,12 @@ pub(super) const SAMPLE_SERIAL: &str = "SAMP-LEON-LYSA-MPLE-ONLY";
 /// A release notice, planned for [`NOTICE_DAY`].
 const NOTICE: &str = include_str!("../../../examples/notices/2026-12-05-sheet-1.9.0.toml");
 const NOTICE_DAY: &str = "2026-12-05";
+
+/// The versions of the sample plug-in that are on the CDN. The first one is current at the start.
+const VERSIONS: [&str; 2] = ["1.8.0", "1.9.0"];
+
+/// The file of the sample plug-in, with `{version}` in it.
+const PLUGIN: &str = include_str!("demo/sheet.js");
 
 /// The caller that samples are recorded with.
 const SEEDER: &str = "local:tegata-dev";
@@ -150,10 +159,16 @@ pub(super) async fn fill(target: &Target, now: Timestamp) -> anyhow::Result<()> 
     };
     let licenses = target.licenses()?;
     let table = licenses.table();
-    if target.key_register().await?.0.keys.is_empty() {
+    if target
+        .key_register(KeyPurpose::Lease)
+        .await?
+        .0
+        .keys
+        .is_empty()
+    {
         let mut context = target.key_context()?;
         context.caller = Caller { name: SEEDER, now };
-        keys::create(&context).await?;
+        keys::create(&context, KeyPurpose::Lease).await?;
     }
     for (id, name, email, language) in CUSTOMERS {
         let id: CustomerId = id.parse()?;
@@ -211,6 +226,51 @@ pub(super) async fn fill(target: &Target, now: Timestamp) -> anyhow::Result<()> 
                 let act = act(SAMPLE);
                 contract::write(licenses, before.as_ref(), &license, &signer, &act).await?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Puts the sample plug-in's versions onto the CDN, and makes the first one current if none is. What
+/// somebody has published stays.
+pub(super) async fn publish(target: &Target, now: Timestamp) -> anyhow::Result<()> {
+    let caller = Caller { name: SEEDER, now };
+    if target
+        .key_register(KeyPurpose::Release)
+        .await?
+        .0
+        .keys
+        .is_empty()
+    {
+        let mut context = target.key_context()?;
+        context.caller = caller;
+        keys::create(&context, KeyPurpose::Release).await?;
+    }
+    let mut context = target.publish_context()?;
+    context.caller = caller;
+    for product in product::parse(PRODUCTS)?.products {
+        let slug = product.slug;
+        for version in VERSIONS {
+            let file = VersionFile {
+                path: "plugin.js".to_owned(),
+                content: PLUGIN.replace("{version}", version).into_bytes(),
+                content_type: content_type("plugin.js").unwrap_or("text/javascript"),
+            };
+            let version = version.parse()?;
+            let files = vec![file];
+            let planned = publish::put_files(context.licenses, context.cdn, &slug, &version, files);
+            match planned.await {
+                Ok(planned) => drop(planned.carry_out(context.cdn, false, || {}).await?),
+                // Of an earlier `tegata dev`, whose sample was another.
+                Err(Error::PublishedOtherwise { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if context.notices.current_version(&slug).await?.is_none() {
+            let first = Change::to(VERSIONS[0].parse()?);
+            let reason = Some("a sample".to_owned());
+            let planned = publish::make_current(&context, &slug, first, reason).await?;
+            planned.carry_out(&context, false).await?;
         }
     }
     Ok(())

@@ -1,18 +1,18 @@
 //! The CDN: published keys, files and their headers, TLS, and its log.
 
-use std::collections::BTreeMap;
-
 use data_encoding::BASE64;
-use jiff::SignedDuration;
-use serde::Deserialize;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sha2::{Digest as _, Sha384};
 use tegata_common::access::Source;
-use tegata_common::keys::Jwks;
+use tegata_common::keys::{Jwks, KeyPurpose};
 use tegata_common::product::ProductSlug;
+use tegata_common::release::{MEDIA_TYPE, Release, document_path};
+use tegata_operations::publish::{DocumentStatus, document_status};
+use tegata_storage::notices::CurrentVersion;
 
 use super::check::{Check, Finding, Read, Unread};
-use super::http::{Http, Response};
+use super::http::{self, Http, Response};
 use super::program::sdk;
 use super::request;
 use super::stack::Stack;
@@ -35,34 +35,45 @@ const FILE_HEADERS: [(&str, &str); 4] = [
     ("strict-transport-security", "max-age=63072000"),
 ];
 
-/// The published keys against the register that signs.
-pub(crate) async fn keys(stack: &Stack<'_>, http: &Http) -> Check {
-    let published = request::published_keys(stack, http).await;
-    let registered = stack.target.key_register().await;
-    let registered = registered.map(|(register, _)| register.jwks());
-    let finding = match registered {
-        Err(error) => Finding::skipped(format!("the register of keys cannot be read: {error:#}")),
-        Ok(registered) => match published {
-            Err(Unread::Failed(why)) => Finding::failed(why, publish(stack)),
-            published => Finding::judge(published, |published| {
-                judge_keys(&published, &registered, &publish(stack))
-            }),
-        },
-    };
-    Check::new(GROUP, "published keys", finding)
+/// The published keys against the registers that sign.
+pub(crate) async fn keys(stack: &Stack<'_>, http: &Http) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (purpose, name) in [
+        (KeyPurpose::Lease, "published keys"),
+        (KeyPurpose::Release, "published release keys"),
+    ] {
+        let registered = stack.target.key_register(purpose).await;
+        let registered = registered.map(|(register, _)| register.jwks());
+        let finding = match registered {
+            Err(error) => {
+                Finding::skipped(format!("the register of keys cannot be read: {error:#}"))
+            }
+            Ok(registered) if registered.keys.is_empty() && purpose == KeyPurpose::Release => {
+                Finding::skipped(
+                    "there is no release key, and no version can be made current: tegata key \
+                     create --purpose release",
+                )
+            }
+            Ok(registered) => match request::published_keys(stack, http, purpose).await {
+                Err(Unread::Failed(why)) => Finding::failed(why, publish(stack, purpose)),
+                published => Finding::judge(published, |published| {
+                    judge_keys(&published, &registered, &publish(stack, purpose))
+                }),
+            },
+        };
+        checks.push(Check::new(GROUP, name, finding));
+    }
+    checks
 }
 
-fn publish(stack: &Stack<'_>) -> String {
-    let (name, bucket) = (
-        &stack.name,
-        stack
-            .outputs
-            .get("CdnBucket")
-            .map_or("CDN_BUCKET", String::as_str),
-    );
+fn publish(stack: &Stack<'_>, purpose: KeyPurpose) -> String {
+    let bucket = stack.outputs.get("CdnBucket");
+    let bucket = bucket.map_or("CDN_BUCKET", String::as_str);
+    let (name, path) = (&stack.name, purpose.jwks_path());
+    let file = path.rsplit('/').next().unwrap_or(path);
     format!(
-        "tegata --stack {name} key export --file jwks.json\n\
-         aws s3 cp jwks.json s3://{bucket}/.well-known/jwks.json --content-type application/json \
+        "tegata --stack {name} key export --purpose {purpose} --file {file}\n\
+         aws s3 cp {file} s3://{bucket}/{path} --content-type application/json \
          --cache-control max-age=300"
     )
 }
@@ -94,100 +105,118 @@ fn judge_keys(published: &Jwks, registered: &Jwks, fix: &str) -> Finding {
     }
 }
 
-#[derive(Deserialize)]
-struct Latest {
-    base: String,
-    files: BTreeMap<String, LatestFile>,
-}
-
-#[derive(Deserialize)]
-struct LatestFile {
-    integrity: String,
-}
-
-/// A product's current version: its files, their headers, and what plain HTTP gets.
+/// The first product with a current version: its release document, a file and its headers, and what
+/// plain HTTP gets.
 pub(crate) async fn files(stack: &Stack<'_>, http: &Http) -> Vec<Check> {
-    let (files, plain) = ("files and headers", "plain HTTP");
-    let url = stack
-        .outputs
-        .get("CdnUrl")
-        .map_or("", String::as_str)
-        .to_owned();
-    let products = async { anyhow::Ok(stack.target.licenses()?.products().await?) };
-    let products = match products.await {
-        Ok(products) => products,
-        Err(error) => {
-            let skipped = Finding::skipped(format!("the catalogue cannot be read: {error:#}"));
-            return vec![Check::new(GROUP, files, skipped)];
+    let (release, files, plain) = ("release document", "files and headers", "plain HTTP");
+    let skip = |why: String| vec![Check::new(GROUP, release, Finding::skipped(why))];
+    let (product, current) = match current(stack).await {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            return skip(
+                "no version of a product is current: tegata publish current PRODUCT VERSION".into(),
+            );
         }
+        Err(error) => return skip(format!("what is current cannot be read: {error:#}")),
     };
-    for product in products.iter().map(|stored| &stored.value.slug) {
-        let path = format!("{url}/{product}/latest.json");
-        let latest = match http.get(&path).await {
-            // A file that does not exist is answered with 403: the bucket cannot be listed.
-            Ok(response) if response.status == 403 => continue,
-            latest => latest,
-        };
-        let file = match &latest {
-            Ok(latest) => first_file(http, &url, latest).await,
-            Err(unread) => Err(unread.clone()),
-        };
-        let judged = Finding::judge(
-            latest.and_then(|latest| Ok((latest, file?))),
-            |(latest, file)| judge_files(product, &latest, file.as_ref()),
-        );
-        let refused = http.get(&path.replacen("https://", "http://", 1)).await;
-        let refused = Finding::judge(refused, |response| judge_plain_http(response.status));
-        return vec![
-            Check::new(GROUP, files, judged),
-            Check::new(GROUP, plain, refused),
-        ];
+    let url = stack.outputs.get("CdnUrl").map_or("", String::as_str);
+    let address = format!("{url}/{}", document_path(&product));
+    let response = http.get(&address).await;
+    let document = async {
+        let licenses = stack.target.licenses()?;
+        let served = http::object(response.clone());
+        anyhow::Ok(document_status(licenses, &product, &current, served).await?)
+    };
+    let document = match document.await {
+        Ok(document) => document,
+        Err(error) => return skip(format!("the release keys cannot be read: {error:#}")),
+    };
+    let judged = Finding::judge(response, |response| {
+        judge_document(&product, &document, &response, stack.target.now)
+    });
+    let file = match &document.release {
+        Some(release) => first_file(http, url, release).await,
+        None => Ok(None),
+    };
+    let file = Finding::judge(file, |file| judge_file(&product, file.as_ref()));
+    let refused = http.get(&address.replacen("https://", "http://", 1)).await;
+    let refused = Finding::judge(refused, |response| judge_plain_http(response.status));
+    vec![
+        Check::new(GROUP, release, judged),
+        Check::new(GROUP, files, file),
+        Check::new(GROUP, plain, refused),
+    ]
+}
+
+async fn current(stack: &Stack<'_>) -> anyhow::Result<Option<(ProductSlug, CurrentVersion)>> {
+    for product in stack.target.licenses()?.products().await? {
+        let product = product.value.slug;
+        if let Some(current) = stack.target.notices()?.current_version(&product).await? {
+            return Ok(Some((product, current.value)));
+        }
     }
-    let skipped = Finding::skipped(
-        "no version of a product is current: tegata publish current PRODUCT VERSION",
-    );
-    vec![Check::new(GROUP, files, skipped)]
+    Ok(None)
 }
 
-/// The first file of a version, with the integrity that is published for it.
-async fn first_file(http: &Http, url: &str, latest: &Response) -> Read<Option<(String, Response)>> {
-    let Ok(read) = serde_json::from_slice::<Latest>(&latest.body) else {
+/// The first file of a version, with the integrity that its document names.
+async fn first_file(http: &Http, url: &str, release: &Release) -> Read<Option<(String, Response)>> {
+    let version = &release.current.version;
+    let Some((path, integrity)) = release.current.files.iter().next() else {
         return Ok(None);
     };
-    let Some((name, file)) = read.files.into_iter().next() else {
-        return Ok(None);
-    };
-    let response = http
-        .get_from(&format!("{url}{}{name}", read.base), PAGE)
-        .await?;
-    Ok(Some((file.integrity, response)))
+    let address = format!("{url}/{}/{version}/{path}", release.aud);
+    let response = http.get_from(&address, PAGE).await?;
+    Ok(Some((integrity.clone(), response)))
 }
 
-fn judge_files(
+fn judge_document(
     product: &ProductSlug,
-    latest: &Response,
-    file: Option<&(String, Response)>,
+    document: &DocumentStatus,
+    response: &Response,
+    now: Timestamp,
 ) -> Finding {
     let mut problems = Vec::new();
-    if latest.status != 200 {
-        problems.push(format!("/{product}/latest.json answers {}", latest.status));
+    problems.extend(document.problem.clone());
+    for (name, value) in [
+        ("cache-control", "max-age=60"),
+        ("content-type", MEDIA_TYPE),
+    ] {
+        let is = response.header(name);
+        if response.status == 200 && !is.contains(value) {
+            problems.push(format!("it has the {name} '{is}' instead of '{value}'"));
+        }
     }
-    let cached = latest.header("cache-control");
-    if !cached.contains("max-age=60") {
-        problems.push(format!(
-            "/{product}/latest.json has the Cache-Control '{cached}' instead of max-age=60"
-        ));
-    }
+    let age = document
+        .issued_at
+        .map(|at| now.duration_since(at).as_hours() / 24);
+    let key = document.key.map(|key| key.to_string());
+    Finding::of(
+        &problems,
+        format!(
+            "{product}: it verifies, and is the recorded one; signed {} days ago with the {} key",
+            age.unwrap_or_default(),
+            key.unwrap_or_default()
+        ),
+        format!(
+            "tegata publish status {product}; then repeat the last tegata publish current {product} …"
+        ),
+    )
+}
+
+fn judge_file(product: &ProductSlug, file: Option<&(String, Response)>) -> Finding {
     let Some((integrity, file)) = file else {
-        problems.push(format!("/{product}/latest.json names no file"));
-        return Finding::of(&problems, "", HEADERS_FIX);
+        return Finding::skipped("no document says which files are current");
     };
+    let mut problems = Vec::new();
     if file.status != 200 {
-        problems.push(format!("a file that it names answers {}", file.status));
+        problems.push(format!(
+            "a file that the document names answers {}",
+            file.status
+        ));
     } else {
         let hash = Sha384::digest(&file.body);
         if *integrity != format!("sha384-{}", BASE64.encode(&hash)) {
-            problems.push("a file does not have the hash that latest.json gives".to_owned());
+            problems.push("a file does not have the hash that the document names".to_owned());
         }
         if !file.header("cache-control").contains("immutable") {
             problems.push("a file is not cached as immutable".to_owned());
@@ -203,7 +232,7 @@ fn judge_files(
     }
     Finding::of(
         &problems,
-        format!("{product}: latest.json and a file of it, with their headers"),
+        format!("{product}: a file of the current version, with its headers"),
         HEADERS_FIX,
     )
 }
@@ -351,7 +380,7 @@ fn judge_arrived(has_raw: bool, archived: usize, is_young: bool) -> Finding {
 mod tests {
     use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
     use serde_json::json;
-    use tegata_common::keys::Jwk;
+    use tegata_common::keys::{Jwk, KeyState};
 
     use super::super::check::CheckOutcome::{Failed, Passed, Skipped};
     use super::*;
@@ -400,34 +429,54 @@ mod tests {
         let product: ProductSlug = "sheet".parse().unwrap();
         let body = "console.log(1)\n";
         let integrity = format!("sha384-{}", BASE64.encode(&Sha384::digest(body)));
-        let latest = response(200, &[("cache-control", "public, max-age=60")], "{}");
         let mut headers = vec![("cache-control", "public, max-age=31536000, immutable")];
         headers.extend(FILE_HEADERS);
-        let file = |headers: &[(&str, &str)], body: &str| {
-            Some((integrity.clone(), response(200, headers, body)))
+        let judge = |status: u16, headers: &[(&str, &str)], body: &str| {
+            let file = (integrity.clone(), response(status, headers, body));
+            judge_file(&product, Some(&file)).outcome
         };
-        let judge = |latest: &Response, file: Option<(String, Response)>| {
-            judge_files(&product, latest, file.as_ref()).outcome
-        };
-        assert_eq!(judge(&latest, file(&headers, body)), Passed);
-        assert_eq!(judge(&latest, file(&headers, "other")), Failed);
+        assert_eq!(judge(200, &headers, body), Passed);
+        assert_eq!(judge(200, &headers, "other"), Failed);
+        assert_eq!(judge(403, &headers, body), Failed);
         for missing in 0..headers.len() {
             let mut fewer = headers.clone();
             fewer.remove(missing);
-            assert_eq!(
-                judge(&latest, file(&fewer, body)),
-                Failed,
-                "{:?}",
-                headers[missing]
-            );
+            assert_eq!(judge(200, &fewer, body), Failed, "{:?}", headers[missing]);
         }
-        assert_eq!(
-            judge(&latest, Some((integrity.clone(), response(403, &[], "")))),
-            Failed
-        );
-        assert_eq!(judge(&latest, None), Failed);
-        let unfit = response(200, &[("cache-control", "max-age=31536000")], "{}");
-        assert_eq!(judge(&unfit, file(&headers, body)), Failed);
+        assert_eq!(judge_file(&product, None).outcome, Skipped);
+    }
+
+    #[test]
+    fn a_document_is_the_recorded_one_and_cached_for_a_minute() {
+        let product: ProductSlug = "sheet".parse().unwrap();
+        let at: Timestamp = "2026-12-05T01:00:00Z".parse().unwrap();
+        let document = |problem: Option<&str>| DocumentStatus {
+            release: None,
+            problem: problem.map(str::to_owned),
+            version: Some("1.9.0".parse().unwrap()),
+            issued_at: Some(at),
+            kid: None,
+            key: Some(KeyState::Active),
+        };
+        let served = |cached: &str, content_type: &str| {
+            let headers = [("cache-control", cached), ("content-type", content_type)];
+            response(200, &headers, "")
+        };
+        let fit = served("public, max-age=60", "application/jwt");
+        let later = at + SignedDuration::from_hours(72);
+        let judge = |document: &DocumentStatus, response: &Response| {
+            judge_document(&product, document, response, later)
+        };
+        let good = judge(&document(None), &fit);
+        assert_eq!(good.outcome, Passed);
+        assert!(good.seen.contains("signed 3 days ago with the active key"));
+        assert_eq!(judge(&document(Some("old")), &fit).outcome, Failed);
+        for unfit in [
+            served("public, max-age=31536000", "application/jwt"),
+            served("public, max-age=60", "text/plain"),
+        ] {
+            assert_eq!(judge(&document(None), &unfit).outcome, Failed);
+        }
     }
 
     #[test]

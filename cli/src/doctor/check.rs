@@ -1,5 +1,7 @@
 //! The result of a check, and how results are printed.
 
+use std::fmt;
+
 use anstyle::AnsiColor;
 use serde::Serialize;
 
@@ -88,6 +90,14 @@ pub(crate) enum Unread {
     NotFound(String),
     /// Anything else.
     Failed(String),
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Denied(why) | Self::Unavailable(why) | Self::NotFound(why) | Self::Failed(why)) =
+            self;
+        f.write_str(why)
+    }
 }
 
 /// What was read, or why nothing was.

@@ -25,6 +25,17 @@ pub(crate) struct Response {
     pub(crate) body: Vec<u8>,
 }
 
+/// An object of the CDN, `None` if it does not exist.
+pub(crate) fn object(answered: Read<Response>) -> Result<Option<Vec<u8>>, String> {
+    match answered {
+        Ok(response) if response.status == 200 => Ok(Some(response.body)),
+        // The bucket cannot be listed, so that a missing object is forbidden.
+        Ok(response) if [403, 404].contains(&response.status) => Ok(None),
+        Ok(response) => Err(format!("it answers {}", response.status)),
+        Err(unread) => Err(unread.to_string()),
+    }
+}
+
 impl Response {
     /// A header's value, empty if it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {

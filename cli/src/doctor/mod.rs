@@ -5,8 +5,8 @@
 mod account;
 mod alarms;
 mod cdn;
-mod check;
-mod http;
+pub(crate) mod check;
+pub(crate) mod http;
 mod machine;
 mod mail;
 mod parameters;
@@ -445,7 +445,7 @@ async fn check_stack(
     running.one("mail", mail::events(&stack));
     running.many("account", account::certificates(clients, values));
     running.one("mail", mail::status_page(&stack));
-    running.one("cdn", cdn::keys(&stack, &http));
+    running.many("cdn", cdn::keys(&stack, &http));
     running.many("cdn", cdn::files(&stack, &http));
     running.one("cdn", cdn::tls(&stack, &http));
     running.many("cdn", cdn::log(&stack));

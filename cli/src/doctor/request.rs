@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tegata_archive::{Listed, Lock};
 use tegata_common::access::{AccessRecord, Source};
 use tegata_common::domain::Domain;
-use tegata_common::keys::Jwks;
+use tegata_common::keys::{Jwks, KeyPurpose};
 use tegata_common::lease::StateClaims;
 use tegata_common::license::Code;
 use tegata_common::product::ProductSlug;
@@ -135,7 +135,7 @@ pub(crate) async fn check(
         Err(unread) => return skip(unread.into()),
     };
     let answer = judge_answer(&asked, &response);
-    let keys = published_keys(stack, http).await;
+    let keys = published_keys(stack, http, KeyPurpose::Lease).await;
     let lease = match asked.has_license {
         false => Finding::skipped(
             "no licence to ask for: issue one, or name one with --domain and --product",
@@ -196,16 +196,18 @@ fn judge_answer(asked: &ProbedLicense, response: &Response) -> Finding {
 }
 
 /// The keys that plug-ins can fetch.
-pub(crate) async fn published_keys(stack: &Stack<'_>, http: &Http) -> Read<Jwks> {
+pub(crate) async fn published_keys(
+    stack: &Stack<'_>,
+    http: &Http,
+    purpose: KeyPurpose,
+) -> Read<Jwks> {
     let url = stack.outputs.get("CdnUrl").map_or("", String::as_str);
-    let response = http.get(&format!("{url}/.well-known/jwks.json")).await?;
+    let path = purpose.jwks_path();
+    let response = http.get(&format!("{url}/{path}")).await?;
     match response.status {
-        200 => serde_json::from_slice(&response.body).map_err(|error| {
-            Unread::Failed(format!("/.well-known/jwks.json is not a JWKS: {error}"))
-        }),
-        status => Err(Unread::Failed(format!(
-            "/.well-known/jwks.json answers {status}"
-        ))),
+        200 => serde_json::from_slice(&response.body)
+            .map_err(|error| Unread::Failed(format!("/{path} is not a JWKS: {error}"))),
+        status => Err(Unread::Failed(format!("/{path} answers {status}"))),
     }
 }
 

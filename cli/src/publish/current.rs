@@ -1,54 +1,150 @@
 //! `tegata publish current` and `list`.
 
-use clap::Args;
-use tegata_common::product::ProductSlug;
-use tegata_operations::publish::{self, PlannedCurrent, PublishedVersion};
+use std::io::{BufRead as _, IsTerminal as _};
 
+use anyhow::bail;
+use clap::Args;
+use jiff::Timestamp;
+use tegata_common::product::ProductSlug;
+use tegata_common::release::{Change, Rollout};
+use tegata_common::version::PluginVersion;
+use tegata_operations::publish::{self, FileDifferences, PlannedCurrent, PublishedVersion};
+
+use super::stage;
 use crate::change::DryRun;
 use crate::output::{self, Output, say};
 use crate::target::Target;
+use crate::when;
+
+/// Files that are shown by name.
+const SHOWN: usize = 5;
 
 #[derive(Args)]
 pub(crate) struct Current {
     /// The product.
     product: ProductSlug,
-    /// The version.
-    version: String,
-    /// Do it all the same. The reason is recorded.
+    /// The version. An older one is a rollback.
+    version: PluginVersion,
+    /// The tenants that run it; all others keep what they run. A share such as 10%, a file with a
+    /// domain a line, or `all`. Repeat the option to combine a share and files.
+    #[arg(long, value_name = "STAGE")]
+    stage: Vec<String>,
+    /// Sign it ahead: the version counts from this instant on, by kintone's clock, such as
+    /// 2026-12-05T10:00:00+09:00.
+    #[arg(long, value_name = "INSTANT", value_parser = when::instant)]
+    from: Option<Timestamp>,
+    /// Do it although it is not announced. The reason is recorded.
     #[arg(long, value_name = "REASON")]
     emergency: Option<String>,
+    /// Do not ask. Without a terminal, nobody is asked anyway.
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     write: DryRun,
 }
 
 pub(super) async fn run(target: &Target, output: Output, args: Current) -> anyhow::Result<()> {
-    let (licenses, notices) = (target.licenses()?, target.notices()?);
-    let (cdn, caller) = (target.cdn()?, target.caller());
-    let what = (&args.product, args.version.as_str());
-    let planned =
-        publish::make_current(licenses, notices, cdn, what, args.emergency, caller).await?;
+    let context = target.publish_context()?;
+    let change = Change {
+        stage: stage::read(&args.stage, &args.version, &target.bases)?,
+        version: args.version,
+        from: args.from,
+    };
+    let planned = publish::make_current(&context, &args.product, change, args.emergency).await?;
     if output == Output::Text {
-        print(&planned);
+        print(target, &planned);
+        if !args.yes && !args.write.dry_run {
+            confirm()?;
+        }
     }
-    let made = planned.carry_out(notices, cdn, caller, args.write.dry_run);
-    let report = made.await?;
+    let report = planned.carry_out(&context, args.write.dry_run).await?;
     match output {
         Output::Json => output::json(&report)?,
-        Output::Text => args
-            .write
-            .conclude("current from now on; caches know it within a minute"),
+        Output::Text => args.write.conclude(&format!(
+            "signed and written; caches know it within a minute, pages within an hour: tegata \
+             publish status {}",
+            report.product
+        )),
     }
     Ok(())
 }
 
-fn print(planned: &PlannedCurrent) {
-    let (product, current) = (&planned.product, &planned.current);
-    let before = planned.version_before().unwrap_or("(none)");
-    say!("{product}: {before} → {}", current.version);
+/// Asks a person. A script has nobody to ask.
+fn confirm() -> anyhow::Result<()> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    output::ask("Write it? Type yes: ");
+    let mut typed = String::new();
+    std::io::stdin().lock().read_line(&mut typed)?;
+    match typed.trim() {
+        "yes" => Ok(()),
+        _ => bail!("nothing was written"),
+    }
+}
+
+fn print(target: &Target, planned: &PlannedCurrent) {
+    let current = &planned.current;
+    let before = planned.before().map(|before| &before.rollout);
+    say!("{}:", planned.product());
+    match before {
+        Some(before) => say!("  now          {}", in_words(target, before)),
+        None => say!("  now          no version; plug-ins run what their package brings"),
+    }
+    say!("  then         {}", in_words(target, &current.rollout));
+    say!("  files        {}", files(&planned.files));
     match (&current.announced_by, &current.emergency) {
         (Some(notice), _) => say!("  announced by {notice}"),
         (_, Some(reason)) => say!("  not announced; emergency: {reason}"),
         _ => {}
+    }
+    if planned.before() == Some(current) {
+        say!("  nothing changes; its document is written again");
+    }
+}
+
+/// A rollout as a sentence: `1.9.0 for 10% of the tenants, 1.8.0 for all others`.
+pub(super) fn in_words(target: &Target, rollout: &Rollout) -> String {
+    let Rollout {
+        version,
+        from,
+        stage,
+        before,
+    } = rollout;
+    let before = before.as_ref().map(PluginVersion::as_str);
+    let before = before.unwrap_or("what the package brings");
+    let whom = match stage {
+        Some(stage) => format!("{stage}, {before} for all others"),
+        None => "all tenants".to_owned(),
+    };
+    match from {
+        Some(from) => format!(
+            "{version} for {whom}, from {} on; until then {before}",
+            target.local_time(*from)
+        ),
+        None => format!("{version} for {whom}"),
+    }
+}
+
+fn files(files: &FileDifferences) -> String {
+    let named = [
+        ("changed", &files.changed),
+        ("new", &files.added),
+        ("gone", &files.removed),
+    ];
+    let named = named.iter().filter(|(_, paths)| !paths.is_empty());
+    let named: Vec<String> = named
+        .map(|(what, paths)| {
+            let mut names = paths.iter().take(SHOWN).cloned().collect::<Vec<_>>();
+            if paths.len() > SHOWN {
+                names.push("…".to_owned());
+            }
+            format!("{} {what} ({})", paths.len(), names.join(", "))
+        })
+        .collect();
+    match named.is_empty() {
+        true => "the same".to_owned(),
+        false => named.join("; "),
     }
 }
 
@@ -64,7 +160,7 @@ pub(super) async fn list(
     let rows = versions.iter().map(|version| {
         let PublishedVersion { current, revision } = version;
         vec![
-            current.version.clone(),
+            in_words(target, &current.rollout),
             target.local_time(revision.at),
             revision.by.clone(),
             match (&current.announced_by, &current.emergency) {

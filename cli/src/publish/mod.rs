@@ -3,6 +3,8 @@
 mod current;
 mod directory;
 mod files;
+mod stage;
+mod status;
 
 use clap::Subcommand;
 use serde_json::json;
@@ -16,6 +18,7 @@ use crate::target::Target;
 
 use current::Current;
 use files::Files;
+use status::Status;
 
 pub(crate) use tegata_operations::publish::content_type;
 
@@ -28,10 +31,24 @@ pub(crate) enum Command {
     /// A manifest with the integrity (SRI) of each file is put beside the files. The version does not
     /// become current by that: plug-ins go on with the one they have.
     Files(Files),
-    /// Make a version current: latest.json names it from then on.
+    /// Make a version current: sign the document that plug-ins follow, for all tenants or gradually.
     ///
-    /// Refused before its release notice has gone out and its planned instant has come.
+    /// It prints what will change first. Refused before the version's release notice has gone out and
+    /// its planned instant has come; with --from, that instant may come later. An older version is a
+    /// rollback. Repeating a command writes its document again.
+    #[command(after_help = "Examples:\n  \
+        tegata publish current sheet 1.9.0 --stage 10%           gradually\n  \
+        tegata publish current sheet 1.9.0 --stage pilots.txt\n  \
+        tegata publish current sheet 1.9.0 --stage all\n  \
+        tegata publish current sheet 1.9.0 --from 2026-12-05T10:00:00+09:00\n  \
+        tegata publish current sheet 1.8.0                       back again")]
     Current(Current),
+    /// Show what is current: the version and its tenants, the notice that announced it, whether the
+    /// CDN serves its document, and what tenants ran.
+    ///
+    /// Exits with 1 if the CDN's document does not verify or is not the recorded one, and with 3 if no
+    /// version is current.
+    Status(Status),
     /// Write the whole news page anew: after its design or the address of the CDN has changed.
     ///
     /// What is announced appears on it by itself.
@@ -53,6 +70,7 @@ pub(crate) async fn run(target: &Target, output: Output, command: Command) -> an
     match command {
         Command::Files(args) => files::run(target, output, args).await,
         Command::Current(args) => current::run(target, output, args).await,
+        Command::Status(args) => status::run(target, output, args).await,
         Command::News { status_page, write } => {
             news(target, output, status_page.as_deref(), write).await
         }

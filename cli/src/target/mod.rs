@@ -15,12 +15,13 @@ use jiff::tz::TimeZone;
 use tegata_archive::Archive;
 use tegata_archive::objects::Objects;
 use tegata_common::domain::BaseDomains;
-use tegata_common::keys::KeyRegister;
-use tegata_common::product::Zone;
+use tegata_common::keys::{KeyPurpose, KeyRegister};
+use tegata_common::product::{ProductSlug, Zone};
+use tegata_common::release::document_path;
 use tegata_common::revision::Revision;
 use tegata_notices::render::Sender;
 use tegata_operations::history::Trail;
-use tegata_operations::{Caller, access_log, import, keys, licenses, usage};
+use tegata_operations::{Caller, access_log, import, keys, licenses, publish, usage};
 use tegata_signing::{KeyStore, Signer};
 use tegata_storage::ChangeContext;
 use tegata_storage::customers::Customers;
@@ -28,6 +29,7 @@ use tegata_storage::licenses::Licenses;
 use tegata_storage::notices::Notices;
 use tegata_storage::usage::UsageTable;
 
+use crate::doctor::http::{self, Http};
 use crate::embedded::Embedded;
 use crate::failure::UsageError;
 use crate::identity;
@@ -320,9 +322,12 @@ impl Target {
         tegata_operations::local_time(at, &self.zone)
     }
 
-    /// The register of signing keys, and the revision to change it from.
-    pub(crate) async fn key_register(&self) -> anyhow::Result<(KeyRegister, Option<Revision>)> {
-        Ok(self.licenses()?.key_register().await?)
+    /// The register of the signing keys of a purpose, and the revision to change it from.
+    pub(crate) async fn key_register(
+        &self,
+        purpose: KeyPurpose,
+    ) -> anyhow::Result<(KeyRegister, Option<Revision>)> {
+        Ok(self.licenses()?.key_register(purpose).await?)
     }
 
     /// What signs leases here.
@@ -381,10 +386,41 @@ impl Target {
         })
     }
 
+    /// The stores of publishing.
+    pub(crate) fn publish_context(&self) -> anyhow::Result<publish::Context<'_>> {
+        Ok(publish::Context {
+            licenses: self.licenses()?,
+            notices: self.notices()?,
+            cdn: self.cdn()?,
+            keys: self.keys(),
+            caller: self.caller(),
+        })
+    }
+
+    /// A product's release document as plug-ins get it: over HTTPS from the CDN, or on one machine
+    /// from its directory.
+    pub(crate) async fn served_release(
+        &self,
+        product: &ProductSlug,
+    ) -> anyhow::Result<publish::Served> {
+        let path = document_path(product);
+        let Place::Stack(stack) = &self.place else {
+            let read = self.cdn()?.get(&path).await;
+            return Ok(read.map_err(|error| error.to_string()));
+        };
+        let url = format!("{}/{path}", stack.output(stack::CDN_URL_OUTPUT)?);
+        let answered = match Http::new() {
+            Ok(http) => http.get(&url).await,
+            Err(unread) => Err(unread),
+        };
+        Ok(http::object(answered))
+    }
+
     /// The stores of operations on keys.
     pub(crate) fn key_context(&self) -> anyhow::Result<keys::Context<'_>> {
         Ok(keys::Context {
             licenses: self.licenses()?,
+            notices: self.notices()?,
             keys: self.keys(),
             stack: match &self.place {
                 Place::Machine(_) => "",

@@ -509,7 +509,10 @@ fn without_a_key_or_a_place_it_says_what_to_do() {
     let products = tegata.file("products.toml", PRODUCTS);
     tegata.json(&["product", "apply", &products]);
     let (_, message) = tegata.failure(&ISSUE);
-    assert!(message.contains("run `tegata key create`"), "{message}");
+    assert!(
+        message.contains("run `tegata key create --purpose lease`"),
+        "{message}"
+    );
 
     let nowhere = Command::new(env!("CARGO_BIN_EXE_tegata"))
         .args(["license", "list"])

@@ -11,5 +11,6 @@ mod naughty;
 mod notices;
 mod official_sample;
 mod private_files;
+mod publish;
 mod support;
 mod terminal;

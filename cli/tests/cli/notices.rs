@@ -209,8 +209,8 @@ fn a_version_that_was_not_announced_does_not_become_current() {
          send FILE), and publish it when its planned instant has come; in an emergency, \
          --emergency REASON, which is recorded\n"
     );
-    let latest = tegata.place().join("cdn/sheet/latest.json");
-    assert!(!latest.exists());
+    let document = tegata.place().join("cdn/sheet/current.jwt");
+    assert!(!document.exists());
     // Scheduled is not announced.
     let file = tegata.file(&format!("{ID}.toml"), RELEASE);
     tegata.text(&["notice", "send", &file, "--yes"]);
@@ -227,15 +227,17 @@ fn a_version_that_was_not_announced_does_not_become_current() {
         "--emergency",
         "a hole in 1.8",
     ];
-    tegata.text(&[&emergency[..], &["--dry-run"]].concat());
-    assert!(!latest.exists());
-    tegata.text(&emergency);
-    let latest: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(&latest).unwrap()).unwrap();
-    assert_eq!(
-        (&latest["version"], &latest["base"]),
-        (&"1.9.0".into(), &"/sheet/1.9.0/".into())
+    let (code, message) = tegata.failure(&emergency);
+    assert_eq!(code, 1);
+    assert!(
+        message.contains("there is no release key yet; run `tegata key create --purpose release`"),
+        "{message}"
     );
+    tegata.text(&["key", "create", "--purpose", "release"]);
+    tegata.text(&[&emergency[..], &["--dry-run"]].concat());
+    assert!(!document.exists());
+    tegata.text(&emergency);
+    assert!(document.exists());
     let list = tegata.json(&["publish", "list", "sheet"]);
     assert_eq!(list[0]["current"]["emergency"], "a hole in 1.8");
     assert_eq!(list[0]["revision"]["change"], "publish-emergency");

@@ -1,5 +1,5 @@
-//! The register of signing keys: the published public keys, which of them signs, and where the
-//! private keys are.
+//! The registers of signing keys: the published public keys, which of them signs, and where the
+//! private keys are. There is one for leases and one for releases.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,13 +11,57 @@ use sha2::{Digest as _, Sha256};
 
 use crate::lease::ALG;
 
-/// The maximum number of published keys. With two, every cached lease still verifies during a
-/// rotation.
+/// The maximum number of published keys of a purpose. With two, every cached lease and every release
+/// document still verifies during a rotation.
 pub const PUBLISHED_KEYS: usize = 2;
+
+/// What a key signs. A key has one purpose: each purpose has its register, its published key set, and
+/// its own key policy or directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyPurpose {
+    /// Leases ([`lease`](crate::lease)). Published at `/.well-known/jwks.json`.
+    #[default]
+    Lease,
+    /// Release documents ([`release`](crate::release)). Published at
+    /// `/.well-known/release-keys.json`.
+    Release,
+}
+
+impl KeyPurpose {
+    /// All purposes.
+    pub const ALL: [Self; 2] = [Self::Lease, Self::Release];
+
+    /// The purpose as it is written in options and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lease => "lease",
+            Self::Release => "release",
+        }
+    }
+
+    /// The path of the published key set on the CDN.
+    pub fn jwks_path(self) -> &'static str {
+        match self {
+            Self::Lease => ".well-known/jwks.json",
+            Self::Release => ".well-known/release-keys.json",
+        }
+    }
+
+    fn is_lease(&self) -> bool {
+        *self == Self::Lease
+    }
+}
+
+impl fmt::Display for KeyPurpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// The id of a key: its RFC 7638 thumbprint, SHA-256 in base64url without padding (43 characters).
 ///
-/// On one machine it is part of a file name (`keys/<kid>.pem`). Therefore every other text is
+/// On one machine it is part of a file name (`keys/<kid>.pem`, `keys/release/<kid>.pem`). Therefore every other text is
 /// rejected, also when it is read from the table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String")]
@@ -99,9 +143,9 @@ impl Jwk {
     }
 }
 
-/// The published key set (RFC 7517), served by the CDN at `/.well-known/jwks.json`.
+/// The published key set of a purpose (RFC 7517), served by the CDN ([`KeyPurpose::jwks_path`]).
 ///
-/// Plug-ins also pin these keys, so that they verify leases without a request.
+/// Plug-ins also pin these keys, so that they verify leases and releases without a request.
 ///
 /// ```
 /// use tegata_common::keys::{Jwk, Jwks};
@@ -122,11 +166,11 @@ pub struct Jwks {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyState {
-    /// Signs all new leases. Exactly one key is active.
+    /// Signs all that is new. Exactly one key of a purpose is active.
     Active,
     /// Published in advance, so that plug-ins have it before it signs.
     Next,
-    /// Signed until the last rotation. Plug-ins still cache leases signed with it.
+    /// Signed until the last rotation. Plug-ins still have leases or releases signed with it.
     Previous,
 }
 
@@ -146,7 +190,8 @@ impl fmt::Display for KeyState {
 pub enum KeyLocation {
     /// In AWS KMS, by key id or ARN.
     Kms(String),
-    /// In the file `keys/<kid>.pem` of the local directory.
+    /// In a file of the local directory: `keys/<kid>.pem`, or `keys/release/<kid>.pem` for a release
+    /// key.
     File,
 }
 
@@ -161,12 +206,12 @@ pub struct RegisteredKey {
     pub state: KeyState,
     /// When the key was added to the register.
     pub created_at: Timestamp,
-    /// When the key was rotated out. It signed no lease after this instant.
+    /// When the key was rotated out. It signed nothing after this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_since: Option<Timestamp>,
 }
 
-/// The register of signing keys.
+/// The register of the signing keys of a purpose.
 ///
 /// It has at most [`PUBLISHED_KEYS`] keys. Unless it is empty, exactly one is active. A rotation has
 /// three steps, so that no lease fails to verify: create the next key and publish the JWKS; rotate;
@@ -187,6 +232,9 @@ pub struct RegisteredKey {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRegister {
+    /// What the keys sign. Missing in registers of lease keys.
+    #[serde(default, skip_serializing_if = "KeyPurpose::is_lease")]
+    pub purpose: KeyPurpose,
     /// The published keys, in the order in which they were added.
     pub keys: Vec<RegisteredKey>,
 }
@@ -206,8 +254,8 @@ pub enum RegisterError {
     #[error("there is no next key to rotate to; create one, publish the JWKS, then rotate")]
     NoNext,
     /// The register has no key, so nothing can be signed.
-    #[error("there is no signing key yet; run `tegata key create`")]
-    Empty,
+    #[error("there is no {0} key yet; run `tegata key create --purpose {0}`")]
+    Empty(KeyPurpose),
     /// No key has this id.
     #[error("key {0} is not registered")]
     Unknown(String),
@@ -217,6 +265,14 @@ pub enum RegisterError {
 }
 
 impl KeyRegister {
+    /// The empty register of a purpose.
+    pub fn of(purpose: KeyPurpose) -> Self {
+        Self {
+            purpose,
+            keys: Vec::new(),
+        }
+    }
+
     /// Fails if the register is full. Call it before a private key is created.
     pub fn check_room(&self) -> Result<(), RegisterError> {
         if self.keys.len() < PUBLISHED_KEYS {
@@ -291,7 +347,7 @@ impl KeyRegister {
         self.keys
             .iter()
             .find(|key| key.state == KeyState::Active)
-            .ok_or(RegisterError::Empty)
+            .ok_or(RegisterError::Empty(self.purpose))
     }
 
     /// The JWKS to publish.
@@ -321,7 +377,7 @@ mod tests {
         use KeyState::{Active, Next, Previous};
         let now = Timestamp::UNIX_EPOCH;
         let empty = KeyRegister::default();
-        assert_eq!(empty.active(), Err(RegisterError::Empty));
+        assert_eq!(empty.active(), Err(RegisterError::Empty(KeyPurpose::Lease)));
         assert_eq!(empty.rotated(now), Err(RegisterError::NoNext));
 
         let one = empty.with(jwk(1), KeyLocation::File, now).unwrap();
@@ -354,6 +410,33 @@ mod tests {
             retired.without("nobody"),
             Err(RegisterError::Unknown("nobody".into()))
         );
+    }
+
+    #[test]
+    fn a_register_without_a_purpose_is_one_of_lease_keys() {
+        let lease = KeyRegister::of(KeyPurpose::Lease);
+        let release = KeyRegister::of(KeyPurpose::Release);
+        for (register, stored) in [
+            (&lease, serde_json::json!({ "keys": [] })),
+            (
+                &release,
+                serde_json::json!({ "purpose": "release", "keys": [] }),
+            ),
+        ] {
+            assert_eq!(serde_json::to_value(register).unwrap(), stored);
+            assert_eq!(
+                &serde_json::from_value::<KeyRegister>(stored).unwrap(),
+                register
+            );
+        }
+        assert_eq!(
+            release.active().unwrap_err().to_string(),
+            "there is no release key yet; run `tegata key create --purpose release`"
+        );
+        // A change keeps the purpose.
+        let now = Timestamp::UNIX_EPOCH;
+        let one = release.with(jwk(1), KeyLocation::File, now).unwrap();
+        assert_eq!(one.purpose, KeyPurpose::Release);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! - [`license::License`]: a contract's state under one kintone tenant, and the [`license::Code`] that
 //!   the plug-in receives.
 //! - [`lease`]: the signed document that the plug-in caches.
+//! - [`release`]: the signed document that says which version the plug-in runs.
 //! - [`calendar`]: terms, cancellation deadlines, the end of use and of grace.
 //! - [`notice`]: announcements, their audience, and the delivery to each recipient.
 //! - [`access`] and [`usage`]: log lines as they are archived, and the figures derived from them.
@@ -28,6 +29,7 @@ pub mod network;
 pub mod notice;
 pub mod product;
 pub mod redact;
+pub mod release;
 pub mod renewal;
 pub mod revision;
 pub mod serial;

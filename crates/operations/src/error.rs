@@ -9,6 +9,8 @@ use tegata_common::domain::Domain;
 use tegata_common::keys::RegisterError;
 use tegata_common::license::LicenseError;
 use tegata_common::product::ProductSlug;
+use tegata_common::release::RolloutError;
+use tegata_common::version::PluginVersion;
 use tegata_notices::gate::NotYet;
 use tegata_signing::SigningError;
 use tegata_storage::TableError;
@@ -140,6 +142,19 @@ pub enum Error {
         /// The number of the leases.
         leases: usize,
     },
+    /// The current release of a product is signed with a key.
+    #[error(
+        "the current release of {product} is signed with key {kid}; first sign it with the active \
+         key: `tegata publish current {product} {version}` with the same options as before"
+    )]
+    KeySignedRelease {
+        /// The key.
+        kid: String,
+        /// The product.
+        product: ProductSlug,
+        /// The version.
+        version: PluginVersion,
+    },
     /// The catalogue does not have a product.
     #[error("there is no product {0}")]
     UnknownProduct(ProductSlug),
@@ -185,6 +200,17 @@ pub enum Error {
     /// An emergency without a reason.
     #[error("--emergency: say why")]
     EmptyEmergency,
+    /// Others make versions of a product current, again and again.
+    #[error(
+        "somebody else makes versions of {0} current at the same time; see `tegata publish status {0}`"
+    )]
+    CurrentChanges(ProductSlug),
+    /// No version of a product was made current.
+    #[error("no version of {0} is current: tegata publish current {0} VERSION")]
+    NoCurrent(ProductSlug),
+    /// A change of the rollout that makes no sense.
+    #[error(transparent)]
+    Rollout(#[from] RolloutError),
     /// A version may not become current yet.
     #[error(transparent)]
     NotYet(#[from] NotYet),
@@ -266,6 +292,7 @@ impl Error {
             | Self::UnknownProduct(_)
             | Self::NoUsage(_)
             | Self::NotOnCdn { .. }
+            | Self::NoCurrent(_)
             | Self::Register(RegisterError::Unknown(_))
             | Self::License(LicenseError::UnknownDomain(_) | LicenseError::NoQuota(_)) => {
                 ErrorKind::NotFound
@@ -274,6 +301,7 @@ impl Error {
             | Self::Future { .. }
             | Self::Preferences(_)
             | Self::EmptyEmergency
+            | Self::Rollout(_)
             | Self::License(
                 LicenseError::Edition
                 | LicenseError::Users
@@ -281,6 +309,7 @@ impl Error {
                 | LicenseError::TrialDays,
             ) => ErrorKind::Usage,
             Self::Table(TableError::Conflict)
+            | Self::CurrentChanges(_)
             | Self::Write(WriteError::Table(TableError::Conflict)) => ErrorKind::Conflict,
             Self::NotApplied {
                 error: TableError::Conflict,

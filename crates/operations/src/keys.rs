@@ -1,21 +1,24 @@
-//! The keys that sign leases: their register, and their place in the key store.
+//! The keys that sign leases and releases: their registers, and their place in the key store.
 
 use jiff::ToSpan as _;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use tegata_common::keys::{KeyLocation, KeyRegister, KeyState, Kid};
+use tegata_common::keys::{KeyLocation, KeyPurpose, KeyRegister, KeyState, Kid, RegisterError};
 use tegata_common::revision::Revision;
 use tegata_signing::KeyStore;
 use tegata_storage::Key;
 use tegata_storage::licenses::Licenses;
+use tegata_storage::notices::Notices;
 
 use crate::{Caller, Difference, Error, differences};
 
 /// The stores that changes of keys read and write, and the caller.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// The register of keys, and the licences whose leases they sign.
+    /// The registers of keys, and the licences whose leases they sign.
     pub licenses: &'a Licenses,
+    /// The current versions, whose release documents they sign.
+    pub notices: &'a Notices,
     /// The key store.
     pub keys: &'a KeyStore,
     /// The stack that a new key is tagged with; empty on one machine.
@@ -24,15 +27,15 @@ pub struct Context<'a> {
     pub caller: Caller<'a>,
 }
 
-/// The register of keys as it was read.
+/// A register of keys as it was read.
 struct Registered {
     register: KeyRegister,
     revision: Option<Revision>,
 }
 
 impl Registered {
-    async fn read(licenses: &Licenses) -> Result<Self, Error> {
-        let (register, revision) = licenses.key_register().await?;
+    async fn read(licenses: &Licenses, purpose: KeyPurpose) -> Result<Self, Error> {
+        let (register, revision) = licenses.key_register(purpose).await?;
         Ok(Self { register, revision })
     }
 
@@ -45,6 +48,7 @@ impl Registered {
         };
         Ok(PlannedKeys {
             change,
+            purpose: after.purpose,
             differences: differences(Some(&by_kid(&self.register)), &by_kid(&after))?,
             after,
             revision: self.revision,
@@ -58,6 +62,8 @@ impl Registered {
 pub struct PlannedKeys {
     /// The name under which history records it.
     pub change: &'static str,
+    /// What the keys sign.
+    pub purpose: KeyPurpose,
     /// The fields that would change, by key id.
     pub differences: Vec<Difference>,
     after: KeyRegister,
@@ -71,6 +77,8 @@ pub struct PlannedKeys {
 pub struct KeysReport {
     /// The name under which history records it.
     pub change: &'static str,
+    /// What the keys sign.
+    pub purpose: KeyPurpose,
     /// Whether nothing was to be written.
     pub dry_run: bool,
     /// The fields that changed, or would change, by key id.
@@ -85,30 +93,31 @@ impl PlannedKeys {
         dry_run: bool,
     ) -> Result<KeysReport, Error> {
         if !dry_run {
-            let (table, key) = (context.licenses.table(), Key::signing_keys());
+            let (table, key) = (context.licenses.table(), Key::key_register(self.purpose));
             let act = context.caller.change(self.change);
             let revision = self.revision.as_ref();
             table.put(&key, revision, &self.after, &act).await?;
             if let Some(kid) = &self.removed {
-                context.keys.remove(kid)?;
+                context.keys.remove(self.purpose, kid)?;
             }
         }
         Ok(KeysReport {
             change: self.change,
+            purpose: self.purpose,
             dry_run,
             differences: self.differences,
         })
     }
 }
 
-/// The register of keys.
-pub async fn register(licenses: &Licenses) -> Result<KeyRegister, Error> {
-    Ok(Registered::read(licenses).await?.register)
+/// The register of the keys of a purpose.
+pub async fn register(licenses: &Licenses, purpose: KeyPurpose) -> Result<KeyRegister, Error> {
+    Ok(Registered::read(licenses, purpose).await?.register)
 }
 
 /// Checks that one more key can be created, and tells its state.
-pub async fn plan_create(licenses: &Licenses) -> Result<KeyState, Error> {
-    let register = Registered::read(licenses).await?.register;
+pub async fn plan_create(licenses: &Licenses, purpose: KeyPurpose) -> Result<KeyState, Error> {
+    let register = register(licenses, purpose).await?;
     register.check_room()?;
     Ok(match register.keys.is_empty() {
         true => KeyState::Active,
@@ -118,11 +127,12 @@ pub async fn plan_create(licenses: &Licenses) -> Result<KeyState, Error> {
 
 /// Creates a key in the key store, and registers it. The first key signs at once; a second one is
 /// published ahead.
-pub async fn create(context: &Context<'_>) -> Result<KeysReport, Error> {
-    let before = Registered::read(context.licenses).await?;
+pub async fn create(context: &Context<'_>, purpose: KeyPurpose) -> Result<KeysReport, Error> {
+    let before = Registered::read(context.licenses, purpose).await?;
     before.register.check_room()?;
     let caller = context.caller;
-    let (jwk, location) = context.keys.create(context.stack, caller.name).await?;
+    let made = context.keys.create(purpose, context.stack, caller.name);
+    let (jwk, location) = made.await?;
     let kid = jwk.kid.clone();
     let made = match &location {
         KeyLocation::Kms(id) => format!("KMS key {id}"),
@@ -136,7 +146,7 @@ pub async fn create(context: &Context<'_>) -> Result<KeysReport, Error> {
             // Only a conflict says for certain that it is not registered, and so of no use to
             // anybody: after a time-out it may be the key that signs.
             if error.is_conflict() {
-                context.keys.remove(&kid)?;
+                context.keys.remove(purpose, &kid)?;
             }
             Err(Error::NotRegistered {
                 made,
@@ -147,25 +157,57 @@ pub async fn create(context: &Context<'_>) -> Result<KeysReport, Error> {
 }
 
 /// Plans to let the next key sign; the one before stays published.
-pub async fn rotate(context: &Context<'_>) -> Result<PlannedKeys, Error> {
-    let before = Registered::read(context.licenses).await?;
+pub async fn rotate(context: &Context<'_>, purpose: KeyPurpose) -> Result<PlannedKeys, Error> {
+    let before = Registered::read(context.licenses, purpose).await?;
     let after = before.register.rotated(context.caller.now)?;
     before.changed("rotate", after)
 }
 
-/// Plans to stop publishing a key that does not sign, once no cached lease can be signed with it;
-/// or at once, if it is forced, for a compromised key.
+/// Plans to stop publishing a key that does not sign, once no cached lease and no current release
+/// can be signed with it; or at once, if it is forced, for a compromised key.
 pub async fn retire(context: &Context<'_>, kid: &str, force: bool) -> Result<PlannedKeys, Error> {
-    let before = Registered::read(context.licenses).await?;
+    let before = registered_with(context.licenses, kid).await?;
     let after = before.register.without(kid)?;
-    if !force {
-        check_unused(context, &before.register, kid).await?;
+    match before.register.purpose {
+        _ if force => {}
+        KeyPurpose::Lease => check_unused(context, &before.register, kid).await?,
+        KeyPurpose::Release => check_signs_no_release(context, kid).await?,
     }
     let mut keys = before.register.keys.iter().map(|key| &key.jwk.kid);
     let removed = keys.find(|of| of.as_str() == kid).cloned();
     let mut planned = before.changed("retire", after)?;
     planned.removed = removed;
     Ok(planned)
+}
+
+/// The register that has a key.
+async fn registered_with(licenses: &Licenses, kid: &str) -> Result<Registered, Error> {
+    for purpose in KeyPurpose::ALL {
+        let registered = Registered::read(licenses, purpose).await?;
+        let mut keys = registered.register.keys.iter();
+        if keys.any(|key| key.jwk.kid.as_str() == kid) {
+            return Ok(registered);
+        }
+    }
+    Err(RegisterError::Unknown(kid.to_owned()).into())
+}
+
+/// Rejects a key that signed the current release of a product: plug-ins that do not have the key
+/// before pinned would not run it any more.
+async fn check_signs_no_release(context: &Context<'_>, kid: &str) -> Result<(), Error> {
+    for product in context.licenses.products().await? {
+        let product = product.value.slug;
+        let current = context.notices.current_version(&product).await?;
+        let current = current.map(|stored| stored.value);
+        if let Some(current) = current.filter(|current| current.is_signed_with(kid)) {
+            return Err(Error::KeySignedRelease {
+                kid: kid.to_owned(),
+                product,
+                version: current.rollout.version,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Rejects a key whose leases may be in use. Leases that plug-ins have cached may be as old as the

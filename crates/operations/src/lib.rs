@@ -34,5 +34,5 @@ pub use error::{Error, ErrorKind};
 pub use period::{Period, local_time};
 pub use progress::Progress;
 pub use serial::new_serial;
-pub use signer::{NoSigner, signer};
+pub use signer::{NoSigner, release_signer, signer};
 pub use when::{InvalidWhen, When, date};

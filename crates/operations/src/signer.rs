@@ -1,6 +1,7 @@
-//! What signs: the active key of the register.
+//! What signs: the active key of a register.
 
-use tegata_signing::{KeyStore, KeyStoreError, Signer};
+use tegata_common::keys::KeyPurpose;
+use tegata_signing::{KeyStore, KeyStoreError, ReleaseSigner, Signer};
 use tegata_storage::TableError;
 use tegata_storage::licenses::Licenses;
 
@@ -15,8 +16,17 @@ pub enum NoSigner {
     KeyStore(#[from] KeyStoreError),
 }
 
-/// Opens the active key of a table's register.
+/// Opens the active key of leases.
 pub async fn signer(keys: &KeyStore, licenses: &Licenses) -> Result<Signer, NoSigner> {
-    let (register, _) = licenses.key_register().await?;
+    let (register, _) = licenses.key_register(KeyPurpose::Lease).await?;
     Ok(keys.signer(&register)?)
+}
+
+/// Opens the active key of releases.
+pub async fn release_signer(
+    keys: &KeyStore,
+    licenses: &Licenses,
+) -> Result<ReleaseSigner, NoSigner> {
+    let (register, _) = licenses.key_register(KeyPurpose::Release).await?;
+    Ok(keys.release_signer(&register)?)
 }

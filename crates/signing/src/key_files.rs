@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use p256::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, LineEnding};
 
-use tegata_common::keys::{Jwk, KeyLocation, Kid};
+use tegata_common::keys::{Jwk, KeyLocation, KeyPurpose, Kid};
 
 use crate::{Secret, Signer, SigningError, jwk_of};
 
 /// The key files of one machine: `<kid>.pem` in PKCS #8 with mode 0600, in a directory with mode 0700.
+/// Release keys are in its subdirectory `release`.
 #[derive(Clone, Debug)]
 pub struct KeyFiles(PathBuf);
 
@@ -18,6 +19,14 @@ impl KeyFiles {
     /// The key files in a directory, which is created with the first key.
     pub fn in_directory(directory: impl Into<PathBuf>) -> Self {
         Self(directory.into())
+    }
+
+    /// The key files of a purpose.
+    pub(crate) fn of(&self, purpose: KeyPurpose) -> Self {
+        match purpose {
+            KeyPurpose::Lease => self.clone(),
+            KeyPurpose::Release => Self(self.0.join("release")),
+        }
     }
 
     /// Generates a key and writes its file.

@@ -1,9 +1,9 @@
 //! The store of the private keys: files on one machine, or AWS KMS.
 
-use tegata_common::keys::{Jwk, KeyLocation, KeyRegister, Kid, RegisterError};
+use tegata_common::keys::{Jwk, KeyLocation, KeyPurpose, KeyRegister, Kid, RegisterError};
 
 use crate::kms::create_kms_key;
-use crate::{KeyFiles, Signer, SigningError};
+use crate::{KeyFiles, ReleaseSigner, Signer, SigningError};
 
 /// The store of the private keys.
 #[derive(Clone, Debug)]
@@ -26,14 +26,42 @@ pub enum KeyStoreError {
     /// The active key is in another store than this one.
     #[error("the active key {0} is not kept here")]
     Elsewhere(Kid),
+    /// The register is one of keys with another purpose.
+    #[error("a {of} key does not sign for the purpose {wanted}")]
+    Purpose {
+        /// The purpose of the register.
+        of: KeyPurpose,
+        /// The purpose that a key was needed for.
+        wanted: KeyPurpose,
+    },
 }
 
 impl KeyStore {
-    /// A signer with the active key of a register.
+    /// A signer of leases, with the active key of their register.
     pub fn signer(&self, register: &KeyRegister) -> Result<Signer, KeyStoreError> {
+        self.signer_for(KeyPurpose::Lease, register)
+    }
+
+    /// A signer of release documents, with the active key of their register.
+    pub fn release_signer(&self, register: &KeyRegister) -> Result<ReleaseSigner, KeyStoreError> {
+        let signer = self.signer_for(KeyPurpose::Release, register)?;
+        Ok(ReleaseSigner::new(signer))
+    }
+
+    fn signer_for(
+        &self,
+        wanted: KeyPurpose,
+        register: &KeyRegister,
+    ) -> Result<Signer, KeyStoreError> {
+        let of = register.purpose;
+        if of != wanted {
+            return Err(KeyStoreError::Purpose { of, wanted });
+        }
         let active = register.active()?;
         match (self, &active.location) {
-            (Self::Files(files), KeyLocation::File) => Ok(files.signer(&active.jwk.kid)?),
+            (Self::Files(files), KeyLocation::File) => {
+                Ok(files.of(wanted).signer(&active.jwk.kid)?)
+            }
             (Self::Kms(client), KeyLocation::Kms(id)) => {
                 Ok(Signer::kms(client.clone(), id, active.jwk.kid.clone()))
             }
@@ -45,19 +73,20 @@ impl KeyStore {
     /// caller's ARN.
     pub async fn create(
         &self,
+        purpose: KeyPurpose,
         stack: &str,
         caller: &str,
     ) -> Result<(Jwk, KeyLocation), SigningError> {
         match self {
-            Self::Files(files) => files.create(),
-            Self::Kms(client) => create_kms_key(client, stack, caller).await,
+            Self::Files(files) => files.of(purpose).create(),
+            Self::Kms(client) => create_kms_key(client, purpose, stack, caller).await,
         }
     }
 
     /// Deletes the private key of a retired key from this machine. A key in KMS is not deleted.
-    pub fn remove(&self, kid: &Kid) -> Result<(), SigningError> {
+    pub fn remove(&self, purpose: KeyPurpose, kid: &Kid) -> Result<(), SigningError> {
         match self {
-            Self::Files(files) => files.remove(kid),
+            Self::Files(files) => files.of(purpose).remove(kid),
             Self::Kms(_) => Ok(()),
         }
     }
@@ -102,7 +131,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let keys = directory.path().join("deep/keys");
         let store = KeyStore::Files(KeyFiles::in_directory(&keys));
-        let (jwk, location) = store.create("tegata", CALLER).await.unwrap();
+        let (jwk, location) = store
+            .create(KeyPurpose::Lease, "tegata", CALLER)
+            .await
+            .unwrap();
         assert_eq!(location, KeyLocation::File);
         let file = keys.join(format!("{}.pem", jwk.kid));
         let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
@@ -121,17 +153,76 @@ mod tests {
             assert!(store.signer(&register).is_ok(), "{own:o}");
         }
 
-        store.remove(&jwk.kid).unwrap();
+        store.remove(KeyPurpose::Lease, &jwk.kid).unwrap();
         assert!(!file.exists());
-        let gone = store.remove(&jwk.kid).unwrap_err().to_string();
+        let gone = store
+            .remove(KeyPurpose::Lease, &jwk.kid)
+            .unwrap_err()
+            .to_string();
         assert!(gone.starts_with(&file.display().to_string()), "{gone}");
+    }
+
+    #[tokio::test]
+    async fn a_key_signs_for_its_own_purpose_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = KeyStore::Files(KeyFiles::in_directory(directory.path()));
+        let kms = FakeKms::default();
+        for store in [files, KeyStore::Kms(kms.client())] {
+            for purpose in KeyPurpose::ALL {
+                let (jwk, location) = store.create(purpose, "tegata", CALLER).await.unwrap();
+                let register = KeyRegister::of(purpose);
+                let register = register.with(jwk, location, Timestamp::UNIX_EPOCH);
+                let register = register.unwrap();
+                let refused = match purpose {
+                    KeyPurpose::Lease => {
+                        store.signer(&register).unwrap();
+                        store.release_signer(&register).map(|_| ())
+                    }
+                    KeyPurpose::Release => {
+                        store.release_signer(&register).unwrap();
+                        store.signer(&register).map(|_| ())
+                    }
+                };
+                let refused = refused.unwrap_err().to_string();
+                let reason = format!("a {purpose} key does not sign");
+                assert!(refused.starts_with(&reason), "{refused}");
+                // Nor does a register that names a key of the other purpose.
+                if let KeyStore::Files(_) = &store {
+                    let mut planted = register.clone();
+                    planted.purpose = match purpose {
+                        KeyPurpose::Lease => KeyPurpose::Release,
+                        KeyPurpose::Release => KeyPurpose::Lease,
+                    };
+                    let refused = match planted.purpose {
+                        KeyPurpose::Lease => store.signer(&planted).map(|_| ()),
+                        KeyPurpose::Release => store.release_signer(&planted).map(|_| ()),
+                    };
+                    assert!(matches!(refused, Err(KeyStoreError::Signing(_))));
+                }
+            }
+        }
+        let requests = kms.requests();
+        let (_, creation) = requests
+            .iter()
+            .rfind(|(name, _)| name == "CreateKey")
+            .unwrap();
+        assert_eq!(
+            creation["Description"],
+            "tegata release signing, stack tegata"
+        );
+        let policy = creation["Policy"].as_str().unwrap();
+        assert!(policy.contains("role/tegata-PublishingRole-*"), "{policy}");
+        assert!(!policy.contains("RenewalRole"), "{policy}");
     }
 
     #[tokio::test]
     async fn kms_signs_with_the_key_it_made() {
         let kms = FakeKms::default();
         let store = KeyStore::Kms(kms.client());
-        let (jwk, location) = store.create("tegata", CALLER).await.unwrap();
+        let (jwk, location) = store
+            .create(KeyPurpose::Lease, "tegata", CALLER)
+            .await
+            .unwrap();
         assert_eq!(location, KeyLocation::Kms(FakeKms::ARN.to_owned()));
         let requests = kms.requests();
         let operations: Vec<&str> = requests.iter().map(|(name, _)| name.as_str()).collect();
@@ -144,7 +235,7 @@ mod tests {
         signs(&store, &register(jwk.clone(), location)).await;
         // A KMS key is not tegata's to remove.
         let before = kms.requests().len();
-        store.remove(&jwk.kid).unwrap();
+        store.remove(KeyPurpose::Lease, &jwk.kid).unwrap();
         assert_eq!(kms.requests().len(), before);
     }
 
@@ -152,7 +243,7 @@ mod tests {
     async fn an_error_of_kms_names_its_cause() {
         let kms = FakeKms::default();
         let (jwk, _) = KeyStore::Kms(kms.client())
-            .create("tegata", CALLER)
+            .create(KeyPurpose::Lease, "tegata", CALLER)
             .await
             .unwrap();
         let other = KeyLocation::Kms("arn:aws:kms:ap-northeast-1:123456789012:key/other".into());
@@ -184,7 +275,7 @@ mod tests {
         let empty = files.signer(&KeyRegister::default()).unwrap_err();
         assert!(matches!(
             empty,
-            KeyStoreError::Register(RegisterError::Empty)
+            KeyStoreError::Register(RegisterError::Empty(KeyPurpose::Lease))
         ));
     }
 }

@@ -8,7 +8,7 @@ use p256::pkcs8::DecodePublicKey as _;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use tegata_common::keys::{Jwk, KeyLocation};
+use tegata_common::keys::{Jwk, KeyLocation, KeyPurpose};
 
 use crate::{SigningError, jwk_of};
 
@@ -37,11 +37,13 @@ fn signature_from_der(der: &[u8]) -> Result<Signature, SigningError> {
         .map_err(|_| SigningError::Kms("its answer is not an ECDSA signature on P-256".into()))
 }
 
-/// Creates a signing key in KMS, with a key policy that allows the stack's roles to sign.
+/// Creates a signing key in KMS, with a key policy that allows the stack's roles of the purpose to
+/// sign.
 ///
 /// `caller` is the ARN of the caller, which determines the account in the policy.
 pub(crate) async fn create_kms_key(
     client: &Client,
+    purpose: KeyPurpose,
     stack: &str,
     caller: &str,
 ) -> Result<(Jwk, KeyLocation), SigningError> {
@@ -49,8 +51,8 @@ pub(crate) async fn create_kms_key(
         .create_key()
         .key_spec(KeySpec::EccNistP256)
         .key_usage(KeyUsageType::SignVerify)
-        .description(format!("tegata lease signing, stack {stack}"))
-        .policy(key_policy(stack, caller)?)
+        .description(format!("tegata {purpose} signing, stack {stack}"))
+        .policy(key_policy(purpose, stack, caller)?)
         // The caller may not change key policies, and would fail the safety check. The account's
         // admins may, so that nobody is locked out.
         .bypass_policy_lockout_safety_check(true)
@@ -65,12 +67,25 @@ pub(crate) async fn create_kms_key(
     Ok((jwk, KeyLocation::Kms(key_id)))
 }
 
-/// The template's roles that sign leases.
-const SIGNING_ROLES: [&str; 2] = ["RenewalRole", "ContractsRole"];
+/// The template's roles that sign for a purpose. No function signs a release.
+fn signing_roles(purpose: KeyPurpose) -> &'static [&'static str] {
+    match purpose {
+        KeyPurpose::Lease => &["RenewalRole", "ContractsRole"],
+        KeyPurpose::Release => &["PublishingRole"],
+    }
+}
 
-/// The maximum length of a stack's name. CloudFormation names a role STACK-ROLE-RANDOM and shortens
-/// names longer than IAM's 64 characters, which the patterns in the policy would not match.
-const LONGEST_STACK: usize = 36;
+/// The maximum length of a role's name in IAM, and of the random part of the name STACK-ROLE-RANDOM
+/// that CloudFormation gives to a role.
+const LONGEST_ROLE: usize = 64;
+const LONGEST_RANDOM: usize = 13;
+
+/// The maximum length of a stack's name. CloudFormation shortens names of roles that would be longer
+/// than IAM accepts, which the patterns in the policy would not match.
+fn longest_stack(roles: &[&str]) -> usize {
+    let longest = roles.iter().map(|role| role.len()).max().unwrap_or(0);
+    LONGEST_ROLE - longest - LONGEST_RANDOM - "--".len()
+}
 
 /// The key policy of a stack's signing key.
 ///
@@ -78,19 +93,25 @@ const LONGEST_STACK: usize = 36;
 /// cover other keys. Permissions by tags would allow anybody who may tag keys to use any key of the
 /// account. The policy denies tags of the form `tegata:*`, which allowed roles of older versions to
 /// sign.
-fn key_policy(stack: &str, caller: &str) -> Result<String, SigningError> {
+fn key_policy(purpose: KeyPurpose, stack: &str, caller: &str) -> Result<String, SigningError> {
     let parts: Vec<&str> = caller.splitn(6, ':').collect();
     let &["arn", partition, "sts" | "iam", _, account, _] = parts.as_slice() else {
         return Err(SigningError::NoAccount(caller.to_owned()));
     };
-    if stack.len() > LONGEST_STACK {
+    let roles = signing_roles(purpose);
+    let longest = longest_stack(roles);
+    if stack.len() > longest {
         return Err(SigningError::StackName {
-            longest: LONGEST_STACK,
+            longest,
             length: stack.len(),
         });
     }
-    let roles =
-        SIGNING_ROLES.map(|role| format!("arn:{partition}:iam::{account}:role/{stack}-{role}-*"));
+    let arn = |role| format!("arn:{partition}:iam::{account}:role/{stack}-{role}-*");
+    let roles: Vec<String> = roles.iter().map(arn).collect();
+    let sid = match purpose {
+        KeyPurpose::Lease => "TheStackSignsLeases",
+        KeyPurpose::Release => "PublishersSignReleases",
+    };
     let policy = json!({
         "Version": "2012-10-17",
         "Statement": [
@@ -102,7 +123,7 @@ fn key_policy(stack: &str, caller: &str) -> Result<String, SigningError> {
                 "Resource": "*",
             },
             {
-                "Sid": "TheStackSignsLeases",
+                "Sid": sid,
                 "Effect": "Allow",
                 "Principal": { "AWS": "*" },
                 "Action": "kms:Sign",
@@ -151,21 +172,35 @@ mod tests {
     #[test]
     fn a_key_names_who_signs_and_is_not_tagged() {
         let caller = "arn:aws:sts::123456789012:assumed-role/tegata-KeysRole-A1/taro";
-        let policy = key_policy("tegata", caller).unwrap();
-        let policy: serde_json::Value = serde_json::from_str(&policy).unwrap();
-        let [admins, signing, tagging] = policy["Statement"].as_array().unwrap().as_slice() else {
-            panic!("{policy}");
-        };
-        assert_eq!(admins["Principal"]["AWS"], "arn:aws:iam::123456789012:root");
-        assert_eq!(signing["Action"], "kms:Sign");
-        assert_eq!(
-            signing["Condition"]["ArnLike"]["aws:PrincipalArn"],
-            json!([
-                "arn:aws:iam::123456789012:role/tegata-RenewalRole-*",
-                "arn:aws:iam::123456789012:role/tegata-ContractsRole-*",
-            ])
-        );
-        assert_eq!(tagging["Effect"], "Deny");
+        for (purpose, signers) in [
+            (
+                KeyPurpose::Lease,
+                json!([
+                    "arn:aws:iam::123456789012:role/tegata-RenewalRole-*",
+                    "arn:aws:iam::123456789012:role/tegata-ContractsRole-*",
+                ]),
+            ),
+            (
+                KeyPurpose::Release,
+                json!(["arn:aws:iam::123456789012:role/tegata-PublishingRole-*"]),
+            ),
+        ] {
+            let policy = key_policy(purpose, "tegata", caller).unwrap();
+            let policy: serde_json::Value = serde_json::from_str(&policy).unwrap();
+            let statements = policy["Statement"].as_array().unwrap();
+            let [admins, signing, tagging] = statements.as_slice() else {
+                panic!("{policy}");
+            };
+            assert_eq!(admins["Principal"]["AWS"], "arn:aws:iam::123456789012:root");
+            assert_eq!(signing["Action"], "kms:Sign");
+            let condition = &signing["Condition"];
+            assert_eq!(condition["ArnLike"]["aws:PrincipalArn"], signers);
+            assert_eq!(
+                condition["StringEquals"]["kms:CallerAccount"],
+                "123456789012"
+            );
+            assert_eq!(tagging["Effect"], "Deny");
+        }
     }
 
     #[test]
@@ -176,13 +211,19 @@ mod tests {
             "arn:aws:s3:::bucket",
             "arn:aws:sts::123456789012",
         ] {
-            let refused = key_policy("tegata", caller).unwrap_err().to_string();
+            let refused = key_policy(KeyPurpose::Lease, "tegata", caller)
+                .unwrap_err()
+                .to_string();
             assert!(refused.contains("names no account"), "{refused}");
         }
         let caller = "arn:aws:iam::123456789012:user/taro";
-        assert!(key_policy(&"s".repeat(36), caller).is_ok());
-        let refused = key_policy(&"s".repeat(37), caller).unwrap_err().to_string();
-        assert!(refused.contains("at most 36 characters"), "{refused}");
+        for (purpose, longest) in [(KeyPurpose::Lease, 36), (KeyPurpose::Release, 35)] {
+            let policy = |length| key_policy(purpose, &"s".repeat(length), caller);
+            assert!(policy(longest).is_ok());
+            let refused = policy(longest + 1).unwrap_err().to_string();
+            let reason = format!("at most {longest} characters");
+            assert!(refused.contains(&reason), "{refused}");
+        }
     }
 
     #[test]

@@ -1,11 +1,15 @@
-//! Signing of leases as compact JWS, and verification against the published JWKS.
+//! Signing of leases and release documents as compact JWS, and verification against the published
+//! JWKS.
 //!
-//! The private key is in AWS KMS, or on one machine in a file with mode 0600. The table contains the
-//! register: the published public keys, and which of them signs.
+//! The private keys are in AWS KMS, or on one machine in files with mode 0600. The table contains the
+//! registers: the published public keys of a purpose, and which of them signs. A lease key signs no
+//! release, and a release key no lease: each has its register, its key policy or directory, and its
+//! `typ` in the header.
 
 mod key_files;
 mod key_store;
 mod kms;
+mod release;
 mod stored;
 #[cfg(test)]
 mod testing;
@@ -27,6 +31,9 @@ use tegata_common::license::License;
 
 pub use key_files::KeyFiles;
 pub use key_store::{KeyStore, KeyStoreError};
+pub use release::{
+    ReleaseSigner, ReleaseVerifyError, VerifiedRelease, payload_sha256, verify_release,
+};
 pub use stored::{LeaseError, check_lease};
 pub use verify::{VerifyError, verify, verify_as};
 
@@ -63,6 +70,9 @@ pub enum SigningError {
     /// A date is outside the range of the calendar.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
+    /// The claims of a release document that a loader would refuse.
+    #[error(transparent)]
+    Release(#[from] tegata_common::release::ReleaseError),
     /// The claims could not be serialized.
     #[error("claims: {0}")]
     Claims(#[from] serde_json::Error),
@@ -89,7 +99,7 @@ impl SigningError {
     }
 }
 
-/// Signs with a KMS key, or with a private key read from a local file.
+/// Signs leases with a KMS key, or with a private key read from a local file.
 #[derive(Clone)]
 pub struct Signer {
     kid: Kid,
@@ -146,12 +156,12 @@ impl Signer {
         let without_serial = match license.policy.tells_less_without_serial() {
             true => {
                 let state = StateClaims::of(&license, &claims, expires_at);
-                Some(self.jws(&state).await?)
+                Some(self.jws(TYP, &state).await?)
             }
             false => None,
         };
         let lease = Lease {
-            jws: self.jws(&claims).await?,
+            jws: self.jws(TYP, &claims).await?,
             kid: self.kid.to_string(),
             issued_at,
             expires_at,
@@ -160,8 +170,8 @@ impl Signer {
         Ok(SignedLicense { license, lease })
     }
 
-    async fn jws(&self, claims: &impl Serialize) -> Result<String, SigningError> {
-        let header = serde_json::json!({ "alg": ALG, "kid": self.kid, "typ": TYP });
+    async fn jws(&self, typ: &str, claims: &impl Serialize) -> Result<String, SigningError> {
+        let header = serde_json::json!({ "alg": ALG, "kid": self.kid, "typ": typ });
         let input = format!(
             "{}.{}",
             BASE64URL_NOPAD.encode(&serde_json::to_vec(&header)?),

@@ -1,4 +1,4 @@
-//! Verification of a lease with the published keys, as in a plug-in.
+//! Verification with the published keys, as in a plug-in.
 
 use data_encoding::BASE64URL_NOPAD;
 use p256::ecdsa::signature::Verifier as _;
@@ -9,11 +9,11 @@ use serde::de::DeserializeOwned;
 use tegata_common::keys::{Jwk, Jwks, Kid};
 use tegata_common::lease::{ALG, Claims, TYP};
 
-/// Why a lease could not be verified.
+/// Why a lease or a release document could not be verified.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// The format, the header or the claims are invalid.
-    #[error("it is not a lease: {0}")]
+    #[error("it does not have the expected form: {0}")]
     Form(&'static str),
     /// No published key has the `kid` of the header.
     #[error("its key {0} is not published")]
@@ -27,6 +27,7 @@ pub enum VerifyError {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Header {
     alg: String,
     kid: String,
@@ -41,6 +42,25 @@ pub fn verify(keys: &Jwks, jws: &str) -> Result<Claims, VerifyError> {
 /// Like [`verify`], with another type of claims, such as
 /// [`StateClaims`](tegata_common::lease::StateClaims) for the lease of a request without a serial.
 pub fn verify_as<C: DeserializeOwned>(keys: &Jwks, jws: &str) -> Result<C, VerifyError> {
+    Ok(verify_typed(keys, TYP, jws)?.claims)
+}
+
+/// A verified JWS.
+pub(crate) struct Verified<C> {
+    pub(crate) claims: C,
+    /// The key that signed it.
+    pub(crate) kid: Kid,
+    /// The decoded payload, from which the claims were read.
+    pub(crate) payload: Vec<u8>,
+}
+
+/// Verifies a compact JWS of a type with the keys published for its purpose. The header has exactly
+/// the members that signing writes: an extension (`crit`) is not understood.
+pub(crate) fn verify_typed<C: DeserializeOwned>(
+    keys: &Jwks,
+    typ: &str,
+    jws: &str,
+) -> Result<Verified<C>, VerifyError> {
     let parts: Vec<&str> = jws.split('.').collect();
     let [header, payload, signature] = parts[..] else {
         return Err(VerifyError::Form("it has not three parts"));
@@ -51,7 +71,7 @@ pub fn verify_as<C: DeserializeOwned>(keys: &Jwks, jws: &str) -> Result<C, Verif
     };
     let read: Header = serde_json::from_slice(&decode(header)?)
         .map_err(|_| VerifyError::Form("its header is incomplete"))?;
-    if read.alg != ALG || read.typ != TYP {
+    if read.alg != ALG || read.typ != typ {
         return Err(VerifyError::Form("its algorithm or type is another"));
     }
     let Some(jwk) = keys.keys.iter().find(|key| key.kid.as_str() == read.kid) else {
@@ -63,8 +83,14 @@ pub fn verify_as<C: DeserializeOwned>(keys: &Jwks, jws: &str) -> Result<C, Verif
     let signed = jws.rsplit_once('.').map_or(jws, |(signed, _)| signed);
     key.verify(signed.as_bytes(), &signature)
         .map_err(|_| VerifyError::Signature)?;
-    serde_json::from_slice(&decode(payload)?)
-        .map_err(|_| VerifyError::Form("its claims are incomplete"))
+    let payload = decode(payload)?;
+    let claims = serde_json::from_slice(&payload)
+        .map_err(|_| VerifyError::Form("its claims are incomplete"))?;
+    Ok(Verified {
+        claims,
+        kid: jwk.kid.clone(),
+        payload,
+    })
 }
 
 fn verifying_key(jwk: &Jwk) -> Option<VerifyingKey> {
@@ -175,6 +201,7 @@ mod tests {
             ("HS256", TYP),
             ("none", TYP),
             (ALG, "JWT"),
+            (ALG, tegata_common::release::TYP),
             ("HS256", "JWT"),
         ] {
             let read = verify_as::<serde_json::Value>(&published, &token(header(alg, typ)));

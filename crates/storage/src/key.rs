@@ -12,6 +12,7 @@ use crate::Item;
 
 use tegata_common::customer::{CustomerId, EmailAddress};
 use tegata_common::domain::Domain;
+use tegata_common::keys::KeyPurpose;
 use tegata_common::notice::NoticeId;
 use tegata_common::product::{KintonePluginId, ProductSlug};
 
@@ -81,9 +82,13 @@ impl Key {
         Self::of(&LICENSES, PRODUCTS, product.as_str())
     }
 
-    /// The key of the register of signing keys.
-    pub fn signing_keys() -> Self {
-        Self::of(&LICENSES, "#signing-keys", "keys")
+    /// The key of the register of the signing keys of a purpose.
+    pub fn key_register(purpose: KeyPurpose) -> Self {
+        let partition = match purpose {
+            KeyPurpose::Lease => "#signing-keys",
+            KeyPurpose::Release => "#release-keys",
+        };
+        Self::of(&LICENSES, partition, "keys")
     }
 
     /// A customer's key.
@@ -260,9 +265,15 @@ mod tests {
                 "sheet",
             ),
             (
-                Key::signing_keys(),
+                Key::key_register(KeyPurpose::Lease),
                 ["domain", "product"],
                 "#signing-keys",
+                "keys",
+            ),
+            (
+                Key::key_register(KeyPurpose::Release),
+                ["domain", "product"],
+                "#release-keys",
                 "keys",
             ),
             (

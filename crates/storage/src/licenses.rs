@@ -1,8 +1,9 @@
 //! The `Licenses` table.
 //!
 //! Partition key `domain`, sort key `product` for the current item and `product@instant` for its
-//! history. The table also contains the product catalogue (partition `#products`) and the register
-//! of signing keys (partition `#signing-keys`): a tenant's domain cannot start with `#`.
+//! history. The table also contains the product catalogue (partition `#products`) and the registers
+//! of signing keys (partitions `#signing-keys` for leases, `#release-keys`): a tenant's domain cannot
+//! start with `#`.
 //!
 //! A licence has an alias, without the lease, for each kintone plug-in id of its product:
 //! `plugin#<id>` in the same partition, so that a lookup by the id also reads one item. Aliases are
@@ -25,7 +26,7 @@ use crate::{
     ChangeContext, HistoryEntry, Item, Key, Precondition, Table, TableError, Versioned, Write, read,
 };
 use tegata_common::domain::Domain;
-use tegata_common::keys::KeyRegister;
+use tegata_common::keys::{KeyPurpose, KeyRegister};
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::License;
 use tegata_common::product::{KintonePluginId, Product, ProductSlug};
@@ -97,7 +98,7 @@ impl Licenses {
         }
     }
 
-    /// The table as such: for the catalogue and the register of keys.
+    /// The table as such: for the catalogue and the registers of keys.
     pub fn table(&self) -> &Table {
         &self.table
     }
@@ -127,13 +128,27 @@ impl Licenses {
             .collect()
     }
 
-    /// The register of signing keys, empty at first, and the revision to change it from.
-    pub async fn key_register(&self) -> Result<(KeyRegister, Option<Revision>), TableError> {
-        let stored = self.table.get::<KeyRegister>(&Key::signing_keys()).await?;
-        Ok(match stored {
-            Some(stored) => (stored.value, Some(stored.revision)),
-            None => (KeyRegister::default(), None),
-        })
+    /// The register of the signing keys of a purpose, empty at first, and the revision to change it
+    /// from.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError::Unreadable`] if the item is the register of another purpose.
+    pub async fn key_register(
+        &self,
+        purpose: KeyPurpose,
+    ) -> Result<(KeyRegister, Option<Revision>), TableError> {
+        let key = Key::key_register(purpose);
+        let Some(stored) = self.table.get::<KeyRegister>(&key).await? else {
+            return Ok((KeyRegister::of(purpose), None));
+        };
+        match stored.value.purpose == purpose {
+            true => Ok((stored.value, Some(stored.revision))),
+            false => Err(TableError::unreadable(
+                key.to_string(),
+                format!("it has {} keys", stored.value.purpose),
+            )),
+        }
     }
 
     /// The current licences of one domain.

@@ -21,6 +21,7 @@ use crate::{
 };
 use tegata_common::notice::{ContactHash, Delivery, DeliveryId, Facts, Notice, NoticeId, Sending};
 use tegata_common::product::ProductSlug;
+use tegata_common::release::Rollout;
 use tegata_common::revision::Revision;
 
 /// The index of notices by whether and when work is due.
@@ -67,11 +68,36 @@ pub struct Undeliverable {
 /// The current version of a product, and why it was allowed to become current.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CurrentVersion {
-    pub version: String,
+    /// The version, and the tenants that run it.
+    #[serde(flatten)]
+    pub rollout: Rollout,
     /// The id of its release notice. (The name `notice_id` is taken by the table's key.)
     pub announced_by: Option<NoticeId>,
     /// The operator's reason for making it current without a notice.
     pub emergency: Option<String>,
+    /// The signature of its release document. Missing in items of versions without documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<DocumentSignature>,
+}
+
+/// The claims and the signature of a release document, which the CDN serves. The document itself
+/// follows from the current version and the files on the CDN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentSignature {
+    /// The claim `iat`, in whole seconds.
+    pub issued_at: Timestamp,
+    /// The id of the key.
+    pub kid: String,
+    /// SHA-256 of the payload, as 64 lower-case hexadecimal digits.
+    pub payload_sha256: String,
+}
+
+impl CurrentVersion {
+    /// Whether the release document is signed with a key.
+    pub fn is_signed_with(&self, kid: &str) -> bool {
+        let document = self.document.as_ref();
+        document.is_some_and(|document| document.kid == kid)
+    }
 }
 
 /// The `Notices` table through a client.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::Client;
 use jiff::Timestamp;
 use tegata_aws::TrustError;
+use tegata_common::keys::KeyPurpose;
 use tegata_storage::{Item, Key};
 
 use crate::access_line::SerialCheck;
@@ -41,7 +42,7 @@ impl Lookup {
     /// start a full core. It reads a key that no tenant can have; if that fails, the first
     /// request will say so.
     pub async fn warm_up(&self) {
-        let key = Key::signing_keys();
+        let key = Key::key_register(KeyPurpose::Lease);
         let read = database::read(&self.client, &self.settings.table, &key);
         if !matches!(tokio::time::timeout(WARM_UP, read).await, Ok(Ok(_))) {
             tracing::warn!("the database did not answer at start");

@@ -3,6 +3,7 @@
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use tegata_aws::TrustError;
+use tegata_common::keys::KeyPurpose;
 use tegata_common::lease::SignedLicense;
 use tegata_signing::{KeyStore, KeyStoreError, Signer};
 use tegata_storage::TableError;
@@ -61,7 +62,7 @@ impl Renewal {
     }
 
     async fn signer(&self) -> Result<Signer, RunError> {
-        let register = self.licenses.key_register().await;
+        let register = self.licenses.key_register(KeyPurpose::Lease).await;
         let (register, _) = register.map_err(RunError::KeyRegister)?;
         Ok(self.keys.signer(&register)?)
     }

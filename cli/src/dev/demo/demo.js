@@ -88,7 +88,7 @@ async function open(prepare = () => {}) {
   const closed = new Promise((done) => $("#kintone").addEventListener("load", done, { once: true }));
   $("#kintone").src = "about:blank";
   await closed;
-  prepare();
+  await prepare();
   if (mine !== turn) return;
   const kintoneDays = Number(form.elements.kintone.value);
   $("#kintone-clock").textContent = words.days(kintoneDays);
@@ -99,12 +99,22 @@ async function open(prepare = () => {}) {
   const issuer = state.products.find((of) => of.product === product)?.issuer;
   window.demo = {
     domain, product, serial: serial ?? undefined, issuer, keys: state.jwks.keys, kintoneDays,
-    network: form.elements.network.value, pcDays: Number(form.elements.pc.value),
+    releaseKeys: state.release_jwks.keys, network: form.elements.network.value, cdn: form.elements.cdn.value, pcDays: Number(form.elements.pc.value),
     isBlocked: form.elements.blocked.checked, language: document.documentElement.lang,
-    report(license, took) {
+    released(loaded) {
       // A window that is no longer there has nothing to say.
       if (mine !== turn) return;
-      last = { license, took: took ?? last?.took, kintoneDays };
+      last = { loaded, kintoneDays };
+      if (!loaded.ok) $("#outcome").replaceChildren(element("p", { className: "none" }, words.not_loaded(loaded.problem)));
+    },
+    updateWaits(version) {
+      if (mine !== turn) return;
+      last = { ...last, update: version };
+      if (last.license) showOutcome();
+    },
+    report(license, took) {
+      if (mine !== turn) return;
+      last = { ...last, license, took: took ?? last?.took };
       showOutcome();
       showLease();
       follow();
@@ -132,11 +142,13 @@ function facts(pairs) {
 }
 
 function showOutcome() {
-  const { license, took } = last;
+  const { license, took, loaded, update } = last;
   const verdict = element("div", { className: "verdict" }, chip(license.code),
     element("b", {}, license.usable ? words.usable : words.not_usable),
     element("span", { className: "how" }, words[`source_${license.source}`]));
+  const runs = [loaded.version, words[`from_${loaded.source}`], loaded.problem, update && words.update_waits(update)];
   const pairs = [
+    [words.version, element("span", { id: "version" }, runs.filter(Boolean).join(" · "))],
     [words.reason, element("code", {}, license.reason)],
     [words.until, license.until ? instant(license.until) : "–"],
     [words.time, `${took.toFixed(took < 20 ? 1 : 0)} ms`],
@@ -249,8 +261,9 @@ function hurry() {
   if (kept) localStorage.setItem(key, JSON.stringify({ ...JSON.parse(kept), refresh: 0, failed: 0 }));
 }
 
-function forget() {
+async function forget() {
   for (const key of Object.keys(localStorage)) if (key.startsWith("tegata/")) localStorage.removeItem(key);
+  for (const name of await caches.keys()) if (name.startsWith("tegata/")) await caches.delete(name);
 }
 
 form.addEventListener("change", (event) => {

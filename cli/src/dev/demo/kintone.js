@@ -43,10 +43,15 @@ if (world.isBlocked) {
   });
 }
 
-// kintone's clock: the Date of its answers.
+// kintone's clock: the Date of its answers. And the CDN, as its switch says.
 window.fetch = async (input, init) => {
+  const { pathname } = new URL(input, location.href);
+  if (pathname.startsWith(`/${world.product}/`)) {
+    if (world.cdn === "down") throw new TypeError("the switch says that the CDN cannot be reached");
+    if (world.cdn === "forged" && pathname.endsWith("/current.jwt")) return new Response(await forgeRelease(pathname));
+  }
   const response = await realFetch(input, init);
-  if (!new URL(input, location.href).pathname.startsWith("/k/")) return response;
+  if (!pathname.startsWith("/k/")) return response;
   const headers = new Headers(response.headers);
   headers.set("Date", new RealDate(RealDate.now() + world.kintoneDays * DAY).toUTCString());
   return new Response(null, { status: response.status, headers });
@@ -78,11 +83,22 @@ async function forge(answer) {
     usable_from: "2020-01-01T00:00:00+09:00", valid_until: until, grace_until: until,
   };
   delete claims.suspended_from;
+  return { ...answer, code: "VALID", valid_until: until, grace_until: until, lease: await sign(header, claims) };
+}
+
+// With a key that nobody has pinned.
+async function sign(header, claims) {
   const signed = `${text(header)}.${text(claims)}`;
   const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
   const key = await crypto.subtle.generateKey(algorithm, false, ["sign"]);
   const signature = await crypto.subtle.sign(algorithm, key.privateKey, new TextEncoder().encode(signed));
-  return { ...answer, code: "VALID", valid_until: until, grace_until: until, lease: `${signed}.${encode(new Uint8Array(signature))}` };
+  return `${signed}.${encode(new Uint8Array(signature))}`;
+}
+
+// The release as an attacker wishes it: a newer one, under the vendor's key id, signed with another key.
+async function forgeRelease(pathname) {
+  const [header, claims] = (await (await realFetch(pathname)).text()).split(".").slice(0, 2).map(decode);
+  return sign(header, { ...claims, iat: claims.iat + 60, version: "6.6.6" });
 }
 
 const TRICKS = {
@@ -121,8 +137,11 @@ window.kintone = {
   proxy: (url, method, headers) => TRICKS[world.network]([url, method, headers]),
 };
 
-const { start } = await import("/demo/plugin.js");
+const { start } = await import("/demo/desktop.js");
 await start({
+  releaseKeys: world.releaseKeys,
+  released: world.released,
+  updateWaits: world.updateWaits,
   product: world.product,
   endpoint: location.origin,
   keys: world.keys,

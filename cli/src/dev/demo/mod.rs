@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tegata_common::domain::Domain;
+use tegata_common::keys::KeyPurpose;
 use tegata_common::product::{Product, ProductSlug};
 use tegata_operations::contract;
 use tegata_storage::{ChangeContext, Key};
@@ -36,8 +37,9 @@ pub(super) const KINTONE: &str = "/k/";
 /// Lines of the lookup that are shown.
 const SHOWN: usize = 50;
 
-/// Scripts and styles of this process, and kintone's window in a frame; nothing else.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+/// Scripts and styles of this process, what the loader has verified (`blob:`), and kintone's window in a
+/// frame; nothing else.
+const POLICY: &str = "default-src 'none'; script-src 'self' blob:; style-src 'self'; connect-src 'self'; \
                       frame-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'self'";
 
@@ -60,9 +62,10 @@ pub(super) fn page(path: &str) -> Option<Response> {
         "kintone.html" => (HTML, include_str!("kintone.html")),
         "kintone.css" => (CSS, include_str!("kintone.css")),
         "kintone.js" => (SCRIPT, include_str!("kintone.js")),
-        "plugin.js" => (SCRIPT, include_str!("plugin.js")),
+        "desktop.js" => (SCRIPT, include_str!("desktop.js")),
         // As it is published, so that the page shows what customers get.
         "client.js" => (SCRIPT, include_str!("../../../../client/dist/index.js")),
+        "loader.js" => (SCRIPT, include_str!("../../../../client/dist/loader.js")),
         _ => return None,
     };
     let headers = [
@@ -139,12 +142,14 @@ pub(super) async fn state(target: &Target, lines: &Lines) -> anyhow::Result<Valu
             }));
         }
     }
-    let (register, _) = target.key_register().await?;
+    let (register, _) = target.key_register(KeyPurpose::Lease).await?;
+    let (release, _) = target.key_register(KeyPurpose::Release).await?;
     Ok(json!({
         "now": now,
         "tenants": tenants,
         "products": catalogue,
         "jwks": register.jwks(),
+        "release_jwks": release.jwks(),
         "lines": lines.newest(),
         "usage": { "date": today, "rows": usage },
     }))

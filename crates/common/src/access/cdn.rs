@@ -202,7 +202,10 @@ fn tenant(referer: &str, bases: &BaseDomains) -> Option<Text<'static>> {
     (!kept::hides_a_serial(domain.as_str())).then(|| Text::from(domain.to_string()))
 }
 
-/// The parts of a path on the CDN: `/<product>/<version>/<file>`, `/<product>/latest.json`, or a
+/// The name of a product's release document ([`release`](crate::release)).
+const RELEASE: &str = "current.jwt";
+
+/// The parts of a path on the CDN: `/<product>/<version>/<file>`, `/<product>/current.jwt`, or a
 /// file that belongs to no product.
 #[derive(Default)]
 struct Served<'a> {
@@ -226,14 +229,18 @@ impl Served<'_> {
                     file,
                 )
             }
-            [product, "latest.json"] => (kept::product(product), None, "latest.json"),
+            [product, RELEASE] => (kept::product(product), None, RELEASE),
             _ => (None, None, ""),
         };
         let owned = |text: &str| Text::from(text.to_owned());
+        let file = match file {
+            RELEASE => Some(owned(RELEASE)),
+            file => kept::file(file).map(|file| file.into_owned()),
+        };
         Self {
             product: product.map(owned),
             version: version.map(owned),
-            file: kept::file(file).map(|file| file.into_owned()),
+            file,
         }
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use tegata_common::change::{ItemKey, Role, TableKind};
-use tegata_common::keys::KeyRegister;
+use tegata_common::keys::{KeyPurpose, KeyRegister};
 use tegata_common::lease::SignedLicense;
 use tegata_common::revision::Revision;
 use tegata_signing::LeaseError;
@@ -98,7 +98,7 @@ impl Items {
     /// Reads the tables. What a licence's lease says otherwise than the licence is found on the
     /// way, because a lease is not kept.
     pub(super) async fn read(stores: &Stores<'_>, findings: &mut Findings) -> Result<Self, Error> {
-        let (register, _) = stores.licenses.key_register().await?;
+        let (register, _) = stores.licenses.key_register(KeyPurpose::Lease).await?;
         let mut items = Self::default();
         for table in stores.tables() {
             items.read_table(table, &register, findings).await?;

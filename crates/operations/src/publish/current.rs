@@ -1,28 +1,69 @@
-//! The version that is current, and that it was announced.
+//! The version that is current: why it may be, and the release document that makes plug-ins run it.
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use serde_json::json;
 use tegata_archive::objects::Objects;
-use tegata_common::product::ProductSlug;
+use tegata_common::calendar::whole_second;
+use tegata_common::notice::NoticeId;
+use tegata_common::product::{Product, ProductSlug};
+use tegata_common::release::{Change, MEDIA_TYPE, Release, Rollout, VersionFiles, document_path};
 use tegata_common::revision::Revision;
+use tegata_common::version::PluginVersion;
 use tegata_notices::channels::changes_within_a_minute;
 use tegata_notices::gate;
+use tegata_signing::{ReleaseSigner, payload_sha256};
 use tegata_storage::Versioned;
 use tegata_storage::licenses::Licenses;
-use tegata_storage::notices::{CurrentVersion, Notices};
+use tegata_storage::notices::{CurrentVersion, DocumentSignature, Notices};
 
-use super::{Manifest, check_product, manifest_of};
-use crate::{Caller, Error};
+use super::{Context, files_of, product_of};
+use crate::{Error, release_signer};
+
+/// How often a document is written again because somebody else made a version current meanwhile.
+const TRIES: usize = 5;
 
 /// A version that can become current, and has not.
 #[derive(Debug)]
 pub struct PlannedCurrent {
-    /// The product.
-    pub product: ProductSlug,
-    /// The version that would be current, and what allows that.
+    /// The version that would be current, the tenants that would run it, and what allows that.
     pub current: CurrentVersion,
+    /// The files of the version against those of the version before.
+    pub files: FileDifferences,
+    product: Product,
     before: Option<Versioned<CurrentVersion>>,
-    manifest: Manifest,
+    release: Release,
+    signer: ReleaseSigner,
+}
+
+/// The files that differ between two versions, by path.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FileDifferences {
+    /// Only in the version after.
+    pub added: Vec<String>,
+    /// In both, with another content.
+    pub changed: Vec<String>,
+    /// Only in the version before.
+    pub removed: Vec<String>,
+}
+
+impl FileDifferences {
+    fn between(before: Option<&VersionFiles>, after: &VersionFiles) -> Self {
+        let nothing = Default::default();
+        let before = before.map_or(&nothing, |before| &before.files);
+        let mut of = Self::default();
+        for (path, integrity) in &after.files {
+            match before.get(path) {
+                None => of.added.push(path.clone()),
+                Some(other) if other != integrity => of.changed.push(path.clone()),
+                Some(_) => {}
+            }
+        }
+        let gone = before
+            .keys()
+            .filter(|path| !after.files.contains_key(*path));
+        of.removed = gone.cloned().collect();
+        of
+    }
 }
 
 /// What became of a version that was to become current.
@@ -31,117 +72,225 @@ pub struct CurrentReport {
     /// The product.
     pub product: ProductSlug,
     /// The version that was current before.
-    pub before: Option<String>,
-    /// The version that is current, and what allowed that.
+    pub before: Option<PluginVersion>,
+    /// The version that is current, the tenants that run it, and what allowed that.
     pub current: CurrentVersion,
+    /// The files of the version against those of the version before.
+    pub files: FileDifferences,
     /// Whether nothing was to be written.
     pub dry_run: bool,
 }
 
-/// Plans to make a version current. It has to be on the CDN and announced, unless there is a reason
-/// for an emergency.
+/// Plans to make a version current, or to change the tenants that run it. The version has to be on
+/// the CDN, and announced for the instant from which it counts, unless there is a reason for an
+/// emergency.
 pub async fn make_current(
-    licenses: &Licenses,
-    notices: &Notices,
-    cdn: &Objects,
-    (product, version): (&ProductSlug, &str),
+    context: &Context<'_>,
+    product: &ProductSlug,
+    change: Change,
     emergency: Option<String>,
-    caller: Caller<'_>,
 ) -> Result<PlannedCurrent, Error> {
-    check_product(licenses, product).await?;
+    let Context {
+        licenses,
+        notices,
+        cdn,
+        keys,
+        caller,
+    } = *context;
     if emergency
         .as_deref()
         .is_some_and(|why| why.trim().is_empty())
     {
         return Err(Error::EmptyEmergency);
     }
-    let manifest = manifest_of(cdn, product, version).await?;
-    let manifest = manifest.ok_or_else(|| Error::NotOnCdn {
-        product: product.clone(),
-        version: version.to_owned(),
-    })?;
+    let product = product_of(licenses, product).await?;
+    let before = notices.current_version(&product.slug).await?;
+    let current = before.as_ref().map(|before| &before.value);
+    let change = Change {
+        from: change.from.map(whole_second),
+        ..change
+    };
+    let rollout = Rollout::changed(current.map(|of| &of.rollout), change, caller.now)?;
+    let files = files_of(cdn, &product.slug, &rollout.version).await?;
+    let counts_from = rollout.from.unwrap_or(caller.now).max(caller.now);
+    let announced = announced(context, &product.slug, &rollout.version, counts_from).await;
+    let (announced_by, emergency) = match (announced, emergency) {
+        (Ok(notice_id), _) => (Some(notice_id), None),
+        (Err(Error::NotYet(_)), Some(reason)) => (None, Some(reason)),
+        (Err(error), _) => return Err(error),
+    };
+    let mut planned = CurrentVersion {
+        rollout,
+        announced_by,
+        emergency,
+        document: None,
+    };
+    let signer = release_signer(keys, licenses).await?;
+    let issued_at = current
+        .and_then(|of| of.document.as_ref())
+        .map(|of| of.issued_at);
+    let mut release = release_of(cdn, &product, &planned, issued_at.unwrap_or(caller.now)).await?;
+    planned.document = Some(signature(&release, &signer)?);
+    if current != Some(&planned) {
+        let second = SignedDuration::from_secs(1);
+        let earliest = issued_at.map_or(Timestamp::MIN, |before| before + second);
+        release.iat = caller.now.max(earliest).as_second();
+        planned.document = Some(signature(&release, &signer)?);
+    }
+    let files_before = match current.map(|of| &of.rollout.version) {
+        Some(version) if *version != files.version => {
+            Some(files_of(cdn, &product.slug, version).await?)
+        }
+        Some(_) => Some(files.clone()),
+        None => None,
+    };
+    Ok(PlannedCurrent {
+        files: FileDifferences::between(files_before.as_ref(), &files),
+        current: planned,
+        product,
+        before,
+        release,
+        signer,
+    })
+}
+
+/// The notice that announced a version for an instant, and has been sent to all that it is for.
+async fn announced(
+    context: &Context<'_>,
+    product: &ProductSlug,
+    version: &PluginVersion,
+    counts_from: Timestamp,
+) -> Result<NoticeId, Error> {
+    let notices = context.notices;
     let all = notices.all().await?;
-    let notice = gate::notice_of(&all, product, version);
+    let notice = gate::notice_of(&all, product, version.as_str());
     let deliveries = match notice {
         Some(notice) => notices.deliveries(&notice.notice_id, None).await?,
         None => Vec::new(),
     };
     let facts = deliveries.iter().map(|stored| &stored.delivery.facts);
-    let announced = gate::check(product, version, notice, facts, caller.now);
-    let (announced_by, emergency) = match (announced, emergency) {
-        (Ok(notice_id), _) => (Some(notice_id), None),
-        (Err(_), Some(reason)) => (None, Some(reason)),
-        (Err(not_yet), None) => return Err(not_yet.into()),
+    let id = gate::check(product, version.as_str(), notice, facts, counts_from)?;
+    Ok(id)
+}
+
+/// The release document of a current version, signed at an instant.
+async fn release_of(
+    cdn: &Objects,
+    product: &Product,
+    current: &CurrentVersion,
+    issued_at: Timestamp,
+) -> Result<Release, Error> {
+    let CurrentVersion {
+        rollout,
+        announced_by,
+        ..
+    } = current;
+    let before = match &rollout.before {
+        Some(version) => Some(files_of(cdn, &product.slug, version).await?),
+        None => None,
     };
-    Ok(PlannedCurrent {
-        product: product.clone(),
-        current: CurrentVersion {
-            version: version.to_owned(),
-            announced_by,
-            emergency,
-        },
-        before: notices.current_version(product).await?,
-        manifest,
+    Ok(Release {
+        iss: product.policy.issuer.clone(),
+        aud: product.slug.clone(),
+        iat: issued_at.as_second(),
+        current: files_of(cdn, &product.slug, &rollout.version).await?,
+        notice: announced_by.clone(),
+        from: rollout.from.map(Timestamp::as_second),
+        stage: rollout.stage.clone(),
+        before,
+    })
+}
+
+/// What is recorded of a document.
+fn signature(release: &Release, signer: &ReleaseSigner) -> Result<DocumentSignature, Error> {
+    Ok(DocumentSignature {
+        issued_at: Timestamp::from_second(release.iat)?,
+        kid: signer.kid().to_owned(),
+        payload_sha256: payload_sha256(release)?,
     })
 }
 
 impl PlannedCurrent {
-    /// The version that is current now.
-    pub fn version_before(&self) -> Option<&str> {
-        let before = self.before.as_ref();
-        before.map(|before| before.value.version.as_str())
+    /// The product.
+    pub fn product(&self) -> &ProductSlug {
+        &self.product.slug
     }
 
-    /// Records the version as current and writes `latest.json`, unless this is a dry run.
+    /// The version that is current now, and the tenants that run it.
+    pub fn before(&self) -> Option<&CurrentVersion> {
+        self.before.as_ref().map(|before| &before.value)
+    }
+
+    /// Records the version as current and writes its release document, unless this is a dry run.
     pub async fn carry_out(
         self,
-        notices: &Notices,
-        cdn: &Objects,
-        caller: Caller<'_>,
+        context: &Context<'_>,
         dry_run: bool,
     ) -> Result<CurrentReport, Error> {
         if !dry_run {
-            // Recorded first: what plug-ins see has a reason. Repeating the operation makes up for
-            // a file that was not written.
-            self.record(notices, caller).await?;
-            self.write_latest(cdn).await?;
+            // Signed first: who may not sign records nothing. Recorded before it is written: what
+            // plug-ins see has a reason. Repeating the operation makes up for a document that was
+            // not written.
+            let document = self.signer.sign(&self.release).await?;
+            let revision = self.record(context).await?;
+            self.write(context, document, revision).await?;
         }
         Ok(CurrentReport {
-            before: self.before.map(|before| before.value.version),
-            product: self.product,
+            before: self.before.map(|before| before.value.rollout.version),
+            product: self.product.slug,
             current: self.current,
+            files: self.files,
             dry_run,
         })
     }
 
-    async fn record(&self, notices: &Notices, caller: Caller<'_>) -> Result<(), Error> {
+    /// Returns the revision of the record.
+    async fn record(&self, context: &Context<'_>) -> Result<Revision, Error> {
         let before = self.before.as_ref();
-        if before.is_some_and(|before| before.value == self.current) {
-            return Ok(());
+        if let Some(before) = before.filter(|before| before.value == self.current) {
+            return Ok(before.revision.clone());
         }
-        let act = caller.change(match self.current.emergency {
+        let act = context.caller.change(match self.current.emergency {
             Some(_) => "publish-emergency",
             None => "publish",
         });
+        let (product, current) = (&self.product.slug, &self.current);
         let revision = before.map(|before| &before.revision);
-        notices
-            .put_current_version(&self.product, revision, &self.current, &act)
-            .await?;
-        Ok(())
+        let written = context
+            .notices
+            .put_current_version(product, revision, current, &act);
+        Ok(written.await?)
     }
 
-    async fn write_latest(&self, cdn: &Objects) -> Result<(), Error> {
-        let (product, version) = (&self.product, &self.current.version);
-        let latest = serde_json::to_vec_pretty(&json!({
-            "product": product,
-            "version": version,
-            "base": format!("/{product}/{version}/"),
-            "files": self.manifest.files,
-        }))?;
-        let headers = changes_within_a_minute("application/json");
-        cdn.put(&format!("{product}/latest.json"), latest, headers)
-            .await?;
-        Ok(())
+    /// Writes the document. If somebody else has made a version current meanwhile, this document may
+    /// have replaced the newer one: then the newer one is written again.
+    async fn write(
+        &self,
+        context: &Context<'_>,
+        mut document: String,
+        mut revision: Revision,
+    ) -> Result<(), Error> {
+        let slug = &self.product.slug;
+        for _ in 0..TRIES {
+            let headers = changes_within_a_minute(MEDIA_TYPE);
+            let path = document_path(slug);
+            context
+                .cdn
+                .put(&path, document.into_bytes(), headers)
+                .await?;
+            let newest = context.notices.current_version(slug).await?;
+            let Some(newest) = newest.filter(|newest| newest.revision != revision) else {
+                return Ok(());
+            };
+            let Some(of) = &newest.value.document else {
+                break;
+            };
+            let (product, current) = (&self.product, &newest.value);
+            let release = release_of(context.cdn, product, current, of.issued_at).await?;
+            document = self.signer.sign(&release).await?;
+            revision = newest.revision;
+        }
+        Err(Error::CurrentChanges(slug.clone()))
     }
 }
 
@@ -160,7 +309,7 @@ pub async fn versions(
     notices: &Notices,
     product: &ProductSlug,
 ) -> Result<Vec<PublishedVersion>, Error> {
-    check_product(licenses, product).await?;
+    product_of(licenses, product).await?;
     let mut versions = Vec::new();
     for entry in notices.version_history(product).await?.into_iter().rev() {
         let entry = entry?;

@@ -11,7 +11,7 @@ use tegata_common::version::PluginVersion;
 use tegata_notices::channels::never_changes;
 use tegata_storage::licenses::Licenses;
 
-use super::{Manifest, ManifestFile, check_product, manifest_of, manifest_path};
+use super::{Manifest, ManifestFile, manifest_of, manifest_path, product_of};
 use crate::Error;
 
 /// A file that is to be put onto the CDN.
@@ -51,7 +51,7 @@ pub async fn put_files(
     version: &PluginVersion,
     files: Vec<VersionFile>,
 ) -> Result<PlannedFiles, Error> {
-    check_product(licenses, product).await?;
+    product_of(licenses, product).await?;
     let entries: BTreeMap<String, ManifestFile> = files
         .iter()
         .map(|file| {

@@ -1,7 +1,11 @@
-// The sample plug-in, "Sheet": it turns a list of records into a sheet to edit. This is what a vendor
-// writes: the records are always there, and the licence decides about the sheet only.
+// The sample plug-in, "Sheet", as `tegata dev` publishes it on the CDN: it turns a list of records into a
+// sheet to edit. This is what a vendor writes: the records are always there, and the licence decides
+// about the sheet only. A classic script, which the package's desktop.js loads.
 
-import { checkLicense } from "/demo/client.js";
+(() => {
+
+// Each sample version has its own. 1.9.0 adds the sum.
+const VERSION = "{version}";
 
 const WORDS = {
   ja: {
@@ -18,8 +22,9 @@ const WORDS = {
   },
 };
 
-export async function start({ report, language, ...given }) {
+async function start({ report, language, ...given }) {
   const words = WORDS[language];
+  const { checkLicense } = await import(new URL("/demo/client.js", location.href).href);
   // The list first: nothing waits for a licence.
   show("#records", list(words));
   show("#banner", banner("wait", words.checking));
@@ -31,7 +36,7 @@ export async function start({ report, language, ...given }) {
     show("#banner", banner(kind, license.message.admin || words.fine));
     report(license, took);
   };
-  const license = await checkLicense({ ...given, version: "1.9.0", language, onChange: (changed) => apply(changed) });
+  const license = await checkLicense({ ...given, version: VERSION, language, onChange: (changed) => apply(changed) });
   apply(license, performance.now() - started);
 }
 
@@ -74,7 +79,9 @@ function sheet(words) {
       oninput: () => add(),
     }, typeof value === "number" ? amount(value) : value));
   const total = element("td", { className: "number" });
-  made.append(element("tfoot", {}, element("tr", {}, element("td", {}, words.sum), element("td", {}), total)));
+  if (VERSION !== "1.8.0") {
+    made.append(element("tfoot", {}, element("tr", {}, element("td", {}, words.sum), element("td", {}), total)));
+  }
   const add = () => {
     const cells = [...made.querySelectorAll("tbody td.number")];
     const sum = cells.reduce((sum, cell) => sum + (Number(cell.textContent.replaceAll(",", "")) || 0), 0);
@@ -82,5 +89,8 @@ function sheet(words) {
   };
   add();
   const tools = words.tools.map((name) => element("span", {}, name));
-  return [element("div", { className: "tools" }, element("b", {}, words.sheet), ...tools), made];
+  return [element("div", { className: "tools" }, element("b", {}, `${words.sheet} ${VERSION}`), ...tools), made];
 }
+
+window.SheetPlugin = { start };
+})();
