@@ -177,14 +177,13 @@ async function load(root: string, wanted: PluginRelease): Promise<Loaded> {
       for (const path in release?.files) {
         const tail = address(release!, path).slice(address(release!, "").length - 1);
         if (urls.some((url) => url.endsWith(tail))) {
-          isComplete = typeof (await find(release!, path)) === "object" && isComplete;
+          isComplete &&= typeof (await find(release!, path)) === "object";
         }
       }
     }
     if (isComplete) {
       known.documents = [newest];
-      const { before = newest } = newest;
-      const kept = [current, address(newest, ""), address(before, "")];
+      const kept = [current, address(newest, ""), address(newest.before ?? newest, "")];
       for (const url of urls) {
         if (!kept.some((start) => url.startsWith(start))) {
           await (await cache).delete(url);
@@ -198,15 +197,17 @@ async function load(root: string, wanted: PluginRelease): Promise<Loaded> {
     known = await recall(cache, current, wanted);
     if (!isWithinHour(Date.now() - known.pc)) {
       const age = (await kintoneNow()) - known.asked;
-      if (isWithinHour(age)) {
-        // It is not: the PC's clock was set.
-        known.pc = Date.now() - age;
-      } else {
+      // If it is not over, the PC's clock was set, or the page that asked was left before it was done.
+      let pc = Date.now() - age;
+      if (!isWithinHour(age)) {
         await ask();
-        // First of all, that there is a newer one.
+        pc = known.pc;
+        // First of all, that there is a newer document, whatever becomes of this page.
+        known.pc = 0;
         await note();
-        await (known.problem || fetchAll());
       }
+      await fetchAll();
+      known.pc = pc;
       await note();
     }
     const [newest, older] = known.documents;
@@ -245,7 +246,7 @@ async function load(root: string, wanted: PluginRelease): Promise<Loaded> {
           }
         }
       }
-      return false;
+      return undefined;
     };
     const isDue = !isWithinHour(Date.now() - known.pc);
     if (await start()) {

@@ -19,5 +19,5 @@ export function once<T extends { ok: boolean }>(name: string, work: () => Promis
 
 /** A product's address on the CDN, as the browser writes it: kept files are found by it. */
 export function rootOf(base: string, product: string): string {
-  return new URL(`${base.replace(/\/*$/, "/")}${product}/`).href;
+  return new URL(base.replace(/\/*$/, `/${product}/`)).href;
 }

@@ -2,6 +2,7 @@
 // The signatures are real.
 
 import { createHash, webcrypto } from "node:crypto";
+import { createRequire } from "node:module";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { Loaded, PluginRelease } from "../src/loader.js";
 import { b64, DAY, HOUR, START, type Signer, signer } from "./world.js";
@@ -398,6 +399,24 @@ describe("a newer version whose files do not come", () => {
     expect(kept()).toEqual(["1.9.0/main.js", "current.jwt"]);
   });
 
+  test("because the page was left: the next page fetches them, without asking for the document", async () => {
+    await publish(0, "1.8.0");
+    await load();
+    await publish(5, "1.9.0");
+    answers.set("1.9.0/main.js", "hangs");
+    now += HOUR;
+    const loadPlugin = await open();
+    await loadPlugin(wanted());
+    await new Promise((done) => setTimeout(done, 50));
+    answers.delete("1.9.0/main.js");
+    locks = new Map();
+    now += 1_000;
+    expect(await view()).toBe("1.8.0 cache stale");
+    expect(asked.sort()).toEqual(["1.9.0/main.js", "clock"]);
+    expect(await view()).toBe("1.9.0 cache");
+    expect(asked).toEqual([]);
+  });
+
   test("are asked for again by the page when nothing else can run", async () => {
     await publish(0, "1.8.0");
     answers.set("1.8.0/main.js", 403);
@@ -489,6 +508,43 @@ describe("kept files and notes", () => {
     now += HOUR;
     await load();
     expect(await view()).toBe("1.9.0 cache");
+  });
+});
+
+describe("the Big List of Naughty Strings", () => {
+  const strings = createRequire(import.meta.url)("big-list-of-naughty-strings/blns.json") as string[];
+
+  test("as a document, a file, or the note: nothing runs but what is signed, and nothing rejects", async () => {
+    for (const text of strings) {
+      [storage, cdn] = [new Map(), "up"];
+      answers.set("current.jwt", text);
+      expect(await view(), text).toBe("nothing forged");
+      await publish(0, "1.8.0");
+      answers.set("1.8.0/main.js", text);
+      expect(await view(), text).toBe("nothing tampered");
+      answers.delete("1.8.0/main.js");
+      expect(await view(), text).toBe("1.8.0 cdn");
+      await plant({ problem: text, asked: text, pc: text, documents: [{ text }] });
+      expect(await view(), text).toMatch(/^1\.8\.0 c(dn|ache)$/);
+      storage.get(STORE)!.set(DOCUMENT, new Response(text));
+      expect(await view(), text).toMatch(/^1\.8\.0 c(dn|ache)$/);
+    }
+  });
+
+  test("as an option: refused with a TypeError, or nothing of it runs", async () => {
+    await publish(0, "1.8.0");
+    for (const text of strings) {
+      for (const option of ["base", "product", "entry", "issuer"] as const) {
+        storage.clear();
+        const loaded = await load({ [option]: text }).catch((error) => error);
+        if (loaded instanceof Error) {
+          expect(loaded, `${option} ${text}`).toBeInstanceOf(TypeError);
+        } else if (!(option === "issuer" && text === "")) {
+          expect(loaded, `${option} ${text}`).toMatchObject({ ok: false });
+        }
+        expect(ran, `${option} ${text}`).toHaveLength(option === "issuer" && text === "" ? 1 : 0);
+      }
+    }
   });
 });
 
