@@ -1,5 +1,5 @@
 import type { ReleaseFlaw } from "./release.js";
-/** Why nothing of the CDN's was run. */
+/** A problem with a file. */
 export type FileProblem = 
 /** No answer, or none in time, or a server's error. */
 "unreachable"
@@ -12,32 +12,32 @@ export type FileProblem =
 /** How long the CDN is waited for, in milliseconds, if nothing else is asked for. */
 export declare const TIMEOUT = 8000;
 /**
- * What the CDN sends, as it is read: `read` rejects with what is wrong with it, if anything. That, or
- * why there is nothing, is the outcome too; it is a text.
+ * Fetches from the CDN, for `ms` milliseconds at most. Resolves with what `read` makes of the answer, or
+ * with the problem, which is a text. `read` throws a text if the answer is invalid.
  */
 export declare function download<T, Flaw = "tampered">(url: string, ms: number, read: (response: Response) => Promise<T>): Promise<T | FileProblem | Flaw>;
 /** The bytes of a file, if they have the hash. Rejects with `tampered`. */
 export declare function intact(file: Response, integrity: unknown): Promise<ArrayBuffer>;
 /**
- * Runs a classic script. Whether it was let run; its own errors are the page's, as any script's.
- * `members` are those of its `document.currentScript`.
+ * Runs a classic script, and tells whether the page allowed it. Errors of the script are reported to the
+ * page, as those of any script. `members` are added to its `document.currentScript`.
  */
 export declare function run(bytes: ArrayBuffer, url: string, members?: {}): Promise<boolean>;
-/** Why it is not what the CDN has: of its file, or of the document that says which. */
+/** A problem with a file, or with the document. */
 export type LoadProblem = FileProblem | ReleaseFlaw
 /** The document names no version for this tenant yet. */
  | "unreleased";
-/** What came of loading. */
+/** The result of loading. */
 export type Loaded = {
     ok: true;
-    /** The version that runs; `bundled` for what the package brought. */
+    /** The version that runs; `bundled` for the one in the package. */
     version: string;
     source: "cdn" | "cache" | "bundled";
-    /** Whether that is another version than the one that is known to be wanted. */
+    /** Whether another version is known to be wanted. */
     stale: boolean;
-    /** Why it is not the CDN's; of what was kept, how the last request failed, if it did. */
+    /** Why the last request to the CDN failed; absent if it did not. */
     problem?: LoadProblem;
-    /** Loads another file of the release that runs. Not there for a pinned file, or a bundled one. */
+    /** Loads another file of the release that runs. Absent for a pinned file and for `bundled`. */
     loadFile?: LoadFile;
 } | {
     ok: false;

@@ -3,13 +3,13 @@ import { type Signer } from "./release.js";
 export type { FileProblem, Loaded, LoadFile, LoadProblem } from "./file.js";
 export type { ReleaseFlaw, Signer } from "./release.js";
 export type { Key } from "./types.js";
-/** What a package knows of the release that it loads. */
+/** The options of [`loadPlugin`]. */
 export interface PluginRelease extends Signer {
     /** The CDN's origin, such as `https://cdn.example.com`. */
     base: string;
     /** The path below the version's of the file to run, such as `plugin.min.js`. */
     entry: string;
-    /** Runs what the package brought, if nothing of the CDN's can run. */
+    /** Runs the version in the package: the last resort if nothing of the CDN's can run. */
     bundled?: (() => unknown) | undefined;
     /** Called if the next page view will run another version. */
     onUpdate?: ((update: {
@@ -19,12 +19,13 @@ export interface PluginRelease extends Signer {
     timeout?: number | undefined;
 }
 /**
- * Loads and runs a file of the release that is current for the page's tenant. What was kept runs at once,
- * and is refreshed behind the page; without it the CDN is waited for; the last resort is what the
- * package brought. Nothing of the CDN's runs whose hash no authentic document names, a page runs one
- * release of a product, and no file runs twice on it.
+ * Loads and runs a file of the release that is current for the page's tenant. A kept file runs at once,
+ * and is refreshed after that. Without one, the page waits for the CDN. The last resort is `bundled`.
  *
- * Never rejects for anything that the network does; with a `TypeError` if the options are wrong, and
- * with what `bundled` rejects with.
+ * A file of the CDN runs only if an authentic document has its hash. A page runs one release of a
+ * product, and each file once.
+ *
+ * Rejects with a `TypeError` if the options are wrong, and with the error of `bundled`; never because of
+ * the network.
  */
 export declare function loadPlugin(wanted: PluginRelease): Promise<Loaded>;

@@ -1,11 +1,11 @@
-// A file of the CDN: fetched, checked, and then run.
+// A file of the CDN: fetch, check, run.
 //
-// A `<script integrity>` would check as much, but says neither why it failed nor when it gives up,
-// and one that was given up on may still run later.
+// `<script integrity>` checks the hash too. But it does not report why it failed, it has no time-out,
+// and a script that was given up on may still run later.
 
 import type { ReleaseFlaw } from "./release.js";
 
-/** Why nothing of the CDN's was run. */
+/** A problem with a file. */
 export type FileProblem =
   /** No answer, or none in time, or a server's error. */
   | "unreachable"
@@ -20,8 +20,8 @@ export type FileProblem =
 export const TIMEOUT = 8_000;
 
 /**
- * What the CDN sends, as it is read: `read` rejects with what is wrong with it, if anything. That, or
- * why there is nothing, is the outcome too; it is a text.
+ * Fetches from the CDN, for `ms` milliseconds at most. Resolves with what `read` makes of the answer, or
+ * with the problem, which is a text. `read` throws a text if the answer is invalid.
  */
 export async function download<T, Flaw = "tampered">(
   url: string,
@@ -31,14 +31,14 @@ export async function download<T, Flaw = "tampered">(
   let problem: FileProblem | Flaw = "unreachable";
   try {
     const signal = AbortSignal.timeout(ms);
-    // The browser keeps what the CDN sent, a file for a year. If that came broken, or is what a page's
-    // plain <script> got, without the CORS headers, it would stay so: the second time it is not used.
+    // The browser caches a file for a year. A copy that is broken, or that a plain <script> of the page
+    // fetched without CORS headers, would fail for as long. So the second attempt bypasses that cache.
     for (const cache of ["default", "reload"] as const) {
       try {
         const response = await fetch(url, {
           cache,
           credentials: "omit",
-          // The CDN's log tells tenants apart by it; the page's path is nobody's business.
+          // The CDN's log has the tenant's host name by it, and not the page's path.
           referrerPolicy: "strict-origin",
           signal,
         });
@@ -47,14 +47,14 @@ export async function download<T, Flaw = "tampered">(
         }
         return await read(response);
       } catch (error) {
-        // No answer, or none that the page may read. When time is up, the second ends at once.
+        // No answer, or none that the page may read. After the time-out the second attempt fails at once.
         if (typeof error === "string") {
           problem = error as Flaw;
         }
       }
     }
   } catch {
-    // A browser without `AbortSignal.timeout`.
+    // No time left, or a browser without `AbortSignal.timeout`.
   }
   return problem;
 }
@@ -70,11 +70,11 @@ export async function intact(file: Response, integrity: unknown): Promise<ArrayB
 }
 
 /**
- * Runs a classic script. Whether it was let run; its own errors are the page's, as any script's.
- * `members` are those of its `document.currentScript`.
+ * Runs a classic script, and tells whether the page allowed it. Errors of the script are reported to the
+ * page, as those of any script. `members` are added to its `document.currentScript`.
  */
 export async function run(bytes: ArrayBuffer, url: string, members = {}): Promise<boolean> {
-  // Where it came from, for stack traces.
+  // The CDN's address, for stack traces.
   const parts = [bytes, `\n//# sourceURL=${url}`];
   const address = URL.createObjectURL(new Blob(parts, { type: "text/javascript;charset=utf-8" }));
   try {
@@ -91,25 +91,25 @@ export async function run(bytes: ArrayBuffer, url: string, members = {}): Promis
   }
 }
 
-/** Why it is not what the CDN has: of its file, or of the document that says which. */
+/** A problem with a file, or with the document. */
 export type LoadProblem =
   | FileProblem
   | ReleaseFlaw
   /** The document names no version for this tenant yet. */
   | "unreleased";
 
-/** What came of loading. */
+/** The result of loading. */
 export type Loaded =
   | {
       ok: true;
-      /** The version that runs; `bundled` for what the package brought. */
+      /** The version that runs; `bundled` for the one in the package. */
       version: string;
       source: "cdn" | "cache" | "bundled";
-      /** Whether that is another version than the one that is known to be wanted. */
+      /** Whether another version is known to be wanted. */
       stale: boolean;
-      /** Why it is not the CDN's; of what was kept, how the last request failed, if it did. */
+      /** Why the last request to the CDN failed; absent if it did not. */
       problem?: LoadProblem;
-      /** Loads another file of the release that runs. Not there for a pinned file, or a bundled one. */
+      /** Loads another file of the release that runs. Absent for a pinned file and for `bundled`. */
       loadFile?: LoadFile;
     }
   | { ok: false; problem: LoadProblem };

@@ -1,7 +1,8 @@
 // What is kept of a product's release between pages, in Cache Storage: documents and files.
 //
-// They are verified again whenever they are read. The rest is not signed, and any script of the page
-// can write it: it is a hint that costs two hours at most. All of it may be blocked, full or corrupt.
+// Documents and files are verified again whenever they are read. The rest is not signed, and any script
+// of the page can write it: a wrong value delays a request by two hours at most. Storage may be blocked,
+// full or corrupt.
 
 import type { LoadProblem } from "./file.js";
 import { type Document, type Signer, verifyRelease } from "./release.js";
@@ -18,7 +19,7 @@ export interface Known {
   problem: LoadProblem | "";
 }
 
-/** What is known, by what is kept under an address. */
+/** Reads what is kept under an address; blank if there is nothing valid. */
 export async function recall(cache: Promise<Cache>, url: string, signer: Signer): Promise<Known> {
   const documents: Document[] = [];
   const known: Known = { documents, asked: 0, pc: 0, problem: "" };
@@ -26,7 +27,7 @@ export async function recall(cache: Promise<Cache>, url: string, signer: Signer)
     const kept = (await (await (await cache).match(url))!.json()) as Known;
     known.asked = kept.asked;
     known.pc = kept.pc;
-    // No words of anybody else's.
+    // It is shown to people: a word, and not a text that somebody wrote into the storage.
     known.problem = /^[a-z_]{0,13}/.exec(kept.problem)![0] as LoadProblem;
     for (const { text } of kept.documents) {
       documents.push(await verifyRelease(text, signer));

@@ -1,4 +1,4 @@
-// Loads a plug-in's files from the CDN: of the release that a signed document says is current.
+// Loads a plug-in's files from the CDN: those of the release that a signed document says is current.
 
 import { readClock } from "./clock.js";
 import {
@@ -28,13 +28,13 @@ export type { FileProblem, Loaded, LoadFile, LoadProblem } from "./file.js";
 export type { ReleaseFlaw, Signer } from "./release.js";
 export type { Key } from "./types.js";
 
-/** What a package knows of the release that it loads. */
+/** The options of [`loadPlugin`]. */
 export interface PluginRelease extends Signer {
   /** The CDN's origin, such as `https://cdn.example.com`. */
   base: string;
   /** The path below the version's of the file to run, such as `plugin.min.js`. */
   entry: string;
-  /** Runs what the package brought, if nothing of the CDN's can run. */
+  /** Runs the version in the package: the last resort if nothing of the CDN's can run. */
   bundled?: (() => unknown) | undefined;
   /** Called if the next page view will run another version. */
   onUpdate?: ((update: { version: string }) => void) | undefined;
@@ -69,13 +69,14 @@ interface Session {
 const isWithinHour = (age: number) => age >= 0 && age < HOUR;
 
 /**
- * Loads and runs a file of the release that is current for the page's tenant. What was kept runs at once,
- * and is refreshed behind the page; without it the CDN is waited for; the last resort is what the
- * package brought. Nothing of the CDN's runs whose hash no authentic document names, a page runs one
- * release of a product, and no file runs twice on it.
+ * Loads and runs a file of the release that is current for the page's tenant. A kept file runs at once,
+ * and is refreshed after that. Without one, the page waits for the CDN. The last resort is `bundled`.
  *
- * Never rejects for anything that the network does; with a `TypeError` if the options are wrong, and
- * with what `bundled` rejects with.
+ * A file of the CDN runs only if an authentic document has its hash. A page runs one release of a
+ * product, and each file once.
+ *
+ * Rejects with a `TypeError` if the options are wrong, and with the error of `bundled`; never because of
+ * the network.
  */
 export async function loadPlugin(wanted: PluginRelease): Promise<Loaded> {
   const { base, product, keys, entry } = wanted;
@@ -90,11 +91,11 @@ async function load(root: string, wanted: PluginRelease): Promise<Loaded> {
   const store = `tegata/2/${product}`;
   const current = `${root}current.jwt`;
   const end = Date.now() + timeout;
-  // In a function: where it is blocked, the mere mention throws.
+  // In a function: where storage is blocked, reading `caches` throws.
   const cache = (async () => caches.open(store))();
   let known: Known;
 
-  /** Keeps a file or what is known. It is a favour, and may fail. */
+  /** Keeps a file or what is known. Storage may be blocked or full, which is not an error. */
   const keep = (url: string, body: ArrayBuffer | string) =>
     cache.then((cache) => cache.put(url, new Response(body))).catch(() => {});
   const note = () => keep(current, JSON.stringify(known));
@@ -106,14 +107,15 @@ async function load(root: string, wanted: PluginRelease): Promise<Loaded> {
   const kintoneNow = () =>
     (clock ??= (async () => readClock(AbortSignal.timeout(3_000)))().catch(() => NaN));
 
-  /** What a document has this tenant run by now, if anything; or (`isAhead`) once it has begun. */
+  /** The release that this tenant runs now by a document, or (`isAhead`) from its instant on. */
   const releaseOf = async (document: Document, isAhead?: boolean) => {
     const { asked, pc } = known;
     const { iat, from = iat, stage, before } = document;
     const { kintone } = globalThis as { kintone?: Kintone };
     const start = from * 1_000;
     const age = Date.now() - pc;
-    // What had begun when the CDN was asked still has; for what is far off, the PC's clock will do.
+    // A version that counted at the last request still counts. Hours before the instant, the PC's clock
+    // is good enough.
     const isFar = age >= 0 && asked && asked + age + HOUR < start;
     return (isAhead ||
       from <= iat ||
@@ -124,7 +126,7 @@ async function load(root: string, wanted: PluginRelease): Promise<Loaded> {
       : before;
   };
 
-  /** A file of a release: the kept one, else, for `ms` at most, the CDN's; or why there is none. */
+  /** A file of a release: the kept one, otherwise the CDN's, for which it waits `ms`; or the problem. */
   const find = async (
     release: Release,
     path: string,
@@ -163,12 +165,12 @@ async function load(root: string, wanted: PluginRelease): Promise<Loaded> {
     if (typeof got === "string") {
       known.problem = got;
     } else {
-      // Of those before it, the last is the one whose files are here.
+      // Of the older ones, the last is the one whose files are complete.
       known.documents = [got, ...documents.filter(({ iat }) => iat < got.iat).slice(-1)];
     }
   };
 
-  /** Fetches of the newest document's files those that are in use, and forgets the others. */
+  /** Fetches those files of the newest document that are in use, and deletes those of old versions. */
   const fetchAll = async () => {
     const [newest] = known.documents as [Document];
     const urls = (await (await cache).keys()).map(({ url }) => url);
@@ -192,17 +194,17 @@ async function load(root: string, wanted: PluginRelease): Promise<Loaded> {
     }
   };
 
-  /** Asks if the hour is over, and fetches what the next page will need: its version if it is another. */
+  /** Asks if the hour is over, and fetches what the next page needs. Resolves with its version. */
   const refresh = async () => {
     known = await recall(cache, current, wanted);
     if (!isWithinHour(Date.now() - known.pc)) {
       const age = (await kintoneNow()) - known.asked;
-      // If it is not over, the PC's clock was set, or the page that asked was left before it was done.
+      // If it is not over, the PC's clock was set, or the page that asked was left too early.
       let pc = Date.now() - age;
       if (!isWithinHour(age)) {
         await ask();
         pc = known.pc;
-        // First of all, that there is a newer document, whatever becomes of this page.
+        // The newer document first: this page may be left at any time.
         known.pc = 0;
         await note();
       }
@@ -231,7 +233,7 @@ async function load(root: string, wanted: PluginRelease): Promise<Loaded> {
   const { entry: first, loaded, running, update } = await once(product, async () => {
     known = await recall(cache, current, wanted);
     const session = { ok: !!bundled, entry } as Session;
-    /** Runs the entry: first of all of what is complete, or, if the page is to wait, of the newest. */
+    /** Runs the entry: of the last complete release first; if it may wait, of the newest first. */
     const start = async (isWaiting?: boolean) => {
       for (const document of isWaiting ? known.documents : [...known.documents].reverse()) {
         const release = await releaseOf(document);
@@ -251,7 +253,7 @@ async function load(root: string, wanted: PluginRelease): Promise<Loaded> {
     const isDue = !isWithinHour(Date.now() - known.pc);
     if (await start()) {
       if (isDue) {
-        // In a task of its own, so that the page gets its answer first, and in one tab at a time.
+        // In a task of its own, so that the page gets its result first, and in one tab at a time.
         session.update = new Promise<void>((begin) => setTimeout(begin))
           .then(() => navigator.locks?.request(store, refresh) ?? refresh())
           .catch(() => undefined);

@@ -1,10 +1,10 @@
-// What happens once on a page, whichever plug-in asks for it.
+// What is done once per page, whichever plug-in asks for it.
 
-/** Each plug-in has a copy of the loader in it: what was loaded is noted where all of them see it. */
+/** The loads of this page by name. Each plug-in bundles its own copy of the loader; all copies share this map. */
 const LOADS = Symbol.for("tegata.loads");
 type Page = { [LOADS]?: Map<string, Promise<{ ok: boolean }>> };
 
-/** Does something once, by name. What did not come off may be tried again. */
+/** Does something once, by name. After a failure it can be tried again. */
 export function once<T extends { ok: boolean }>(name: string, work: () => Promise<T>): Promise<T> {
   const loads = ((globalThis as Page)[LOADS] ??= new Map());
   let load = loads.get(name) as Promise<T> | undefined;
@@ -17,7 +17,7 @@ export function once<T extends { ok: boolean }>(name: string, work: () => Promis
   return load;
 }
 
-/** A product's address on the CDN, as the browser writes it: kept files are found by it. */
+/** A product's address on the CDN, normalised as the keys of Cache Storage are. */
 export function rootOf(base: string, product: string): string {
   return new URL(base.replace(/\/*$/, `/${product}/`)).href;
 }
