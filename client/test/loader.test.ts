@@ -402,6 +402,18 @@ describe("a newer version whose files do not come", () => {
     expect(kept()).toEqual(["1.9.0/main.js", "current.jwt"]);
   });
 
+  test("though a still newer one follows, whose files do not come either", async () => {
+    await publish(0, "1.8.0");
+    await load();
+    for (const [minute, version] of [[5, "1.9.0"], [9, "1.10.0"]] as const) {
+      answers.set(`${version}/main.js`, 503);
+      await publish(minute, version);
+      now += HOUR;
+      await load();
+      expect(await view(), version).toBe("1.8.0 cache stale");
+    }
+  });
+
   test("because the page was left: the next page fetches them, without asking for the document", async () => {
     await publish(0, "1.8.0");
     await load();
@@ -861,6 +873,16 @@ describe("keys", () => {
     await load();
     expect(await view()).toBe("1.8.0 cache unknown_key");
     expect(await view({ keys: [keys.next.jwk, third.jwk] })).toBe("1.9.0 cdn");
+  });
+
+  test("an old package leaves what a new one has kept", async () => {
+    const third = await signer("release-c");
+    const renewed = { keys: [keys.next.jwk, third.jwk] };
+    await publish(0, "1.9.0", {}, third);
+    expect(await view(renewed)).toBe("1.9.0 cdn");
+    expect(await view()).toBe("nothing unknown_key");
+    expect(await view(renewed)).toBe("1.9.0 cache");
+    expect(asked).toEqual([]);
   });
 
   test.each<[string, Partial<PluginRelease>]>([
