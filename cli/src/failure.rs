@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use tegata_common::domain::DomainError;
-use tegata_notices::operate::OperateError;
 use tegata_operations::{Error, ErrorKind};
 use tegata_storage::TableError;
 
@@ -29,14 +28,7 @@ fn kind(error: &anyhow::Error) -> ErrorKind {
     if error.is::<UsageError>() || error.is::<DomainError>() {
         return ErrorKind::Usage;
     }
-    let table = match error.downcast_ref::<OperateError>() {
-        Some(OperateError::NoNotice(_) | OperateError::NoDelivery(_)) => {
-            return ErrorKind::NotFound;
-        }
-        Some(OperateError::Table(error)) => Some(error),
-        _ => error.downcast_ref::<TableError>(),
-    };
-    match table {
+    match error.downcast_ref::<TableError>() {
         Some(TableError::Conflict) => ErrorKind::Conflict,
         _ => ErrorKind::Failed,
     }

@@ -7,7 +7,8 @@ use tegata_common::notice::{
     Announced, Attempt, Bounce, BounceKind, Claim, Delivery, Evidence, Facts, Outcome, State,
 };
 use tegata_notices::gate;
-use tegata_notices::operate::{self, OperateError, Verdict};
+use tegata_operations::notices::{Verdict, resolve, retry_failed};
+use tegata_operations::{Caller, Error};
 use tegata_storage::ChangeContext;
 use tegata_storage::notices::Work;
 
@@ -22,6 +23,13 @@ fn act(at: Timestamp) -> ChangeContext<'static> {
         at,
         by: "operator",
         change: "resolve",
+    }
+}
+
+fn operator(now: Timestamp) -> Caller<'static> {
+    Caller {
+        name: "operator",
+        now,
     }
 }
 
@@ -110,14 +118,16 @@ impl Office {
         stored.unwrap().unwrap().delivery
     }
 
-    async fn resolve(&self, verdict: Verdict, now: Timestamp) -> Result<(), OperateError> {
+    async fn resolve(&self, verdict: Verdict, now: Timestamp) -> Result<(), Error> {
         let Delivery {
-            notice_id,
+            notice_id: id,
             delivery,
             ..
         } = delivery();
         let notices = &self.database.notices;
-        operate::resolve(notices, &notice_id, &delivery, verdict, &act(now)).await
+        let delivery = Some(&delivery);
+        let resolved = resolve(notices, &id, delivery, verdict, operator(now), false).await;
+        resolved.map(|_| ())
     }
 }
 
@@ -218,11 +228,8 @@ async fn a_delivery_that_cannot_be_rendered_fails_with_the_reason_and_alone() {
         assert!(refused.starts_with("1 of 1 mails"), "{refused}");
         // Tried again, it fails again; told otherwise, it is over.
         let notices = &office.database.notices;
-        let all = notices.deliveries(&notice_id, None).await.unwrap();
-        let failed = operate::failed(all, now);
-        operate::retry(notices, &notice_id, &failed, &act(now))
-            .await
-            .unwrap();
+        let retried = retry_failed(notices, &notice_id, operator(now), false).await;
+        assert_eq!(retried.unwrap().failed.len(), 1);
         assert!(office.hand(&event, false).await.is_empty());
         assert_eq!(office.read().await.facts.state(now), State::Failed);
         office.resolve(Verdict::Sent, now).await.unwrap();

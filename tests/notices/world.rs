@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use release_notification::announce::Announce;
 use release_notification::deliver::Deliver;
@@ -19,9 +20,8 @@ use tegata_notices::audience::Stores;
 use tegata_notices::check::{self, Terms};
 use tegata_notices::file::NoticeFile;
 use tegata_notices::mailer::Mailer;
-use tegata_notices::operate;
 use tegata_notices::render::Sender;
-use tegata_operations::contract;
+use tegata_operations::{Caller, contract, notices as operations};
 use tegata_storage::ChangeContext;
 use tegata_storage::customers::Customers;
 use tegata_storage::licenses::Licenses;
@@ -351,14 +351,24 @@ impl World {
         let failed = std::mem::take(&mut self.failed_events);
         self.events
             .extend(failed.into_iter().map(|event| (event, 0)));
-        let act = ChangeContext {
-            at: self.now,
-            by: "operator",
-            change: "resume",
-        };
-        let stored = operate::notice(&self.direct, &self.id).await.unwrap();
-        if stored.value.paused.is_some() {
-            operate::resume(&self.direct, &stored, &act).await.unwrap();
+        if self.paused().await.is_some() {
+            let context = self.operator();
+            let id = Some(&self.id);
+            operations::resume(&context, id, false).await.unwrap();
+        }
+    }
+
+    /// What an operator works on, past the cloud that fails.
+    fn operator(&self) -> operations::Context<'_> {
+        operations::Context {
+            licenses: &self.database.licenses,
+            customers: &self.database.customers,
+            notices: &self.direct,
+            zone: &TimeZone::UTC,
+            caller: Caller {
+                name: "operator",
+                now: self.now,
+            },
         }
     }
 
@@ -438,7 +448,7 @@ impl World {
             by: "operator",
             change: "send",
         };
-        let stored = operate::notice(&self.direct, &self.id).await.unwrap();
+        let stored = self.direct.get(&self.id).await.unwrap().unwrap();
         let notice = notice(file, Some(&stored.value), self.now);
         let before = Some(&stored.revision);
         let work = Work::Due(self.now);
@@ -463,7 +473,7 @@ impl World {
 
     /// Why the notice is stopped.
     pub(crate) async fn paused(&self) -> Option<String> {
-        let stored = operate::notice(&self.direct, &self.id).await.unwrap();
+        let stored = self.direct.get(&self.id).await.unwrap().unwrap();
         stored.value.paused.map(|pause| pause.reason)
     }
 
@@ -474,24 +484,13 @@ impl World {
     }
 
     pub(crate) async fn resume_sending(&self) {
-        let act = ChangeContext {
-            at: self.now,
-            by: "operator",
-            change: "resume",
-        };
-        operate::set_sending(&self.direct, None, &act)
-            .await
-            .unwrap();
+        let resumed = operations::resume(&self.operator(), None, false).await;
+        resumed.unwrap();
     }
 
     pub(crate) async fn pause_sending(&self) {
-        let act = ChangeContext {
-            at: self.now,
-            by: "operator",
-            change: "pause",
-        };
-        let paused = operate::set_sending(&self.direct, Some("a test"), &act);
-        paused.await.unwrap();
+        let paused = operations::pause(&self.operator(), None, "a test", false).await;
+        paused.unwrap();
     }
 
     /// A second passes.
@@ -514,16 +513,9 @@ impl World {
     }
 
     pub(crate) async fn retry_failed(&self) {
-        let act = ChangeContext {
-            at: self.now,
-            by: "operator",
-            change: "retry-failed",
-        };
-        let all = self.direct.deliveries(&self.id, None).await.unwrap();
-        let failed = operate::failed(all, self.now);
-        operate::retry(&self.direct, &self.id, &failed, &act)
-            .await
-            .unwrap();
+        let caller = self.operator().caller;
+        let retried = operations::retry_failed(&self.direct, &self.id, caller, false).await;
+        retried.unwrap();
     }
 
     pub(crate) async fn deliveries(&self) -> Vec<Delivery> {

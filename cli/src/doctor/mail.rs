@@ -11,12 +11,11 @@ use tegata_common::notice::{
     State,
 };
 use tegata_notices::channels::status_page::{API, ApiKey, StatusPage, StatusPageError};
-use tegata_notices::mailer::{self, Sent, Tags};
+use tegata_notices::mailer::{self, MailTransport, Sent, Tags};
 
 use super::check::{Check, Finding, Read, Unread};
 use super::program::sdk;
 use super::stack::Stack;
-use crate::target::MailTransport;
 
 const GROUP: &str = "mail";
 

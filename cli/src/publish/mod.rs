@@ -5,20 +5,18 @@ mod directory;
 mod files;
 mod stage;
 mod status;
+mod news;
 
 use clap::Subcommand;
-use serde_json::json;
 use tegata_common::product::ProductSlug;
-use tegata_notices::channels::news::publish;
-use tegata_notices::render::news::pages;
 
-use crate::change::DryRun;
-use crate::output::{self, Output, say};
+use crate::output::Output;
 use crate::target::Target;
 
 use current::Current;
 use files::Files;
 use status::Status;
+use news::News;
 
 pub(crate) use tegata_operations::publish::content_type;
 
@@ -52,13 +50,7 @@ pub(crate) enum Command {
     /// Write the whole news page anew: after its design or the address of the CDN has changed.
     ///
     /// What is announced appears on it by itself.
-    News {
-        /// Where the status page is, if there is one.
-        #[arg(long, value_name = "URL")]
-        status_page: Option<String>,
-        #[command(flatten)]
-        write: DryRun,
-    },
+    News(News),
     /// List the versions of a product that were current, and what announced them.
     List {
         /// The product.
@@ -71,39 +63,7 @@ pub(crate) async fn run(target: &Target, output: Output, command: Command) -> an
         Command::Files(args) => files::run(target, output, args).await,
         Command::Current(args) => current::run(target, output, args).await,
         Command::Status(args) => status::run(target, output, args).await,
-        Command::News { status_page, write } => {
-            news(target, output, status_page.as_deref(), write).await
-        }
+        Command::News(args) => news::run(target, output, args).await,
         Command::List { product } => current::list(target, output, &product).await,
     }
-}
-
-async fn news(
-    target: &Target,
-    output: Output,
-    status_page: Option<&str>,
-    write: DryRun,
-) -> anyhow::Result<()> {
-    let notices = target.notices()?.all().await?;
-    let pages = match write.dry_run {
-        true => pages(&notices, &target.sender()?, status_page, None)?.len(),
-        false => {
-            publish(
-                &notices,
-                target.cdn()?,
-                &target.sender()?,
-                status_page,
-                None,
-            )
-            .await?
-        }
-    };
-    match output {
-        Output::Json => output::json(&json!({ "pages": pages, "dry_run": write.dry_run }))?,
-        Output::Text => {
-            say!("{pages} files of the news page");
-            write.conclude("written");
-        }
-    }
-    Ok(())
 }

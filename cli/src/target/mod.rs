@@ -19,11 +19,13 @@ use tegata_common::keys::{KeyPurpose, KeyRegister};
 use tegata_common::product::{ProductSlug, Zone};
 use tegata_common::release::document_path;
 use tegata_common::revision::Revision;
+use tegata_notices::mailer::MailTransport;
 use tegata_notices::render::Sender;
 use tegata_operations::history::Trail;
-use tegata_operations::{Caller, access_log, import, keys, licenses, publish, usage};
+use tegata_operations::{
+    Caller, access_log, import, keys, licenses, notices, publish, usage,
+};
 use tegata_signing::{KeyStore, Signer};
-use tegata_storage::ChangeContext;
 use tegata_storage::customers::Customers;
 use tegata_storage::licenses::Licenses;
 use tegata_storage::notices::Notices;
@@ -112,15 +114,6 @@ struct Stores {
     archive: OnceLock<Archive>,
     cdn: OnceLock<Objects>,
     keys: OnceLock<KeyStore>,
-}
-
-/// Where mails go that a command itself sends.
-#[derive(Clone, Debug)]
-pub(crate) enum MailTransport {
-    /// Into files of a directory.
-    Outbox(PathBuf),
-    /// Through SES.
-    Ses(aws_sdk_sesv2::Client),
 }
 
 impl TargetArgs {
@@ -343,11 +336,6 @@ impl Target {
         }
     }
 
-    /// A change by the caller, now.
-    pub(crate) fn act<'a>(&'a self, change: &'a str) -> ChangeContext<'a> {
-        self.caller().change(change)
-    }
-
     /// The stores of operations on licences.
     pub(crate) fn license_context(&self) -> anyhow::Result<licenses::Context<'_>> {
         Ok(licenses::Context {
@@ -364,6 +352,17 @@ impl Target {
             stores: self.license_context()?,
             bases: &self.bases,
             zone: &self.zone,
+        })
+    }
+
+    /// The stores of operations on notices.
+    pub(crate) fn notice_context(&self) -> anyhow::Result<notices::Context<'_>> {
+        Ok(notices::Context {
+            licenses: self.licenses()?,
+            customers: self.customers()?,
+            notices: self.notices()?,
+            zone: &self.zone,
+            caller: self.caller(),
         })
     }
 

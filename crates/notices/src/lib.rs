@@ -7,5 +7,4 @@ pub mod check;
 pub mod file;
 pub mod gate;
 pub mod mailer;
-pub mod operate;
 pub mod render;

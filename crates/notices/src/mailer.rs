@@ -1,5 +1,6 @@
 //! Sending mails through SES, or into a directory on one machine.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::primitives::Blob;
 use aws_sdk_sesv2::types::{Destination, EmailContent, MessageTag, RawMessage};
 use tegata_common::customer::EmailAddress;
-use tegata_common::notice::{DeliveryId, NoticeId};
+use tegata_common::notice::{ContactHash, DeliveryId, NoticeId};
 use tegata_common::redact::without_addresses;
 
 /// The wait after SES has throttled because of the sending rate.
@@ -102,6 +103,83 @@ impl Mailer {
             }
             Self::Outbox(directory) => put_file(directory, message, tags),
         }
+    }
+}
+
+/// The transport of mails that belong to no delivery: an operator's test mails.
+#[derive(Clone, Debug)]
+pub enum MailTransport {
+    /// Amazon SES. The client must make one attempt only.
+    Ses(Client),
+    /// Files in this directory, on one machine.
+    Outbox(PathBuf),
+}
+
+/// The addresses that SES sends nothing to.
+#[derive(Clone, Debug, Default)]
+pub struct SuppressedAddresses {
+    /// The addresses, hashed.
+    pub addresses: BTreeSet<ContactHash>,
+    /// Why the list is not complete, if it is not.
+    pub error: Option<String>,
+}
+
+impl MailTransport {
+    /// Sends one mail to one address. In the outbox it gets a name.
+    ///
+    /// # Errors
+    ///
+    /// A text for operators.
+    pub async fn send(
+        &self,
+        name: &str,
+        from: &EmailAddress,
+        to: &EmailAddress,
+        message: Vec<u8>,
+    ) -> Result<(), String> {
+        let client = match self {
+            Self::Ses(client) => client,
+            Self::Outbox(directory) => {
+                let path = directory.join(name);
+                let created = std::fs::create_dir_all(directory);
+                let written = created.and_then(|()| std::fs::write(&path, message));
+                return written.map_err(|error| format!("{}: {error}", path.display()));
+            }
+        };
+        match send(client, None, from, to, message, None).await {
+            Sent::Accepted { .. } => Ok(()),
+            Sent::Refused { reason }
+            | Sent::Throttled { reason, .. }
+            | Sent::Stopped { reason } => Err(format!("SES did not send the test: {reason}")),
+            Sent::Lost { reason } => {
+                Err(format!("nobody knows whether SES sent the test: {reason}"))
+            }
+        }
+    }
+
+    /// Reads the addresses that SES sends nothing to. On one machine there are none.
+    pub async fn suppressed(&self) -> SuppressedAddresses {
+        let mut suppressed = SuppressedAddresses::default();
+        let Self::Ses(client) = self else {
+            return suppressed;
+        };
+        let pages = client.list_suppressed_destinations().into_paginator();
+        let mut pages = pages.send();
+        while let Some(page) = pages.next().await {
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => {
+                    suppressed.error = Some(tegata_aws::causes(&error));
+                    break;
+                }
+            };
+            for destination in page.suppressed_destination_summaries() {
+                if let Ok(email) = destination.email_address().parse() {
+                    suppressed.addresses.insert(ContactHash::of(&email));
+                }
+            }
+        }
+        suppressed
     }
 }
 

@@ -11,12 +11,14 @@ use tegata_common::license::LicenseError;
 use tegata_common::product::ProductSlug;
 use tegata_common::release::RolloutError;
 use tegata_common::version::PluginVersion;
+use tegata_notices::channels::news::NewsError;
 use tegata_notices::gate::NotYet;
 use tegata_signing::SigningError;
 use tegata_storage::TableError;
 
 use crate::NoSigner;
 use crate::contract::WriteError;
+use crate::notices::NoticeError;
 
 /// Why an operation was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -214,6 +216,12 @@ pub enum Error {
     /// A version may not become current yet.
     #[error(transparent)]
     NotYet(#[from] NotYet),
+    /// An operation on a notice was rejected.
+    #[error(transparent)]
+    Notice(#[from] NoticeError),
+    /// The news page was not written.
+    #[error(transparent)]
+    News(#[from] NewsError),
     /// The objects of the CDN or of the archive.
     #[error(transparent)]
     Objects(#[from] ObjectsError),
@@ -316,6 +324,7 @@ impl Error {
                 ..
             } => ErrorKind::Conflict,
             Self::NotRegistered { error, .. } => error.kind(),
+            Self::Notice(error) => error.kind(),
             _ => ErrorKind::Failed,
         }
     }

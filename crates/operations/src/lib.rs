@@ -18,6 +18,7 @@ pub mod history;
 pub mod import;
 pub mod keys;
 pub mod licenses;
+pub mod notices;
 mod period;
 pub mod products;
 mod progress;

@@ -4,6 +4,7 @@ mod content_type;
 mod current;
 mod files;
 mod status;
+mod news;
 
 use std::collections::BTreeMap;
 
@@ -41,6 +42,7 @@ pub struct Context<'a> {
     /// The caller, and the instant of the operation.
     pub caller: Caller<'a>,
 }
+pub use news::{NewsReport, publish_news};
 
 /// The files of a version. It is an object of the CDN beside them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,40 @@
+//! `tegata notice list`.
+
+use tegata_operations::notices;
+
+use crate::output::{self, Output};
+use crate::target::Target;
+
+pub(super) async fn run(target: &Target, output: Output) -> anyhow::Result<()> {
+    let listed = notices::list(&target.notice_context()?).await?;
+    if output == Output::Json {
+        return output::json(&listed);
+    }
+    let rows = listed.iter().map(|status| {
+        let notice = &status.notice;
+        let local = |at: Option<_>| at.map(|at| target.local_time(at)).unwrap_or_default();
+        let tally = status.tally(None);
+        vec![
+            notice.notice_id.to_string(),
+            notice.kind.as_str().to_owned(),
+            status.state().to_owned(),
+            local(status.send_at()),
+            local(notice.kind.planned_at()),
+            tally.total().to_string(),
+            tally.open().to_string(),
+            notice.title.en.clone(),
+        ]
+    });
+    let header = [
+        "notice",
+        "kind",
+        "state",
+        "sent at",
+        "planned for",
+        "contacts",
+        "open",
+        "title",
+    ];
+    output::table(&header, rows.collect());
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! How far notices are.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+use tegata_common::notice::{Notice, NoticeId, State, Tally};
+use tegata_storage::notices::{Notices, VersionedDelivery};
+
+use super::{Context, known};
+use crate::Error;
+
+/// A notice with its deliveries at an instant. It serialises to the JSON that `notice status` prints.
+#[derive(Debug)]
+pub struct NoticeStatus {
+    /// The notice.
+    pub notice: Notice,
+    /// Its deliveries, sorted by update and address hash.
+    pub deliveries: Vec<VersionedDelivery>,
+    /// The reason why all sending is paused, if it is.
+    pub sending_paused: Option<String>,
+    now: Timestamp,
+    zone: jiff::tz::TimeZone,
+}
+
+/// Reads how far a notice is, as of an instant.
+pub async fn status(
+    context: &Context<'_>,
+    id: &NoticeId,
+    now: Timestamp,
+) -> Result<NoticeStatus, Error> {
+    let notice = known(context.notices, id).await?.value;
+    let sending_paused = sending_paused(context.notices).await?;
+    read(context, notice, sending_paused, now).await
+}
+
+/// Reads how far all notices are, the newest first.
+pub async fn list(context: &Context<'_>) -> Result<Vec<NoticeStatus>, Error> {
+    let mut notices = context.notices.all().await?;
+    let sending_paused = sending_paused(context.notices).await?;
+    notices.sort_by_key(|notice| std::cmp::Reverse(send_at(notice)));
+    let mut read_so_far = Vec::new();
+    for notice in notices {
+        let now = context.caller.now;
+        read_so_far.push(read(context, notice, sending_paused.clone(), now).await?);
+    }
+    Ok(read_so_far)
+}
+
+async fn read(
+    context: &Context<'_>,
+    notice: Notice,
+    sending_paused: Option<String>,
+    now: Timestamp,
+) -> Result<NoticeStatus, Error> {
+    let deliveries = context.notices.deliveries(&notice.notice_id, None).await?;
+    Ok(NoticeStatus {
+        notice,
+        deliveries,
+        sending_paused,
+        now,
+        zone: context.zone.clone(),
+    })
+}
+
+/// Why all sending is paused, if it is.
+async fn sending_paused(notices: &Notices) -> Result<Option<String>, Error> {
+    let sending = notices.sending().await?;
+    let paused = sending.and_then(|stored| stored.value.paused);
+    Ok(paused.map(|pause| pause.reason))
+}
+
+/// When the first update of a notice is, or was, due.
+fn send_at(notice: &Notice) -> Option<Timestamp> {
+    notice.updates.first().map(|update| update.send_at)
+}
+
+impl NoticeStatus {
+    /// The instant of the status.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// When the first update is, or was, due.
+    pub fn send_at(&self) -> Option<Timestamp> {
+        send_at(&self.notice)
+    }
+
+    /// The deliveries by state: of one update, or of all.
+    pub fn tally(&self, update: Option<u16>) -> Tally {
+        let of_it = self
+            .deliveries
+            .iter()
+            .filter(|stored| update.is_none_or(|update| stored.delivery.delivery.update == update));
+        let facts = of_it.map(|stored| &stored.delivery.facts);
+        Tally::of(facts, self.now, SignedDuration::ZERO)
+    }
+
+    /// Whether nothing is being sent now: everything was sent, or is paused.
+    pub fn is_at_rest(&self) -> bool {
+        let is_sent = self.notice.is_announced() && self.tally(None).waiting() == 0;
+        is_sent || self.notice.paused.is_some() || self.sending_paused.is_some()
+    }
+
+    /// The state: `paused`, `scheduled`, `sending`, `cancelled`, `unknown`, `incomplete` or `sent`.
+    pub fn state(&self) -> &'static str {
+        let tally = self.tally(None);
+        if self.notice.paused.is_some() || self.sending_paused.is_some() && tally.open() > 0 {
+            "paused"
+        } else if !self.notice.is_announced() {
+            "scheduled"
+        } else if tally.waiting() > 0 {
+            "sending"
+        } else if self.notice.updates.is_empty() {
+            "cancelled"
+        } else if tally.count(State::Unknown) > 0 {
+            "unknown"
+        } else if tally.count(State::Failed) > 0 {
+            "incomplete"
+        } else {
+            "sent"
+        }
+    }
+
+    /// The number of mails that were sent again because the outcome stayed unknown.
+    pub fn resends(&self) -> usize {
+        let facts = self.deliveries.iter().map(|stored| &stored.delivery.facts);
+        facts.map(|facts| facts.unknown_resends()).sum()
+    }
+
+    fn document(&self) -> Value {
+        let notice = &self.notice;
+        let local = |at: Timestamp| crate::local_time(at, &self.zone);
+        let states = |tally: &Tally| -> Value {
+            let states = State::ALL.iter();
+            let states = states.map(|of| (of.as_str().to_owned(), json!(tally.count(*of))));
+            Value::Object(states.collect())
+        };
+        json!({
+            "notice_id": notice.notice_id,
+            "kind": notice.kind.as_str(),
+            "state": self.state(),
+            "planned_at": notice.kind.planned_at().map(local),
+            "paused": notice.paused,
+            "sending_paused": self.sending_paused,
+            "updates": notice.updates.iter().map(|update| json!({
+                "number": update.number,
+                "stage": update.stage,
+                "severity": update.severity,
+                "send_at": local(update.send_at),
+                "announced_at": update.announced.map(|announced| local(announced.at)),
+                "unreachable": update.announced.map(|announced| announced.unreachable),
+                "short_notice": update.short_notice,
+                "deliveries": states(&self.tally(Some(update.number))),
+            })).collect::<Vec<_>>(),
+            "news": notice.news,
+            "status_page": notice.status_page,
+        })
+    }
+}
+
+impl Serialize for NoticeStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.document().serialize(serializer)
+    }
+}
