@@ -11,8 +11,16 @@ use tegata_storage::TableError;
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
 
+/// The exit code of a command that has printed its result, which is not a failure.
+#[derive(Debug, thiserror::Error)]
+#[error("exit code {0}")]
+pub(crate) struct Exit(pub(crate) u8);
+
 /// 2: wrong usage; 3: not found; 4: somebody else wrote first; 1: everything else.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if let Some(Exit(code)) = error.downcast_ref() {
+        return ExitCode::from(*code);
+    }
     match kind(error) {
         ErrorKind::Usage => ExitCode::from(2),
         ErrorKind::NotFound => ExitCode::from(3),

@@ -125,7 +125,9 @@ async fn run_to_exit_code() -> ExitCode {
     match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::failure(&error);
+            if !error.is::<failure::Exit>() {
+                output::failure(&error);
+            }
             failure::exit_code(&error)
         }
     }

@@ -462,7 +462,9 @@ fn a_notice_reaches_the_outbox_and_the_news_page() {
         &["notice", "status", &id, "--watch", "--output", "json"],
     );
     let status = json(&watched);
-    assert_eq!(status["state"], "sent", "{status}");
+    // Somebody's mail bounces: until `announce` has looked again, this waits for an operator.
+    let state = status["state"].as_str().unwrap();
+    assert!(matches!(state, "sent" | "incomplete"), "{status}");
     let deliveries = &status["updates"][0]["deliveries"];
     let count = |state: &str| deliveries[state].as_u64().unwrap();
     // What becomes of a mail may be told a moment after it was sent.

@@ -92,6 +92,7 @@ def scenario(work):
     yield "notice retry-failed", lambda of: [notice]
     [undelivered] = [row["email"] for row in ledger(notice).values() if row["delivery"] == three]
     [its] = [row["customer_id"] for row in tegata("contact", "list") if row["email"] == undelivered]
+    yield "notice told-otherwise", lambda of: [notice, its, "by telephone"]
     yield "contact reinstate", lambda of: [its, undelivered]
     yield "contact remove", lambda of: [customer, address]
     # Files and releases.

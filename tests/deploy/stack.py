@@ -202,7 +202,8 @@ def deliveries(notice):
 
 def ledger(notice):
     """The deliveries of a notice by their addresses."""
-    return {row["email"]: row for row in csv.DictReader(tegata("notice", "status", notice, output="csv").splitlines())}
+    rows = csv.DictReader(tegata("notice", "status", notice, output="csv").splitlines())
+    return {row["email"]: row for row in rows if row["email"]}
 
 
 def ses_event(name, notice, delivery):

@@ -223,13 +223,24 @@ impl Cloud {
                 let message_id = format!("ses-{}", seen.mails.len());
                 let text = |value: &Value| value.as_str().unwrap().to_owned();
                 let tags = request["EmailTags"].as_array().unwrap().iter();
+                let to = text(&request["Destination"]["ToAddresses"][0]);
+                if to.starts_with("refused-") {
+                    return error_response(400, "MessageRejected", "");
+                }
+                if to.starts_with("not-taken-") {
+                    return error_response(500, "InternalServerError", "");
+                }
+                let is_answer_lost = to.starts_with("answer-lost-");
                 seen.mails.push(Mail {
-                    to: text(&request["Destination"]["ToAddresses"][0]),
+                    to,
                     tags: tags
                         .map(|tag| (text(&tag["Name"]), text(&tag["Value"])))
                         .collect(),
                     message_id: message_id.clone(),
                 });
+                if is_answer_lost {
+                    return error_response(500, "InternalServerError", "");
+                }
                 json_response(200, &json!({ "MessageId": message_id }))
             }
         }

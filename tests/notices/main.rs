@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod account;
+#[path = "../announcement/mod.rs"]
+mod announcement;
 mod cloud;
 mod evidence;
 mod mails;
 mod messages;
+mod newcomers;
 mod states;
 mod world;
 

@@ -146,7 +146,7 @@ async fn an_update_goes_to_those_told_before_and_to_whom_a_raised_severity_adds(
     );
     // The licence of one of them ends: it hears how the incident goes on all the same. What
     // bounced for good is not written to.
-    world.end_license("tenant0.cybozu.com").await;
+    world.suspend("tenant0.cybozu.com").await;
     let more = format!(
         "{INCIDENT}\n[[updates]]\nstage = 'identified'\nseverity = 'critical'\n\
          body = {{ ja = '原因がわかりました。', en = 'The cause is known.' }}\n"

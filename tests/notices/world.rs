@@ -15,10 +15,12 @@ use release_notification::rate_limiter::RateLimiter;
 use serde_json::json;
 use tegata_archive::objects::Objects;
 use tegata_common::customer::{Contact, Language, NotificationPreferences, Role};
+use tegata_common::license::{License, LicenseError};
 use tegata_common::notice::{Delivery, Notice, NoticeId, State};
 use tegata_notices::audience::Stores;
 use tegata_notices::check::{self, Terms};
 use tegata_notices::file::NoticeFile;
+use tegata_notices::gate::Announcement;
 use tegata_notices::mailer::Mailer;
 use tegata_notices::render::Sender;
 use tegata_operations::{Caller, contract, notices as operations};
@@ -46,6 +48,8 @@ const RECEIVES: u32 = 5;
 /// How often an event is delivered before it goes into the queue of failures.
 const EVENT_TRIES: u32 = 3;
 
+static UTC: TimeZone = TimeZone::UTC;
+
 static KEY: LazyLock<SigningKey> = LazyLock::new(SigningKey::create);
 
 pub(crate) const INCIDENT: &str = r#"
@@ -72,6 +76,7 @@ pub(crate) struct World {
     events: Vec<(String, u32)>,
     seen_mails: usize,
     all_bounce: bool,
+    nobody_bounces: bool,
     pub(crate) dead_letters: Vec<String>,
     pub(crate) failed_events: Vec<String>,
     /// Told by the database itself, past the cloud that fails.
@@ -178,6 +183,7 @@ impl World {
             events: Vec::new(),
             seen_mails: 0,
             all_bounce: false,
+            nobody_bounces: false,
             dead_letters: Vec::new(),
             failed_events: Vec::new(),
             direct: database.notices.clone(),
@@ -312,7 +318,8 @@ impl World {
         let mails = self.cloud.seen.lock().unwrap().mails.clone();
         for mail in &mails[self.seen_mails..] {
             let mut kinds = vec!["Send"];
-            kinds.push(if self.all_bounce || mail.to.starts_with("bounce") {
+            let bounces = mail.to.starts_with("bounce") && !self.nobody_bounces;
+            kinds.push(if self.all_bounce || bounces {
                 "Bounce"
             } else {
                 "Delivery"
@@ -364,7 +371,7 @@ impl World {
             licenses: &self.database.licenses,
             customers: &self.database.customers,
             notices: &self.direct,
-            zone: &TimeZone::UTC,
+            zone: &UTC,
             caller: Caller {
                 name: "operator",
                 now: self.now,
@@ -396,6 +403,55 @@ impl World {
         self.cloud.seen.lock().unwrap().answer = answer;
     }
 
+    /// Lets the last contact's mail arrive, too.
+    pub(crate) fn bounce_none(&mut self) {
+        self.nobody_bounces = true;
+    }
+
+    /// Signs up one more customer, by its number.
+    pub(crate) async fn sign_up(&self, number: usize, email: &str) {
+        self.sign_up_from(number, email, "2026-08-01T00:00:00Z")
+            .await;
+    }
+
+    pub(crate) async fn sign_up_from(&self, number: usize, email: &str, usable_from: &str) {
+        vendor::sign_up(&self.database, &KEY, number, email, usable_from, self.now).await;
+    }
+
+    /// Replaces an address of a customer.
+    pub(crate) async fn replace_contact(&self, customer: usize, old: &str, new: &str) {
+        let act = ChangeContext {
+            at: self.now,
+            by: "operator",
+            change: "correct",
+        };
+        let id = format!("C-{customer}").parse().unwrap();
+        let email = old.parse().unwrap();
+        let customers = &self.database.customers;
+        let stored = customers.contact(&id, &email).await.unwrap().unwrap();
+        let removed = customers.remove_contact(&id, &email, &stored.revision, &act);
+        removed.await.unwrap();
+        let contact = Contact {
+            email: new.parse().unwrap(),
+            ..stored.value
+        };
+        let contacts = [(&id, &contact, None)];
+        customers.write(None, &contacts, &act).await.unwrap();
+    }
+
+    /// Whether the release may become current.
+    pub(crate) async fn gate(&self) -> Result<(), String> {
+        let product = "sheet".parse().unwrap();
+        let announcement = Announcement::read(&self.direct, &product, "1.9.0", self.now).await;
+        let checked = announcement.unwrap().check(self.now, self.now);
+        checked.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// Whether `announce` looks at the notice at its next run.
+    pub(crate) async fn is_due(&self) -> bool {
+        !self.direct.due(self.now).await.unwrap().is_empty()
+    }
+
     pub(crate) fn bounce_all(&mut self) {
         self.all_bounce = true;
     }
@@ -425,19 +481,44 @@ impl World {
             .unwrap();
     }
 
-    /// Suspends a licence.
-    pub(crate) async fn end_license(&self, host: &str) {
+    pub(crate) async fn suspend(&self, host: &str) {
+        self.change_license(host, |license| license.suspended(self.now))
+            .await;
+    }
+
+    /// Ends a yearly contract of August before the release: it becomes a trial of the days until now.
+    pub(crate) async fn end_contract(&self, host: &str) {
+        let last_day = jiff::civil::date(2026, 12, 4);
+        let end = |license: &License| {
+            let mut ended = license.clone();
+            ended.term.ends_on = last_day;
+            ended.ends_on = Some(last_day);
+            Ok(ended)
+        };
+        self.change_license(host, end).await;
+    }
+
+    pub(crate) async fn continue_contract(&self, host: &str) {
+        self.change_license(host, |license| license.continued(self.now))
+            .await;
+    }
+
+    async fn change_license(
+        &self,
+        host: &str,
+        change: impl Fn(&License) -> Result<License, LicenseError>,
+    ) {
         let act = ChangeContext {
             at: self.now,
             by: "test",
-            change: "suspend",
+            change: "change",
         };
         let licenses = &self.database.licenses;
         let (domain, product) = (tegata_tests::domain(host), "sheet".parse().unwrap());
         let before = contract::read(licenses, &domain, &product).await.unwrap();
         let stored = licenses.get(&domain, &product).await.unwrap().unwrap();
-        let suspended = stored.value.license.suspended(self.now).unwrap();
-        let written = contract::write(licenses, before.as_ref(), &suspended, &KEY.signer, &act);
+        let changed = change(&stored.value.license).unwrap();
+        let written = contract::write(licenses, before.as_ref(), &changed, &KEY.signer, &act);
         written.await.unwrap();
     }
 

@@ -269,7 +269,7 @@ pub(super) async fn publish(target: &Target, now: Timestamp) -> anyhow::Result<(
         if context.notices.current_version(&slug).await?.is_none() {
             let first = Change::to(VERSIONS[0].parse()?);
             let reason = Some("a sample".to_owned());
-            let planned = publish::make_current(&context, &slug, first, reason).await?;
+            let planned = publish::make_current(&context, &slug, first, reason, Vec::new()).await?;
             planned.carry_out(&context, false).await?;
         }
     }

@@ -39,7 +39,7 @@ pub(super) fn print(report: &AudienceReport) {
     for of in &audience.unreachable {
         say!("  cannot be told: {}: {}", of.who, of.because.words());
     }
-    for error in &report.unreadable {
-        say!("  cannot be read: {error}");
+    for item in &report.unreadable {
+        say!("  cannot be read: {}", item.error);
     }
 }

@@ -17,7 +17,7 @@ pub(super) async fn run(target: &Target, output: Output) -> anyhow::Result<()> {
         vec![
             notice.notice_id.to_string(),
             notice.kind.as_str().to_owned(),
-            status.state().to_owned(),
+            status.state().as_str().to_owned(),
             local(status.send_at()),
             local(notice.kind.planned_at()),
             tally.total().to_string(),

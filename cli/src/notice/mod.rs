@@ -11,6 +11,7 @@ mod resolve;
 mod retry_failed;
 mod send;
 mod status;
+mod told_otherwise;
 
 use clap::Subcommand;
 use tegata_operations::notices::ActionReport;
@@ -26,6 +27,7 @@ use resolve::Resolve;
 use retry_failed::RetryFailed;
 use send::{Schedule, Send};
 use status::Status;
+use told_otherwise::ToldOtherwiseArgs;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -40,7 +42,8 @@ pub(crate) enum Command {
     /// Shows how many contacts get it and the first of them, and asks. What has been announced
     /// stays as it is: to say more, add `[[updates]]` to the file and send it again.
     Send(Send),
-    /// Show how far a notice is; with --output csv, who was told when.
+    /// Show how far a notice is, and who has not been told; with --output csv, who was told when, and
+    /// by what evidence.
     Status(Status),
     /// Stop a notice, or all sending.
     Pause(Pause),
@@ -57,6 +60,11 @@ pub(crate) enum Command {
     Resolve(Resolve),
     /// Try once more what SES refused, what could not be rendered, or what bounced for a time.
     RetryFailed(RetryFailed),
+    /// Record that a customer whom no mail has reached was told of a notice otherwise.
+    ///
+    /// The customer is named by `notice status`. `publish current` no longer waits for it. The record
+    /// names the caller, and is in the ledger.
+    ToldOtherwise(ToldOtherwiseArgs),
     /// List the notices, the newest first.
     List,
 }
@@ -79,6 +87,7 @@ pub(crate) async fn run(
         Command::Cancel(args) => cancel::run(target, output, args).await,
         Command::Resolve(args) => resolve::run(target, output, args).await,
         Command::RetryFailed(args) => retry_failed::run(target, output, args).await,
+        Command::ToldOtherwise(args) => told_otherwise::run(target, output, args).await,
         Command::List => list::run(target, output).await,
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
-use tegata_common::notice::{Channel, NoticeId, State};
-use tegata_operations::notices::{self, LEDGER_HEADER, NoticeStatus};
+use tegata_common::notice::{Channel, NotTold, NoticeId, State, ToldOtherwise};
+use tegata_operations::notices::{self, LEDGER_HEADER, NoticeState, NoticeStatus};
 
 use super::count;
-use crate::failure::UsageError;
+use crate::failure::{Exit, UsageError};
 use crate::output::{self, Output, note, say};
 use crate::spreadsheet;
 use crate::target::Target;
@@ -23,6 +23,10 @@ pub(crate) struct Status {
     /// Look again every two seconds until all mails have been sent, or sending is paused.
     #[arg(long)]
     watch: bool,
+    /// Exit with 5 if it is scheduled or being sent, and with 6 if it waits for an operator: paused,
+    /// an unknown outcome, a failed mail, or a customer who has not been told.
+    #[arg(long)]
+    exit_code: bool,
 }
 
 pub(super) async fn run(target: &Target, output: Output, args: Status) -> anyhow::Result<()> {
@@ -34,7 +38,19 @@ pub(super) async fn run(target: &Target, output: Output, args: Status) -> anyhow
         Output::Json => output::json(&status)?,
         Output::Text => print(&status, target),
     }
-    Ok(())
+    match exit_code(status.state()) {
+        code if args.exit_code && code > 0 => Err(Exit(code).into()),
+        _ => Ok(()),
+    }
+}
+
+/// 0: nothing is left to do; 5: time will do it; 6: it waits for an operator.
+fn exit_code(state: NoticeState) -> u8 {
+    match state {
+        NoticeState::Sent | NoticeState::Cancelled => 0,
+        NoticeState::Scheduled | NoticeState::Sending => 5,
+        NoticeState::Paused | NoticeState::Unknown | NoticeState::Incomplete => 6,
+    }
 }
 
 async fn watch(target: &Target, output: Output, id: &NoticeId) -> anyhow::Result<NoticeStatus> {
@@ -62,7 +78,7 @@ async fn watch(target: &Target, output: Output, id: &NoticeId) -> anyhow::Result
 fn print(status: &NoticeStatus, target: &Target) {
     let notice = &status.notice;
     let (id, kind) = (&notice.notice_id, notice.kind.as_str());
-    say!("{id} ({kind}): {}", status.state());
+    say!("{id} ({kind}): {}", status.state().as_str());
     say!("  {}", notice.title.ja);
     say!("  {}", notice.title.en);
     if let Some(planned) = notice.kind.planned_at() {
@@ -76,6 +92,7 @@ fn print(status: &NoticeStatus, target: &Target) {
         say!("all sending is paused: {reason}");
     }
     print_updates(status, target);
+    print_told(status, target);
     print_channel("news page", &notice.news, notice.last_announced());
     if notice.status_page != Channel::default() {
         print_channel("status page", &notice.status_page, notice.last_announced());
@@ -114,7 +131,7 @@ fn print_updates(status: &NoticeStatus, target: &Target) {
                 for (state, count) in tally.by_count() {
                     say!("  {:11} {count}", state.as_str());
                 }
-                if announced.unreachable > 0 {
+                if announced.unreachable > 0 && status.audience.is_none() {
                     say!(
                         "  contracts of which nobody could be told: {}",
                         announced.unreachable
@@ -125,6 +142,26 @@ fn print_updates(status: &NoticeStatus, target: &Target) {
         if let Some(reason) = &update.short_notice {
             say!("  on short notice: {reason}");
         }
+    }
+}
+
+/// Who was told without a mail, and who was not told.
+fn print_told(status: &NoticeStatus, target: &Target) {
+    if let Some(record) = &status.audience {
+        let at = target.local_time(record.calculated_at);
+        say!("audience calculated at {at}");
+    }
+    for told in status.told_otherwise.values() {
+        let ToldOtherwise { who, how } = &told.value;
+        let (at, by) = (target.local_time(told.revision.at), &told.revision.by);
+        say!("told otherwise: {who}: {how} (recorded at {at} by {by})");
+    }
+    for NotTold { who, because } in status.not_told() {
+        say!("not told: {who}: {}", because.words());
+    }
+    let unnamed = status.audience.as_ref().map_or(0, |record| record.unnamed);
+    if unnamed > 0 {
+        say!("not told, and not named here for lack of room: {unnamed}");
     }
 }
 

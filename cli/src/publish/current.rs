@@ -5,6 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 use anyhow::bail;
 use clap::Args;
 use jiff::Timestamp;
+use tegata_common::notice::ToldOtherwise;
 use tegata_common::product::ProductSlug;
 use tegata_common::release::{Change, Rollout};
 use tegata_common::version::PluginVersion;
@@ -33,6 +34,10 @@ pub(crate) struct Current {
     /// 2026-12-05T10:00:00+09:00.
     #[arg(long, value_name = "INSTANT", value_parser = when::instant)]
     from: Option<Timestamp>,
+    /// A customer who was told of the version without a mail, and how: C-0042 "by telephone". It is
+    /// recorded with your name. Repeat the option for each.
+    #[arg(long, num_args = 2, value_names = ["CUSTOMER", "HOW"])]
+    told_otherwise: Vec<String>,
     /// Do it although it is not announced. The reason is recorded.
     #[arg(long, value_name = "REASON")]
     emergency: Option<String>,
@@ -50,7 +55,9 @@ pub(super) async fn run(target: &Target, output: Output, args: Current) -> anyho
         version: args.version,
         from: args.from,
     };
-    let planned = publish::make_current(&context, &args.product, change, args.emergency).await?;
+    let told = told_otherwise(&args.told_otherwise);
+    let planned =
+        publish::make_current(&context, &args.product, change, args.emergency, told).await?;
     if output == Output::Text {
         print(target, &planned);
         if !args.yes && !args.write.dry_run {
@@ -67,6 +74,15 @@ pub(super) async fn run(target: &Target, output: Output, args: Current) -> anyho
         )),
     }
     Ok(())
+}
+
+/// Pairs of a customer and how it was told: clap takes two values at a time.
+fn told_otherwise(values: &[String]) -> Vec<ToldOtherwise> {
+    let pairs = values.chunks_exact(2).map(|pair| ToldOtherwise {
+        who: pair[0].clone(),
+        how: pair[1].clone(),
+    });
+    pairs.collect()
 }
 
 /// Asks a person. A script has nobody to ask.

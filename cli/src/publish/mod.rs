@@ -3,9 +3,9 @@
 mod current;
 mod directory;
 mod files;
+mod news;
 mod stage;
 mod status;
-mod news;
 
 use clap::Subcommand;
 use tegata_common::product::ProductSlug;
@@ -15,8 +15,8 @@ use crate::target::Target;
 
 use current::Current;
 use files::Files;
-use status::Status;
 use news::News;
+use status::Status;
 
 pub(crate) use tegata_operations::publish::content_type;
 

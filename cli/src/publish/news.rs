@@ -17,10 +17,11 @@ pub(crate) struct News {
 }
 
 pub(super) async fn run(target: &Target, output: Output, args: News) -> anyhow::Result<()> {
+    let sender = target.sender()?;
     let report = publish::publish_news(
         target.notices()?,
         target.cdn()?,
-        &target.sender()?,
+        &sender,
         args.status_page.as_deref(),
         args.write.dry_run,
     );

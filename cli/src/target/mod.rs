@@ -22,9 +22,7 @@ use tegata_common::revision::Revision;
 use tegata_notices::mailer::MailTransport;
 use tegata_notices::render::Sender;
 use tegata_operations::history::Trail;
-use tegata_operations::{
-    Caller, access_log, import, keys, licenses, notices, publish, usage,
-};
+use tegata_operations::{Caller, access_log, import, keys, licenses, notices, publish, usage};
 use tegata_signing::{KeyStore, Signer};
 use tegata_storage::customers::Customers;
 use tegata_storage::licenses::Licenses;

@@ -88,10 +88,17 @@ fn a_file_is_checked_previewed_and_sent_after_a_word() {
         "2026-11-25T10:00:00+09:00",
         "--yes",
     ]);
+    let exit_code = || {
+        let output = tegata.run(&["notice", "status", ID, "--exit-code"]);
+        assert_eq!(text(&output.stderr), "");
+        output.status.code()
+    };
     let status = tegata.json(&["notice", "status", ID]);
     assert_eq!(status["state"], "scheduled");
+    assert_eq!(exit_code(), Some(5));
     assert_eq!(status["updates"][0]["send_at"], "2026-11-25T10:00:00+09:00");
     tegata.text(&["notice", "pause", ID, "--reason", "a mistake in it"]);
+    assert_eq!(exit_code(), Some(6));
     let paused = tegata.text(&["notice", "status", ID]);
     assert!(
         paused.contains("by local:tester: a mistake in it"),
@@ -101,11 +108,16 @@ fn a_file_is_checked_previewed_and_sent_after_a_word() {
     assert_eq!(code, 1);
     assert!(message.contains("is paused"), "{message}");
     tegata.text(&["notice", "resume", ID]);
+    // Nobody has been told or missed yet.
+    let told = ["notice", "told-otherwise", ID, "C-1", "by telephone"];
+    let (code, message) = tegata.failure(&told);
+    assert_eq!(code, 3);
+    assert!(message.contains("C-1 is not among those"), "{message}");
     let list = tegata.json(&["notice", "list"]);
     assert_eq!(list[0]["state"], "scheduled");
     let ledger = tegata.text(&["notice", "status", ID, "--output", "csv"]);
     assert!(
-        ledger.starts_with("notice_id,delivery,update,email,"),
+        ledger.starts_with("notice_id,delivery,update,email,") && ledger.ends_with(",evidence\n"),
         "{ledger}"
     );
     let (code, message) = tegata.failure(&["notice", "list", "--output", "csv"]);

@@ -33,6 +33,8 @@ pub const UNKNOWN_OVERDUE: Metric = Metric::fault("UnknownOverdue", "Count");
 pub const NOTICES_PAUSED: Metric = Metric::fault("NoticesPaused", "Count");
 /// Notices that are not on the news page or the status page.
 pub const CHANNELS_FAILING: Metric = Metric::fault("ChannelsFailing", "Count");
+/// Customers and licences that cannot be told of a version that is signed ahead.
+pub const CONTRACTS_NOT_TOLD: Metric = Metric::fault("ContractsNotTold", "Count");
 /// The used or expected share of the daily mail quota, in percent.
 pub const DAILY_QUOTA_PERCENT: Metric = Metric::fault("DailyQuotaPercent", "Percent");
 /// Mails that SES refused.

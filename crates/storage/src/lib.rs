@@ -4,6 +4,7 @@
 //! the current item still has the version that was read. Items that belong together are written in
 //! the same transaction.
 
+mod audience;
 mod create;
 pub mod customers;
 mod error;

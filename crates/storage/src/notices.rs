@@ -3,7 +3,8 @@
 //! Partition key `notice_id`, sort key `item`: `notice` and its history, and
 //! `delivery#<update>-<hash of the address>` for each delivery. The table also contains the
 //! account-wide switch for sending (partition `#sending`), the undeliverable addresses
-//! (`#undeliverable`, by hash), and each product's current version on the CDN (`#current`).
+//! (`#undeliverable`, by hash), and each product's current version on the CDN (`#current`). Who was
+//! told of a notice is in `audience.rs`.
 //!
 //! The index `notices` contains the keys of notices, by whether and when work is due.
 
@@ -302,12 +303,20 @@ impl Notices {
         before: &VersionedDelivery,
         facts: Facts,
     ) -> Result<VersionedDelivery, TableError> {
-        let version = before.version + 1;
         let mut delivery = before.delivery.clone();
         delivery.facts = facts;
+        self.write_delivery(before.version, delivery).await
+    }
+
+    async fn write_delivery(
+        &self,
+        before: u64,
+        delivery: Delivery,
+    ) -> Result<VersionedDelivery, TableError> {
+        let version = before + 1;
         let item = delivery_item(&delivery, version)?;
         let names = HashMap::from([("#version".to_owned(), VERSION.to_owned())]);
-        let read = AttributeValue::N(before.version.to_string());
+        let read = AttributeValue::N(before.to_string());
         let values = HashMap::from([(":version".to_owned(), read)]);
         let unchanged = "#version = :version";
         self.table
@@ -323,15 +332,25 @@ impl Notices {
         read: VersionedDelivery,
         change: impl Fn(&mut Facts),
     ) -> Result<bool, TableError> {
+        let changed = self.change_delivery(read, |delivery| change(&mut delivery.facts));
+        Ok(changed.await?.is_some())
+    }
+
+    /// Changes a delivery; retried after concurrent writes. Returns the delivery if it has changed.
+    pub(crate) async fn change_delivery(
+        &self,
+        read: VersionedDelivery,
+        change: impl Fn(&mut Delivery),
+    ) -> Result<Option<VersionedDelivery>, TableError> {
         let mut stored = read;
         for _ in 0..TRIES {
-            let mut facts = stored.delivery.facts.clone();
-            change(&mut facts);
-            if facts == stored.delivery.facts {
-                return Ok(false);
+            let mut delivery = stored.delivery.clone();
+            change(&mut delivery);
+            if delivery == stored.delivery {
+                return Ok(None);
             }
-            match self.write_facts(&stored, facts).await {
-                Ok(_) => return Ok(true),
+            match self.write_delivery(stored.version, delivery).await {
+                Ok(written) => return Ok(Some(written)),
                 Err(TableError::Conflict) => {
                     let Delivery {
                         notice_id,

@@ -10,8 +10,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use tegata_archive::objects::Objects;
 use tegata_common::notice::{
-    AcknowledgedErrors, Announced, Delivery, DeliveryId, Facts, Notice, NoticeId, NoticeKind,
-    Pause, Queued, RetryReason, Sending, State, Tally,
+    AcknowledgedErrors, Announced, ContactHash, Delivery, DeliveryId, Facts, Notice, NoticeId,
+    NoticeKind, Pause, Queued, Recipient, RetryReason, Sending, State, Tally, Update,
 };
 use tegata_common::revision::Revision;
 use tegata_storage::notices::{VersionedDelivery, Work};
@@ -19,7 +19,7 @@ use tegata_storage::{ChangeContext, TableError, Versioned};
 
 use crate::queue::{Message, Queue, QueueError};
 use crate::report::AnnounceReport;
-use tegata_notices::audience::Stores;
+use tegata_notices::audience::{AudienceReport, Registry, Stores};
 use tegata_notices::channels::news::{self, NewsError};
 use tegata_notices::channels::status_page::StatusPage;
 use tegata_notices::render::Sender;
@@ -105,13 +105,14 @@ impl Announce {
         let is_paused = sending.paused.is_some();
         report.paused += usize::from(is_paused);
         let due = notices.due(now).await?;
+        let mut registry = None;
         for id in &due {
             if time_is_up() {
                 tracing::error!(%id, "out of time before this notice");
                 report.failed += 1;
                 break;
             }
-            let worked = self.work_on(id, &sending, now, &time_is_up, &mut report);
+            let worked = self.work_on(id, &sending, now, &time_is_up, &mut registry, &mut report);
             match Box::pin(worked).await {
                 // Somebody else wrote it: the next run takes it as it is then.
                 Ok(()) | Err(AnnounceError::Table(TableError::Conflict)) => {}
@@ -133,6 +134,7 @@ impl Announce {
         sending: &Sending,
         now: Timestamp,
         time_is_up: &impl Fn() -> bool,
+        registry: &mut Option<Registry>,
         report: &mut AnnounceReport,
     ) -> Result<(), AnnounceError> {
         let is_paused = sending.paused.is_some();
@@ -145,18 +147,33 @@ impl Announce {
             revision,
         };
         if open.notice.paused.is_none() {
-            self.announce(&mut open, now, time_is_up, report).await?;
+            self.announce(&mut open, now, time_is_up, registry, report)
+                .await?;
         }
         // Before the mails: what is wrong with those keeps nothing from the pages.
         self.channels(&mut open, now).await;
         if open.notice != open.read {
             self.write(&mut open, Work::Due(now), now).await?;
         }
-        let mut deliveries = Vec::new();
-        for update in open.notice.announced() {
-            let of_it = self.stores.notices.deliveries(id, Some(update.number));
-            deliveries.extend(of_it.await?);
-        }
+        let mut deliveries = self.stores.notices.deliveries(id, None).await?;
+        let is_watched = match open.notice.paused {
+            Some(_) => true,
+            None => {
+                let watched = self.watch(&open.notice, &mut deliveries, now, time_is_up, registry);
+                match watched.await {
+                    Ok(watched) => {
+                        report.contracts_not_told += watched.not_told_ahead;
+                        watched.is_watched
+                    }
+                    // The mails that are there do not wait for this.
+                    Err(error) => {
+                        tracing::error!(%id, "the audience was not calculated again: {error}");
+                        report.failed += 1;
+                        true
+                    }
+                }
+            }
+        };
         if !is_paused {
             self.settle(&mut open, &mut deliveries, now, report).await?;
         }
@@ -184,10 +201,13 @@ impl Announce {
             }
         }
         see(&open.notice, &tally, now, report);
-        if self.is_done(&open.notice, &tally) {
+        if !is_watched && self.is_done(&open.notice, &tally) {
             self.write(&mut open, Work::Done, now).await
         } else {
-            let waits_until = waits_until(&open.notice, &tally, now);
+            let waits_until = match is_watched && open.notice.last_announced() > 0 {
+                true => None,
+                false => waits_until(&open.notice, &tally, now),
+            };
             let work = Work::Due(waits_until.unwrap_or(now));
             match open.notice == open.read && waits_until.is_none() {
                 true => Ok(()),
@@ -202,6 +222,7 @@ impl Announce {
         open: &mut Open,
         now: Timestamp,
         time_is_up: &impl Fn() -> bool,
+        registry: &mut Option<Registry>,
         report: &mut AnnounceReport,
     ) -> Result<(), AnnounceError> {
         let due: Vec<u16> = open
@@ -224,46 +245,15 @@ impl Announce {
                 open.notice.paused = Some(Pause::new(now, &self.by, reason));
                 return Ok(());
             }
-            let id = open.notice.notice_id.clone();
             let Some(update) = open.notice.update(number) else {
                 return Ok(());
             };
-            let none = BTreeSet::new();
-            let worked_out = self
-                .stores
-                .audience(&open.notice, update, &none, now)
+            let registry = self.registry(registry).await?;
+            let audience = self
+                .tell(&open.notice, update, registry, None, now, time_is_up)
                 .await?;
-            for error in &worked_out.unreadable {
-                tracing::error!(%id, "somebody may not be told: {error}");
-            }
-            let audience = worked_out.audience;
-            let known = self.stores.notices.deliveries(&id, Some(number)).await?;
-            let known: BTreeSet<DeliveryId> = known
-                .into_iter()
-                .map(|stored| stored.delivery.delivery)
-                .collect();
-            let recipients = audience.recipients.len();
-            let unreachable = audience.unreachable.len() + worked_out.unreadable.len();
-            let deliveries = audience.recipients.into_iter().map(|recipient| Delivery {
-                notice_id: id.clone(),
-                delivery: DeliveryId::of(number, &recipient.email),
-                email: recipient.email.into(),
-                language: recipient.language,
-                why: recipient.why,
-                customers: recipient.customers,
-                facts: Facts::default(),
-            });
-            let missing = deliveries.filter(|delivery| !known.contains(&delivery.delivery));
-            let notices = &self.stores.notices;
-            stream::iter(missing)
-                .map(Ok)
-                .try_for_each_concurrent(AT_A_TIME, async |delivery: Delivery| {
-                    if time_is_up() {
-                        return Err(AnnounceError::OutOfTime);
-                    }
-                    Ok(notices.create_delivery(&delivery).await?)
-                })
-                .await?;
+            let recipients = audience.audience.recipients.len();
+            let unreachable = audience.unreachable().len();
             if let Some(update) = open
                 .notice
                 .updates
@@ -282,6 +272,57 @@ impl Announce {
             report.announced += 1;
         }
         Ok(())
+    }
+
+    /// Writes a delivery for each recipient of an update who has none. Safe to repeat.
+    ///
+    /// `not_before` is given for those who join after the update was announced, so that they are
+    /// queued although it has been.
+    pub(crate) async fn tell(
+        &self,
+        notice: &Notice,
+        update: &Update,
+        registry: &Registry,
+        not_before: Option<Timestamp>,
+        now: Timestamp,
+        time_is_up: &impl Fn() -> bool,
+    ) -> Result<AudienceReport, AnnounceError> {
+        let (notices, id) = (&self.stores.notices, &notice.notice_id);
+        let told = self.stores.told_before(notice, update).await?;
+        let report = registry.audience(notice, update, &told, now);
+        for item in &report.unreadable {
+            tracing::error!(%id, "somebody may not be told: {}", item.error);
+        }
+        let known = notices.deliveries(id, Some(update.number)).await?;
+        let known: BTreeSet<ContactHash> = known
+            .into_iter()
+            .map(|stored| stored.delivery.delivery.contact)
+            .collect();
+        let recipients = report.audience.recipients.iter();
+        let missing = recipients.filter(|of| !known.contains(&ContactHash::of(&of.email)));
+        let missing = missing.map(|of| delivery_to(of, notice, update, not_before));
+        stream::iter(missing.collect::<Vec<_>>())
+            .map(Ok)
+            .try_for_each_concurrent(AT_A_TIME, async |delivery: Delivery| {
+                if time_is_up() {
+                    return Err(AnnounceError::OutOfTime);
+                }
+                Ok(notices.create_delivery(&delivery).await?)
+            })
+            .await?;
+        Ok(report)
+    }
+
+    /// All contracts and contacts, read once a run.
+    pub(crate) async fn registry<'r>(
+        &self,
+        registry: &'r mut Option<Registry>,
+    ) -> Result<&'r Registry, AnnounceError> {
+        let read = match registry.take() {
+            Some(read) => read,
+            None => self.stores.read(&BTreeSet::new()).await?,
+        };
+        Ok(registry.insert(read))
     }
 
     /// Allows another attempt where the outcome of the last stayed unknown, and this kind of
@@ -475,6 +516,27 @@ impl Announce {
         open.revision = notices.put(before, &open.notice, work, &act).await?;
         open.read = open.notice.clone();
         Ok(())
+    }
+}
+
+/// The delivery of an update to a recipient.
+fn delivery_to(
+    recipient: &Recipient,
+    notice: &Notice,
+    update: &Update,
+    not_before: Option<Timestamp>,
+) -> Delivery {
+    Delivery {
+        notice_id: notice.notice_id.clone(),
+        delivery: DeliveryId::of(update.number, &recipient.email),
+        email: recipient.email.clone().into(),
+        language: recipient.language,
+        why: recipient.why,
+        customers: recipient.customers.clone(),
+        facts: Facts {
+            not_before,
+            ..Facts::default()
+        },
     }
 }
 

@@ -9,6 +9,7 @@
 pub mod announce;
 pub mod deliver;
 pub mod feedback;
+mod newcomers;
 pub mod queue;
 pub mod rate_limiter;
 pub mod report;

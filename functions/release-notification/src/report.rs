@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use tegata_lambda::metrics::{
-    CHANNELS_FAILING, DAILY_QUOTA_PERCENT, MAILS_REFUSED, NOTICES_BEHIND, NOTICES_PAUSED,
-    ReportLine, UNKNOWN_OVERDUE,
+    CHANNELS_FAILING, CONTRACTS_NOT_TOLD, DAILY_QUOTA_PERCENT, MAILS_REFUSED, NOTICES_BEHIND,
+    NOTICES_PAUSED, ReportLine, UNKNOWN_OVERDUE,
 };
 
 use crate::deliver::DeliveryOutcome;
@@ -30,6 +30,8 @@ pub struct AnnounceReport {
     pub paused: usize,
     /// Notices that are not on the news page or the status page.
     pub channels_failing: usize,
+    /// Customers and licences that cannot be told of a version that is signed ahead.
+    pub contracts_not_told: usize,
     /// Notices that could not be worked on.
     pub failed: usize,
     /// How much of the day's quota is, or will be, used up, in percent; while there is something
@@ -47,7 +49,8 @@ impl AnnounceReport {
             .metric(UNKNOWN_OVERDUE, self.unknown_overdue)
             .metric(NOTICES_BEHIND, self.behind + self.failed)
             .metric(NOTICES_PAUSED, self.paused)
-            .metric(CHANNELS_FAILING, self.channels_failing);
+            .metric(CHANNELS_FAILING, self.channels_failing)
+            .metric(CONTRACTS_NOT_TOLD, self.contracts_not_told);
         if let Some(percent) = self.daily_quota_percent {
             report = report.metric(DAILY_QUOTA_PERCENT, percent);
         }

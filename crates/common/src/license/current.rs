@@ -156,6 +156,13 @@ impl CurrentLicense {
         self.license.bounds()
     }
 
+    /// Whether the contract covers the domain beyond the instant: its last day has not ended, and it
+    /// has not left the domain. Whether the licence can be used, because it has started and is not
+    /// suspended, does not matter.
+    pub fn is_under_contract(&self) -> bool {
+        self.now < self.bounds().valid_until
+    }
+
     /// The result of each rule, in the order of the rules.
     pub fn rules(&self) -> [RuleResult; 6] {
         let bounds = self.bounds();

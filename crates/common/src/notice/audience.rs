@@ -20,7 +20,7 @@ pub enum NoticeScope {
     Incident(Severity),
 }
 
-/// A usable licence, reduced to what the audience depends on.
+/// A contract that is told, reduced to what the audience depends on.
 #[derive(Clone, Debug)]
 pub struct Entitlement {
     /// The customer of the contract, if it is recorded.
@@ -74,16 +74,17 @@ pub struct Recipient {
 }
 
 /// A customer or licence without a reachable primary contact.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Unreachable {
-    /// The customer's id, or `<domain> <product>` of a licence without a customer.
+    /// The customer's id; `<domain> <product>` of a licence without a customer; or the key of an
+    /// item that could not be read.
     pub who: String,
     /// The reason.
     pub because: UnreachableBecause,
 }
 
 /// Why there is no reachable primary contact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnreachableBecause {
     /// The licence has no customer.
@@ -94,6 +95,8 @@ pub enum UnreachableBecause {
     NoPrimaryContact,
     /// For each primary contact, mail has bounced permanently, caused a complaint, or is suppressed.
     Undeliverable,
+    /// The licence, customer or contact cannot be read.
+    Unreadable,
 }
 
 impl UnreachableBecause {
@@ -104,6 +107,7 @@ impl UnreachableBecause {
             Self::UnknownCustomer => "there is no such customer",
             Self::NoPrimaryContact => "the customer has no primary contact",
             Self::Undeliverable => "mail to the primary contacts cannot be delivered",
+            Self::Unreadable => "the item cannot be read",
         }
     }
 }
@@ -124,8 +128,8 @@ pub struct Audience {
 
 /// Calculates the audience of an update.
 ///
-/// - A release or maintenance goes to the primary contacts of every customer with a usable licence
-///   of one of the `products` (all products, if empty), and to additional contacts with `releases`.
+/// - A release or maintenance goes to the primary contacts of every customer with one of the `rights`
+///   to one of the `products` (all products, if empty), and to additional contacts with `releases`.
 /// - An incident goes to the same primary contacts, and to additional contacts whose
 ///   `severity_floor` is not higher than its severity.
 /// - `told` are the recipients of earlier updates. They also receive this one, unless they are no

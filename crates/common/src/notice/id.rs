@@ -102,6 +102,20 @@ impl ContactHash {
     }
 }
 
+impl Serialize for ContactHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ContactHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let wrong = || de::Error::custom("a contact's hash has 32 lower-case hexadecimal digits");
+        Self::from_hex(&text).ok_or_else(wrong)
+    }
+}
+
 /// The id of a delivery, such as `001-6f1ed002ab5595859014ebf0951522d9`.
 ///
 /// It is derived from the update and the address, so that announcing an update twice addresses the

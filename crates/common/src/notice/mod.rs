@@ -7,6 +7,7 @@
 mod audience;
 mod delivery;
 mod id;
+mod told;
 
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan as _};
@@ -24,6 +25,10 @@ pub use delivery::{
     OperatorConfirmation, Outcome, RecipientAddress, Rejected, RetryReason, State, Tally,
 };
 pub use id::{ContactHash, DeliveryId, DeliveryIdError, NoticeId, NoticeIdError};
+pub use told::{
+    AudienceRecord, MAX_UNREACHABLE, NotTold, NotToldBecause, ToldOtherwise, has_told,
+    is_withdrawn, not_told,
+};
 
 /// The kind of a notice, with its instants.
 ///

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use tegata_common::notice::{DeliveryId, NoticeId, State};
 use tegata_notices::check::Problem;
+use tegata_notices::gate::ToldOtherwiseError;
 use tegata_notices::render::RenderError;
 
 use crate::ErrorKind;
@@ -58,6 +59,9 @@ pub enum NoticeError {
         /// The states that allow the action.
         wanted: &'static str,
     },
+    /// It was not recorded that a customer was told otherwise.
+    #[error(transparent)]
+    ToldOtherwise(#[from] ToldOtherwiseError),
     /// A mail or a page could not be rendered.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -71,7 +75,10 @@ impl NoticeError {
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
             Self::Unknown(_) | Self::NoDelivery(_) => ErrorKind::NotFound,
-            Self::NoReason(_) | Self::Past(_) => ErrorKind::Usage,
+            Self::ToldOtherwise(ToldOtherwiseError::Told { .. }) => ErrorKind::NotFound,
+            Self::NoReason(_) | Self::Past(_) | Self::ToldOtherwise(ToldOtherwiseError::How(_)) => {
+                ErrorKind::Usage
+            }
             _ => ErrorKind::Failed,
         }
     }

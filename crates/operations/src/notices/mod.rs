@@ -11,6 +11,7 @@ mod resolve;
 mod retry;
 mod send;
 mod status;
+mod told_otherwise;
 
 use std::collections::BTreeSet;
 
@@ -29,13 +30,15 @@ pub use action::ActionReport;
 pub use cancel::cancel;
 pub use check::{CheckReport, CheckedNotice, check};
 pub use error::NoticeError;
-pub use ledger::{LEDGER_HEADER, ledger};
+pub use ledger::{LEDGER_HEADER, LedgerRow, ledger};
 pub use pause::{ResumeReport, pause, resume};
 pub use preview::{Preview, PreviewReport, RenderedFile, preview, test_mails};
 pub use resolve::{Verdict, resolve};
 pub use retry::{FailedDelivery, RetryReport, retry_failed};
 pub use send::{AudienceDifference, PlannedSend, SendReport, send};
-pub use status::{NoticeStatus, list, status};
+pub use status::{NoticeState, NoticeStatus, list, status};
+pub(crate) use told_otherwise::record_told_otherwise;
+pub use told_otherwise::told_otherwise;
 
 /// The stores of operations on notices, and the caller.
 #[derive(Clone, Copy, Debug)]
@@ -71,8 +74,9 @@ impl Context<'_> {
             customers: self.customers.clone(),
             notices: self.notices.clone(),
         };
-        let now = self.caller.now;
-        Ok(stores.audience(notice, update, suppressed, now).await?)
+        let registry = stores.read(suppressed).await?;
+        let told = stores.told_before(notice, update).await?;
+        Ok(registry.audience(notice, update, &told, self.caller.now))
     }
 }
 

@@ -32,7 +32,7 @@ pub struct FailedDelivery {
 }
 
 /// Allows another attempt of the deliveries that have failed, or bounced but not permanently, and
-/// queues them.
+/// queues them. Also if there are none, `announce` looks at the notice again.
 pub async fn retry_failed(
     notices: &Notices,
     id: &NoticeId,
@@ -46,7 +46,7 @@ pub async fn retry_failed(
         .into_iter()
         .filter(|stored| may_be_retried(&stored.delivery.facts, caller.now))
         .collect();
-    if !dry_run && !deliveries.is_empty() {
+    if !dry_run {
         retry(notices, id, &deliveries, &caller.change(change)).await?;
     }
     let failed = deliveries.iter().map(|stored| FailedDelivery {

@@ -1,9 +1,15 @@
 //! How far notices are.
 
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-use tegata_common::notice::{Notice, NoticeId, State, Tally};
+use tegata_common::notice::{
+    AudienceRecord, NotTold, Notice, NoticeId, NoticeKind, State, Tally, ToldOtherwise, not_told,
+};
+use tegata_storage::Versioned;
 use tegata_storage::notices::{Notices, VersionedDelivery};
 
 use super::{Context, known};
@@ -18,8 +24,46 @@ pub struct NoticeStatus {
     pub deliveries: Vec<VersionedDelivery>,
     /// The reason why all sending is paused, if it is.
     pub sending_paused: Option<String>,
+    /// The last calculation of its audience.
+    pub audience: Option<AudienceRecord>,
+    /// Who was told of it otherwise, by [`ToldOtherwise::who`].
+    pub told_otherwise: BTreeMap<String, Versioned<ToldOtherwise>>,
     now: Timestamp,
-    zone: jiff::tz::TimeZone,
+    zone: TimeZone,
+}
+
+/// How far a notice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeState {
+    /// An operator, or too many errors, have paused it or all sending.
+    Paused,
+    /// An update is to be announced.
+    Scheduled,
+    /// Mails are on their way.
+    Sending,
+    /// All of it was cancelled before it was announced.
+    Cancelled,
+    /// The outcome of a mail is unknown.
+    Unknown,
+    /// A mail has failed; or a customer has not been told of a release or maintenance.
+    Incomplete,
+    /// All mails have been sent.
+    Sent,
+}
+
+impl NoticeState {
+    /// The state as written in listings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::Scheduled => "scheduled",
+            Self::Sending => "sending",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+            Self::Incomplete => "incomplete",
+            Self::Sent => "sent",
+        }
+    }
 }
 
 /// Reads how far a notice is, as of an instant.
@@ -52,10 +96,12 @@ async fn read(
     sending_paused: Option<String>,
     now: Timestamp,
 ) -> Result<NoticeStatus, Error> {
-    let deliveries = context.notices.deliveries(&notice.notice_id, None).await?;
+    let (notices, id) = (context.notices, &notice.notice_id);
     Ok(NoticeStatus {
+        deliveries: notices.deliveries(id, None).await?,
+        audience: notices.audience(id).await?,
+        told_otherwise: notices.told_otherwise(id).await?,
         notice,
-        deliveries,
         sending_paused,
         now,
         zone: context.zone.clone(),
@@ -101,23 +147,31 @@ impl NoticeStatus {
         is_sent || self.notice.paused.is_some() || self.sending_paused.is_some()
     }
 
-    /// The state: `paused`, `scheduled`, `sending`, `cancelled`, `unknown`, `incomplete` or `sent`.
-    pub fn state(&self) -> &'static str {
+    /// Who has not been told, sorted.
+    pub fn not_told(&self) -> Vec<NotTold> {
+        let deliveries = self.deliveries.iter().map(|stored| &stored.delivery);
+        let audience = self.audience.as_ref();
+        not_told(deliveries, audience, &self.told_otherwise, self.now)
+    }
+
+    /// The state.
+    pub fn state(&self) -> NoticeState {
         let tally = self.tally(None);
+        let is_incident = matches!(self.notice.kind, NoticeKind::Incident);
         if self.notice.paused.is_some() || self.sending_paused.is_some() && tally.open() > 0 {
-            "paused"
+            NoticeState::Paused
         } else if !self.notice.is_announced() {
-            "scheduled"
+            NoticeState::Scheduled
         } else if tally.waiting() > 0 {
-            "sending"
+            NoticeState::Sending
         } else if self.notice.updates.is_empty() {
-            "cancelled"
+            NoticeState::Cancelled
         } else if tally.count(State::Unknown) > 0 {
-            "unknown"
-        } else if tally.count(State::Failed) > 0 {
-            "incomplete"
+            NoticeState::Unknown
+        } else if tally.count(State::Failed) > 0 || !is_incident && !self.not_told().is_empty() {
+            NoticeState::Incomplete
         } else {
-            "sent"
+            NoticeState::Sent
         }
     }
 
@@ -138,7 +192,7 @@ impl NoticeStatus {
         json!({
             "notice_id": notice.notice_id,
             "kind": notice.kind.as_str(),
-            "state": self.state(),
+            "state": self.state().as_str(),
             "planned_at": notice.kind.planned_at().map(local),
             "paused": notice.paused,
             "sending_paused": self.sending_paused,
@@ -151,6 +205,14 @@ impl NoticeStatus {
                 "unreachable": update.announced.map(|announced| announced.unreachable),
                 "short_notice": update.short_notice,
                 "deliveries": states(&self.tally(Some(update.number))),
+            })).collect::<Vec<_>>(),
+            "audience_calculated_at": self.audience.as_ref().map(|of| local(of.calculated_at)),
+            "not_told": self.not_told(),
+            "told_otherwise": self.told_otherwise.values().map(|told| json!({
+                "who": told.value.who,
+                "how": told.value.how,
+                "by": told.revision.by,
+                "at": local(told.revision.at),
             })).collect::<Vec<_>>(),
             "news": notice.news,
             "status_page": notice.status_page,

@@ -4,19 +4,20 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tegata_archive::objects::Objects;
 use tegata_common::calendar::whole_second;
-use tegata_common::notice::NoticeId;
+use tegata_common::notice::{NoticeId, ToldOtherwise};
 use tegata_common::product::{Product, ProductSlug};
 use tegata_common::release::{Change, MEDIA_TYPE, Release, Rollout, VersionFiles, document_path};
 use tegata_common::revision::Revision;
 use tegata_common::version::PluginVersion;
 use tegata_notices::channels::changes_within_a_minute;
-use tegata_notices::gate;
+use tegata_notices::gate::Announcement;
 use tegata_signing::{ReleaseSigner, payload_sha256};
 use tegata_storage::Versioned;
 use tegata_storage::licenses::Licenses;
 use tegata_storage::notices::{CurrentVersion, DocumentSignature, Notices};
 
 use super::{Context, files_of, product_of};
+use crate::notices::{NoticeError, record_told_otherwise};
 use crate::{Error, release_signer};
 
 /// How often a document is written again because somebody else made a version current meanwhile.
@@ -31,6 +32,7 @@ pub struct PlannedCurrent {
     pub files: FileDifferences,
     product: Product,
     before: Option<Versioned<CurrentVersion>>,
+    told_otherwise: Vec<ToldOtherwise>,
     release: Release,
     signer: ReleaseSigner,
 }
@@ -75,6 +77,8 @@ pub struct CurrentReport {
     pub before: Option<PluginVersion>,
     /// The version that is current, the tenants that run it, and what allowed that.
     pub current: CurrentVersion,
+    /// Who was told otherwise, by the caller's word.
+    pub told_otherwise: Vec<ToldOtherwise>,
     /// The files of the version against those of the version before.
     pub files: FileDifferences,
     /// Whether nothing was to be written.
@@ -82,13 +86,14 @@ pub struct CurrentReport {
 }
 
 /// Plans to make a version current, or to change the tenants that run it. The version has to be on
-/// the CDN, and announced for the instant from which it counts, unless there is a reason for an
-/// emergency.
+/// the CDN, and announced for the instant from which it counts, and everybody has to have been told
+/// of it, by a mail or otherwise; unless there is a reason for an emergency.
 pub async fn make_current(
     context: &Context<'_>,
     product: &ProductSlug,
     change: Change,
     emergency: Option<String>,
+    told_otherwise: Vec<ToldOtherwise>,
 ) -> Result<PlannedCurrent, Error> {
     let Context {
         licenses,
@@ -113,7 +118,8 @@ pub async fn make_current(
     let rollout = Rollout::changed(current.map(|of| &of.rollout), change, caller.now)?;
     let files = files_of(cdn, &product.slug, &rollout.version).await?;
     let counts_from = rollout.from.unwrap_or(caller.now).max(caller.now);
-    let announced = announced(context, &product.slug, &rollout.version, counts_from).await;
+    let what = (&product.slug, &rollout.version);
+    let announced = announced(context, what, counts_from, &told_otherwise).await;
     let (announced_by, emergency) = match (announced, emergency) {
         (Ok(notice_id), _) => (Some(notice_id), None),
         (Err(Error::NotYet(_)), Some(reason)) => (None, Some(reason)),
@@ -149,28 +155,24 @@ pub async fn make_current(
         current: planned,
         product,
         before,
+        told_otherwise,
         release,
         signer,
     })
 }
 
-/// The notice that announced a version for an instant, and has been sent to all that it is for.
+/// The notice that announced a version for an instant, and that everybody has been told of.
 async fn announced(
     context: &Context<'_>,
-    product: &ProductSlug,
-    version: &PluginVersion,
+    (product, version): (&ProductSlug, &PluginVersion),
     counts_from: Timestamp,
+    told_otherwise: &[ToldOtherwise],
 ) -> Result<NoticeId, Error> {
-    let notices = context.notices;
-    let all = notices.all().await?;
-    let notice = gate::notice_of(&all, product, version.as_str());
-    let deliveries = match notice {
-        Some(notice) => notices.deliveries(&notice.notice_id, None).await?,
-        None => Vec::new(),
-    };
-    let facts = deliveries.iter().map(|stored| &stored.delivery.facts);
-    let id = gate::check(product, version.as_str(), notice, facts, counts_from)?;
-    Ok(id)
+    let (notices, now) = (context.notices, context.caller.now);
+    let mut announcement = Announcement::read(notices, product, version.as_str(), now).await?;
+    let told = announcement.add_told_otherwise(told_otherwise, now);
+    told.map_err(NoticeError::from)?;
+    Ok(announcement.check(counts_from, now)?)
 }
 
 /// The release document of a current version, signed at an instant.
@@ -232,6 +234,10 @@ impl PlannedCurrent {
             // plug-ins see has a reason. Repeating the operation makes up for a document that was
             // not written.
             let document = self.signer.sign(&self.release).await?;
+            if let Some(id) = &self.current.announced_by {
+                let (notices, told) = (context.notices, &self.told_otherwise);
+                record_told_otherwise(notices, id, told, context.caller).await?;
+            }
             let revision = self.record(context).await?;
             self.write(context, document, revision).await?;
         }
@@ -239,6 +245,7 @@ impl PlannedCurrent {
             before: self.before.map(|before| before.value.rollout.version),
             product: self.product.slug,
             current: self.current,
+            told_otherwise: self.told_otherwise,
             files: self.files,
             dry_run,
         })

@@ -3,8 +3,8 @@
 mod content_type;
 mod current;
 mod files;
-mod status;
 mod news;
+mod status;
 
 use std::collections::BTreeMap;
 
