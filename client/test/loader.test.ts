@@ -239,6 +239,10 @@ describe("the current release", () => {
     cdn = "down";
     expect(await view({ onUpdate })).toBe("1.9.0 cache");
     expect(asked).toEqual([]);
+    cdn = "up";
+    now += HOUR;
+    expect(await view({ onUpdate })).toBe("1.9.0 cache");
+    expect(asked.sort()).toEqual(["clock", "current.jwt"]);
     expect(onUpdate).toHaveBeenCalledTimes(1);
   });
 
