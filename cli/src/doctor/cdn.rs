@@ -57,7 +57,7 @@ pub(crate) async fn keys(stack: &Stack<'_>, http: &Http) -> Vec<Check> {
             Ok(registered) => match request::published_keys(stack, http, purpose).await {
                 Err(Unread::Failed(why)) => Finding::failed(why, publish(stack, purpose)),
                 published => Finding::judge(published, |published| {
-                    judge_keys(&published, &registered, &publish(stack, purpose))
+                    judge_keys(purpose, &published, &registered, &publish(stack, purpose))
                 }),
             },
         };
@@ -78,7 +78,7 @@ fn publish(stack: &Stack<'_>, purpose: KeyPurpose) -> String {
     )
 }
 
-fn judge_keys(published: &Jwks, registered: &Jwks, fix: &str) -> Finding {
+fn judge_keys(purpose: KeyPurpose, published: &Jwks, registered: &Jwks, fix: &str) -> Finding {
     let mut problems = Vec::new();
     for key in &registered.keys {
         match published.keys.iter().find(|of| of.kid == key.kid) {
@@ -99,7 +99,11 @@ fn judge_keys(published: &Jwks, registered: &Jwks, fix: &str) -> Finding {
         true => Finding::failed("there is no key", "tegata key create"),
         false => Finding::of(
             &problems,
-            format!("{} keys, as they are registered", registered.keys.len()),
+            match (purpose, registered.keys.len()) {
+                // A package that has one pinned is of no use when that one is lost.
+                (KeyPurpose::Release, 1) => "1 key, as it is registered; packages should pin two: tegata key create --purpose release".to_owned(),
+                (_, number) => format!("{number} keys, as they are registered"),
+            },
             fix,
         ),
     }
@@ -420,8 +424,18 @@ mod tests {
             (keys(&[key("a", "1"), key("b", "3")]), both.clone(), Failed),
             (keys(&[]), keys(&[]), Failed),
         ] {
-            assert_eq!(judge_keys(&published, &registered, "fix").outcome, outcome);
+            let lease = KeyPurpose::Lease;
+            let judged = judge_keys(lease, &published, &registered, "fix");
+            assert_eq!(judged.outcome, outcome);
         }
+        let one = keys(&[key("a", "1")]);
+        let judged = judge_keys(KeyPurpose::Release, &one, &one, "fix");
+        assert_eq!(judged.outcome, Passed);
+        assert!(
+            judged.seen.contains("packages should pin two"),
+            "{}",
+            judged.seen
+        );
     }
 
     #[test]

@@ -329,3 +329,43 @@ pub async fn versions(
     }
     Ok(versions)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// Items of versions before the release document have neither stages nor a signature.
+    #[test]
+    fn current_versions_of_before_are_for_all_tenants() {
+        let old = json!({ "version": "1.9.0", "announced_by": null, "emergency": "a hole" });
+        let read: CurrentVersion = serde_json::from_value(old.clone()).unwrap();
+        assert_eq!((&read.rollout.from, &read.rollout.stage), (&None, &None));
+        assert!(!read.is_signed_with("any"));
+        assert_eq!(serde_json::to_value(&read).unwrap(), old);
+    }
+
+    #[test]
+    fn files_differ_by_path_and_content() {
+        let files = |version: &str, files: &[(&str, &str)]| VersionFiles {
+            version: version.parse().unwrap(),
+            files: files
+                .iter()
+                .map(|(path, integrity)| ((*path).to_owned(), (*integrity).to_owned()))
+                .collect::<BTreeMap<_, _>>(),
+        };
+        let before = files("1.8.0", &[("a.js", "1"), ("b.js", "1"), ("c.js", "1")]);
+        let after = files("1.9.0", &[("a.js", "1"), ("b.js", "2"), ("d.js", "1")]);
+        let differences = FileDifferences::between(Some(&before), &after);
+        assert_eq!(differences.added, ["d.js"]);
+        assert_eq!(differences.changed, ["b.js"]);
+        assert_eq!(differences.removed, ["c.js"]);
+        let first = FileDifferences::between(None, &after);
+        assert_eq!(first.added, ["a.js", "b.js", "d.js"]);
+        let same = FileDifferences::between(Some(&after), &after);
+        assert_eq!(same, FileDifferences::default());
+    }
+}

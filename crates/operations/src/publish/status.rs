@@ -240,3 +240,75 @@ fn versions(tenants: &[TenantVersions]) -> Vec<VersionTenants> {
     versions.sort_by(|a, b| b.tenants.cmp(&a.tenants).then(b.version.cmp(&a.version)));
     versions
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row(date: &str, domain: &str, versions: &[&str], file_versions: &[&str]) -> DomainUsage {
+        let counts = |versions: &[&str]| -> BTreeMap<String, u64> {
+            versions
+                .iter()
+                .map(|version| ((*version).to_owned(), 3))
+                .collect()
+        };
+        let nothing: BTreeMap<String, u64> = BTreeMap::new();
+        let usage = json!({
+            "product": "sheet", "date": date, "domain": domain,
+            "requests": 3, "codes": nothing, "versions": counts(versions), "refused": 0, "errors": 0,
+            "files": 1, "file_versions": counts(file_versions), "file_errors": 0, "bytes": 9,
+            "first_seen": "2026-12-05T01:00:00Z", "last_seen": "2026-12-05T02:00:00Z",
+            "latencies": tegata_common::usage::Counts::default().latencies,
+        });
+        serde_json::from_value(usage).unwrap()
+    }
+
+    #[test]
+    fn a_tenant_runs_what_it_was_last_seen_with() {
+        let rows = [
+            row("2026-12-04", "a.cybozu.com", &["1.8.0"], &[]),
+            row("2026-12-05", "a.cybozu.com", &["1.8.0"], &["1.9.0"]),
+            row("2026-12-05", "b.cybozu.com", &["1.8.0"], &[]),
+            // Seen last without a version, which says nothing.
+            row("2026-12-05", "c.cybozu.com", &[], &[]),
+            row("2026-12-04", "c.cybozu.com", &[], &["1.8.0"]),
+            // No tenant.
+            row("2026-12-05", "-", &["1.7.0"], &[]),
+        ];
+        let expected = |domain: &str| {
+            let version = match domain {
+                "a.cybozu.com" => Some("1.9.0".parse().unwrap()),
+                "b.cybozu.com" => Some("1.8.0".parse().unwrap()),
+                _ => None,
+            };
+            (domain != "-").then_some(version)
+        };
+        let found = tenants(rows, expected);
+        let of: Vec<(&str, String, usize)> = found
+            .iter()
+            .map(|of| {
+                (
+                    of.domain.as_str(),
+                    of.seen_on.to_string(),
+                    of.versions.len(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            of,
+            [
+                ("a.cybozu.com", "2026-12-05".to_owned(), 2),
+                ("b.cybozu.com", "2026-12-05".to_owned(), 1),
+                ("c.cybozu.com", "2026-12-04".to_owned(), 1),
+            ]
+        );
+        let counted: Vec<(String, usize, usize)> = versions(&found)
+            .into_iter()
+            .map(|of| (of.version, of.tenants, of.expected))
+            .collect();
+        let counts = [("1.8.0".to_owned(), 3, 1), ("1.9.0".to_owned(), 1, 1)];
+        assert_eq!(counted, counts);
+    }
+}
