@@ -10,6 +10,7 @@ mod mails;
 mod messages;
 mod newcomers;
 mod states;
+mod texts;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -80,7 +80,7 @@ pub fn notice(
 ) -> Result<Notice, Vec<Problem>> {
     let mut problems = Problems::default();
     let products = products(file, catalogue, &mut problems);
-    texts(file, &mut problems);
+    texts(file, before, &mut problems);
     kind_fields(
         file,
         before.filter(|of| of.last_announced() > 0),
@@ -234,7 +234,7 @@ fn products(file: &NoticeFile, catalogue: &[Product], problems: &mut Problems) -
     found
 }
 
-fn texts(file: &NoticeFile, problems: &mut Problems) {
+fn texts(file: &NoticeFile, before: Option<&Notice>, problems: &mut Problems) {
     let mut bytes = 0;
     for (language, title) in [("ja", &file.title.ja), ("en", &file.title.en)] {
         let field = format!("title.{language}");
@@ -265,8 +265,16 @@ fn texts(file: &NoticeFile, problems: &mut Problems) {
             {
                 problems.add(field.clone(), "has a control character");
             }
-            for problem in body::problems(text) {
-                problems.add(field.clone(), problem);
+            // An announced text stays as it is, even if it was written before a rule of today.
+            let is_announced = before
+                .and_then(|before| before.announced().nth(index))
+                .is_some_and(|known| says_the_same(known, update));
+            if !is_announced {
+                let first = file.lines.get(&field).copied().unwrap_or(1);
+                for of in body::problems(text) {
+                    let line = first + of.line - 1;
+                    problems.add(field.clone(), format!("line {line} {}", of.message));
+                }
             }
             bytes += text.len();
         }

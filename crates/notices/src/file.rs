@@ -1,5 +1,6 @@
 //! The operator's TOML file of a notice. Its name is the notice's id.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -37,6 +38,9 @@ pub struct NoticeFile {
     /// The updates of an incident in their order, or the additions to another notice.
     #[serde(default)]
     pub updates: Vec<UpdateEntry>,
+    /// The line at which each text starts, by its field: `body.ja`, `updates.2.body.en`.
+    #[serde(skip)]
+    pub lines: BTreeMap<String, usize>,
 }
 
 /// An invalid notice file, with the place of the error.
@@ -97,10 +101,13 @@ pub struct UpdateEntry {
 impl NoticeFile {
     /// Parses a file.
     pub fn parse(text: &str) -> Result<Self, FileError> {
-        for (_, value) in DeTable::parse(text)?.get_ref() {
+        let mut lines = BTreeMap::new();
+        for (key, value) in DeTable::parse(text)?.get_ref() {
             check_characters(text, value)?;
+            note_lines(text, key.get_ref(), value, &mut lines);
         }
-        Ok(toml::from_str(text)?)
+        let file: Self = toml::from_str(text)?;
+        Ok(Self { lines, ..file })
     }
 
     /// All updates: the body, if there is one, and then the entries of `[[updates]]`.
@@ -132,6 +139,46 @@ impl NoticeFile {
     }
 }
 
+/// Notes the line at which each string starts.
+fn note_lines(
+    text: &str,
+    field: &str,
+    value: &toml::Spanned<DeValue<'_>>,
+    lines: &mut BTreeMap<String, usize>,
+) {
+    match value.get_ref() {
+        DeValue::String(_) => {
+            let span = value.span();
+            let written = text.get(span.clone()).unwrap_or_default();
+            // TOML drops a line break directly after the opening quotation marks.
+            let opening = written
+                .get(3..)
+                .filter(|_| written.starts_with("\"\"\"") || written.starts_with("'''"));
+            let is_below =
+                opening.is_some_and(|rest| rest.starts_with('\n') || rest.starts_with("\r\n"));
+            let line = line_at(text, span.start) + usize::from(is_below);
+            lines.insert(field.to_owned(), line);
+        }
+        DeValue::Array(array) => {
+            for (index, of) in array.iter().enumerate() {
+                note_lines(text, &format!("{field}.{}", index + 1), of, lines);
+            }
+        }
+        DeValue::Table(table) => {
+            for (key, of) in table {
+                note_lines(text, &format!("{field}.{}", key.get_ref()), of, lines);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The number of the line that contains a position.
+fn line_at(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or_default();
+    before.matches('\n').count() + 1
+}
+
 /// Rejects a value with a character that XML forbids.
 fn check_characters(text: &str, value: &toml::Spanned<DeValue<'_>>) -> Result<(), FileError> {
     match value.get_ref() {
@@ -141,9 +188,7 @@ fn check_characters(text: &str, value: &toml::Spanned<DeValue<'_>>) -> Result<()
             };
             let span = value.span();
             let written = text.get(span.clone()).unwrap_or_default();
-            let at = span.start + position(written, character);
-            let before = text.get(..at).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
+            let line = line_at(text, span.start + position(written, character));
             Err(FileError::Character { line, character })
         }
         DeValue::Array(array) => array.iter().try_for_each(|of| check_characters(text, of)),

@@ -121,19 +121,19 @@ fn each_mistake_is_named_with_its_place() {
             RELEASE,
             "**faster**",
             "[faster](http://vendor.example)",
-            "body.en: links to http://vendor.example: a link must start with https:// or mailto:",
+            "body.en: line 7 links to http://vendor.example: a link must start with https:// or mailto:",
         ),
         (
             RELEASE,
             "**faster**",
             "![x](https://vendor.example/x.png)",
-            "body.en: has an image: mails must not have remote content",
+            "body.en: line 7 has an image: mails must not have remote content",
         ),
         (
             RELEASE,
             "**速く**",
             "<b>速く</b>",
-            "body.ja: has HTML: use Markdown",
+            "body.ja: line 7 has HTML: use Markdown",
         ),
         (
             MAINTENANCE,
@@ -553,4 +553,37 @@ fn a_draft_may_change_and_what_was_announced_may_not() {
         gone[0].to_string(),
         "updates: 2 updates have been announced and cannot be removed"
     );
+}
+
+#[test]
+fn emphasis_without_effect_is_reported_with_its_line_in_the_file() {
+    let update = "[[updates]]\n[updates.body]\nen = 'Again.'\nja = \"\"\"\n\n本日\n\n** 重要 ** です\n\"\"\"\n";
+    let file = format!("{RELEASE}{update}");
+    let problems = problems_of(&file);
+    let expected = "updates.1.body.ja: line 15 has ** without effect";
+    let found = problems.iter().any(|problem| problem.starts_with(expected));
+    // The file is one update ahead, which is reported too.
+    assert!(found, "{problems:?}");
+    assert!(
+        problems_of(&file.replace("** 重要 **", "**「重要」**"))
+            .iter()
+            .all(|problem| !problem.contains("without effect"))
+    );
+}
+
+#[test]
+fn an_announced_text_is_not_held_against_the_rules_of_today() {
+    let announced = check(RELEASE, None, &terms()).unwrap();
+    let mut announced = announced;
+    let body = "一覧が** 速く **なります。";
+    let file = RELEASE.replace("一覧が**速く**なります。", body);
+    announced.updates[0].body.ja = body.to_owned();
+    announced.updates[0].announced = Some(Announced {
+        at: START.parse().unwrap(),
+        recipients: 1,
+        unreachable: 0,
+    });
+    let update = "[[updates]]\nbody = { ja = \"延期します。\", en = \"It is postponed.\" }\n";
+    let more = check(&format!("{file}{update}"), Some(&announced), &terms());
+    assert_eq!(more.unwrap().updates.len(), 2);
 }
