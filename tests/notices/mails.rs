@@ -59,6 +59,10 @@ fn a_mail_has_what_it_must_have() {
     assert_eq!(header("Subject"), "【Example】シート 1.9.0 のリリース");
     assert_eq!(header("Auto-Submitted"), "auto-generated");
     assert_eq!(
+        header("X-Auto-Response-Suppress"),
+        "DR, RN, NRN, OOF, AutoReply"
+    );
+    assert_eq!(
         header("Message-ID"),
         format!(
             "<2026-12-05-sheet-1.9.0.{}@vendor.example>",
@@ -131,7 +135,7 @@ proptest! {
         names.sort();
         prop_assert_eq!(names, [
             "auto-submitted", "content-type", "date", "from", "message-id", "mime-version",
-            "subject", "to",
+            "subject", "to", "x-auto-response-suppress",
         ]);
         prop_assert_eq!(parsed.headers.get_first_value("To").unwrap(), "it@sample.example");
         prop_assert_eq!(parsed.subparts.len(), 2);

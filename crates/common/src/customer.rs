@@ -141,8 +141,9 @@ impl<'de> Deserialize<'de> for CustomerName {
 
 /// A mail address that Amazon SES can send to: `local@host`, without a display name.
 ///
-/// The local part must be ASCII and not quoted, because SES does not support other ones. The host
-/// name is stored in lower case; an international one must be in its `xn--` form.
+/// The local part must be ASCII and not quoted, because SES does not support other ones (decision
+/// record 47). The host name is stored in lower case; an international one must be in its `xn--`
+/// form.
 ///
 /// Two addresses belong to the same contact if [`canonical`](Self::canonical) is equal. `Debug`
 /// hides the address, so that it cannot get into a log.
@@ -172,6 +173,11 @@ pub enum EmailAddressError {
     /// It does not have the form `local@host`.
     #[error("the mail address does not have the form name@example.com")]
     Form,
+    /// Its local part starts or ends with a dot, or has two in a row.
+    #[error(
+        "the mail address has a dot at the start, just before the @, or two in a row. Japanese mobile carriers issued such addresses until 2009; RFC 5321 forbids them, and Amazon SES does not send to them, with or without quotation marks. Ask the customer for another address (carriers let their subscribers change it), and tell them by other means until then"
+    )]
+    Dots,
 }
 
 impl EmailAddress {
@@ -204,12 +210,10 @@ impl FromStr for EmailAddress {
         if !text.is_ascii() {
             return Err(EmailAddressError::NotAscii);
         }
-        let options = email_address::Options::default()
-            .with_required_tld()
-            .without_domain_literal()
-            .without_display_text();
-        let parsed = email_address::EmailAddress::parse_with_options(text, options)
-            .map_err(|_| EmailAddressError::Form)?;
+        if has_invalid_dots(text) {
+            return Err(EmailAddressError::Dots);
+        }
+        let parsed = parse(text).ok_or(EmailAddressError::Form)?;
         // The parser also accepts `<name@example.com>` with surrounding blanks and line feeds.
         let (local, host) = (parsed.local_part(), parsed.domain().to_ascii_lowercase());
         let is_bare = text.len() == local.len() + 1 + host.len();
@@ -219,6 +223,26 @@ impl FromStr for EmailAddress {
         }
         Ok(Self(format!("{local}@{host}")))
     }
+}
+
+fn parse(text: &str) -> Option<email_address::EmailAddress> {
+    let options = email_address::Options::default()
+        .with_required_tld()
+        .without_domain_literal()
+        .without_display_text();
+    email_address::EmailAddress::parse_with_options(text, options).ok()
+}
+
+/// Whether only the dots of the local part make an address invalid.
+fn has_invalid_dots(text: &str) -> bool {
+    let Some((local, host)) = text.rsplit_once('@') else {
+        return false;
+    };
+    let quoted = local.strip_prefix('"').and_then(|of| of.strip_suffix('"'));
+    let local = quoted.unwrap_or(local);
+    let words: Vec<&str> = local.split('.').filter(|word| !word.is_empty()).collect();
+    let valid = words.join(".");
+    valid != local && parse(&format!("{valid}@{host}")).is_some()
 }
 
 /// Hides the value: an address must not get into a log.
@@ -385,7 +409,7 @@ mod tests {
 
     #[test]
     fn addresses_that_ses_cannot_send_to_are_rejected() {
-        use EmailAddressError::{Form, NotAscii};
+        use EmailAddressError::{Dots, Form, NotAscii};
         for (text, reason) in [
             ("", Form),
             ("user", Form),
@@ -408,8 +432,16 @@ mod tests {
             ("user@example.com>", Form),
             ("user@example.com\r\nBcc: x@example.com", Form),
             ("user@example.com,other@example.com", Form),
-            (".user@example.com", Form),
-            ("us..er@example.com", Form),
+            (".user@example.com", Dots),
+            ("us..er@example.com", Dots),
+            ("abc..def@docomo.ne.jp", Dots),
+            ("abc.@ezweb.ne.jp", Dots),
+            ("\"abc..def\"@docomo.ne.jp", Dots),
+            ("\"abc.\"@ezweb.ne.jp", Dots),
+            ("..@docomo.ne.jp", Form),
+            ("a b..c@docomo.ne.jp", Form),
+            ("<a..b@docomo.ne.jp>", Form),
+            ("a..b@docomo.ne.jp\r\nBcc: x@example.com", Form),
             ("担当@example.com", NotAscii),
             ("ｕser@example.com", NotAscii),
             ("user@例え.jp", NotAscii),

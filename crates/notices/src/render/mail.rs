@@ -23,7 +23,7 @@ pub struct Mail {
     pub html: String,
 }
 
-/// `Auto-Submitted: auto-generated`, so that no out-of-office replies are sent (RFC 3834).
+/// `Auto-Submitted: auto-generated`, so that no automatic replies are sent (RFC 3834).
 #[derive(Clone)]
 struct AutoSubmitted;
 
@@ -38,6 +38,26 @@ impl Header for AutoSubmitted {
 
     fn display(&self) -> HeaderValue {
         HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+/// The same for Exchange and Outlook, which do not read `Auto-Submitted` (Microsoft's MS-OXCMAIL,
+/// section 2.1.3.2.20). Non-delivery reports (`NDR`, also part of `All`) are not suppressed: they
+/// are evidence that a contact has not been told.
+#[derive(Clone)]
+struct AutoResponseSuppress;
+
+impl Header for AutoResponseSuppress {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("X-Auto-Response-Suppress")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "DR, RN, NRN, OOF, AutoReply".to_owned())
     }
 }
 
@@ -129,6 +149,7 @@ pub fn message(
         .date(SystemTime::UNIX_EPOCH + since_epoch)
         .message_id(Some(id))
         .header(AutoSubmitted)
+        .header(AutoResponseSuppress)
         .multipart(MultiPart::alternative_plain_html(mail.text, mail.html))
         .map_err(|error| wrong(error.to_string()))?;
     Ok(message.formatted())
