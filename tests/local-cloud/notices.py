@@ -501,7 +501,8 @@ check(tags == {"notice": R110.replace(".", "_"), "delivery": lost_delivery, "att
 raw = base64.b64decode(request["Content"]["Raw"]["Data"])
 raw = email.message_from_bytes(raw, policy=email.policy.default)
 check(raw["To"] == of_delivery[lost_delivery], "to the same", raw.items())
-check(raw["Auto-Submitted"] == "auto-generated", "no absence notes", raw.items())
+check(raw["Auto-Submitted"] == "auto-generated", "no automatic replies", raw.items())
+check("OOF" in raw["X-Auto-Response-Suppress"].split(", "), "no absence notes of Exchange", raw.items())
 check(counts(R110) == {"SENDING": 1, "PENDING": 2}, "being sent", counts(R110))
 
 # Its message comes again, and with it those of the others.
@@ -641,6 +642,34 @@ check(inbox("2報") + inbox("bulletin 2") == third, "the update's mails", mails(
 stages = [of["type"] for of in page.incidents[1]["updates"]]
 check(stages == ["investigating", "resolved"] and len(page.posts) == 5, "on the same entry", page.posts)
 check(not any(of["notify"] for of in page.incidents[1]["updates"]), "it tells nobody", page.incidents)
+check(page.incidents[1]["ends_at"] is not None and len(page.puts) == 1, "it has ended", page.incidents)
+check(page.incidents[0]["ends_at"] is None, "the first goes on", page.incidents)
+
+# An operator posted the next one by hand. It is found, and gets the notice's severity.
+hand_started = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=20)
+hand_made = page.by_hand(
+    title="接続できません", type="minor", service_ids=[8],
+    starts_at=hand_started.strftime("%Y-%m-%dT%H:%M:%S"),
+    updates=[{"type": "investigating", "description": "調査しています。", "notify": False}],
+)
+# What tegata posted before is not taken for it, also if it goes on.
+number = len(page.incidents)
+file = incident("incident-8", 8)
+tegata("notice", "send", file, "--yes")
+page.fails = [False]
+check(announce()["channels_failing"] == 1, "the first change is refused")
+failed_at = {":past": "2026-01-01T00:00:00Z"}
+table.update_item(
+    Key={"notice_id": "incident-8", "item": "notice"},
+    UpdateExpression="SET status_page.failed.#at = :past",
+    ExpressionAttributeNames={"#at": "at"},
+    ExpressionAttributeValues=failed_at,
+)
+check(announce()["channels_failing"] == 0, "and repeated")
+check(len(page.incidents) == number, "no second entry", page.incidents)
+check(hand_made["type"] == "major" and hand_made["title"] == "接続できません", "raised", hand_made)
+check(len(hand_made["updates"]) == 1, "what it says already is not said again", hand_made)
+delete(received(3))
 
 # SES is asked too fast: the mails wait in the table, and the queue is empty until their time has
 # come. No attempt is used up.

@@ -22,12 +22,12 @@ class Refused(Exception):
 
 
 class StatusPage:
-    """A page. `posts` is what was asked for, `incidents` what it has become; `fails` says of the next
-    posts that are answered with 500 whether they are kept all the same."""
+    """A page. `posts` and `puts` are what was asked for, `incidents` what it has become; `fails` says of the
+    next of them that are answered with 500 whether they are kept all the same."""
 
     def __init__(self, key):
         page = self
-        self.incidents, self.posts, self.fails = [], [], []
+        self.incidents, self.posts, self.puts, self.fails = [], [], [], []
 
         class Api(http.server.BaseHTTPRequestHandler):
             def answer(self, status, body):
@@ -55,10 +55,16 @@ class StatusPage:
                 self.handle_with(page.get)
 
             def do_POST(self):
+                self.write(page.post)
+
+            def do_PUT(self):
+                self.write(page.put)
+
+            def write(self, handler):
                 content = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers["Content-Type"] != "application/json":
                     return self.answer(415, {})
-                self.handle_with(page.post, json.loads(content))
+                self.handle_with(handler, json.loads(content))
 
             def log_message(self, *_):
                 pass
@@ -83,6 +89,32 @@ class StatusPage:
         if len(path) > 1 or not number.isdecimal() or not 1 <= int(number) <= len(self.incidents):
             raise Refused(404, path)
         return self.incidents[int(number) - 1]
+
+    def by_hand(self, **fields):
+        """An operator posts an entry on Statuspal's own pages."""
+        incident = {"ends_at": None, "notify": False, "updates": [], **fields, "id": len(self.incidents) + 1}
+        self.incidents.append(incident)
+        return incident
+
+    def put(self, path, query, body):
+        """Changes an entry: the fields that are named. An entry without services is refused, so they are
+        always named. That an update of type `resolved` ends an entry is not known of the API."""
+        self.puts.append(body)
+        is_kept = self.fails.pop(0) if self.fails else None
+        if is_kept is False:
+            raise Refused(500, "so sorry")
+        require(not query, "query", query)
+        incident = self.incident(path)
+        require(set(body) == {"incident"}, "incident", body)
+        known = {"title", "type", "service_ids", "notify", "starts_at", "ends_at"}
+        require(set(body["incident"]) <= known, "unknown members", set(body["incident"]) - known)
+        require("service_ids" in body["incident"], "service_ids", body)
+        changed = {**incident, **body["incident"]}
+        check_incident(changed)
+        incident.update(changed)
+        if is_kept:
+            raise Refused(500, "so sorry")
+        return 200, {"incident": incident}
 
     def post(self, path, query, body):
         self.posts.append(body)
@@ -119,7 +151,9 @@ def check_incident(incident):
     require(type(incident.get("notify")) is bool, "notify", incident)
     require(is_instant(incident.get("starts_at")), "starts_at", incident)
     ends_at = incident["ends_at"]
-    require(is_instant(ends_at) if incident["type"] == "scheduled" else ends_at is None, "ends_at", ends_at)
+    is_planned = incident["type"] == "scheduled"
+    require(is_instant(ends_at) if is_planned else ends_at is None or is_instant(ends_at), "ends_at", ends_at)
+    require(ends_at is None or ends_at >= incident["starts_at"], "ends_at", ends_at)
     for update in incident.get("updates") or [{}]:
         check_update(update)
 

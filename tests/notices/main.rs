@@ -10,6 +10,7 @@ mod mails;
 mod messages;
 mod newcomers;
 mod states;
+mod status_page;
 mod texts;
 mod world;
 

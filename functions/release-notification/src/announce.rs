@@ -21,7 +21,7 @@ use crate::queue::{Message, Queue, QueueError};
 use crate::report::AnnounceReport;
 use tegata_notices::audience::{AudienceReport, Registry, Stores};
 use tegata_notices::channels::news::{self, NewsError};
-use tegata_notices::channels::status_page::StatusPage;
+use tegata_notices::channels::status_page::{StatusPage, StatusPageError};
 use tegata_notices::render::Sender;
 
 /// Deliveries that are written at a time.
@@ -82,6 +82,17 @@ pub enum AnnounceError {
     /// There was no time left.
     #[error("out of time")]
     OutOfTime,
+}
+
+/// Why an update was not published on the status page.
+#[derive(Debug, thiserror::Error)]
+enum PostError {
+    /// The other notices could not be read.
+    #[error("{0}")]
+    Table(#[from] TableError),
+    /// Statuspal could not be reached, or refused.
+    #[error("{0}")]
+    Page(#[from] StatusPageError),
 }
 
 /// A notice that is being worked on, and the revision that it is written from.
@@ -442,8 +453,7 @@ impl Announce {
             if !open.notice.status_page.is_due(now) {
                 return;
             }
-            let known = open.notice.status_page.external_id.clone();
-            match page.post(&open.notice, &update, known.as_deref()).await {
+            match self.post(page, &open.notice, &update).await {
                 Ok(id) => {
                     open.notice.status_page.external_id = Some(id);
                     open.notice.status_page.succeed(update.number);
@@ -455,6 +465,24 @@ impl Announce {
                 }
             }
         }
+    }
+
+    /// Publishes an update on the status page. Returns the entry's id.
+    async fn post(
+        &self,
+        page: &StatusPage,
+        notice: &Notice,
+        update: &Update,
+    ) -> Result<String, PostError> {
+        let known = notice.status_page.external_id.as_deref();
+        let mut taken = BTreeSet::new();
+        // The search for an entry must not find that of another notice with the same title.
+        if known.is_none() {
+            let others = self.stores.notices.all().await?.into_iter();
+            let others = others.filter(|other| other.notice_id != notice.notice_id);
+            taken.extend(others.filter_map(|other| other.status_page.external_id));
+        }
+        Ok(page.post(notice, update, known, &taken).await?)
     }
 
     /// Writes the news page, as of this notice.

@@ -3,11 +3,12 @@
 //! Statuspal's own notifications are turned off, so that nobody is notified twice. The API has no
 //! idempotency key, so existing entries are read before one is added.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
@@ -25,6 +26,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The number of recent incidents that are searched for an existing one.
 const RECENT: u32 = 50;
+
+/// How long before the notice an incident may have been posted by hand.
+const BY_HAND: SignedDuration = SignedDuration::from_hours(24);
 
 /// The source of the API key.
 #[derive(Clone)]
@@ -90,8 +94,15 @@ struct Incident {
     id: u64,
     #[serde(default)]
     title: String,
+    /// `major`, `minor` or `scheduled`.
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
     #[serde(default)]
     starts_at: Option<String>,
+    #[serde(default)]
+    ends_at: Option<String>,
+    #[serde(default)]
+    service_ids: Vec<u64>,
     #[serde(default)]
     updates: Vec<IncidentUpdate>,
 }
@@ -142,72 +153,98 @@ impl StatusPage {
         self.recent().await.map(drop)
     }
 
-    /// Publishes an update, unless the page has it already. Returns the incident's id in Statuspal.
+    /// Publishes an update, unless the page has it already, and brings the entry's type, start and
+    /// end up to date. Returns the entry's id in Statuspal.
+    ///
+    /// `known` is the id under which the notice is on the page. Without it, the entry is searched:
+    /// an earlier call may have ended without an answer, or an operator may have posted it by hand.
+    /// `taken` are the entries of other notices.
+    ///
+    /// Every step compares before it writes, so that the call can be repeated after any failure.
     pub async fn post(
         &self,
         notice: &Notice,
         update: &Update,
         known: Option<&str>,
+        taken: &BTreeSet<String>,
     ) -> Result<String, StatusPageError> {
-        let description = description(update);
-        let title = title(notice);
         let incident = match known.and_then(|id| id.parse::<u64>().ok()) {
-            // An incident that was deleted in Statuspal is created again.
+            // An entry that was deleted in Statuspal is created again.
             Some(id) => match self.incident(id).await {
                 Err(StatusPageError::Refused { status, .. }) if status == StatusCode::NOT_FOUND => {
                     None
                 }
                 known => Some(known?),
             },
-            None => {
-                // Several incidents may have the same title, but not with the same start.
-                let starts_at = starts_at(notice);
-                let recent = self.recent().await?;
-                recent.into_iter().find(|incident| {
-                    let told = incident.starts_at.as_deref().unwrap_or_default();
-                    incident.title == title && is_instant(told, starts_at)
-                })
-            }
+            None => self.find(notice, taken).await?,
         };
         let Some(incident) = incident else {
-            let created: IncidentAnswer = self
-                .call(
-                    Method::POST,
-                    "incidents",
-                    Some(self.new_incident(notice, update)),
-                )
-                .await?;
+            let body = self.new_incident(notice, update);
+            let created: IncidentAnswer = self.call(Method::POST, "incidents", Some(body)).await?;
             return Ok(created.incident.id.to_string());
         };
-        let is_there = incident.updates.iter().any(|posted| {
-            let is_same_stage = posted
-                .kind
-                .as_ref()
-                .is_none_or(|posted| posted == update_type(&notice.kind, update.stage));
-            is_same_stage && posted.description.trim() == description.trim()
-        });
-        if !is_there {
+        if !is_posted(&incident, notice, update) {
             let path = format!("incidents/{}/updates", incident.id);
             let body = json!({ "update": {
                 "type": update_type(&notice.kind, update.stage),
-                "description": description,
+                "description": description(update),
                 "posted_at": utc(update.send_at),
                 "notify": false,
             }});
             self.call::<Value>(Method::POST, &path, Some(body)).await?;
         }
+        if let Some(changes) = self.changes(&incident, notice, update) {
+            let path = format!("incidents/{}", incident.id);
+            self.call::<Value>(Method::PUT, &path, Some(changes))
+                .await?;
+        }
         Ok(incident.id.to_string())
     }
 
-    fn new_incident(&self, notice: &Notice, update: &Update) -> Value {
-        let kind = match (&notice.kind, notice.severity_at(update.number)) {
-            (NoticeKind::Maintenance { .. }, _) => "scheduled",
-            (_, Some(Severity::Minor)) => "minor",
-            _ => "major",
+    /// Finds the entry of a notice that is not known to have one: with the same title and start, or
+    /// posted by hand for the same incident.
+    ///
+    /// An entry is taken for a hand-posted one of the incident if it has not ended and has the same
+    /// title, or if it is the only one that has not ended, is for one of our services, and started
+    /// within a day before the notice.
+    async fn find(
+        &self,
+        notice: &Notice,
+        taken: &BTreeSet<String>,
+    ) -> Result<Option<Incident>, StatusPageError> {
+        let starts_at = starts_at(notice);
+        let mut recent = self.recent().await?;
+        recent.retain(|incident| !taken.contains(&incident.id.to_string()));
+        let is_same = |incident: &Incident| {
+            has_title(incident, notice)
+                && is_instant(incident.starts_at.as_deref().unwrap_or_default(), starts_at)
         };
+        if let Some(index) = recent.iter().position(is_same) {
+            return Ok(Some(recent.swap_remove(index)));
+        }
+        if notice.kind != NoticeKind::Incident {
+            return Ok(None);
+        }
+        recent.retain(|of| of.ends_at.is_none() && of.kind.as_deref() != Some("scheduled"));
+        if let Some(index) = recent.iter().position(|of| has_title(of, notice)) {
+            return Ok(Some(recent.swap_remove(index)));
+        }
+        recent.retain(|incident| {
+            let started = incident.starts_at.as_deref().and_then(instant);
+            let is_near = started.is_some_and(|at| at <= starts_at && starts_at - at <= BY_HAND);
+            is_near
+                && incident
+                    .service_ids
+                    .iter()
+                    .any(|id| self.services.contains(id))
+        });
+        Ok(recent.pop().filter(|_| recent.is_empty()))
+    }
+
+    fn new_incident(&self, notice: &Notice, update: &Update) -> Value {
         let mut incident = json!({
             "title": title(notice),
-            "type": kind,
+            "type": incident_type(notice, update),
             "service_ids": self.services,
             "notify": false,
             "starts_at": utc(starts_at(notice)),
@@ -217,10 +254,50 @@ impl StatusPage {
                 "notify": false,
             }],
         });
-        if let NoticeKind::Maintenance { ends_at, .. } = &notice.kind {
-            incident["ends_at"] = json!(utc(*ends_at));
+        if let Some(ends_at) = ends_at(notice, update) {
+            incident["ends_at"] = json!(utc(ends_at));
         }
         json!({ "incident": incident })
+    }
+
+    /// The fields of an entry that differ from the notice: the severity, the time of a maintenance,
+    /// the end of an incident. `None` if all agree.
+    ///
+    /// Statuspal's own code requires the services in every change of an incident.
+    fn changes(&self, incident: &Incident, notice: &Notice, update: &Update) -> Option<Value> {
+        let mut changes = serde_json::Map::new();
+        let kind = incident_type(notice, update);
+        if incident.kind.as_deref() != Some(kind) {
+            changes.insert("type".to_owned(), json!(kind));
+        }
+        let is_maintenance = matches!(notice.kind, NoticeKind::Maintenance { .. });
+        let told = |at: &Option<String>, wanted: Timestamp| {
+            is_instant(at.as_deref().unwrap_or_default(), wanted)
+        };
+        let starts_at = starts_at(notice);
+        if is_maintenance && !told(&incident.starts_at, starts_at) {
+            changes.insert("starts_at".to_owned(), json!(utc(starts_at)));
+        }
+        if let Some(ends_at) = ends_at(notice, update) {
+            // The end of an incident that was ended by hand is more exact than the update's time.
+            let is_there = match is_maintenance {
+                true => told(&incident.ends_at, ends_at),
+                false => incident.ends_at.is_some(),
+            };
+            if !is_there {
+                changes.insert("ends_at".to_owned(), json!(utc(ends_at)));
+            }
+        }
+        if changes.is_empty() {
+            return None;
+        }
+        let services = match incident.service_ids.is_empty() {
+            true => &self.services,
+            false => &incident.service_ids,
+        };
+        changes.insert("service_ids".to_owned(), json!(services));
+        changes.insert("notify".to_owned(), json!(false));
+        Some(json!({ "incident": changes }))
     }
 
     async fn incident(&self, id: u64) -> Result<Incident, StatusPageError> {
@@ -297,6 +374,37 @@ fn title(notice: &Notice) -> String {
     }
 }
 
+/// Whether an entry has the notice's title, in both languages or in one.
+fn has_title(incident: &Incident, notice: &Notice) -> bool {
+    let shown = incident.title.trim();
+    let titles = [&title(notice), &notice.title.ja, &notice.title.en];
+    titles.into_iter().any(|title| title.trim() == shown)
+}
+
+/// Whether an entry has an update already, in both languages or in one.
+fn is_posted(incident: &Incident, notice: &Notice, update: &Update) -> bool {
+    let wanted = update_type(&notice.kind, update.stage);
+    let texts = [
+        description(update),
+        body::text(&update.body.ja),
+        body::text(&update.body.en),
+    ];
+    incident.updates.iter().any(|posted| {
+        let is_same_stage = posted.kind.as_ref().is_none_or(|kind| kind == wanted);
+        let text = posted.description.trim();
+        is_same_stage && texts.iter().any(|wanted| wanted.trim() == text)
+    })
+}
+
+/// Statuspal's type for the notice as of an update.
+fn incident_type(notice: &Notice, update: &Update) -> &'static str {
+    match (&notice.kind, notice.severity_at(update.number)) {
+        (NoticeKind::Maintenance { .. }, _) => "scheduled",
+        (_, Some(Severity::Minor)) => "minor",
+        _ => "major",
+    }
+}
+
 fn description(update: &Update) -> String {
     let (ja, en) = (body::text(&update.body.ja), body::text(&update.body.en));
     format!("{ja}\n\n{en}")
@@ -320,12 +428,21 @@ fn starts_at(notice: &Notice) -> Timestamp {
     at.unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// Whether an instant of Statuspal, with or without an offset, is equal to the second.
+/// The end of a maintenance, or of an incident that is resolved by an update.
+fn ends_at(notice: &Notice, update: &Update) -> Option<Timestamp> {
+    let resolved = (update.stage == Some(Stage::Resolved)).then_some(update.send_at);
+    notice.kind.ends_at().or(resolved)
+}
+
+/// Parses an instant of Statuspal: with an offset, or UTC without one.
+fn instant(told: &str) -> Option<Timestamp> {
+    let utc = || format!("{told}Z").parse();
+    told.parse().or_else(|_| utc()).ok()
+}
+
+/// Whether an instant of Statuspal is equal to the second.
 fn is_instant(told: &str, at: Timestamp) -> bool {
-    match told.parse::<Timestamp>() {
-        Ok(told) => told.as_second() == at.as_second(),
-        Err(_) => told.starts_with(&utc(at)),
-    }
+    instant(told).is_some_and(|told| told.as_second() == at.as_second())
 }
 
 /// Formats an instant for Statuspal: UTC, without an offset.
