@@ -4,8 +4,8 @@
 //
 //     node tests/browser/notices.mjs target/debug/tegata screenshots/
 //
-// Starts `tegata dev` on a place of its own, announces a release, a maintenance and an incident with
-// two updates, and opens what contacts and the public get of them: in both languages, in light and
+// Starts `tegata dev` on a place of its own, announces a release, a maintenance, an information and an
+// incident with two updates, and opens what contacts and the public get of them: in both languages, in light and
 // dark, on a desktop and on a phone, without scripts. Needs Chromium: CHROMIUM, or /usr/bin/chromium.
 
 import assert from "node:assert/strict";
@@ -41,6 +41,7 @@ function day(days) {
 
 const RELEASE = `${day(10)}-sheet-1.9.0`;
 const MAINTENANCE = `${day(12)}-maintenance`;
+const INFORMATION = `${day(0)}-price`;
 const INCIDENT = `${day(0)}-licences`;
 const SECOND = `
 [[updates]]
@@ -73,7 +74,13 @@ en = "Release of Sheet 1.9.0"
 
 [body]
 ja = """
-「シート」の新しい版を公開します。**設定はそのまま引き継がれます。**
+「シート」の新しい版を公開します。**設定はそのまま引き継がれます。**お客様に行っていただく作業は
+ございません。
+
+【改善】
+・**「一覧」**画面を開くまでの時間を短縮しました。
+・**（管理者向け）**設定画面に「既定値に戻す」ボタンを追加しました。
+※ 表示は kintone の言語設定に従います。
 
 ## 変わること
 
@@ -123,6 +130,36 @@ ja = """
 """
 en = """
 Licence checks may take some seconds longer meanwhile. Plug-ins go on working.
+"""
+`,
+  },
+  [INFORMATION]: {
+    titles: { ja: "「シート」価格改定のお知らせ", en: "New price of Sheet" },
+    text: `
+kind = "information"
+products = ["sheet"]
+planned_at = ${day(120)}T00:00:00+09:00
+
+[audience]
+editions = ["standard"]
+
+[title]
+ja = "「シート」価格改定のお知らせ"
+en = "New price of Sheet"
+
+[body]
+ja = """
+上記の適用開始日より、価格を改定いたします。**ご契約中のお客様は、契約期間の満了まで**従来の価格でご利用いただけます。
+
+対象：「シート」をご契約のお客様
+新価格：1 ユーザーあたり月額 330 円（税込）
+※ 契約期間の満了後は、新価格での自動更新となります。
+"""
+en = """
+The price changes at the time given above. Contracts keep the old price **until the end of their term**.
+
+- Who: customers of Sheet
+- New price: 330 yen per user and month, including tax
 """
 `,
   },

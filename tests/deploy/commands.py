@@ -71,6 +71,7 @@ def scenario(work):
     notice, file = release(work, "1.12.0", 12)
     later, later_file = release(work, "1.13.0", 13)
     tomorrow = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)
+    yield "notice new", lambda of: ["incident", "--to", work / f"incident-{of}.toml"]
     yield "notice check", lambda of: [file]
     yield "notice preview", lambda of: [file, "--to", work / f"preview-{of}"]
     yield "notice preview --test-to", lambda of: [file, "--to", work / f"test-{of}", "--test-to", "test@vendor.example"]

@@ -1,5 +1,6 @@
 //! `tegata notice list`.
 
+use tegata_common::customer::Language;
 use tegata_operations::notices;
 
 use crate::output::{self, Output};
@@ -22,7 +23,7 @@ pub(super) async fn run(target: &Target, output: Output) -> anyhow::Result<()> {
             local(notice.kind.planned_at()),
             tally.total().to_string(),
             tally.open().to_string(),
-            notice.title.en.clone(),
+            notice.title.get(Language::En).to_owned(),
         ]
     });
     let header = [

@@ -5,6 +5,7 @@ mod cancel;
 mod check;
 mod file;
 mod list;
+mod new;
 mod pause;
 mod preview;
 mod resolve;
@@ -21,6 +22,7 @@ use crate::output::{self, Output};
 use crate::target::Target;
 use cancel::Cancel;
 use check::Check;
+use new::New;
 use pause::{Pause, Resume};
 use preview::Preview;
 use resolve::Resolve;
@@ -31,7 +33,9 @@ use told_otherwise::ToldOtherwiseArgs;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Check a notice's file: both languages, links, products, lead time.
+    /// Write a notice's file to start from, which passes the check.
+    New(New),
+    /// Check a notice's file: languages, emphasis, links, products, lead time.
     Check(Check),
     /// Write a notice's mails and news page to files, and say who would get it.
     Preview(Preview),
@@ -76,6 +80,7 @@ pub(crate) async fn run(
     command: Command,
 ) -> anyhow::Result<()> {
     match command {
+        Command::New(args) => new::run(target, output, args).await,
         Command::Check(args) => check::run(target, output, args).await,
         Command::Preview(args) => preview::run(target, output, args).await,
         Command::Schedule(args) => send::schedule(target, output, args).await,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 use jiff::Timestamp;
+use tegata_common::customer::Language;
 use tegata_common::notice::Recipient;
 use tegata_operations::notices::{self, AudienceDifference, PlannedSend};
 
@@ -91,8 +92,11 @@ fn print(planned: &PlannedSend) {
     let notice = &planned.notice;
     let (id, kind) = (&notice.notice_id, notice.kind.as_str());
     say!("{id} ({kind}), update {}:", planned.update);
-    say!("  {}", notice.title.ja);
-    say!("  {}", notice.title.en);
+    for language in Language::ALL {
+        if notice.title.has(language) {
+            say!("  {}", notice.title.only(language));
+        }
+    }
     audience::print(&planned.audience);
     let recipients = &planned.audience.audience.recipients;
     for Recipient { email, .. } in recipients.iter().take(SHOWN) {

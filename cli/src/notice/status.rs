@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
+use tegata_common::customer::Language;
 use tegata_common::notice::{Channel, NotTold, NoticeId, State, ToldOtherwise};
 use tegata_operations::notices::{self, LEDGER_HEADER, NoticeState, NoticeStatus};
 
@@ -79,8 +80,11 @@ fn print(status: &NoticeStatus, target: &Target) {
     let notice = &status.notice;
     let (id, kind) = (&notice.notice_id, notice.kind.as_str());
     say!("{id} ({kind}): {}", status.state().as_str());
-    say!("  {}", notice.title.ja);
-    say!("  {}", notice.title.en);
+    for language in Language::ALL {
+        if notice.title.has(language) {
+            say!("  {}", notice.title.only(language));
+        }
+    }
     if let Some(planned) = notice.kind.planned_at() {
         say!("planned for {}", target.local_time(planned));
     }

@@ -65,7 +65,7 @@ fn every_notice_is_accepted_and_rendered_in_both_languages() {
             assert_eq!(previewed["languages"][language], 1, "{name}: {previewed}");
         }
     }
-    let all = ["incident", "maintenance", "release"];
+    let all = ["incident", "information", "maintenance", "release"];
     assert_eq!(kinds, all.map(str::to_owned).into());
 }
 

@@ -317,3 +317,99 @@ fn files_of_unknown_types_are_refused_and_those_of_systems_left_out() {
             .contains("left out, as it is of the operating system: Thumbs.db")
     );
 }
+
+#[test]
+fn a_new_file_of_every_kind_passes_the_check_and_no_file_is_overwritten() {
+    let tegata = vendor();
+    for (kind, more) in [
+        ("release", &["--product", "sheet", "--version", "1.9.0"][..]),
+        ("maintenance", &[]),
+        ("incident", &["--product", "gantt"]),
+        ("information", &["--product", "sheet"]),
+    ] {
+        let path = tegata.place().join(format!("new-{kind}.toml"));
+        let path = path.to_str().unwrap();
+        let mut new = vec!["notice", "new", kind, "--to", path];
+        new.extend(more);
+        let written = tegata.json(&new);
+        assert_eq!(written["file"], path);
+        let checked = tegata.json(&["notice", "check", path]);
+        assert_eq!(checked["kind"], kind);
+        let before = std::fs::read_to_string(path).unwrap();
+        let (code, message) = tegata.failure(&new);
+        assert_eq!(code, 1, "{message}");
+        assert!(message.contains(path), "{message}");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), before);
+    }
+    let (code, message) = tegata.failure(&["notice", "new", "incident", "--product", "sheets"]);
+    assert_eq!(
+        (code, message.contains("there is no product sheets")),
+        (3, true),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_incident_in_japanese_alone_goes_out_if_all_its_recipients_read_japanese() {
+    let tegata = vendor();
+    let catalogue = r#"
+        issuer = "https://license.example.com"
+        [products.sheet]
+        name = { ja = "シート", en = "Sheet" }
+        languages = ["ja"]
+        severity_floor = "major"
+    "#;
+    let catalogue = tegata.file("products.toml", catalogue);
+    tegata.text(&["product", "apply", &catalogue]);
+    let incident = |more: &str, severity: &str| {
+        format!(
+            "kind = \"incident\"\nproducts = [\"sheet\"]\n{more}\ntitle = {{ ja = \"障害\" }}\n\
+             [[updates]]\nstage = \"investigating\"\nseverity = \"{severity}\"\n\
+             body = {{ ja = \"調査しています。\" }}\n"
+        )
+    };
+    let file = tegata.file("2026-11-20-incident.toml", &incident("", "major"));
+    let (code, message) = tegata.failure(&["notice", "send", &file, "--dry-run"]);
+    assert_eq!(code, 1);
+    assert!(message.contains("1 contact gets mails in en"), "{message}");
+
+    let recipients =
+        |file: &str| tegata.json(&["notice", "send", file, "--dry-run"])["recipients"].clone();
+    tegata.text(&["contact", "remove", "C-1", "info@customer.example"]);
+    tegata.text(&[
+        "contact",
+        "add",
+        "C-1",
+        "info@customer.example",
+        "--language",
+        "ja",
+    ]);
+    assert_eq!(recipients(&file), 1);
+    // Below the product's floor, and in a notice that is not mailed: the pages only.
+    let minor = tegata.file("2026-11-20-minor.toml", &incident("", "minor"));
+    assert_eq!(recipients(&minor), 0);
+    let lowered = incident("severity_floor = \"minor\"", "minor");
+    assert_eq!(
+        recipients(&tegata.file("2026-11-20-lowered.toml", &lowered)),
+        1
+    );
+    let pages = incident("mails = false", "critical");
+    assert_eq!(recipients(&tegata.file("2026-11-20-pages.toml", &pages)), 0);
+    // For the contracts that are in each list.
+    for (audience, expected) in [
+        (
+            "domains = [\"example.cybozu.com\"], customers = [\"C-1\"]",
+            1,
+        ),
+        ("domains = [\"other.cybozu.com\"]", 0),
+        ("customers = [\"C-2\"]", 0),
+        ("editions = [\"standard\"]", 1),
+        ("editions = [\"light\"]", 0),
+    ] {
+        let restricted = incident(&format!("audience = {{ {audience} }}"), "major");
+        let file = tegata.file("2026-11-20-restricted.toml", &restricted);
+        assert_eq!(recipients(&file), expected, "{audience}");
+    }
+    let previewed = tegata.json(&["notice", "preview", &file]);
+    assert_eq!(previewed["files"].as_array().unwrap().len(), 4);
+}

@@ -142,7 +142,7 @@ impl<'de> Deserialize<'de> for CustomerName {
 /// A mail address that Amazon SES can send to: `local@host`, without a display name.
 ///
 /// The local part must be ASCII and not quoted, because SES does not support other ones (decision
-/// record 47). The host name is stored in lower case; an international one must be in its `xn--`
+/// record 46). The host name is stored in lower case; an international one must be in its `xn--`
 /// form.
 ///
 /// Two addresses belong to the same contact if [`canonical`](Self::canonical) is equal. `Debug`
@@ -281,6 +281,17 @@ pub enum Language {
 }
 
 impl Language {
+    /// All languages.
+    pub const ALL: [Self; 2] = [Self::Ja, Self::En];
+
+    /// The other language.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Ja => Self::En,
+            Self::En => Self::Ja,
+        }
+    }
+
     /// The language tag used in tables, pages and mails: `ja`, `en`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -8,7 +8,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::customer::Language;
+use crate::customer::{Language, Severity};
 use crate::xml;
 
 /// A product's name in keys, paths and claims, such as `sheet`: 1 to 32 characters of `a-z`, `0-9`
@@ -258,6 +258,14 @@ const fn default_notice_days() -> u16 {
     7
 }
 
+fn default_languages() -> Vec<Language> {
+    Language::ALL.to_vec()
+}
+
+const fn default_severity_floor() -> Severity {
+    Severity::Minor
+}
+
 const fn default_cancel_by_day() -> i8 {
     20
 }
@@ -341,6 +349,13 @@ pub struct Product {
     /// default (white paper: a version-up is announced before it happens).
     #[serde(default = "default_notice_days")]
     pub notice_days: u16,
+    /// The languages that a notice must have: those of the vendor's news pages. Both by default.
+    #[serde(default = "default_languages")]
+    pub languages: Vec<Language>,
+    /// The lowest severity of the incidents that are mailed to primary contacts; `minor` by
+    /// default. Less severe ones are on the pages only. Additional contacts have their own.
+    #[serde(default = "default_severity_floor")]
+    pub severity_floor: Severity,
     /// The policy that is copied into each of its licences.
     pub policy: Policy,
 }
@@ -406,6 +421,10 @@ struct CatalogueEntry {
     without_serial: WithoutSerial,
     #[serde(default = "default_notice_days")]
     notice_days: u16,
+    #[serde(default = "default_languages")]
+    languages: Vec<Language>,
+    #[serde(default = "default_severity_floor")]
+    severity_floor: Severity,
 }
 
 /// Why a catalogue file is invalid. Each variant contains the product's slug.
@@ -423,6 +442,9 @@ pub enum CatalogueError {
     /// The lead time is out of range.
     #[error("products.{0}: notice_days must be 0 to 90")]
     NoticeDays(ProductSlug),
+    /// No language, or one that is listed twice.
+    #[error(r#"products.{0}: languages must be ["ja"], ["en"] or both"#)]
+    Languages(ProductSlug),
     /// A display name is blank.
     #[error("products.{0}: name.ja and name.en must not be empty")]
     Name(ProductSlug),
@@ -465,6 +487,14 @@ impl TryFrom<CatalogueFile> for Catalogue {
             if entry.notice_days > 90 {
                 return Err(CatalogueError::NoticeDays(slug));
             }
+            let languages = &entry.languages;
+            let has_each_once = languages
+                .iter()
+                .zip(languages.iter().skip(1))
+                .all(|(a, b)| a != b);
+            if languages.is_empty() || languages.len() > Language::ALL.len() || !has_each_once {
+                return Err(CatalogueError::Languages(slug));
+            }
             if entry.kintone_plugin_ids.len() > MAX_KINTONE_PLUGIN_IDS {
                 return Err(CatalogueError::PluginIds(slug));
             }
@@ -478,6 +508,8 @@ impl TryFrom<CatalogueFile> for Catalogue {
                 name: entry.name,
                 kintone_plugin_ids: entry.kintone_plugin_ids,
                 notice_days: entry.notice_days,
+                languages: entry.languages,
+                severity_floor: entry.severity_floor,
                 policy,
             });
         }
@@ -587,6 +619,8 @@ mod tests {
                 "name": { "ja": "シート", "en": "Sheet" },
                 "kintone_plugin_ids": [],
                 "notice_days": 7,
+                "languages": ["ja", "en"],
+                "severity_floor": "minor",
                 "policy": {
                     "issuer": "https://license.example.com",
                     "time_zone": "Asia/Tokyo",
@@ -706,6 +740,14 @@ mod tests {
             (
                 json!({ "kintone_plugin_ids": [PLUGIN_ID, PLUGIN_ID] }),
                 "products.sheet: its kintone plug-in id is listed twice in this file",
+            ),
+            (
+                json!({ "languages": [] }),
+                r#"products.sheet: languages must be ["ja"], ["en"] or both"#,
+            ),
+            (
+                json!({ "languages": ["ja", "ja"] }),
+                r#"products.sheet: languages must be ["ja"], ["en"] or both"#,
             ),
             (
                 json!({ "notice_days": 91 }),

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use tegata_common::customer::Severity;
 use tegata_common::license::License;
 use tegata_common::notice::{
-    Audience, ContactHash, Entitlement, Member, Notice, NoticeKind, NoticeScope, Unreachable,
+    Audience, ContactHash, Entitlement, Member, Notice, NoticeKind, Unreachable,
     UnreachableBecause, Update, audience,
 };
 use tegata_common::product::ProductSlug;
@@ -14,6 +13,8 @@ use tegata_storage::TableError;
 use tegata_storage::customers::{Customers, FoundCustomers};
 use tegata_storage::licenses::{FoundLicenses, Licenses};
 use tegata_storage::notices::Notices;
+
+use crate::scope;
 
 /// The tables that the audience is calculated from.
 #[derive(Clone, Debug)]
@@ -111,7 +112,9 @@ impl Registry {
     ) -> AudienceReport {
         let licenses = self.licenses.licenses.iter();
         let rights = licenses.map(|stored| &stored.value.license);
-        let rights = rights.filter(|license| is_told(license, &notice.kind, now));
+        let rights = rights.filter(|license| {
+            scope::includes(notice, license) && is_told(license, &notice.kind, now)
+        });
         let rights: Vec<Entitlement> = rights
             .map(|license| Entitlement {
                 customer: license.customer.clone(),
@@ -128,21 +131,11 @@ impl Registry {
             .collect();
         let products = notice.products.iter().map(|product| product.slug.clone());
         let products: Vec<ProductSlug> = products.collect();
-        let scope = match notice.kind {
-            NoticeKind::Incident => NoticeScope::Incident(
-                // A file without a severity is rejected. If one is missing all the same, too many
-                // recipients are better than too few.
-                notice
-                    .severity_at(update.number)
-                    .unwrap_or(Severity::Critical),
-            ),
-            _ => NoticeScope::Planned,
-        };
         let unreadable = self.licenses.unreadable.iter();
         let unreadable = unreadable.chain(&self.customers.unreadable);
         AudienceReport {
             audience: audience(
-                &scope,
+                &scope::scope(notice, update),
                 &products,
                 &rights,
                 &members,
@@ -156,14 +149,17 @@ impl Registry {
 
 /// Whether the customer of a licence is told of a notice.
 ///
-/// - Of a release or maintenance: if the contract lasts beyond the planned instant (beyond now, if
-///   that has passed), whether or not the licence has started, and also if it is suspended. The
-///   version changes for them too.
+/// - Of a release, maintenance or information: if the contract lasts beyond the planned instant
+///   (beyond now, if that has passed or there is none), whether or not the licence has started, and
+///   also if it is suspended. The version changes for them too.
 /// - Of an incident: if the licence can be used now.
 fn is_told(license: &License, kind: &NoticeKind, now: Timestamp) -> bool {
-    match kind.planned_at() {
-        Some(planned_at) => license.at(planned_at.max(now)).is_under_contract(),
-        None => license.code_at(now).is_usable(),
+    match kind {
+        NoticeKind::Incident => license.code_at(now).is_usable(),
+        _ => {
+            let planned_at = kind.planned_at().unwrap_or(now);
+            license.at(planned_at.max(now)).is_under_contract()
+        }
     }
 }
 

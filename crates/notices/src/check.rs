@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use jiff::Timestamp;
+use tegata_common::customer::{Language, Severity};
 use tegata_common::notice::{
-    AcknowledgedErrors, Channel, Notice, NoticeId, NoticeKind, NoticeProduct, Stage, Update,
-    announce_by,
+    AcknowledgedErrors, Channel, Notice, NoticeId, NoticeKind, NoticeProduct, NoticeText, Stage,
+    Update, announce_by,
 };
-use tegata_common::product::{Bilingual, Product, Zone};
+use tegata_common::product::{Product, Zone};
 use tegata_common::version::PluginVersion;
 
 use crate::file::{KindName, NoticeFile, UpdateEntry};
@@ -80,7 +81,14 @@ pub fn notice(
 ) -> Result<Notice, Vec<Problem>> {
     let mut problems = Problems::default();
     let products = products(file, catalogue, &mut problems);
-    texts(file, before, &mut problems);
+    let concerned = if products.is_empty() {
+        catalogue
+    } else {
+        &products
+    };
+    let languages = languages(file, before, concerned);
+    texts(file, before, &languages, &mut problems);
+    mails(file, &mut problems);
     kind_fields(
         file,
         before.filter(|of| of.last_announced() > 0),
@@ -174,6 +182,9 @@ pub fn notice(
             .collect(),
         time_zone: zone,
         title: file.title.clone(),
+        audience: file.audience.clone(),
+        severity_floor: severity_floor(file, concerned),
+        mails: file.mails,
         updates: updates.collect(),
         paused: before.and_then(|before| before.paused.clone()),
         forgiven: before.map_or_else(AcknowledgedErrors::default, |before| before.forgiven),
@@ -234,12 +245,37 @@ fn products(file: &NoticeFile, catalogue: &[Product], problems: &mut Problems) -
     found
 }
 
-fn texts(file: &NoticeFile, before: Option<&Notice>, problems: &mut Problems) {
+/// The languages that a notice must have: those of its products, or of all products if it has none,
+/// and those that its new texts have.
+fn languages(file: &NoticeFile, before: Option<&Notice>, products: &[Product]) -> Vec<Language> {
+    let new = file.updates().into_iter();
+    let new = new.skip(before.map_or(0, |before| before.announced().count()));
+    let texts: Vec<NoticeText> = new.map(|update| update.body).collect();
+    let mut languages = Language::ALL.to_vec();
+    languages.retain(|language| {
+        products.iter().any(|of| of.languages.contains(language))
+            || file.title.has(*language)
+            || texts.iter().any(|text| text.has(*language))
+    });
+    languages
+}
+
+fn texts(
+    file: &NoticeFile,
+    before: Option<&Notice>,
+    languages: &[Language],
+    problems: &mut Problems,
+) {
     let mut bytes = 0;
-    for (language, title) in [("ja", &file.title.ja), ("en", &file.title.en)] {
-        let field = format!("title.{language}");
+    let names: Vec<&str> = languages.iter().map(|of| of.as_str()).collect();
+    let empty = format!("is empty: this notice must have {}", names.join(" and "));
+    for language in Language::ALL {
+        let field = format!("title.{}", language.as_str());
+        let title = file.title.only(language);
         if title.trim().is_empty() {
-            problems.add(field, "is empty: both languages are required");
+            if languages.contains(&language) {
+                problems.add(field, empty.clone());
+            }
         } else if title.chars().any(char::is_control) {
             problems.add(field, "must be one line");
         } else if title.chars().count() > TITLE {
@@ -248,15 +284,27 @@ fn texts(file: &NoticeFile, before: Option<&Notice>, problems: &mut Problems) {
         bytes += title.len();
     }
     for (index, update) in file.updates().iter().enumerate() {
-        let Bilingual { ja, en } = &update.body;
-        for (language, text) in [("ja", ja), ("en", en)] {
+        // An announced text stays as it is, even if it was written before a rule of today.
+        let is_announced = before
+            .and_then(|before| before.announced().nth(index))
+            .is_some_and(|known| says_the_same(known, update));
+        for language in Language::ALL {
+            let text = update.body.only(language);
+            bytes += text.len();
+            if is_announced {
+                continue;
+            }
             let field = match update_field(file, index) {
-                field if field == "body" => format!("body.{language}"),
-                field => format!("{field}.body.{language}"),
+                field if field == "body" => format!("body.{}", language.as_str()),
+                field => format!("{field}.body.{}", language.as_str()),
             };
             if text.trim().is_empty() {
-                problems.add(field.clone(), "is empty: both languages are required");
-            } else if text.chars().count() > BODY {
+                if languages.contains(&language) {
+                    problems.add(field, empty.clone());
+                }
+                continue;
+            }
+            if text.chars().count() > BODY {
                 problems.add(field.clone(), format!("has more than {BODY} characters"));
             }
             if text
@@ -265,18 +313,11 @@ fn texts(file: &NoticeFile, before: Option<&Notice>, problems: &mut Problems) {
             {
                 problems.add(field.clone(), "has a control character");
             }
-            // An announced text stays as it is, even if it was written before a rule of today.
-            let is_announced = before
-                .and_then(|before| before.announced().nth(index))
-                .is_some_and(|known| says_the_same(known, update));
-            if !is_announced {
-                let first = file.lines.get(&field).copied().unwrap_or(1);
-                for of in body::problems(text) {
-                    let line = first + of.line - 1;
-                    problems.add(field.clone(), format!("line {line} {}", of.message));
-                }
+            let first = file.lines.get(&field).copied().unwrap_or(1);
+            for of in body::problems(text) {
+                let line = first + of.line - 1;
+                problems.add(field.clone(), format!("line {line} {}", of.message));
             }
-            bytes += text.len();
         }
     }
     if bytes > WHOLE {
@@ -310,6 +351,38 @@ fn same_thing(file: &NoticeFile, before: &Notice, problems: &mut Problems) {
     }
 }
 
+/// The lowest severity of an incident that is mailed to primary contacts: the file's, or the lowest
+/// one of the products.
+fn severity_floor(file: &NoticeFile, products: &[Product]) -> Option<Severity> {
+    if file.kind != KindName::Incident {
+        return None;
+    }
+    let floors = products.iter().map(|product| product.severity_floor);
+    file.severity_floor.or_else(|| floors.min())
+}
+
+fn mails(file: &NoticeFile, problems: &mut Problems) {
+    let is_release = file.kind == KindName::Release;
+    if file.severity_floor.is_some() && file.kind != KindName::Incident {
+        problems.add("severity_floor", "is allowed for an incident only");
+    }
+    if !file.mails && is_release {
+        problems.add(
+            "mails",
+            "must not be false for a release: it is promised to be announced by mail",
+        );
+    }
+    if !file.audience.is_empty() && is_release {
+        problems.add(
+            "audience",
+            "is not allowed for a release: it is promised to be announced to every contract",
+        );
+    }
+    if !file.audience.is_empty() && !file.mails {
+        problems.add("audience", "has no effect with mails = false");
+    }
+}
+
 fn kind_fields(
     file: &NoticeFile,
     announced: Option<&Notice>,
@@ -335,7 +408,7 @@ fn kind_fields(
     }
     match file.planned_at {
         Some(_) if is_incident => problems.add("planned_at", "is not allowed for an incident"),
-        None if !is_incident => {
+        None if !is_incident && file.kind != KindName::Information => {
             problems.add("planned_at", "is missing: the instant at which it happens");
         }
         Some(planned) if planned <= terms.now && !is_known => {
@@ -350,7 +423,7 @@ fn kind_fields(
         (KindName::Maintenance, Some(planned), Some(ends)) if ends <= planned => {
             problems.add("ends_at", "must be after planned_at");
         }
-        (KindName::Release | KindName::Incident, _, Some(_)) => {
+        (KindName::Release | KindName::Incident | KindName::Information, _, Some(_)) => {
             problems.add("ends_at", "is allowed for maintenance only");
         }
         _ => {}
@@ -407,7 +480,10 @@ fn lead_time(
     zone: &Zone,
     problems: &mut Problems,
 ) {
-    let Some(planned_at) = file.planned_at else {
+    let Some(planned_at) = file
+        .planned_at
+        .filter(|_| file.kind != KindName::Information)
+    else {
         return;
     };
     if terms.send_at >= planned_at {

@@ -6,8 +6,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de};
 use tegata_common::customer::Severity;
-use tegata_common::notice::{NoticeKind, Stage};
-use tegata_common::product::{Bilingual, ProductSlug};
+use tegata_common::notice::{AudienceFilter, NoticeKind, NoticeText, Stage};
+use tegata_common::product::ProductSlug;
 use tegata_common::xml;
 use toml::de::{DeTable, DeValue};
 
@@ -16,7 +16,7 @@ use toml::de::{DeTable, DeValue};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoticeFile {
-    /// Release, maintenance or incident.
+    /// Release, maintenance, incident or information.
     pub kind: KindName,
     /// The products that it is about. Empty means all products.
     #[serde(default)]
@@ -24,23 +24,37 @@ pub struct NoticeFile {
     /// The version of a release.
     #[serde(default)]
     pub version: Option<String>,
-    /// The instant of a release, or the start of a maintenance.
+    /// The instant of a release, the start of a maintenance, or when an information takes effect.
     #[serde(default, deserialize_with = "instant")]
     pub planned_at: Option<Timestamp>,
     /// The end of a maintenance.
     #[serde(default, deserialize_with = "instant")]
     pub ends_at: Option<Timestamp>,
-    /// The title, one line.
-    pub title: Bilingual,
-    /// The text of a release or maintenance: the first update.
+    /// The lowest severity of an incident that is mailed to primary contacts, if it differs from
+    /// the products'.
     #[serde(default)]
-    pub body: Option<Bilingual>,
+    pub severity_floor: Option<Severity>,
+    /// Whether it is mailed. If not, it is on the pages only.
+    #[serde(default = "yes")]
+    pub mails: bool,
+    /// Whose contacts it is mailed to.
+    #[serde(default)]
+    pub audience: AudienceFilter,
+    /// The title, one line.
+    pub title: NoticeText,
+    /// The text of a notice that is not an incident: the first update.
+    #[serde(default)]
+    pub body: Option<NoticeText>,
     /// The updates of an incident in their order, or the additions to another notice.
     #[serde(default)]
     pub updates: Vec<UpdateEntry>,
     /// The line at which each text starts, by its field: `body.ja`, `updates.2.body.en`.
     #[serde(skip)]
     pub lines: BTreeMap<String, usize>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// An invalid notice file, with the place of the error.
@@ -71,6 +85,8 @@ pub enum KindName {
     Maintenance,
     /// A failure or degradation of a service.
     Incident,
+    /// Prices, the end of sale, terms.
+    Information,
 }
 
 impl KindName {
@@ -80,6 +96,7 @@ impl KindName {
             Self::Release => "release",
             Self::Maintenance => "maintenance",
             Self::Incident => "incident",
+            Self::Information => "information",
         }
     }
 }
@@ -95,7 +112,7 @@ pub struct UpdateEntry {
     #[serde(default)]
     pub severity: Option<Severity>,
     /// The text, in Markdown.
-    pub body: Bilingual,
+    pub body: NoticeText,
 }
 
 impl NoticeFile {
@@ -135,6 +152,9 @@ impl NoticeFile {
                 ends_at: self.ends_at?,
             },
             KindName::Incident => NoticeKind::Incident,
+            KindName::Information => NoticeKind::Information {
+                planned_at: self.planned_at,
+            },
         })
     }
 }

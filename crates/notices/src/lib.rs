@@ -4,7 +4,9 @@
 pub mod audience;
 pub mod channels;
 pub mod check;
+pub mod draft;
 pub mod file;
 pub mod gate;
 pub mod mailer;
 pub mod render;
+pub mod scope;

@@ -15,9 +15,14 @@ use crate::product::ProductSlug;
 pub enum NoticeScope {
     /// A release or maintenance: primary contacts, and additional contacts with `releases`.
     Planned,
-    /// An incident of this severity: primary contacts, and additional contacts whose
-    /// `severity_floor` is not higher.
-    Incident(Severity),
+    /// An incident: additional contacts whose `severity_floor` is not higher than its severity,
+    /// and primary contacts if it is severe enough for them.
+    Incident {
+        /// The severity of the incident.
+        severity: Severity,
+        /// Whether primary contacts receive it ([`Notice::concerns_primary`](super::Notice::concerns_primary)).
+        is_for_primary: bool,
+    },
 }
 
 /// A contract that is told, reduced to what the audience depends on.
@@ -130,8 +135,9 @@ pub struct Audience {
 ///
 /// - A release or maintenance goes to the primary contacts of every customer with one of the `rights`
 ///   to one of the `products` (all products, if empty), and to additional contacts with `releases`.
-/// - An incident goes to the same primary contacts, and to additional contacts whose
-///   `severity_floor` is not higher than its severity.
+/// - An incident goes to the same primary contacts if it is for them, and to additional contacts whose
+///   `severity_floor` is not higher than its severity. If it is not for primary contacts, no contract
+///   is unreachable.
 /// - `told` are the recipients of earlier updates. They also receive this one, unless they are no
 ///   longer contacts.
 /// - `undeliverable` are addresses that have bounced permanently, complained, or are suppressed.
@@ -173,6 +179,13 @@ pub fn audience(
 ) -> Audience {
     let mut audience = Audience::default();
     let mut unreachable = BTreeSet::new();
+    let is_for_primary = !matches!(
+        occasion,
+        NoticeScope::Incident {
+            is_for_primary: false,
+            ..
+        }
+    );
     let mut entitled = BTreeSet::new();
     for right in rights {
         if !products.is_empty() && !products.contains(&right.product) {
@@ -222,7 +235,9 @@ pub fn audience(
         }
     }
     audience.recipients = recipients.into_values().collect();
-    audience.unreachable = unreachable.into_iter().collect();
+    if is_for_primary {
+        audience.unreachable = unreachable.into_iter().collect();
+    }
     audience.undeliverable = left_out.len();
     audience
 }
@@ -230,9 +245,10 @@ pub fn audience(
 fn wants(contact: &Contact, occasion: &NoticeScope) -> bool {
     let wishes = contact.wishes;
     match (wishes.role, occasion) {
-        (Role::Primary, _) => true,
+        (Role::Primary, NoticeScope::Planned) => true,
+        (Role::Primary, NoticeScope::Incident { is_for_primary, .. }) => *is_for_primary,
         (Role::Additional, NoticeScope::Planned) => wishes.releases,
-        (Role::Additional, NoticeScope::Incident(severity)) => wishes
+        (Role::Additional, NoticeScope::Incident { severity, .. }) => wishes
             .severity_floor
             .is_some_and(|floor| floor <= *severity),
     }
@@ -375,8 +391,12 @@ mod tests {
         let (sheet, gantt) = ("sheet".parse().unwrap(), "gantt".parse().unwrap());
         let none = BTreeSet::new();
         let told = hashes(&["b@one.example", "a@three.example", "gone@one.example"]);
-        use NoticeScope::{Incident, Planned};
+        use NoticeScope::Planned;
         use Severity::{Critical, Major};
+        let incident = |severity, is_for_primary| NoticeScope::Incident {
+            severity,
+            is_for_primary,
+        };
         for (occasion, products, told, expected) in [
             (
                 Planned,
@@ -386,21 +406,29 @@ mod tests {
             ),
             (Planned, vec![gantt], &none, vec!["a@two.example"]),
             (
-                Incident(Major),
+                incident(Major, true),
                 vec![],
                 &none,
                 vec!["a@one.example", "a@two.example"],
             ),
+            // Below the severity from which primary contacts receive it.
+            (incident(Major, false), vec![], &none, vec![]),
+            (
+                incident(Critical, false),
+                vec![],
+                &none,
+                vec!["b@one.example"],
+            ),
             // A raised severity adds the contacts whose floor it now reaches.
             (
-                Incident(Critical),
+                incident(Critical, true),
                 vec![],
                 &none,
                 vec!["a@one.example", "a@two.example", "b@one.example"],
             ),
             // Recipients of earlier updates get this one at any severity, if they are still contacts.
             (
-                Incident(Major),
+                incident(Major, true),
                 vec![],
                 &told,
                 vec![

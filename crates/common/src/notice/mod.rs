@@ -1,4 +1,4 @@
-//! Notices: announcements of releases, maintenance and incidents.
+//! Notices: announcements of releases, maintenance, incidents, and other information.
 //!
 //! A notice has one or more updates: the first announcement and later additions. Each update is
 //! mailed to its [`Audience`], with one [`Delivery`] per contact, and published on the news page.
@@ -6,7 +6,9 @@
 
 mod audience;
 mod delivery;
+mod filter;
 mod id;
+mod text;
 mod told;
 
 use jiff::tz::TimeZone;
@@ -24,7 +26,9 @@ pub use delivery::{
     Attempt, Bounce, BounceKind, Claim, CustomerName, Delivery, Evidence, Facts,
     OperatorConfirmation, Outcome, RecipientAddress, Rejected, RetryReason, State, Tally,
 };
+pub use filter::{AudienceFilter, FilteredLicense};
 pub use id::{ContactHash, DeliveryId, DeliveryIdError, NoticeId, NoticeIdError};
+pub use text::NoticeText;
 pub use told::{
     AudienceRecord, MAX_UNREACHABLE, NotTold, NotToldBecause, ToldOtherwise, has_told,
     is_withdrawn, not_told,
@@ -32,7 +36,8 @@ pub use told::{
 
 /// The kind of a notice, with its instants.
 ///
-/// Stored flattened into the [`Notice`], with the tag `kind`: `release`, `maintenance`, `incident`.
+/// Stored flattened into the [`Notice`], with the tag `kind`: `release`, `maintenance`, `incident`,
+/// `information`.
 ///
 /// ```
 /// use tegata_common::notice::NoticeKind;
@@ -65,6 +70,11 @@ pub enum NoticeKind {
     },
     /// A failure or degradation of a service, with a [`Stage`] and a [`Severity`] per update.
     Incident,
+    /// What else contract holders have to know: prices, the end of sale, terms.
+    Information {
+        /// When it takes effect, if that is a certain instant.
+        planned_at: Option<Timestamp>,
+    },
 }
 
 impl NoticeKind {
@@ -74,16 +84,19 @@ impl NoticeKind {
             Self::Release { .. } => "release",
             Self::Maintenance { .. } => "maintenance",
             Self::Incident => "incident",
+            Self::Information { .. } => "information",
         }
     }
 
-    /// When the release or maintenance happens. `None` for an incident.
+    /// When the release or maintenance happens, or the information takes effect. `None` for an
+    /// incident.
     pub fn planned_at(&self) -> Option<Timestamp> {
         match self {
             Self::Release { planned_at, .. } | Self::Maintenance { planned_at, .. } => {
                 Some(*planned_at)
             }
             Self::Incident => None,
+            Self::Information { planned_at } => *planned_at,
         }
     }
 
@@ -171,15 +184,25 @@ pub struct NoticeProduct {
 pub struct Notice {
     /// The notice's id, which is the name of its file.
     pub notice_id: NoticeId,
-    /// Release, maintenance or incident.
+    /// Release, maintenance, incident or information.
     #[serde(flatten)]
     pub kind: NoticeKind,
     /// The products that it is about. Empty means all products.
     pub products: Vec<NoticeProduct>,
     /// The time zone in which its instants are shown.
     pub time_zone: Zone,
-    /// The title, one line.
-    pub title: Bilingual,
+    /// The title, one line. Its languages are those of the notice.
+    pub title: NoticeText,
+    /// Whose contacts it is mailed to, if not those of all contracts for its products.
+    #[serde(default)]
+    pub audience: AudienceFilter,
+    /// The lowest severity of an incident that is mailed to primary contacts; `None` for all.
+    /// Additional contacts have their own.
+    #[serde(default)]
+    pub severity_floor: Option<Severity>,
+    /// Whether it is mailed. If not, it is on the pages only.
+    #[serde(default = "yes")]
+    pub mails: bool,
     /// The updates, in ascending order of their numbers.
     pub updates: Vec<Update>,
     /// Set while the sending of its mails is paused.
@@ -195,6 +218,10 @@ pub struct Notice {
     pub status_page: Channel,
 }
 
+const fn yes() -> bool {
+    true
+}
+
 /// An update of a notice: the part that is announced at one time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
@@ -205,7 +232,7 @@ pub struct Update {
     /// The severity of an incident, if this update sets it ([`Notice::severity_at`]).
     pub severity: Option<Severity>,
     /// The text, in Markdown.
-    pub body: Bilingual,
+    pub body: NoticeText,
     /// The instant from which it is announced.
     pub send_at: Timestamp,
     /// The operator's reason for an announcement after the lead time has begun.
@@ -340,6 +367,13 @@ impl Notice {
     pub fn severity_at(&self, update: u16) -> Option<Severity> {
         let known = self.updates.iter().filter(|known| known.number <= update);
         known.filter_map(|known| known.severity).next_back()
+    }
+
+    /// Whether an incident as of an update is mailed to primary contacts.
+    pub fn concerns_primary(&self, update: u16) -> bool {
+        let severity = self.severity_at(update);
+        self.severity_floor
+            .is_none_or(|floor| severity.is_none_or(|of| of >= floor))
     }
 
     /// The stage of an incident as of its last announced update.

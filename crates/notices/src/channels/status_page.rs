@@ -13,8 +13,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tegata_common::customer::Severity;
-use tegata_common::notice::{Notice, NoticeKind, Stage, Update};
+use tegata_common::customer::{Language, Severity};
+use tegata_common::notice::{Notice, NoticeKind, NoticeText, Stage, Update};
 use tokio::sync::Mutex;
 
 use crate::render::body;
@@ -145,7 +145,10 @@ impl StatusPage {
 
     /// Whether a notice is published on the status page: incidents and maintenance.
     pub fn shows(notice: &Notice) -> bool {
-        !matches!(notice.kind, NoticeKind::Release { .. })
+        matches!(
+            notice.kind,
+            NoticeKind::Maintenance { .. } | NoticeKind::Incident
+        )
     }
 
     /// Checks that the page and the key are valid, by reading the latest incidents.
@@ -365,34 +368,38 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     tegata_aws::causes(error)
 }
 
-/// The title in both languages, because the page has one title only.
+/// The title in all its languages, because the page has one title only.
 fn title(notice: &Notice) -> String {
-    let title = &notice.title;
-    match title.ja == title.en {
-        true => title.ja.clone(),
-        false => format!("{} / {}", title.ja, title.en),
-    }
+    let mut titles = texts(&notice.title);
+    titles.dedup();
+    titles.join(" / ")
+}
+
+/// The languages of a text, each once.
+fn texts(text: &NoticeText) -> Vec<&str> {
+    let languages = Language::ALL.into_iter();
+    let languages = languages.filter(|language| text.has(*language));
+    languages.map(|language| text.only(language)).collect()
 }
 
 /// Whether an entry has the notice's title, in both languages or in one.
 fn has_title(incident: &Incident, notice: &Notice) -> bool {
     let shown = incident.title.trim();
-    let titles = [&title(notice), &notice.title.ja, &notice.title.en];
-    titles.into_iter().any(|title| title.trim() == shown)
+    let is_one = texts(&notice.title)
+        .iter()
+        .any(|title| title.trim() == shown);
+    is_one || title(notice).trim() == shown
 }
 
 /// Whether an entry has an update already, in both languages or in one.
 fn is_posted(incident: &Incident, notice: &Notice, update: &Update) -> bool {
     let wanted = update_type(&notice.kind, update.stage);
-    let texts = [
-        description(update),
-        body::text(&update.body.ja),
-        body::text(&update.body.en),
-    ];
+    let mut wanted_texts: Vec<String> = texts(&update.body).into_iter().map(body::text).collect();
+    wanted_texts.push(description(update));
     incident.updates.iter().any(|posted| {
         let is_same_stage = posted.kind.as_ref().is_none_or(|kind| kind == wanted);
         let text = posted.description.trim();
-        is_same_stage && texts.iter().any(|wanted| wanted.trim() == text)
+        is_same_stage && wanted_texts.iter().any(|wanted| wanted.trim() == text)
     })
 }
 
@@ -406,8 +413,8 @@ fn incident_type(notice: &Notice, update: &Update) -> &'static str {
 }
 
 fn description(update: &Update) -> String {
-    let (ja, en) = (body::text(&update.body.ja), body::text(&update.body.en));
-    format!("{ja}\n\n{en}")
+    let texts: Vec<String> = texts(&update.body).into_iter().map(body::text).collect();
+    texts.join("\n\n")
 }
 
 /// Statuspal's type for a stage. It has no `identified`; its type for a known problem is `issue`.

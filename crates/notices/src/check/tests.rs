@@ -76,7 +76,7 @@ fn each_mistake_is_named_with_its_place() {
             RELEASE,
             "en = \"Sheet 1.9.0\"",
             "en = \" \"",
-            "title.en: is empty: both languages are required",
+            "title.en: is empty: this notice must have ja and en",
         ),
         (
             RELEASE,
@@ -415,7 +415,7 @@ fn texts_have_limits() {
         (
             "t".into(),
             "　".into(),
-            "body.en: is empty: both languages are required",
+            "body.en: is empty: this notice must have ja and en",
         ),
         (
             "t".into(),
@@ -451,7 +451,7 @@ fn texts_have_limits() {
 fn a_problem_of_an_update_is_named_with_its_number_in_the_file() {
     let wrong = "[[updates]]\nbody = { ja = ' ', en = 'b' }\n";
     let after_a_body = problems_of(&format!("{RELEASE}{wrong}"));
-    let expected = "updates.1.body.ja: is empty: both languages are required".to_owned();
+    let expected = "updates.1.body.ja: is empty: this notice must have ja and en".to_owned();
     assert!(after_a_body.contains(&expected), "{after_a_body:?}");
     let of_an_incident = problems_of(&INCIDENT.replace("調査しています。", " "));
     assert_eq!(of_an_incident, [expected]);
@@ -586,4 +586,116 @@ fn an_announced_text_is_not_held_against_the_rules_of_today() {
     let update = "[[updates]]\nbody = { ja = \"延期します。\", en = \"It is postponed.\" }\n";
     let more = check(&format!("{file}{update}"), Some(&announced), &terms());
     assert_eq!(more.unwrap().updates.len(), 2);
+}
+
+#[test]
+fn a_notice_needs_the_languages_of_its_products_and_of_its_own_texts() {
+    let in_japanese = |file: &str| {
+        let id = "2026-12-05-sheet-1.9.0".parse().unwrap();
+        let file = NoticeFile::parse(file).unwrap();
+        let mut catalogue = catalogue(&[("sheet", 7)]);
+        catalogue[0].languages = vec![Language::Ja];
+        notice(&id, &file, None, &catalogue, &terms())
+    };
+    let only_ja = INCIDENT
+        .replace(", en = \"Licences cannot be checked\"", "")
+        .replace(", en = \"We are investigating.\"", "");
+    let notice = in_japanese(&only_ja).unwrap();
+    assert!(notice.title.has(Language::Ja) && !notice.title.has(Language::En));
+    assert_eq!(
+        notice.title.get(Language::En),
+        "ライセンスを確認できない障害"
+    );
+    // A language that one text has is required in all of them.
+    for text in [
+        only_ja.replace("障害\" }", "障害\", en = \"Incident\" }"),
+        only_ja.replace("います。\" }", "います。\", en = \"We are.\" }"),
+    ] {
+        let problems = in_japanese(&text).unwrap_err();
+        assert!(problems[0].message.contains("ja and en"), "{problems:?}");
+    }
+    let problems = problems_of(&only_ja);
+    assert_eq!(
+        problems,
+        [
+            "title.en: is empty: this notice must have ja and en",
+            "updates.1.body.en: is empty: this notice must have ja and en",
+        ]
+    );
+    // The second language may follow in an update: what was announced stays as it is.
+    let mut before = notice;
+    before.updates[0].announced = Some(Announced {
+        at: START.parse().unwrap(),
+        recipients: 1,
+        unreachable: 0,
+    });
+    let more = only_ja.replace("障害\" }", "障害\", en = \"Incident\" }");
+    let more = format!(
+        "{more}[[updates]]\nstage = \"resolved\"\nbody = {{ ja = \"復旧\", en = \"Resolved\" }}\n"
+    );
+    assert_eq!(
+        check(&more, Some(&before), &terms()).unwrap().updates.len(),
+        2
+    );
+}
+
+#[test]
+fn who_is_mailed_can_be_restricted_but_not_for_a_release() {
+    let with = |file: &str, line: &str| format!("{line}\n{file}");
+    let audience = "audience = { editions = [\"light\"] }";
+    for (file, line, expected) in [
+        (
+            RELEASE,
+            "mails = false",
+            "mails: must not be false for a release",
+        ),
+        (RELEASE, audience, "audience: is not allowed for a release"),
+        (
+            RELEASE,
+            "severity_floor = \"major\"",
+            "severity_floor: is allowed for an incident only",
+        ),
+    ] {
+        let problems = problems_of(&with(file, line));
+        assert!(problems[0].starts_with(expected), "{problems:?}");
+    }
+    let of = |line: &str| check(&with(INCIDENT, line), None, &terms()).unwrap();
+    let notice = of("");
+    assert_eq!(
+        (notice.severity_floor, notice.mails),
+        (Some(Severity::Minor), true)
+    );
+    let notice = of("severity_floor = \"critical\"");
+    assert_eq!(notice.severity_floor, Some(Severity::Critical));
+    assert!(!notice.concerns_primary(1));
+    assert!(of("severity_floor = \"major\"").concerns_primary(1));
+    assert!(!of("mails = false").mails);
+    assert_eq!(of(audience).audience.editions, ["light"]);
+    // As an earlier version has stored it.
+    let mut stored = serde_json::to_value(of("")).unwrap();
+    for added in ["audience", "severity_floor", "mails"] {
+        stored.as_object_mut().unwrap().remove(added);
+    }
+    let read: Notice = serde_json::from_value(stored).unwrap();
+    assert!(read.mails && read.audience.is_empty() && read.concerns_primary(1));
+}
+
+#[test]
+fn an_information_has_no_lead_time_and_an_optional_instant() {
+    let information = RELEASE
+        .replace("kind = \"release\"", "kind = \"information\"")
+        .replace("version = \"1.9.0\"\n", "");
+    let soon = information.replace("2026-12-05", "2026-11-27");
+    let notice = check(&soon, None, &terms()).unwrap();
+    assert_eq!(notice.kind.as_str(), "information");
+    assert!(notice.kind.planned_at().is_some());
+    let stored = serde_json::to_value(&notice).unwrap();
+    assert_eq!(serde_json::from_value::<Notice>(stored).unwrap(), notice);
+    let undated = information.replace("planned_at = 2026-12-05T10:00:00+09:00\n", "");
+    assert_eq!(
+        check(&undated, None, &terms()).unwrap().kind.planned_at(),
+        None
+    );
+    let problems = problems_of(&information.replace("2026-12-05", "2026-11-05"));
+    assert!(problems[0].contains("is in the past"), "{problems:?}");
 }

@@ -68,7 +68,8 @@ pub fn mail(
     delivery: &Delivery,
     sender: &Sender,
 ) -> Result<Mail, RenderError> {
-    let language = delivery.language;
+    // The other language if the notice does not have the recipient's.
+    let language = notice.title.shown_in(delivery.language);
     let kind = &notice.kind;
     let shown = |at: Option<Timestamp>| at.map(|at| shown(at, &notice.time_zone));
     let markdown = update.body.get(language);

@@ -11,12 +11,28 @@ use minijinja::{Environment, UndefinedBehavior, Value};
 use tegata_common::customer::EmailAddress;
 use tegata_common::product::Zone;
 
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 9] = [
     ("mail.html.jinja", include_str!("mail.html.jinja")),
     ("mail.txt.jinja", include_str!("mail.txt.jinja")),
     ("news.html.jinja", include_str!("news.html.jinja")),
     ("notice.html.jinja", include_str!("notice.html.jinja")),
     ("feed.xml.jinja", include_str!("feed.xml.jinja")),
+    (
+        "release.toml.jinja",
+        include_str!("../draft/release.toml.jinja"),
+    ),
+    (
+        "maintenance.toml.jinja",
+        include_str!("../draft/maintenance.toml.jinja"),
+    ),
+    (
+        "incident.toml.jinja",
+        include_str!("../draft/incident.toml.jinja"),
+    ),
+    (
+        "information.toml.jinja",
+        include_str!("../draft/information.toml.jinja"),
+    ),
 ];
 
 /// The vendor, as sender of mails and publisher of the news page.
@@ -67,7 +83,8 @@ static ENVIRONMENT: LazyLock<Result<Environment<'static>, minijinja::Error>> =
         Ok(templates)
     });
 
-fn render(name: &str, context: Value) -> Result<String, RenderError> {
+/// Renders a template.
+pub(crate) fn render(name: &str, context: Value) -> Result<String, RenderError> {
     let templates = ENVIRONMENT.as_ref();
     let templates = templates.map_err(|error| RenderError::Templates(error.to_string()))?;
     Ok(templates.get_template(name)?.render(context)?)

@@ -37,6 +37,8 @@ pub fn notice_path(id: &NoticeId, language: Language) -> String {
 
 /// Renders the pages of one announced notice, or of all, and then the lists and feeds.
 ///
+/// A notice is on the pages of its languages. A language that no notice has gets no pages.
+///
 /// The lists and feeds are always rendered completely, so that the next run repairs an interrupted or
 /// concurrent one. All instants are those of the announcements: the same notices give the same
 /// files.
@@ -52,19 +54,26 @@ pub fn pages(
         .collect();
     shown.sort_by_key(|notice| (std::cmp::Reverse(first(notice)), notice.notice_id.clone()));
     let mut pages = Vec::new();
-    for language in [Language::Ja, Language::En] {
+    for language in Language::ALL {
         let wanted = shown
             .iter()
-            .filter(|notice| only.is_none_or(|only| notice.notice_id == *only));
+            .filter(|notice| only.is_none_or(|only| notice.notice_id == *only))
+            .filter(|notice| notice.title.has(language));
         for notice in wanted {
             pages.push(notice_page(notice, language, sender)?);
         }
     }
+    let has = |language: Language| {
+        shown.is_empty() || shown.iter().any(|notice| notice.title.has(language))
+    };
     // The lists come last, so that they never link to a page that does not exist yet.
-    for language in [Language::Ja, Language::En] {
-        let listed = &shown[..shown.len().min(SHOWN)];
-        pages.push(index(listed, language, sender, status_page_url)?);
-        pages.push(feed(listed, language, sender)?);
+    for language in Language::ALL.into_iter().filter(|of| has(*of)) {
+        let mut listed = shown.clone();
+        listed.retain(|notice| notice.title.has(language));
+        listed.truncate(SHOWN);
+        let other = has(language.other()).then(|| other(language, "index.html"));
+        pages.push(index(&listed, language, sender, status_page_url, other)?);
+        pages.push(feed(&listed, language, sender)?);
     }
     Ok(pages)
 }
@@ -125,11 +134,12 @@ fn notice_page(notice: &Notice, language: Language, sender: &Sender) -> Result<P
         .collect();
     updates.reverse();
     let file = format!("{}.html", notice.notice_id);
+    let is_in_other = notice.title.has(language.other());
     let page = context! {
         lang => language.as_str(),
         sender => sender.name.clone(),
         security_contact => sender.security_contact.as_str().to_owned(),
-        other_url => other(language, &file),
+        other_url => is_in_other.then(|| other(language, &file)),
         index_url => "index.html",
         feed_url => "feed.xml",
         notice => context! { updates, ..facts(notice, language) },
@@ -146,6 +156,7 @@ fn index(
     language: Language,
     sender: &Sender,
     status_page_url: Option<&str>,
+    other_url: Option<String>,
 ) -> Result<Page, RenderError> {
     let notices: Vec<Value> = notices
         .iter()
@@ -155,7 +166,7 @@ fn index(
         lang => language.as_str(),
         sender => sender.name.clone(),
         security_contact => sender.security_contact.as_str().to_owned(),
-        other_url => other(language, "index.html"),
+        other_url,
         feed_url => "feed.xml",
         status_page_url => status_page_url.map(str::to_owned),
         notices,

@@ -1,8 +1,11 @@
 //! Why an operation on a notice was rejected.
 
 use jiff::Timestamp;
+use tegata_common::customer::Language;
 use tegata_common::notice::{DeliveryId, NoticeId, State};
+use tegata_common::product::ProductSlug;
 use tegata_notices::check::Problem;
+use tegata_notices::draft::DraftError;
 use tegata_notices::gate::ToldOtherwiseError;
 use tegata_notices::render::RenderError;
 
@@ -51,6 +54,15 @@ pub enum NoticeError {
     /// SES may still report the outcome. The instant from which a retry is allowed.
     #[error("SES may still report the outcome: if it has not by {0:.0}, send the mail again then")]
     TooEarly(Timestamp),
+    /// There is no such product.
+    #[error("there is no product {0}")]
+    NoProduct(ProductSlug),
+    /// There is no file to start from.
+    #[error(transparent)]
+    Draft(DraftError),
+    /// Recipients whose language the notice does not have.
+    #[error("{}", missing_languages(.0))]
+    Languages(Vec<(Language, usize)>),
     /// The delivery is in a state that does not allow the action.
     #[error("cannot settle: the delivery is {}, expected {wanted}", .is.as_str())]
     State {
@@ -74,7 +86,7 @@ impl NoticeError {
     /// What the failure means to the caller.
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unknown(_) | Self::NoDelivery(_) => ErrorKind::NotFound,
+            Self::Unknown(_) | Self::NoDelivery(_) | Self::NoProduct(_) => ErrorKind::NotFound,
             Self::ToldOtherwise(ToldOtherwiseError::Told { .. }) => ErrorKind::NotFound,
             Self::NoReason(_) | Self::Past(_) | Self::ToldOtherwise(ToldOtherwiseError::How(_)) => {
                 ErrorKind::Usage
@@ -82,6 +94,15 @@ impl NoticeError {
             _ => ErrorKind::Failed,
         }
     }
+}
+
+fn missing_languages(missing: &[(Language, usize)]) -> String {
+    let missing = missing.iter().map(|(language, recipients)| {
+        let name = language.as_str();
+        let recipients = count(*recipients, "contact gets", "contacts get");
+        format!("{recipients} mails in {name}: write title.{name} and the text in {name}")
+    });
+    missing.collect::<Vec<_>>().join("; ")
 }
 
 fn count(number: usize, one: &str, more: &str) -> String {

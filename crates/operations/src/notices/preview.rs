@@ -16,9 +16,6 @@ use tegata_notices::render::{Sender, mail, news};
 use super::{CheckedNotice, Context, NoticeError};
 use crate::{Caller, Error};
 
-/// The languages of mails and pages.
-const LANGUAGES: [Language; 2] = [Language::Ja, Language::En];
-
 /// A notice as it will be announced.
 #[derive(Debug)]
 pub struct Preview {
@@ -117,7 +114,13 @@ impl Preview {
     }
 }
 
-/// Sends the mails of a preview in both languages to one address, marked as a test and without a
+/// The languages of a notice's mails and pages.
+fn languages(notice: &Notice) -> impl Iterator<Item = Language> {
+    let languages = Language::ALL.into_iter();
+    languages.filter(|language| notice.title.has(*language))
+}
+
+/// Sends the mails of a preview in all its languages to one address, marked as a test and without a
 /// delivery's tags.
 pub async fn test_mails(
     preview: &Preview,
@@ -127,7 +130,7 @@ pub async fn test_mails(
     caller: Caller<'_>,
 ) -> Result<(), Error> {
     let (notice, update) = (&preview.notice, &preview.update);
-    for language in LANGUAGES {
+    for language in languages(notice) {
         let delivery = sample(notice, update, address, language);
         let mut parts = mail::mail(notice, update, &delivery, sender).map_err(NoticeError::from)?;
         parts.subject = format!("[TEST] {}", parts.subject);
@@ -182,7 +185,7 @@ fn render(
     let mut add = |name: String, content: Vec<u8>| files.push(RenderedFile { name, content });
     let nobody = "contact@customer.example".parse();
     let nobody = &nobody.unwrap_or_else(|_| sender.from.clone());
-    for language in LANGUAGES {
+    for language in languages(notice) {
         let delivery = sample(notice, update, nobody, language);
         let parts = mail::mail(notice, update, &delivery, sender)?;
         let code = language.as_str();
@@ -192,7 +195,7 @@ fn render(
         add(format!("mail.{code}.eml"), message);
     }
     let pages = news::pages(std::slice::from_ref(notice), sender, None, None)?;
-    for language in LANGUAGES {
+    for language in languages(notice) {
         let path = news::notice_path(&notice.notice_id, language);
         let page = pages.iter().find(|page| page.path == path);
         let content = page.map(|page| page.content.clone()).unwrap_or_default();

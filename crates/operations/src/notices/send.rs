@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use tegata_common::notice::{ContactHash, Notice, NoticeId};
 use tegata_notices::audience::AudienceReport;
+use tegata_notices::scope;
 use tegata_storage::notices::{Notices, Work};
 
 use super::{CheckedNotice, Context, NoticeError};
@@ -81,6 +82,10 @@ pub async fn send(
         return Err(NoticeError::Paused(notice.notice_id).into());
     }
     let audience = context.audience(&notice, &update, suppressed).await?;
+    let missing = scope::missing_languages(&notice, &update, &audience.audience);
+    if !missing.is_empty() {
+        return Err(NoticeError::Languages(missing).into());
+    }
     let last = last_audience(context.notices, &notice, update.number).await?;
     Ok(PlannedSend {
         difference: last.map(|(of, told)| AudienceDifference::new(of, &told, &audience)),

@@ -2,6 +2,7 @@
 
 mod domain;
 mod report;
+mod running;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -12,6 +13,8 @@ pub use report::{
     ClaimedUsage, CodeUsage, DayUsage, GatewayUsage, Named, Stranger, TenantUsage, Totals,
     UsageReport, VersionUsage, report,
 };
+
+pub use running::running;
 
 /// Where usage is read, and how its instants are shown.
 #[derive(Clone, Copy, Debug)]

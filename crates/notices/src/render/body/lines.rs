@@ -19,7 +19,7 @@ const LABEL: usize = 12;
 
 /// Removes the line breaks of paragraphs and headings that are not to be shown, and makes those hard
 /// that are.
-pub fn join(root: Node<'_>) {
+pub(super) fn join(root: Node<'_>) {
     let blocks: Vec<Node<'_>> = root
         .descendants()
         .filter(|node| {

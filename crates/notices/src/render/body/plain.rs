@@ -4,7 +4,7 @@ use comrak::arena_tree::NodeEdge;
 use comrak::nodes::{ListType, Node, NodeValue};
 
 /// Converts a document into plain text.
-pub fn text(root: Node<'_>) -> String {
+pub(super) fn text(root: Node<'_>) -> String {
     let mut out = PlainText::default();
     for edge in root.traverse() {
         match edge {
