@@ -34,7 +34,7 @@ struct Arguments {
     #[arg(long, default_value_t = 1000)]
     contracts: usize,
     /// How often the functions run in the month
-    #[arg(long, default_value_t = 150)]
+    #[arg(long, default_value_t = 60)]
     runs: usize,
 }
 
