@@ -58,8 +58,12 @@ async function look(): Promise<void> {
   }
 }
 
-/** One look at kintone's clock, in milliseconds; NaN if the answer has none. Rejects without an answer. */
-export async function readClock(signal: AbortSignal | null = null): Promise<number> {
+/**
+ * One look at kintone's clock, in milliseconds; NaN if the answer has none. Rejects without an answer,
+ * after `ms` milliseconds at most if that is given.
+ */
+export async function readClock(ms?: number): Promise<number> {
+  const signal = ms ? AbortSignal.timeout(ms) : null;
   const response = await fetch("/k/", { method: "HEAD", cache: "no-store", signal });
   return Date.parse(response.headers.get("Date")!);
 }

@@ -104,8 +104,7 @@ async function load(root: string, wanted: PluginRelease): Promise<Loaded> {
 
   let clock: Promise<number> | undefined;
   /** kintone's time, read once; NaN if it cannot be read. */
-  const kintoneNow = () =>
-    (clock ??= (async () => readClock(AbortSignal.timeout(3_000)))().catch(() => NaN));
+  const kintoneNow = () => (clock ??= readClock(3_000).catch(() => NaN));
 
   /** The release that this tenant runs now by a document, or (`isAhead`) from its instant on. */
   const releaseOf = async (document: Document, isAhead?: boolean) => {
@@ -116,7 +115,7 @@ async function load(root: string, wanted: PluginRelease): Promise<Loaded> {
     const age = Date.now() - pc;
     // A version that counted at the last request still counts. Hours before the instant, the PC's clock
     // is good enough.
-    const isFar = age >= 0 && asked && asked + age + HOUR < start;
+    const isFar = age >= 0 && asked + age + HOUR < start;
     return (isAhead ||
       from <= iat ||
       start <= asked ||
