@@ -87,7 +87,7 @@ fn words_of_html(page: &str) -> Vec<String> {
     let mut rest = page;
     while let Some((text, after)) = rest.split_once('<') {
         shown.push_str(&unescape(text));
-        let (tag, after) = after.split_once('>').expect("a tag ends");
+        let (tag, after) = after.split_once('>').unwrap();
         rest = after;
         let name = tag.split(' ').next().unwrap_or(tag);
         match name {
@@ -108,7 +108,7 @@ fn words_of_html(page: &str) -> Vec<String> {
             "/ul" | "/ol" => {
                 lists.pop();
             }
-            "li" => match lists.last_mut().expect("a list") {
+            "li" => match lists.last_mut().unwrap() {
                 Some(number) => {
                     shown.push_str(&format!("\n{number}. "));
                     *number += 1;
@@ -116,11 +116,11 @@ fn words_of_html(page: &str) -> Vec<String> {
                 None => shown.push_str("\n- "),
             },
             "a" => {
-                let url = unescape(tag.split('"').nth(1).expect("an address"));
+                let url = unescape(tag.split('"').nth(1).unwrap());
                 link = Some((url, shown.len()));
             }
             "/a" => {
-                let (url, start) = link.take().expect("a link");
+                let (url, start) = link.take().unwrap();
                 let text = &shown[start..];
                 if url != text && url.strip_prefix("mailto:") != Some(text) {
                     shown.push_str(&format!(" ( {url} )"));
