@@ -1,5 +1,5 @@
-//! Serials, mail addresses, full addresses and query strings, planted in every field that a
-//! caller controls: they come out nowhere.
+//! Plants serials, mail addresses, full IP addresses and query strings in every field that a caller
+//! controls, and checks that they appear in no output.
 
 use jiff::Timestamp;
 use license_lookup::handler::Lookup;
@@ -9,7 +9,7 @@ use tegata_tests::{NOW, SigningKey, license, product, put};
 
 use crate::{System, delivery, now};
 
-/// What must not come out, in lower case. The serial is also tried without hyphens.
+/// The planted texts, in lower case. The serial is also searched for without hyphens.
 const PLANTED: [&str; 7] = [
     "qwer-tyui-opas-dfgh",
     "mfrggzdfmztwq2lknnwg23tpobyxe43u",
@@ -20,7 +20,7 @@ const PLANTED: [&str; 7] = [
     "198.51.100.200",
 ];
 
-/// The field of an event in which something is planted.
+/// The fields of an event in which texts are planted.
 const FIELDS: [&str; 17] = [
     "product",
     "domain",
@@ -41,7 +41,7 @@ const FIELDS: [&str; 17] = [
     "posted body",
 ];
 
-/// The official sample's request with something planted in its body.
+/// The official sample's request with a text planted in its body.
 fn posted(field: &str, planted: &str) -> Value {
     let mut body = json!({
         "domain": "example.cybozu.com",
@@ -115,7 +115,7 @@ fn event(field: &str, planted: &str, number: usize) -> Value {
     event
 }
 
-/// The line that the gateway writes by the template's own format.
+/// The gateway's line in the format of the template.
 fn gateway_line(event: &Value, status: i64) -> String {
     let template = include_str!("../../template.yaml");
     let format = template.split("Format: >-\n").nth(1).unwrap();
@@ -136,7 +136,7 @@ fn gateway_line(event: &Value, status: i64) -> String {
         ("$context.status", status.to_string()),
         ("$context.responseLatency", "7".to_owned()),
         ("$context.integrationStatus", "200".to_owned()),
-        // Were they in the format, they would be found.
+        // If the format had these fields, the texts would be found.
         (
             "$context.identity.sourceIp",
             text(&context["http"]["sourceIp"]),
@@ -153,7 +153,7 @@ fn gateway_line(event: &Value, status: i64) -> String {
     line
 }
 
-/// `$context.requestTime`: the common log format's, to the second.
+/// `$context.requestTime`, in the common log format, to the second.
 fn context_time(context: &Value) -> String {
     let epoch = context["timeEpoch"].as_i64().unwrap();
     let time = Timestamp::from_millisecond(epoch).unwrap();
@@ -181,7 +181,7 @@ fn cdn_lines() -> (String, String) {
     let mut number = 0;
     for planted in PLANTED {
         for field in &fields[..10] {
-            // Also where the file is there, and where the referer is almost a tenant's.
+            // Also for an existing file, and for a referer that is similar to a tenant's.
             for (status, spelled) in [
                 ("403", planted.to_owned()),
                 ("403", format!("/{planted}/{planted}.js")),
@@ -214,12 +214,12 @@ fn cdn_lines() -> (String, String) {
                     .collect();
                 json_lines.push_str(&format!("{}\n", Value::from(object)));
                 let row: Vec<String> = values.into_iter().map(|(_, value)| value).collect();
-                // Other requests: the same ones would make the same object.
+                // Different request ids, because equal ones would write the same object.
                 let row = row.join("\t").replace("canary-file", "canary-row");
                 w3c.push_str(&format!("{row}\n"));
             }
         }
-        // Lines that cannot be read are evidence, without what they say.
+        // Unreadable lines are archived as evidence without their content.
         json_lines.push_str(&format!("{{\"cs-uri-stem\":\"{planted}\"\n"));
         w3c.push_str(&format!("{planted}\n"));
     }
@@ -250,7 +250,7 @@ async fn nothing_that_is_planted_comes_out() {
             lookup_lines.push(answered.line.to_string());
         }
     }
-    // What somebody else writes into the groups, and what breaks off.
+    // Lines from other writers in the log groups, and truncated lines.
     for planted in PLANTED {
         lookup_lines.push(format!("{{\"type\":\"access\",\"code\":\"{planted}\"}}"));
         lookup_lines.push(format!("panicked at {planted}"));
@@ -259,7 +259,7 @@ async fn nothing_that_is_planted_comes_out() {
         ));
         gateway_lines.push(format!("{{\"type\":\"gateway\",\"path\":\"{planted}"));
     }
-    // The log groups keep what the doors write: it is searched too, as it is.
+    // The lines in the log groups are also searched.
     let written = FIELDS.len() * PLANTED.len() * 2;
     logs.push_str(&lookup_lines[..written].join("\n"));
     logs.push_str(&gateway_lines[..written].join("\n"));

@@ -1,5 +1,5 @@
-//! The lines that requests leave at the doors, and how they are delivered: late, twice, in any
-//! order, split anyhow.
+//! The log lines of requests and their deliveries: late, duplicated, in any order and in any
+//! batches.
 
 use std::io::Write as _;
 
@@ -11,28 +11,29 @@ use serde_json::json;
 
 use crate::truth::{Outcome, Request, World};
 
-/// A line of a log group, and when it was logged.
+/// A line of a log group and the timestamp of its log event.
 #[derive(Clone)]
 pub(crate) struct Line {
     pub(crate) at: Timestamp,
     pub(crate) text: String,
 }
 
-/// A file of the CDN's log, and when it was stored.
+/// A file of the CDN's log and the time at which it was stored.
 pub(crate) struct File {
     pub(crate) key: String,
     pub(crate) at: Timestamp,
     pub(crate) content: Vec<u8>,
 }
 
-/// What wakes the function, one event after the other.
+/// The events with which the function is invoked.
 pub(crate) struct Deliveries {
     pub(crate) events: Vec<String>,
     pub(crate) lines: usize,
     pub(crate) repeated: usize,
 }
 
-/// Lines in a batch, at the most: so few that many batches are broken off, come twice, and mix.
+/// The maximum number of lines in a batch. It is small, so that many batches are interrupted,
+/// duplicated and reordered.
 const LARGEST_BATCH: usize = 300;
 
 /// The deliveries of all requests' lines.
@@ -46,7 +47,7 @@ pub(crate) fn of(world: &World, random: &mut fastrand::Rng) -> Deliveries {
                 function.push(lookup_line(request, code, status));
             }
             Outcome::Gateway(_, status) => gateway.push(gateway_line(request, status, "-")),
-            // In files: below.
+            // Delivered in files, see below.
             Outcome::Cdn(_) => {}
         }
     }
@@ -55,18 +56,18 @@ pub(crate) fn of(world: &World, random: &mut fastrand::Rng) -> Deliveries {
     let mut repeated = 0;
     for (group, lines) in [("gateway", gateway), ("lookup", function)] {
         let mut lines = lines;
-        // Log streams are in order, but there are many of them.
+        // Each log stream is in order, but there are many streams.
         if group == "lookup" {
             random.shuffle(&mut lines);
         }
         batches.extend(split(group, &lines, random));
-        // Some of it again, split otherwise.
+        // Some lines again, in different batches.
         let from = random.usize(0..=lines.len() / 2);
         let again = &lines[from..from + lines.len() / 20];
         repeated += again.len();
         batches.extend(split(group, again, random));
     }
-    // Some batches again as they are.
+    // Some batches again without changes.
     for _ in 0..batches.len() / 10 {
         let again = batches[random.usize(..batches.len())].clone();
         batches.push(again);
@@ -79,8 +80,8 @@ pub(crate) fn of(world: &World, random: &mut fastrand::Rng) -> Deliveries {
     }
 }
 
-/// The CDN's files of a world's requests, in JSON, some of them compressed. Each has requests of
-/// one day, and comes up to a day late.
+/// The CDN's log files of the requests, in JSON, some of them compressed. Each file has requests of
+/// one day and is stored up to a day late.
 pub(crate) fn cdn_files(world: &World, random: &mut fastrand::Rng) -> Vec<File> {
     let mut requests: Vec<&Request> = world
         .requests
@@ -160,7 +161,7 @@ fn gateway_line(request: &Request, status: u16, integration: &str) -> Line {
 }
 
 fn lookup_line(request: &Request, code: &str, status: u16) -> Line {
-    // Answered a little later: around midnight, on another day.
+    // Answered a little later. Around midnight, that is the next day.
     let at = request.at + SignedDuration::from_millis(40);
     let text = json!({
         "type": "access",

@@ -1,5 +1,5 @@
-//! From the doors' lines to the usage: whatever is delivered twice, out of order, split otherwise
-//! or broken off, the archive and the usage are the truth, and nothing is kept that must not be.
+//! From log lines to the usage. Deliveries are duplicated, reordered, split and interrupted; the
+//! archive and the usage must be correct, and must not contain personal data.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod canary;
@@ -51,8 +51,7 @@ impl System {
         }
     }
 
-    /// Delivers an event, as often as it takes: it may be broken off at any point, and then comes
-    /// again.
+    /// Delivers an event until it succeeds. Each delivery may be interrupted at any point.
     async fn deliver(&self, event: &str, random: &mut fastrand::Rng) -> u32 {
         let mut crashes = 0;
         while random.u8(..) < 64 {
@@ -64,7 +63,7 @@ impl System {
         crashes
     }
 
-    /// Delivers a file of the CDN's log, twice, and broken off before.
+    /// Delivers a file of the CDN's log twice, after interrupted deliveries.
     async fn deliver_file(&self, file: &delivery::File, random: &mut fastrand::Rng) {
         let (key, content) = (file.key.as_str(), file.content.as_slice());
         let polls = random.u32(0..12);
@@ -75,7 +74,7 @@ impl System {
         }
     }
 
-    /// The records of a day, by source and request; those that are there twice once.
+    /// The records of a day by source and request, without duplicates.
     pub(crate) async fn archived(&self, date: Date) -> BTreeMap<(Source, String), Value> {
         let mut records = BTreeMap::new();
         for source in [Source::Gateway, Source::Lookup, Source::Cdn] {
@@ -134,11 +133,11 @@ async fn the_archive_and_the_usage_are_the_truth() {
     let mut crashes = 0;
     for event in &deliveries.events {
         crashes += system.deliver(event, &mut random).await;
-        // Files of the CDN's log come in between.
+        // Files of the CDN's log are delivered in between.
         if let Some(file) = files.pop() {
             system.deliver_file(&file, &mut random).await;
         }
-        // The schedule does not wait for anything, and may be broken off too.
+        // The roll-up is scheduled independently, and may also be interrupted.
         if random.u8(..) < 2 {
             let polls = random.u32(0..2000);
             let _ = after_polls(polls, system.roll_up.run(now(), || false)).await;
@@ -220,7 +219,7 @@ async fn a_day_delivered_late_corrects_that_day_only() {
         system.deliver_file(&file, &mut random).await;
     }
     let report = system.roll_up.run(later, || false).await.unwrap();
-    // That day, and today, of which nothing is known.
+    // That day, and today, which has no records.
     assert_eq!(report.days, 2);
     let truth = Truth::of(&world.requests);
     let usage = system.usage(late).await;
@@ -265,7 +264,8 @@ async fn what_a_stranger_says_in_a_tenants_name_is_counted_apart() {
         lookup(1, "198.51.100.0/24", "match", "1.9.1".to_owned()),
         lookup(2, "203.0.113.0/24", "mismatch", "1.0.0".to_owned()),
     ];
-    // Made up: an old version that holds up a rotation of keys, and many that never were.
+    // Forged: an old version that would delay a rotation of keys, and many versions that do not
+    // exist.
     for number in 3..2000 {
         let version = format!("0.0.{number}");
         lines.push(lookup(number, "203.0.113.0/24", "absent", version));
@@ -328,7 +328,7 @@ fn only_object(system: &System) -> (Source, String) {
 async fn a_record_is_archived_under_the_day_of_its_request_or_as_evidence() {
     use Source::{Cdn, Gateway, Lookup, Unreadable};
 
-    // 2025-05-18T21:08:50Z, as the gateway of an HTTP API and of a REST API tells it.
+    // 2025-05-18T21:08:50Z, as logged by an HTTP API and by a REST API.
     let request = "2025-05-18T21:08:50Z";
     let gateway = [
         r#"{"type":"gateway","requestId":"a","time":"18/May/2025:21:08:50 +0000"}"#,
@@ -368,7 +368,7 @@ async fn a_record_is_archived_under_the_day_of_its_request_or_as_evidence() {
     for file in cdn {
         for (stored_at, expected) in [
             ("2025-05-18T21:30:00Z", (Cdn, "2025-05-19")),
-            // A day late, and more.
+            // One day late, and more than one day late.
             ("2025-05-20T21:08:00Z", (Cdn, "2025-05-19")),
             ("2025-05-20T21:09:00Z", (Unreadable, "2025-05-21")),
             ("2025-05-17T21:08:40Z", (Unreadable, "2025-05-18")),
@@ -392,7 +392,8 @@ async fn the_sample_events_are_archived() {
         let again = system.access_log.handle(event, now()).await.unwrap();
         assert_eq!((again.objects, again.repeated), (0, 1));
     }
-    // One machine has no buckets; the file is named as it is, not as the event encodes it.
+    // On one machine there are no buckets, so the call fails. The error has the decoded key, not
+    // the encoded one of the event.
     for (event, key) in [
         (
             include_str!("../../events/s3-cdn-log.json"),
@@ -419,7 +420,8 @@ async fn the_sample_events_are_archived() {
             "{unknown}"
         );
     }
-    // CloudWatch asks whether somebody is there; and a batch that cannot be decoded is evidence.
+    // A control message of CloudWatch, and a batch that cannot be decoded and is archived as
+    // evidence.
     let control = include_str!("../../events/subscription-control.json");
     let report = system.access_log.handle(control, now()).await.unwrap();
     assert_eq!(report, access_log::report::BatchReport::default());

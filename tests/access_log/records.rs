@@ -1,4 +1,4 @@
-//! Real lines of the doors' logs, and the records they become.
+//! Real log lines of the gateway, the function and the CDN, and their records.
 
 use std::fmt::Write as _;
 
@@ -8,12 +8,12 @@ use tegata_common::access::{ReadLine, read_cdn, read_lines};
 use tegata_common::domain::BaseDomains;
 use tegata_common::version::PluginVersion;
 
-/// When the lines were logged and the files were stored: at the last of their requests.
+/// The time of delivery: that of the last request.
 fn delivered_at() -> Timestamp {
     "2026-11-22T01:03:20Z".parse().unwrap()
 }
 
-/// Items as lines of JSON, the records as they are archived.
+/// Shows records as the JSON lines that are archived.
 #[derive(Default)]
 struct Shown(String);
 
@@ -66,12 +66,12 @@ fn the_cdns_log_in_w3c() {
 fn a_file_that_breaks_off_is_read_up_to_there() {
     let file = include_bytes!("../data/access/cdn-json.log.gz");
     let whole = cdn(file);
-    // The checksum at its end is all that is missing.
+    // Only the checksum at the end is missing.
     let read = cdn(&file[..file.len() - 4]);
     assert!(read.starts_with(&whole), "{read}");
     let last = read.lines().last().unwrap();
     assert!(last.contains("damaged or truncated"), "{last}");
-    // Nothing at all: one line of evidence.
+    // Nothing is readable: one line of evidence.
     assert_eq!(cdn(&file[..20]).lines().count(), 1);
     assert_eq!(cdn(b""), "");
 }
@@ -146,7 +146,7 @@ fn a_version_that_can_be_published_is_recorded_at_every_door() {
         assert!(version.parse::<PluginVersion>().is_ok(), "{version}");
         assert_eq!(recorded(version), version);
     }
-    // On the CDN since before they were refused: served, and of that product.
+    // Published before such versions were rejected: still recorded as files of that product.
     for version in ["v2.1.0", "2.0.1+build.5", "203.0.113.77"] {
         assert!(version.parse::<PluginVersion>().is_err(), "{version}");
         assert_eq!(recorded(version), "other", "{version}");

@@ -1,4 +1,4 @@
-//! Requests that were made, and what they add up to: written without the code that is tested.
+//! Generated requests and their expected usage, calculated independently of the tested code.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(crate) struct Request {
     pub(crate) latency: u32,
 }
 
-/// How it was answered, and by whom.
+/// The source and the result of an answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Outcome {
     /// By the function: code and status.
@@ -72,13 +72,13 @@ impl Request {
         format!("{:.3}", self.at)
     }
 
-    /// As the gateway tells it: to the second.
+    /// The time in the gateway's line: to the second.
     fn gateway_time(&self) -> Timestamp {
         Timestamp::from_second(self.at.as_second()).unwrap()
     }
 
     fn random(number: usize, random: &mut fastrand::Rng) -> Self {
-        // Three days in Tokyo, which are not three days of UTC.
+        // Three days in Tokyo, which differ from days in UTC.
         let start: Timestamp = "2026-11-19T15:00:00Z".parse().unwrap();
         let total: u32 = OUTCOMES.iter().map(|(_, weight)| weight).sum();
         let mut at = random.u32(0..total);
@@ -106,7 +106,7 @@ impl Request {
     }
 }
 
-/// All requests that were made.
+/// All generated requests.
 pub(crate) struct World {
     pub(crate) requests: Vec<Request>,
 }
@@ -132,7 +132,7 @@ impl World {
     }
 }
 
-/// What they add up to.
+/// The expected usage.
 pub(crate) struct Truth {
     pub(crate) records: BTreeMap<Date, BTreeMap<(Source, String), Value>>,
     pub(crate) rows: BTreeMap<Date, BTreeMap<(String, String), Row>>,
@@ -186,7 +186,7 @@ impl Truth {
             }
             Cdn(status) => {
                 record(Source::Cdn, cdn_record(request, status));
-                // Of what is not there, only who asked is known.
+                // For a missing file, only the tenant is recorded.
                 if status == 200 { known } else { ("-", known.1) }
             }
         };
@@ -251,7 +251,7 @@ impl Row {
         for percent in [50, 99] {
             let mut sorted = self.latencies.clone();
             sorted.sort_unstable();
-            // Of n values the one at rank n * percent / 100, rounded up.
+            // The nearest-rank percentile: rank n * percent / 100, rounded up.
             let rank = (sorted.len() * usize::from(percent)).div_ceil(100);
             let expected = rank.checked_sub(1).map(|index| sorted[index]);
             assert_eq!(counts.latencies.percentile(percent), expected, "{row:?}");

@@ -280,7 +280,7 @@ impl World {
             }
             Event::Withdraw { contract } => {
                 let now = self.now;
-                let withdraw = |license: &License| license.continued(now);
+                let withdraw = |license: &License| license.with_cancellation_withdrawn(now);
                 let note = |contract: &mut oracle::Contract, _| contract.cancelled_on = None;
                 self.change(contract, withdraw, note).await;
                 Ok(())

@@ -62,7 +62,7 @@ fn planning(items: &[Item], now: Timestamp) {
         let stored = tegata_storage::read::<SignedLicense>(item).unwrap();
         match stored.value.task_at(now).unwrap() {
             Some(Task::Renew(_)) => renew += 1,
-            Some(Task::Resign) => resign += 1,
+            Some(Task::ReSign) => resign += 1,
             Some(Task::Release) | None => {}
         }
         black_box(stored.value.due_at());
@@ -97,7 +97,7 @@ fn a_year(licenses: &[SignedLicense], item: &Item, now: Timestamp) {
                     day.renewed += 1;
                     sign(*license, at)
                 }
-                Some(Task::Resign) => {
+                Some(Task::ReSign) => {
                     day.resigned += 1;
                     sign(current.license, at)
                 }

@@ -38,8 +38,8 @@ fn contact(email: &str) -> Contact {
     }
 }
 
-/// An earlier version took `<…>` with blanks around it for an address, and no mail to it could be
-/// rendered.
+/// An earlier version accepted `<…>` with surrounding blanks as an address, and could not render
+/// mail to it.
 #[tokio::test]
 async fn a_contact_with_a_malformed_spelling_is_read_in_its_one_form_and_can_be_removed() {
     let database = Database::start().await;
@@ -99,7 +99,7 @@ async fn a_removed_contact_leaves_no_address() {
         .write(Some((&customer, None)), &contacts, &act(0, "add"))
         .await
         .unwrap();
-    // The same again is somebody else's.
+    // Writing it again with the same precondition is a conflict.
     let again = customers.write(None, &contacts, &act(1, "add")).await;
     assert!(matches!(again, Err(TableError::Conflict)));
 
@@ -119,13 +119,13 @@ async fn a_removed_contact_leaves_no_address() {
         !left.contains("yamada") && !left.contains("example.com"),
         "{left}"
     );
-    // That there was one, and who removed it, is known.
+    // The history shows that there was a contact, and who removed it.
     assert!(
         left.contains("past-contact#") && left.contains("remove"),
         "{left}"
     );
 
-    // It may come back, and its versions go on.
+    // The contact can be added again, and its versions continue.
     customers
         .write(None, &contacts, &act(3, "add"))
         .await

@@ -1,4 +1,5 @@
-//! The licence API's contract, row by row: the real handler, the real SDK, an embedded DynamoDB.
+//! The contract of the licence API, row by row, with the real handler, the real SDK and an embedded
+//! DynamoDB.
 
 mod official_sample;
 
@@ -87,7 +88,7 @@ impl Fixture {
         )
     }
 
-    /// Puts an item as it is, past every check.
+    /// Puts an item without any check.
     async fn put_raw(&self, item: Item) {
         let put = self.database.client.put_item().table_name("Licenses");
         put.set_item(Some(item)).send().await.unwrap();
@@ -100,7 +101,7 @@ impl Fixture {
     }
 }
 
-/// An answer and its record, for looking at.
+/// An answer and its access line, parsed for assertions.
 struct Seen {
     status: i64,
     headers: HeaderMap,
@@ -144,7 +145,8 @@ impl Seen {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// Status and code of a problem document that is as RFC 9457 and the contract want it.
+    /// The status and the code of a problem document, after checking its form (RFC 9457,
+    /// docs/API.md).
     fn problem(&self) -> (i64, &str) {
         assert_eq!(
             self.header("content-type"),
@@ -168,7 +170,7 @@ fn event(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// The sample request with something else at a JSON pointer.
+/// The sample request with another value at a JSON pointer.
 fn get_with(pointer: &str, value: impl Into<Value>) -> Value {
     changed(GET, pointer, value)
 }
@@ -270,7 +272,7 @@ async fn a_contract_that_nobody_renewed_is_answered_as_if_it_had_been() {
             "2026-11-01",
             "2027-11-01T09:00:00+09:00",
         ),
-        // It can no longer be cancelled for the term that ends.
+        // It can no longer be cancelled for the current term.
         (
             "2027-10-20T15:00:00Z",
             "2026-11-01",
@@ -291,7 +293,7 @@ async fn a_contract_that_nobody_renewed_is_answered_as_if_it_had_been() {
         assert_eq!(seen.body["code"], "VALID", "{now}");
         assert_eq!(seen.body["term"]["starts_on"], starts_on, "{now}");
         assert_eq!(seen.body["valid_until"], valid_until, "{now}");
-        // The answer holds; the lease in it does not, and that is an alarm.
+        // The answer is valid, but its lease has expired, which raises an alarm.
         assert_eq!(seen.line["reason"], "lease_ended", "{now}");
     }
     let seen = fixture.ask(&event(GET)).await;
@@ -465,14 +467,14 @@ async fn a_serial_that_is_not_required_is_checked_if_it_is_sent() {
     assert_eq!(fixture.ask(&event(GET_WITH_SERIAL)).await.status, 200);
 }
 
-/// What a lease says, unchecked.
+/// The payload of a lease, without verification.
 fn payload(lease: &Value) -> Value {
     let payload = lease.as_str().unwrap().split('.').nth(1).unwrap();
     let payload = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes());
     serde_json::from_slice(&payload.unwrap()).unwrap()
 }
 
-/// A product that tells what a catalogue entry without `without_serial` lets it tell.
+/// A product with the default of `without_serial`.
 fn reticent() -> Product {
     let mut product = product();
     product.policy.without_serial = WithoutSerial::default();
@@ -515,7 +517,7 @@ async fn without_a_serial_the_state_is_told_and_nothing_else() {
             "grace_until": "9999-12-30T09:00:00+09:00",
         })
     );
-    // With the serial: everything, as before.
+    // With the serial, the answer is complete.
     let known = fixture.ask(&event(GET_WITH_SERIAL)).await;
     assert_eq!(known.line["serial"], "match");
     let everything = Fixture::new().await.ask(&event(GET)).await.body;
@@ -528,7 +530,7 @@ async fn without_a_serial_the_state_is_told_and_nothing_else() {
     assert_eq!(payload(&known.body["lease"])["users"], 50);
 }
 
-/// The code that a plug-in derives from what a lease says (docs/API.md).
+/// The code that a plug-in derives from a lease (docs/API.md).
 fn derived(claims: &Value, now: Timestamp) -> &'static str {
     let at = |name: &str| {
         claims[name]
@@ -581,7 +583,7 @@ async fn both_leases_say_the_same_while_they_live() {
             compared += 1;
         }
         assert_eq!(last, code, "{full}");
-        // After its end it is a lease that has ended, and no word of an end of the contract.
+        // After its expiry, the lease is expired, but does not disclose the end of the contract.
         for hours in [1, 24 * 30, 24 * 300] {
             let after = lease.expires_at + SignedDuration::from_hours(hours);
             if derived(&full, after) == "VALID" {
@@ -616,7 +618,7 @@ async fn a_licence_of_an_earlier_version_is_answered_and_told_less_of() {
     for untold in ["kind", "edition", "users", "quotas", "term"] {
         assert_eq!(seen.body.get(untold), None, "{untold}");
     }
-    // The one lease that there is, until it is signed again: without one the plug-in would stop.
+    // The only lease, until it is signed again. Without a lease the plug-in would not work.
     assert_eq!(seen.body["lease"], lease.jws.as_str());
     let known = fixture.ask(&event(GET_WITH_SERIAL)).await;
     assert_eq!(known.body["users"], 50);
@@ -741,7 +743,7 @@ async fn malformed_requests_are_told_what_is_wrong() {
             "シリアル番号は秘密です".into(),
             serial,
         ),
-        // What the gateway's own types do not take.
+        // A header that the event types reject.
         ("/headers/x-note", "a\u{1}b".into(), control),
         (
             "/headers/x-license-serial",
@@ -755,7 +757,7 @@ async fn malformed_requests_are_told_what_is_wrong() {
         assert_eq!(seen.problem(), (400, "MALFORMED"), "{pointer} {value}");
         assert_eq!(seen.body["detail"], detail, "{pointer} {value}");
         assert_eq!(seen.line["reason"], detail);
-        // The gateway's line of it is found by this, also where the headers cannot be read.
+        // The gateway's line is found by this id, even if the headers are invalid.
         assert_eq!(seen.line["request_id"], "JKJaXmPLvHcESHA=", "{pointer}");
         assert_eq!(seen.line["requested_at"], "2026-11-22T01:03:11.000Z");
     }
@@ -815,7 +817,7 @@ async fn a_page_reads_only_its_own_tenants_licence() {
             assert_eq!(seen.header("access-control-allow-origin"), None);
         }
     }
-    // A page may read why it gets no licence.
+    // The page may read the reason.
     let stranger = changed(
         GET_FROM_BROWSER,
         "/pathParameters/domain",
@@ -856,7 +858,7 @@ async fn only_configured_addresses_may_ask() {
     let ranges = [("ALLOWED_SOURCE_RANGES", "103.79.14.0/24,2001:db8::/32")];
     let lookup = Lookup::new(&fixture.database.settings(&ranges)).unwrap();
     let ask = async |address: Value| {
-        // The header says what its sender likes; the address is the gateway's finding.
+        // The header can be forged; the address is determined by the gateway.
         let mut event = get_with("/headers/x-forwarded-for", "103.79.14.21");
         event["requestContext"]["http"]["sourceIp"] = address;
         seen(
@@ -911,8 +913,7 @@ async fn every_answer_has_the_security_headers() {
     }
 }
 
-/// A stand-in for a DynamoDB in trouble, or one whose calls are to be counted: notes what is
-/// called and always gives the same answer.
+/// A stand-in for DynamoDB that records the calls and always returns the same response.
 struct Counted {
     endpoint: String,
     targets: Arc<Mutex<Vec<String>>>,
@@ -961,7 +962,7 @@ async fn one_get_item_is_all_that_a_request_costs() {
     );
 }
 
-/// Asks a database in trouble.
+/// Sends a request while the database fails.
 async fn ask_in_trouble(endpoint: &str) -> Seen {
     let lookup = Lookup::new(&settings(endpoint, &[])).unwrap();
     let seen = seen(lookup.answer(GET, NOW.parse().unwrap()).await);
@@ -979,13 +980,13 @@ async fn a_database_that_is_down_gives_503() {
     assert_eq!(ask_in_trouble(&endpoint).await.line["reason"], "connection");
 }
 
-/// The clock is tokio's own and moves on whenever there is nothing to do: the two seconds are
-/// those of the time-outs, however slow this machine is.
+/// Tokio's paused clock advances whenever all tasks are idle, so the measured time is that of the
+/// time-outs, independent of this machine's speed.
 #[tokio::test(start_paused = true)]
 async fn a_database_that_does_not_answer_gives_503_within_two_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    // Connections are taken up by the kernel, and nobody reads them.
+    // The kernel accepts connections, but nothing reads from them.
     let started = tokio::time::Instant::now();
     let seen = ask_in_trouble(&endpoint).await;
     assert_eq!(seen.line["reason"], "timeout");
@@ -1012,14 +1013,14 @@ async fn a_database_that_refuses_gives_503_and_its_own_code() {
     }
 }
 
-/// All ways to break one attribute at any depth, by its path.
+/// All variants of an item with one broken attribute at any depth, by the attribute's path.
 fn breakages(path: &str, members: &Item) -> Vec<(String, Item)> {
     let mut broken = Vec::new();
     for (name, value) in members {
         let path = format!("{path}{name}");
         let mut without = members.clone();
         without.remove(name);
-        // Items of an earlier version do not have it; less is told of them.
+        // Optional: items of an earlier version do not have it.
         if name != "without_serial" {
             broken.push((format!("{path} missing"), without));
         }
@@ -1028,7 +1029,7 @@ fn breakages(path: &str, members: &Item) -> Vec<(String, Item)> {
             members.insert(name.clone(), value);
             members
         };
-        // Neither a text nor a number, a truth or a map is a list of nothing.
+        // No attribute is valid as an empty list.
         let list = AttributeValue::L(Vec::new());
         if *value != list {
             broken.push((format!("{path} a list"), with(list)));
@@ -1053,7 +1054,7 @@ async fn an_item_that_cannot_be_read_gives_503_and_never_a_licence() {
     let mut tried = 0;
     for (what, item) in breakages("", &whole) {
         if !what.starts_with("license") && !what.starts_with("lease") {
-            continue; // The key, and the revision, which an answer does not need.
+            continue; // the key and the revision, which an answer does not need
         }
         fixture.put_raw(item).await;
         let seen = fixture.ask(&event(GET)).await;

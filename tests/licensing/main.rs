@@ -1,6 +1,5 @@
-//! Licences as the functions and operators have them: the lookup's answers, the renewal, contracts
-//! in the store, customers, and hostile texts everywhere. The real handlers, the real SDK, an
-//! embedded DynamoDB.
+//! Tests of licences: answers of the lookup, the renewal, contracts in storage, customers, and
+//! hostile texts in every input. They use the real handlers, the real SDK and an embedded DynamoDB.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod customers;

@@ -1,5 +1,5 @@
-//! The Big List of Naughty Strings, wherever a caller or an operator can put a text: nothing
-//! panics, no answer blames the server, and nothing of the text is logged.
+//! The Big List of Naughty Strings in every input of a caller or an operator: nothing panics, no
+//! answer is a server error, and the text is not logged.
 
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
@@ -21,7 +21,7 @@ use tegata_tests::{Database, NOW, SigningKey, license, product, put};
 const GET: &str = include_str!("../../events/get-license.json");
 const POST: &str = include_str!("../../events/post-license.json");
 
-/// Where a caller's text may stand in an event.
+/// The places in an event that a caller controls.
 const PLACES: [(&str, &str); 15] = [
     (GET, "/pathParameters/product"),
     (GET, "/pathParameters/domain"),
@@ -47,7 +47,8 @@ fn with(event: &str, pointer: &str, value: impl Into<Value>) -> Value {
     event
 }
 
-/// Whether a text can stand in a line only because it was put there: not `null`, `200` or `evaluate`.
+/// Whether a text appears in a log line only if it was planted: not true for `null`, `200` or
+/// `evaluate`.
 fn is_telling(text: &str) -> bool {
     let is_word = text.chars().all(|c| c.is_ascii_alphanumeric());
     !is_word && text.chars().count() > 6
@@ -84,7 +85,7 @@ async fn the_lookup_answers_each_as_the_callers_fault() {
         let status = response.status_code;
         assert!((200..500).contains(&status), "{place}: {text}: {status}");
         assert!(!line.contains(['\n', '\r']), "{place}: {text}");
-        // A version and a product are logged if they are written like one.
+        // A valid version or product is logged.
         let is_logged = match place.rsplit('/').next() {
             Some("version") => line.contains(r#""status":200"#),
             Some("product") => text.parse::<ProductSlug>().is_ok(),
@@ -104,7 +105,7 @@ async fn the_lookup_answers_each_as_the_callers_fault() {
     }
 }
 
-/// Reads each text. What is taken reads the same again, and has no control character.
+/// Parses each text. An accepted text parses to the same value again, and has no control character.
 fn read_each<T: FromStr + Display>() -> usize
 where
     T::Err: Display + Debug,
@@ -141,10 +142,10 @@ fn parsers_take_or_refuse_each() {
     read_each::<NoticeId>();
     read_each::<DeliveryId>();
     read_each::<PluginVersion>();
-    // Most are names that somebody may have.
+    // Most of them are valid names.
     assert!(read_each::<CustomerName>() > 100);
     for text in BLNS {
-        // No `Display`: an object's name and an address are not printed by accident.
+        // These types have no `Display`, so that they are not printed by accident.
         let _ = text.parse::<ObjectName>();
         if let Ok(address) = text.parse::<EmailAddress>() {
             let again: EmailAddress = address.as_str().parse().unwrap();

@@ -1,4 +1,4 @@
-//! The renewal in trouble: what it cannot do, what it has no time for, and what it reports.
+//! The renewal with failures: unreadable licences, too little time, outages, and the reports.
 
 use std::cell::Cell;
 
@@ -15,7 +15,7 @@ fn now() -> Timestamp {
     NOW.parse().unwrap()
 }
 
-/// A table with licences whose leases were signed at [`NOW`].
+/// A table with licences whose leases were signed at [`now`].
 async fn with_licenses(number: usize) -> (Database, SigningKey) {
     let database = Database::start().await;
     let key = SigningKey::create();
@@ -63,7 +63,7 @@ async fn a_lease_is_signed_again_at_half_of_its_days_and_history_stays_as_it_is(
         .history(&license.domain, &license.product)
         .await;
     assert_eq!(history.unwrap().len(), 1);
-    // An operator who had read it before has to look again.
+    // An operator who read it before gets a conflict.
     let key = Key::license(&license.domain, &license.product);
     let act = ChangeContext {
         at: half,
@@ -81,7 +81,7 @@ async fn a_lease_is_signed_again_at_half_of_its_days_and_history_stays_as_it_is(
 #[tokio::test]
 async fn licences_that_cannot_be_read_keep_no_other_from_being_renewed() {
     let (database, key) = with_licenses(160).await;
-    // Most of them broken, and the longest due: every page starts with them.
+    // Most of them are broken and have been due the longest, so every page starts with them.
     for number in 0..120 {
         let name = domain(&format!("tenant-{number}.cybozu.com"));
         let key = Key::license(&name, &product().slug);
@@ -117,7 +117,7 @@ async fn what_a_run_has_no_time_for_the_next_one_does() {
     };
     let first = renewal.run(late, time_is_up).await.unwrap();
     assert_eq!((first.resigned, first.finished), (25, false));
-    // Two of fourteen days are left of those that wait.
+    // The remaining leases have two of fourteen days left.
     assert!(
         (first.oldest_lease_left - 2.0 / 14.0).abs() < 0.001,
         "{first:?}"

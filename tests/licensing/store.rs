@@ -1,10 +1,10 @@
-//! The store test of contracts: what operators do to two dozen contracts, through the real tables
-//! and the renewal function, while processes die at any of their requests; every answer on the
-//! days on which something changes has to be the oracle's.
+//! The storage test of contracts: operators change two dozen contracts through the real tables and
+//! the renewal function, while processes are killed at any request. On each day on which something
+//! changes, every answer must be that of the oracle.
 //!
-//! The seed is printed. `TEGATA_SEED=<number>` lives the same life again: the same orders and
-//! operations, at the same seconds, with the same deaths. The program `simulation` does the same
-//! for a thousand contracts on every day.
+//! The seed is printed. `TEGATA_SEED=<number>` repeats a run: the same orders and operations at the
+//! same instants, with the same crashes. The program `simulation` does the same for a thousand
+//! contracts on every day.
 
 use tegata_tests::contract_world::{Options, World};
 

@@ -499,8 +499,10 @@ impl World {
     }
 
     pub(crate) async fn continue_contract(&self, host: &str) {
-        self.change_license(host, |license| license.continued(self.now))
-            .await;
+        self.change_license(host, |license| {
+            license.with_cancellation_withdrawn(self.now)
+        })
+        .await;
     }
 
     async fn change_license(

@@ -3,17 +3,17 @@
 use tegata_common::product::ProductSlug;
 use tegata_operations::usage::{self, DomainDay, by_number};
 
-use super::in_words;
+use super::join_counts;
 use crate::output::{self, Output};
 use crate::period::PeriodArgs;
 use crate::target::Target;
 
-/// Show what one tenant asked for, by day and product.
+/// Show the usage of one tenant by day and product.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The tenant.
+    /// The tenant's host name, such as example.cybozu.com.
     domain: String,
-    /// Only this product.
+    /// Only usage of this product.
     #[arg(long)]
     product: Option<ProductSlug>,
     #[command(flatten)]
@@ -38,8 +38,8 @@ fn print(days: &[DomainDay]) {
             day.date.to_string(),
             day.product.clone(),
             day.requests.to_string(),
-            in_words(by_number(&day.codes)),
-            in_words(by_number(&day.versions)),
+            join_counts(by_number(&day.codes)),
+            join_counts(by_number(&day.versions)),
             day.files.to_string(),
             day.unconfirmed.requests.to_string(),
             day.last_seen.clone(),

@@ -1,4 +1,4 @@
-//! The report as a page that needs nothing but itself.
+//! The report as a self-contained HTML page.
 
 use clap::ValueEnum;
 use minijinja::value::Serde;
@@ -6,7 +6,7 @@ use minijinja::{Environment, UndefinedBehavior, context};
 use tegata_common::customer::Language;
 use tegata_operations::usage::UsageReport;
 
-/// The template. Its name's ending makes the engine escape what it is given.
+/// The name of the template. Its extension turns on HTML escaping.
 const NAME: &str = "report.html.jinja";
 const TEMPLATE: &str = include_str!("report.html.jinja");
 

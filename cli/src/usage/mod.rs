@@ -1,4 +1,4 @@
-//! `tegata usage`: what plug-ins asked for, as operators look at it.
+//! `tegata usage`: reports on usage.
 
 mod domain;
 mod html;
@@ -22,10 +22,10 @@ pub(crate) async fn run(target: &Target, output: Output, command: Command) -> an
     }
 }
 
-fn in_words(numbers: Vec<(&str, u64)>) -> String {
-    let words: Vec<String> = numbers
+fn join_counts(numbers: Vec<(&str, u64)>) -> String {
+    let counts: Vec<String> = numbers
         .into_iter()
         .map(|(name, number)| format!("{name} {number}"))
         .collect();
-    words.join(", ")
+    counts.join(", ")
 }

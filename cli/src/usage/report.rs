@@ -6,18 +6,20 @@ use anyhow::Context as _;
 use jiff::civil::Date;
 use tegata_common::product::ProductSlug;
 use tegata_operations::usage::{
-    self, ClaimedUsage, CodeUsage, DayUsage, Stranger, UsageReport, VersionUsage, by_number,
+    self, CodeUsage, DayUsage, UnconfirmedUsage, UnlicensedDomain, UsageReport, VersionUsage,
+    by_number,
 };
 
-use super::{html, in_words};
+use super::{html, join_counts};
 use crate::output::{self, Output, say};
 use crate::period::PeriodArgs;
 use crate::target::Target;
 
-/// Report how a product was used: requests, active domains, versions, codes, strangers.
+/// Report the usage of a product: requests, active domains, versions, codes, domains without a
+/// licence.
 ///
-/// Usage is derived from the archive of access records, every hour. With --html, a page for
-/// reading, mailing and printing is written, which needs nothing but itself.
+/// Usage is calculated every hour from the archive of access records. With --html, writes a
+/// self-contained page for reading, mailing and printing.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The product.
@@ -25,7 +27,7 @@ pub(crate) struct Args {
     product: ProductSlug,
     #[command(flatten)]
     period: PeriodArgs,
-    /// Write a page with charts into this file.
+    /// Write a page with charts to this file.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// The language of the page.
@@ -66,20 +68,20 @@ fn print(report: &UsageReport) {
     print_codes(&report.codes);
     say!("\nVersions:");
     print_versions(&report.versions);
-    say!("\nDomains that ask without a licence:");
-    print_strangers(&report.without_license);
+    say!("\nDomains without a licence that send requests:");
+    print_unlicensed(&report.without_license);
     if !report.unconfirmed.is_empty() {
         say!(
             "\nIn a domain's name, but neither from kintone's addresses nor with its serial: {}, \
              in no figure above",
             report.totals.unconfirmed
         );
-        print_claimed(&report.unconfirmed);
+        print_unconfirmed(&report.unconfirmed);
     }
     if report.gateway.requests > 0 {
         say!(
-            "\nAnswered by the gateway itself, for all products: {}",
-            in_words(by_number(&report.gateway.codes))
+            "\nAnswered by the gateway without calling the function, for all products: {}",
+            join_counts(by_number(&report.gateway.codes))
         );
     }
 }
@@ -159,18 +161,18 @@ fn print_versions(versions: &[VersionUsage]) {
     output::table(&["version", "requests", "share", "domains"], rows.collect());
 }
 
-fn print_strangers(strangers: &[Stranger]) {
-    let rows = strangers.iter().map(|stranger| {
+fn print_unlicensed(unlicensed: &[UnlicensedDomain]) {
+    let rows = unlicensed.iter().map(|domain| {
         vec![
-            stranger.domain.clone(),
-            stranger.requests.to_string(),
-            stranger.last_seen.clone(),
+            domain.domain.clone(),
+            domain.requests.to_string(),
+            domain.last_seen.clone(),
         ]
     });
     output::table(&["domain", "requests", "last seen"], rows.collect());
 }
 
-fn print_claimed(claimed: &[ClaimedUsage]) {
+fn print_unconfirmed(claimed: &[UnconfirmedUsage]) {
     let rows = claimed.iter().map(|claimed| {
         vec![
             claimed.domain.clone(),

@@ -26,7 +26,7 @@ pub const ALG: &str = "ES256";
 /// A signed lease, stored in the same item as its licence.
 ///
 /// It expires at the earlier of the end of grace and `iat` + the policy's lease days ([`expiry`]).
-/// After half of the lease days it is signed again ([`SignedLicense::resign_at`]).
+/// After half of the lease days it is signed again ([`SignedLicense::re_sign_at`]).
 ///
 /// ```
 /// use tegata_common::lease::Lease;
@@ -216,7 +216,7 @@ fn lease_hours(license: &License) -> i64 {
 impl SignedLicense {
     /// When the lease is due to be signed again: half of the lease days after it was signed.
     /// `None` if a new lease would not expire later.
-    pub fn resign_at(&self) -> Option<Timestamp> {
+    pub fn re_sign_at(&self) -> Option<Timestamp> {
         let half = (lease_hours(&self.license) / 2).hours();
         let lives_longer = self.lease.expires_at < self.license.bounds().grace_until;
         lives_longer
@@ -227,7 +227,7 @@ impl SignedLicense {
     /// The remaining fraction of the lease days, from 0 to 1. `None` if the lease lasts until the
     /// end of grace, and is not signed again.
     pub fn lease_left(&self, now: Timestamp) -> Option<f64> {
-        self.resign_at()?;
+        self.re_sign_at()?;
         let whole = SignedDuration::from_hours(lease_hours(&self.license));
         let end = self.lease.issued_at.checked_add(whole).ok()?;
         let left = end.duration_since(now).as_secs_f64() / whole.as_secs_f64();
@@ -304,14 +304,14 @@ mod tests {
         };
         let early = signed("2017-10-03T10:00:00+09:00");
         let half = at("2017-10-10T10:00:00+09:00");
-        assert_eq!(early.resign_at(), Some(half));
+        assert_eq!(early.re_sign_at(), Some(half));
         assert_eq!(early.lease_left(half), Some(0.5));
         assert_eq!(
             early.lease_left(half + SignedDuration::from_hours(500)),
             Some(0.0)
         );
         let last = signed("2017-10-26T10:00:00+09:00");
-        assert_eq!((last.resign_at(), last.lease_left(half)), (None, None));
+        assert_eq!((last.re_sign_at(), last.lease_left(half)), (None, None));
     }
 
     #[test]

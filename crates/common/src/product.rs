@@ -280,7 +280,7 @@ pub struct PolicyError {
 
 impl Policy {
     /// Whether requests without a serial are answered with less than requests with it.
-    pub fn tells_less_without_serial(&self) -> bool {
+    pub fn limits_answers_without_serial(&self) -> bool {
         !self.requires_serial && self.without_serial == WithoutSerial::State
     }
 
@@ -638,7 +638,7 @@ mod tests {
 
     #[test]
     fn a_request_without_a_serial_is_told_less_unless_it_is_refused_or_may_know_all() {
-        for (requires_serial, without_serial, tells_less) in [
+        for (requires_serial, without_serial, limits_answers) in [
             (false, WithoutSerial::State, true),
             (false, WithoutSerial::All, false),
             (true, WithoutSerial::State, false),
@@ -649,7 +649,11 @@ mod tests {
                 without_serial,
                 ..policy()
             };
-            assert_eq!(policy.tells_less_without_serial(), tells_less, "{policy:?}");
+            assert_eq!(
+                policy.limits_answers_without_serial(),
+                limits_answers,
+                "{policy:?}"
+            );
         }
     }
 

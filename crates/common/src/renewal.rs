@@ -15,7 +15,7 @@ pub enum Task {
     Renew(Box<License>),
     /// Sign a new lease for the unchanged licence, because the current one has reached half of its
     /// lifetime.
-    Resign,
+    ReSign,
     /// Delete the item: the contract has left the domain and the quarantine has ended.
     Release,
 }
@@ -30,8 +30,8 @@ impl SignedLicense {
         if license != self.license {
             return Ok(Some(Task::Renew(Box::new(license))));
         }
-        let is_due = self.resign_at().is_some_and(|resign| resign <= now);
-        Ok(is_due.then_some(Task::Resign))
+        let is_due = self.re_sign_at().is_some_and(|due_at| due_at <= now);
+        Ok(is_due.then_some(Task::ReSign))
     }
 
     /// The earliest instant at which a task is due: the sort key of the index `renewals`. `None` if
@@ -40,7 +40,7 @@ impl SignedLicense {
         [
             self.release_at(),
             self.license.changes_at(),
-            self.resign_at(),
+            self.re_sign_at(),
         ]
         .into_iter()
         .flatten()
@@ -117,7 +117,7 @@ mod tests {
             assert_eq!(signed.task_at(before).unwrap(), None, "{task}");
             let found = match signed.task_at(due_at).unwrap() {
                 Some(Task::Renew(_)) => "renew",
-                Some(Task::Resign) => "resign",
+                Some(Task::ReSign) => "resign",
                 Some(Task::Release) => "release",
                 None => "",
             };

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use tegata_common::domain::BaseDomains;
+
 /// Environment variables: gives the value of a name. A blank value counts as not set.
 #[derive(Clone, Copy, Debug)]
 pub struct Variables<F>(pub F);
@@ -80,6 +82,15 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         let value = self.optional(name);
         let parts = value.iter().flat_map(|value| value.split(','));
         parts.map(|part| part.trim().to_owned()).collect()
+    }
+
+    /// `DEVELOPMENT_BASE_DOMAINS`: base domains that are accepted in addition to kintone's own, such
+    /// as `kintone.test`, separated by commas. Only kintone's own if it is not set.
+    pub fn base_domains(&self) -> Result<BaseDomains, SettingError> {
+        const NAME: &str = "DEVELOPMENT_BASE_DOMAINS";
+        let development = self.list(NAME);
+        BaseDomains::with_development(development.iter().map(String::as_str))
+            .map_err(|error| SettingError::invalid(NAME, error))
     }
 }
 

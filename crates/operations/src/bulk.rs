@@ -4,25 +4,25 @@ use tegata_storage::TableError;
 
 use crate::Error;
 
-/// Items that were read, and errors of those that could not be.
+/// The result of reading many items. An unreadable item does not affect the others.
 #[derive(Debug)]
 pub struct Found<T> {
-    /// The items that could be read.
+    /// The readable items.
     pub items: Vec<T>,
-    /// One error for each item that could not.
+    /// One error for each unreadable item.
     pub unreadable: Vec<TableError>,
 }
 
-/// One item of a bulk operation that has been worked on.
+/// The progress of a bulk operation, reported after each item.
 #[derive(Debug)]
 pub struct BulkItem<'a> {
-    /// Items worked on so far, this one included.
+    /// The number of items processed so far, including this one.
     pub done: usize,
-    /// All items of the operation.
+    /// The total number of items.
     pub total: usize,
-    /// `domain, product` of this one.
+    /// This item, as `domain, product`.
     pub label: &'a str,
-    /// Why it failed, if it did. The operation goes on with the others.
+    /// The error, if this item failed. The operation continues with the other items.
     pub error: Option<&'a Error>,
 }
 
@@ -30,13 +30,13 @@ pub struct BulkItem<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) written: usize,
-    /// Items that somebody else changed at the same time.
+    /// Items whose write was rejected because of a concurrent change.
     pub(crate) changed_meanwhile: usize,
     pub(crate) failed: usize,
 }
 
 impl Tally {
-    /// Counts a result, and returns the error that is to be reported.
+    /// Counts a result. Returns the error if it must be reported.
     pub(crate) fn count(&mut self, result: Result<(), Error>) -> Option<Error> {
         match result {
             Ok(()) => self.written += 1,

@@ -1,4 +1,4 @@
-//! Contacts: the addresses that notices reach.
+//! Contacts: the recipients of notices.
 
 use serde::Serialize;
 use tegata_common::customer::{
@@ -12,8 +12,8 @@ use tegata_storage::notices::{Notices, Undeliverable};
 
 use crate::{Caller, Difference, Error, Found, customers, differences};
 
-/// A contact's address, and what it gets. A field that is `None` stays as it is, or has its default
-/// for a new contact.
+/// A new contact, or new preferences of an existing one. A field that is `None` is unchanged, or
+/// has its default in a new contact.
 #[derive(Clone, Debug)]
 pub struct ContactChange {
     /// The address.
@@ -22,9 +22,10 @@ pub struct ContactChange {
     pub role: Option<Role>,
     /// Japanese by default.
     pub language: Option<Language>,
-    /// The mildest incident that an additional contact is told of; none by default.
+    /// The lowest severity of incidents that an additional contact is notified of. Not notified of
+    /// incidents by default.
     pub severity_floor: Option<Severity>,
-    /// Whether an additional contact is told of releases and maintenance; no by default.
+    /// Whether an additional contact is notified of releases and maintenance. False by default.
     pub releases: Option<bool>,
 }
 
@@ -37,7 +38,7 @@ impl ContactChange {
         let role = self.role.or(before.map(|before| before.role));
         let role = role.unwrap_or(Role::Primary);
         let language = self.language.or(before.map(|before| before.language));
-        // What an additional contact asked for says nothing of a primary one.
+        // The preferences of an additional contact are not kept when it becomes a primary one.
         let same_role = before.filter(|before| before.role == role);
         let severity_floor = self
             .severity_floor
@@ -126,7 +127,7 @@ impl PlannedContact {
     }
 }
 
-/// What became of a change that is about an address alone.
+/// The result of removing or reinstating a contact.
 #[derive(Debug, Serialize)]
 pub struct AddressReport {
     /// The name under which history records it.
@@ -139,7 +140,7 @@ pub struct AddressReport {
     pub dry_run: bool,
 }
 
-/// A contact that can be removed.
+/// A removal that has not been written yet.
 #[derive(Debug)]
 pub struct PlannedRemoval {
     customer_id: CustomerId,
@@ -147,7 +148,7 @@ pub struct PlannedRemoval {
     revision: Revision,
 }
 
-/// Plans to remove a contact, also one that cannot be read any more.
+/// Plans to remove a contact, even an unreadable one.
 pub async fn remove(
     customers: &Customers,
     id: &CustomerId,
@@ -162,7 +163,7 @@ pub async fn remove(
 }
 
 impl PlannedRemoval {
-    /// Removes the contact, unless this is a dry run.
+    /// Removes the contact. Does nothing in a dry run.
     pub async fn carry_out(
         self,
         customers: &Customers,
@@ -185,7 +186,7 @@ impl PlannedRemoval {
     }
 }
 
-/// A contact that mails can be sent to again.
+/// A change that ends the undeliverable state of a contact's address. Not written yet.
 #[derive(Debug)]
 pub struct PlannedReinstatement {
     /// Why, and since when, mail does not reach it.
@@ -194,7 +195,8 @@ pub struct PlannedReinstatement {
     email: EmailAddress,
 }
 
-/// Plans to write again to a contact whose mail bounced for good, or who complained.
+/// Plans to send mail again to an address that was marked undeliverable after a permanent bounce or
+/// a complaint.
 pub async fn reinstate(
     customers: &Customers,
     notices: &Notices,
@@ -214,7 +216,7 @@ pub async fn reinstate(
 }
 
 impl PlannedReinstatement {
-    /// Forgets that mail does not reach the contact, unless this is a dry run.
+    /// Deletes the undeliverable mark. Does nothing in a dry run.
     pub async fn carry_out(
         self,
         notices: &Notices,
@@ -243,7 +245,6 @@ impl PlannedReinstatement {
 pub struct ListedContact {
     /// The customer.
     pub customer_id: CustomerId,
-    /// The contact.
     #[serde(flatten)]
     pub contact: Contact,
     /// Why, and since when, mail does not reach it; `None` if it does, as far as is known.

@@ -1,4 +1,4 @@
-//! A contract's items together: one under each of its domains, written in one transaction.
+//! Reading and writing a contract: one item per domain, all written in one transaction.
 
 use jiff::Timestamp;
 
@@ -11,11 +11,11 @@ use tegata_signing::{Signer, SigningError};
 use tegata_storage::licenses::Licenses;
 use tegata_storage::{ChangeContext, Key, Precondition, TableError, Versioned};
 
-/// A contract as it was read: the licence under the domain that was asked for, and what the
-/// items of all its domains have to be when it is written back.
+/// A contract as read by one of its domains, with the preconditions for writing it back: the
+/// revision of each domain's item.
 #[derive(Clone, Debug)]
 pub struct Contract {
-    /// The licence under the domain that was asked for.
+    /// The licence under the domain by which the contract was read.
     pub license: License,
     items: Vec<DomainItem>,
 }
@@ -25,62 +25,64 @@ pub struct Contract {
 struct DomainItem {
     domain: Domain,
     revision: Revision,
-    /// What a new lease has to be newer than.
+    /// When the current lease was signed. A new lease must have a later instant.
     lease_issued_at: Timestamp,
-    /// The kintone plug-in ids under which it is repeated.
+    /// The kintone plug-in ids under which it has aliases.
     plugin_ids: Vec<KintonePluginId>,
 }
 
-/// What a write finds under a domain.
+/// The existing item under a domain that is about to be written.
 struct TargetItem {
     before: Precondition,
-    /// What a new lease has to be newer than.
+    /// When the current lease was signed. A new lease must have a later instant.
     lease_issued_at: Option<Timestamp>,
-    /// The kintone plug-in ids under which it is repeated.
+    /// The kintone plug-in ids under which it has aliases.
     plugin_ids: Vec<KintonePluginId>,
 }
 
-/// Why a contract was not written.
+/// Why a contract was not written. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The domain has another contract.
+    /// The domain belongs to another contract.
     #[error("{domain} has a licence of {product} already; see `tegata license show`")]
     Taken {
         /// Which.
         domain: Domain,
-        /// The product of that contract.
+        /// The product.
         product: ProductSlug,
     },
-    /// The domain was left by another contract too recently.
+    /// The domain is in quarantine after another contract has left it.
     #[error("{domain} was left by another contract and is in quarantine until {until}")]
     Quarantined {
         /// Which.
         domain: Domain,
-        /// Until when.
+        /// The end of the quarantine.
         until: Timestamp,
     },
-    /// The contract is no longer there.
-    #[error("the contract has left {0}; it is changed under a domain that it has")]
+    /// The contract has left this domain, and has other domains.
+    #[error(
+        "the contract has left {0}; use one of its current domains, see `tegata license domains`"
+    )]
     Left(Domain),
-    /// The database.
+    /// Reading or writing the table failed.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// The signature.
+    /// Signing the lease failed.
     #[error(transparent)]
     Signing(#[from] SigningError),
 }
 
-/// A contract as it was written.
+/// The result of writing a contract.
 #[derive(Clone, Debug)]
 pub struct WrittenContract {
-    /// Under the domain that it was written from.
+    /// The licence and lease under the domain by which the contract was read.
     pub signed: SignedLicense,
-    /// That domain's new revision.
+    /// The new revision of that domain's item.
     pub revision: Revision,
 }
 
 impl Contract {
-    /// The contract of a licence that was read, of whose other domains nothing is known yet.
+    /// The contract of a licence. The items of its other domains have not been read yet.
     fn of(stored: Versioned<SignedLicense>) -> Self {
         let SignedLicense { license, lease } = stored.value;
         let item = DomainItem {
@@ -99,7 +101,7 @@ impl Contract {
         self.items.iter().find(|item| item.domain == *domain)
     }
 
-    /// The revision of the item that was asked for.
+    /// The revision of the item by which the contract was read.
     pub fn revision(&self) -> Option<&Revision> {
         self.items.first().map(|item| &item.revision)
     }
@@ -117,7 +119,7 @@ pub async fn read(
     with_items(licenses, Contract::of(stored)).await.map(Some)
 }
 
-/// A contract whose item cannot be read or does not exist, to be written again from its history.
+/// Reads a contract that will be restored from its history. Its item may be unreadable or missing.
 pub async fn read_to_restore(
     licenses: &Licenses,
     license: License,
@@ -153,8 +155,8 @@ async fn with_items(licenses: &Licenses, mut contract: Contract) -> Result<Contr
                     plugin_ids: stored.value.license.open_plugin_ids().to_vec(),
                 })
             }
-            // It is written again from this one's facts. One that the contract leaves
-            // may be another's by now.
+            // An unreadable item is overwritten with this contract's facts. An item under a domain
+            // that the contract has left is not: it may belong to another contract now.
             Err(TableError::Unreadable { .. }) if name.until.is_none() => {
                 unreadable_item(licenses, &contract.license, &name.domain).await?
             }
@@ -166,8 +168,9 @@ async fn with_items(licenses: &Licenses, mut contract: Contract) -> Result<Contr
     Ok(contract)
 }
 
-/// What can be known of an item whose licence cannot be read: its revision and, if at least
-/// that is in order, when its lease was signed. It is repeated where the contract is.
+/// The preconditions for overwriting an unreadable item: its revision, and when its lease was
+/// signed (when the item was written if the lease is unreadable). Its aliases are assumed to be
+/// those of the contract.
 async fn unreadable_item(
     licenses: &Licenses,
     license: &License,
@@ -194,10 +197,10 @@ async fn unreadable_item(
     }))
 }
 
-/// Signs a contract for each of its domains and writes all of them, or none.
+/// Signs a lease for each domain of a contract, and writes all items in one transaction.
 ///
-/// A domain that is new to the contract must be free. The item of one that it has no longer is
-/// deleted. What time has done meanwhile is written with it.
+/// A domain that is new to the contract must be free. The items of removed domains are deleted.
+/// Changes that happen with time only ([`License::as_of`]) are applied first.
 pub async fn write(
     licenses: &Licenses,
     before: Option<&Contract>,
@@ -216,7 +219,7 @@ pub async fn write(
                 lease_issued_at: Some(item.lease_issued_at),
                 plugin_ids: item.plugin_ids.clone(),
             },
-            // Left and deleted, or never written: there is nothing to tell it.
+            // The contract has left this domain and its item is deleted: there is nothing to write.
             None if name.until.is_some_and(|until| until <= act.at) => continue,
             None => room_for(licenses, &name.domain, &license.product, act.at).await?,
         };
@@ -248,8 +251,8 @@ pub async fn write(
     })
 }
 
-/// Refuses if a domain that would be new to the contract is not free: what
-/// [`write()`] does too, asked without writing.
+/// Checks that each domain that is new to the contract is free. [`write()`] makes the same check;
+/// this one also works for a dry run.
 pub async fn check_room(
     licenses: &Licenses,
     before: Option<&Contract>,
@@ -271,7 +274,8 @@ pub async fn check_room(
     Ok(())
 }
 
-/// What a contract finds under a domain that is new to it.
+/// The existing item under a domain that is new to the contract. An error if the domain is not
+/// free.
 async fn room_for(
     licenses: &Licenses,
     domain: &Domain,

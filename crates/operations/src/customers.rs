@@ -1,4 +1,4 @@
-//! Customers: who signed contracts.
+//! Customers: the parties of contracts.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -13,39 +13,39 @@ use tegata_storage::{TableError, Versioned};
 
 use crate::{Caller, Difference, Error, Found, differences};
 
-/// A customer that must exist.
+/// Reads a customer. An error if it does not exist.
 async fn known(customers: &Customers, id: &CustomerId) -> Result<Versioned<Customer>, Error> {
     let customer = customers.customer(id).await?;
     customer.ok_or_else(|| Error::NoCustomer(id.clone()))
 }
 
-/// Rejects a customer that does not exist.
+/// Checks that a customer exists.
 pub async fn check_known(customers: &Customers, id: &CustomerId) -> Result<(), Error> {
     known(customers, id).await.map(|_| ())
 }
 
-/// A change of a customer that can be written, and has not been.
+/// A change of a customer that has not been written yet.
 #[derive(Debug)]
 pub struct PlannedCustomer {
-    /// The name under which history records it.
+    /// The name of the change in the history.
     pub change: &'static str,
-    /// The customer as it would be.
+    /// The customer after the change.
     pub customer: Customer,
-    /// The fields that would change.
+    /// The fields that the change affects.
     pub differences: Vec<Difference>,
     before: Option<Revision>,
 }
 
-/// What became of a change of a customer.
+/// The result of changing a customer.
 #[derive(Debug, Serialize)]
 pub struct CustomerReport {
-    /// The name under which history records it.
+    /// The name of the change in the history.
     pub change: &'static str,
     /// The customer.
     pub customer_id: CustomerId,
-    /// Whether nothing was to be written.
+    /// Whether this was a dry run: nothing was written.
     pub dry_run: bool,
-    /// The fields that changed, or would change.
+    /// The fields that changed, or would change without the dry run.
     pub differences: Vec<Difference>,
 }
 
@@ -86,7 +86,7 @@ impl PlannedCustomer {
         })
     }
 
-    /// Writes the change, unless nothing differs or this is a dry run.
+    /// Writes the change. Does nothing in a dry run, or if no field differs.
     pub async fn carry_out(
         self,
         customers: &Customers,
@@ -112,13 +112,11 @@ impl PlannedCustomer {
 pub struct CustomerDetails {
     /// The customer.
     pub customer_id: CustomerId,
-    /// Its name.
     pub name: CustomerName,
-    /// Its contacts.
     pub contacts: Vec<Contact>,
     /// Its licences.
     pub licenses: Vec<CustomerLicense>,
-    /// The last write of the customer.
+    /// The last write of the customer's item.
     pub revision: Revision,
 }
 
@@ -127,13 +125,13 @@ pub struct CustomerDetails {
 pub struct CustomerLicense {
     /// The tenant.
     pub domain: Domain,
-    /// The product.
     pub product: ProductSlug,
-    /// The code it is answered with now.
+    /// The code that a lookup returns now.
     pub code: Code,
 }
 
-/// Shows a customer. `None` if it does not exist, or cannot be read; then there is an error.
+/// Shows a customer, and the errors of its unreadable items. `None` if the customer does not exist
+/// or is unreadable.
 pub async fn show(
     customers: &Customers,
     licenses: &Licenses,
@@ -167,16 +165,15 @@ pub async fn show(
     Ok((Some(details), unreadable))
 }
 
-/// A customer as it is listed.
+/// A row in the list of customers.
 #[derive(Debug, Serialize)]
 pub struct CustomerSummary {
     /// The customer.
     pub customer_id: CustomerId,
-    /// Its name.
     pub name: CustomerName,
     /// The number of its contacts.
     pub contacts: usize,
-    /// Whether it has a contact that every notice about its products reaches.
+    /// Whether it has a primary contact. Without one, notices do not reach it.
     pub has_primary_contact: bool,
 }
 

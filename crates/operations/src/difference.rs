@@ -1,24 +1,25 @@
-//! What a change differs in, field by field.
+//! The fields in which two states of an item differ.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// One field that differs.
+/// A field that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// The dotted path of the field.
+    /// The path of the field, such as `policy.grace_days`.
     pub field: String,
-    /// Its value before, if it had one.
+    /// The value before the change. `None` if the field did not exist.
     pub before: Option<Value>,
-    /// Its value after, if it has one.
+    /// The value after the change. `None` if the field no longer exists.
     pub after: Option<Value>,
 }
 
-/// The fields in which two states differ, by dotted path.
+/// Compares two states field by field. `before` is `None` for a new item.
 ///
-/// A serial's hash is shown as `(set)` or `(changed)`: it is of no use to a reader.
+/// The hash of a serial is shown as `(set)` or `(changed)`, because its digits have no meaning for
+/// a reader.
 pub fn differences<T: Serialize>(
     before: Option<&T>,
     after: &T,
@@ -69,7 +70,7 @@ fn flatten(path: &str, value: Value, fields: &mut BTreeMap<String, Value>) {
                 flatten(&path, value, fields);
             }
         }
-        // Domains go by their names, other things in a list by their places.
+        // The elements of a list of domains are identified by domain, other elements by index.
         Value::Array(values) if values.iter().all(Value::is_object) => {
             for (index, mut value) in values.into_iter().enumerate() {
                 let members = value.as_object_mut();

@@ -1,4 +1,4 @@
-//! Customers and contracts as tables that an import reads back without a change.
+//! Export of customers and contracts as tables. Importing an export changes nothing.
 
 use jiff::Timestamp;
 use tegata_storage::TableError;
@@ -11,16 +11,16 @@ use crate::import::{self, CUSTOMER_COLUMNS};
 /// A table with a header.
 #[derive(Debug)]
 pub struct ExportedTable {
-    /// The columns.
+    /// The column names.
     pub header: Vec<&'static str>,
     /// The rows, with a cell for each column.
     pub rows: Vec<Vec<String>>,
 }
 
-/// All customers and contracts.
+/// The exported tables.
 #[derive(Debug)]
 pub struct Exported {
-    /// The number of customers. One with several contacts has several rows.
+    /// The number of customers. A customer with several contacts has several rows.
     pub customers: usize,
     /// The table of customers and contacts.
     pub customer_table: ExportedTable,
@@ -28,8 +28,8 @@ pub struct Exported {
     pub contract_table: ExportedTable,
 }
 
-/// Reads all customers and contracts; or the errors of items that cannot be read, if there are any:
-/// half an export would be taken for all.
+/// Reads all customers and contracts. If any item is unreadable, returns all errors and no tables:
+/// an incomplete export could be mistaken for a complete one.
 pub async fn export(
     customers: &Customers,
     licenses: &Licenses,

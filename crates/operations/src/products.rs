@@ -8,20 +8,20 @@ use tegata_storage::{Key, Versioned};
 
 use crate::{Caller, Difference, Error, differences};
 
-/// Whether a product of a file is in the catalogue, and the same there.
+/// How a product in the file compares with the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ProductState {
-    /// It is the same.
+    /// The catalogue has the same product.
     Unchanged,
-    /// It is not in the catalogue.
+    /// The catalogue does not have the product.
     New,
-    /// It differs.
+    /// The catalogue has the product with other values.
     Changed,
 }
 
 impl ProductState {
-    /// The state as it is shown.
+    /// The state as a word in output: `unchanged`, `new`, `changed`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
@@ -34,26 +34,26 @@ impl ProductState {
 /// A product of a file, compared with the catalogue.
 #[derive(Debug)]
 pub struct PlannedProduct {
-    /// Whether it would be written.
+    /// How it compares with the catalogue. It is written unless it is unchanged.
     pub state: ProductState,
     /// The fields that would change.
     pub differences: Vec<Difference>,
-    /// Whether licences that were issued before keep other kintone plug-in ids, or another
-    /// `without_serial`, until they are updated.
+    /// Whether the kintone plug-in ids or `without_serial` change. Existing licences keep the old
+    /// values until `tegata license update-plugin-ids`.
     pub outdates_licenses: bool,
-    /// The product as it would be.
+    /// The product as stated in the file.
     pub product: Product,
     before: Option<Revision>,
 }
 
-/// Products of a file, compared with the catalogue.
+/// The products of a file, compared with the catalogue.
 #[derive(Debug)]
 pub struct PlannedCatalogue {
     /// The products, in the order of the file.
     pub products: Vec<PlannedProduct>,
 }
 
-/// What became of a file of products.
+/// The result of applying a file of products.
 #[derive(Debug, Serialize)]
 pub struct CatalogueReport {
     /// Whether nothing was to be written.
@@ -62,12 +62,11 @@ pub struct CatalogueReport {
     pub products: Vec<ProductReport>,
 }
 
-/// What became of a product of a file.
+/// The result for one product.
 #[derive(Debug, Serialize)]
 pub struct ProductReport {
-    /// The product.
     pub product: ProductSlug,
-    /// Whether it was written.
+    /// How it compared with the catalogue before the write.
     pub state: ProductState,
     /// The fields that changed, or would change.
     pub differences: Vec<Difference>,
@@ -100,8 +99,8 @@ pub async fn apply(licenses: &Licenses, catalogue: Catalogue) -> Result<PlannedC
     Ok(PlannedCatalogue { products })
 }
 
-/// Rejects a kintone plug-in id that a product has which the file does not name. (Of two in the
-/// file, the file itself is rejected.)
+/// Rejects a kintone plug-in id that belongs to a product outside the file. (An id used twice in
+/// the file is rejected when the file is parsed.)
 async fn check_plugin_ids(licenses: &Licenses, catalogue: &Catalogue) -> Result<(), Error> {
     let is_in_file = |slug: &ProductSlug| {
         let mut products = catalogue.products.iter();
@@ -126,7 +125,7 @@ async fn check_plugin_ids(licenses: &Licenses, catalogue: &Catalogue) -> Result<
 }
 
 impl PlannedCatalogue {
-    /// Writes the products that differ, unless this is a dry run.
+    /// Writes the products that differ. Does nothing in a dry run.
     pub async fn carry_out(
         self,
         licenses: &Licenses,

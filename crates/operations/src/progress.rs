@@ -1,11 +1,11 @@
-//! The progress of an operation that reads many objects.
+//! Progress of operations that read many objects.
 
-/// Told of the progress of an operation.
+/// Receives the progress of an operation, for example to draw a progress bar.
 pub trait Progress: Sync {
-    /// What is read now.
+    /// Sets the description of what is being read.
     fn set_message(&self, message: &str);
-    /// So many more objects are to be read.
+    /// Increases the total by a number of objects.
     fn add_total(&self, objects: usize);
-    /// One more object was read.
+    /// Counts one object as read.
     fn advance(&self);
 }

@@ -1,8 +1,8 @@
-//! New serials.
+//! Generation of serials.
 
 use tegata_common::serial::Serial;
 
-/// A new serial, from 160 bits of the operating system's random number generator.
+/// Generates a serial from 160 bits of the operating system's random number generator.
 pub fn new_serial() -> Result<Serial, getrandom::Error> {
     let mut bytes = [0; 20];
     getrandom::fill(&mut bytes)?;

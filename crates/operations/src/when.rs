@@ -1,4 +1,4 @@
-//! Points in time as operators write them.
+//! Dates and instants as operators write them.
 
 use std::str::FromStr;
 
@@ -6,16 +6,16 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use tegata_common::product::Policy;
 
-/// An instant, or the start of a day in the product's time zone.
+/// A date or an instant, as written by an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// An instant.
     Instant(Timestamp),
-    /// The start of a day.
+    /// A date, which means the start of that day in the product's time zone.
     StartOf(Date),
 }
 
-/// A text that is neither a date nor an instant.
+/// The text is neither a date nor an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected a date such as 2026-11-30, or an instant with offset such as \
@@ -24,7 +24,7 @@ pub enum When {
 pub struct InvalidWhen;
 
 impl When {
-    /// The instant, given the policy whose zone a date is meant in.
+    /// Converts it to an instant. A date is interpreted in the policy's time zone.
     pub fn instant(self, policy: &Policy) -> Result<Timestamp, jiff::Error> {
         match self {
             Self::Instant(instant) => Ok(instant),
@@ -46,9 +46,9 @@ impl FromStr for When {
     }
 }
 
-/// A date as it is written and shown, such as `2026-11-30`.
+/// Parses a date such as `2026-11-30`. `None` if the text has any other form.
 pub fn date(text: &str) -> Option<Date> {
-    // Stricter than jiff, which also reads the date of a longer text.
+    // jiff alone would also accept a longer text that starts with a date.
     let date = text.parse::<Date>().ok()?;
     (date.to_string() == text).then_some(date)
 }

@@ -153,7 +153,7 @@ impl Signer {
         getrandom::fill(&mut jti)?;
         let claims = Claims::of(&license, issued_at, BASE64URL_NOPAD.encode(&jti))?;
         let expires_at = expiry(&license, issued_at)?;
-        let without_serial = match license.policy.tells_less_without_serial() {
+        let without_serial = match license.policy.limits_answers_without_serial() {
             true => {
                 let state = StateClaims::of(&license, &claims, expires_at);
                 Some(self.jws(TYP, &state).await?)

@@ -1,4 +1,4 @@
-//! Creation of the tables on one machine. In the cloud the template creates them.
+//! Creation of tables on one machine. In the cloud, the template creates them.
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
@@ -9,8 +9,8 @@ use crate::key::Schema;
 use crate::{Table, TableError};
 
 impl Table {
-    /// Creates the table if it is not there: with its keys, and an index of keys by two further
-    /// attributes.
+    /// Creates the table if it does not exist. `index` is the name and the key attributes of a
+    /// keys-only index.
     pub(crate) async fn create_if_missing(
         &self,
         schema: &Schema,
@@ -50,7 +50,7 @@ impl Table {
         Ok(())
     }
 
-    /// Lets the table report its changes in a stream, if it does not. In the cloud the template does.
+    /// Enables the table's stream if it is not enabled. In the cloud, the template does this.
     pub async fn stream_if_missing(&self) -> Result<(), TableError> {
         let described = self.client.describe_table().table_name(&self.name).send();
         let table = described.await.map_err(TableError::database)?.table;

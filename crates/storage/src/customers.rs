@@ -48,12 +48,13 @@ impl Customers {
         }
     }
 
-    /// The table as such.
+    /// The underlying table.
     pub fn table(&self) -> &Table {
         &self.table
     }
 
-    /// Creates the table on one machine, if it is not there. In the cloud the template does.
+    /// Creates the table on one machine, if it does not exist. In the cloud, the template does
+    /// this.
     pub async fn create_if_missing(&self) -> Result<(), TableError> {
         self.table.create_if_missing(&CUSTOMERS, None).await
     }
@@ -75,7 +76,7 @@ impl Customers {
         self.table.get(&Key::contact(id, email)).await
     }
 
-    /// The existing ones of the given customers.
+    /// The given customers. Those that do not exist are missing from the result.
     pub async fn customers(
         &self,
         ids: &[CustomerId],

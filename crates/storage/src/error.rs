@@ -8,12 +8,12 @@ pub enum TableError {
     /// The precondition of a write does not hold because of a concurrent write. Nothing was
     /// written.
     #[error(
-        "somebody else changed it at the same time; nothing was written: look again, then repeat"
+        "someone else changed it at the same time; nothing was written: read it again, then repeat the command"
     )]
     Conflict,
     /// A kintone plug-in id belongs to another product's licence. Nothing was written.
     #[error(
-        "a kintone plug-in id of this product is another product's too, for a licence of the same domain; nothing was written: take it out of the other's catalogue entry, then `tegata license update-plugin-ids`"
+        "a kintone plug-in id of this product also belongs to another product with a licence of the same domain; nothing was written: remove it from that product in the catalogue, then run `tegata license update-plugin-ids`"
     )]
     Claimed,
     /// The attributes of an item are invalid.

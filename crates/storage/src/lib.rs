@@ -4,12 +4,12 @@
 //! the current item still has the version that was read. Items that belong together are written in
 //! the same transaction.
 
+mod archived;
 mod audience;
 mod create;
 pub mod customers;
 mod error;
 mod history;
-mod kept;
 mod key;
 pub mod licenses;
 pub mod notices;
@@ -21,9 +21,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+pub use archived::archived_item;
 pub use error::TableError;
 pub use history::HistoryEntry;
-pub use kept::kept_item;
 pub use key::Key;
 pub use table::{Table, Versioned, read};
 pub use write::{ChangeContext, Precondition, Write};

@@ -98,12 +98,13 @@ impl Licenses {
         }
     }
 
-    /// The table as such: for the catalogue and the registers of keys.
+    /// The underlying table, for the catalogue and the key registers.
     pub fn table(&self) -> &Table {
         &self.table
     }
 
-    /// Creates the table on one machine, if it is not there. In the cloud the template does.
+    /// Creates the table on one machine, if it does not exist. In the cloud, the template does
+    /// this.
     pub async fn create_if_missing(&self) -> Result<(), TableError> {
         let index = (RENEWALS, [SHARD, DUE_AT]);
         self.table.create_if_missing(&LICENSES, Some(index)).await
@@ -207,9 +208,9 @@ impl Licenses {
             .consistent_read(true)
             .filter_expression(
                 "NOT contains(product, :history) AND NOT begins_with(#domain, :ours) \
-                 AND NOT begins_with(product, :copy)",
+                 AND NOT begins_with(product, :alias)",
             )
-            .expression_attribute_values(":copy", AttributeValue::S(PLUGIN.to_owned()))
+            .expression_attribute_values(":alias", AttributeValue::S(PLUGIN.to_owned()))
             .expression_attribute_names("#domain", "domain")
             .expression_attribute_values(":history", AttributeValue::S(HISTORY.to_string()))
             .expression_attribute_values(":ours", AttributeValue::S("#".to_owned()))
@@ -294,23 +295,23 @@ impl Licenses {
         Ok(())
     }
 
-    /// The write of a licence and its aliases. `copied` are the kintone plug-in ids of the existing
+    /// The write of a licence and its aliases. `existing` are the kintone plug-in ids of the existing
     /// aliases: those that the licence no longer has are deleted.
     pub fn writing(
         &self,
         before: Precondition,
         signed: &SignedLicense,
-        copied: &[KintonePluginId],
+        existing: &[KintonePluginId],
     ) -> Result<Write, TableError> {
         let license = &signed.license;
         let key = Key::license(&license.domain, &license.product);
         let ids = license.open_plugin_ids();
-        let put = ids.iter().map(|id| self.copy(license, id));
-        let gone = copied.iter().filter(|id| !ids.contains(id));
-        let gone = gone.map(|id| self.no_copy(&license.domain, &license.product, id));
-        let copies = put.chain(gone).collect::<Result<_, _>>()?;
+        let put = ids.iter().map(|id| self.put_alias(license, id));
+        let deleted = existing.iter().filter(|id| !ids.contains(id));
+        let deleted = deleted.map(|id| self.delete_alias(&license.domain, &license.product, id));
+        let aliases = put.chain(deleted).collect::<Result<_, _>>()?;
         let write = Write::put(&key, before, signed)?;
-        Ok(write.with_index(index(signed)).with_aliases(copies))
+        Ok(write.with_index(index(signed)).with_aliases(aliases))
     }
 
     /// The deletion of a licence and its aliases.
@@ -319,15 +320,17 @@ impl Licenses {
         domain: &Domain,
         product: &ProductSlug,
         before: Revision,
-        copied: &[KintonePluginId],
+        existing: &[KintonePluginId],
     ) -> Result<Write, TableError> {
         let key = Key::license(domain, product);
-        let gone = copied.iter().map(|id| self.no_copy(domain, product, id));
-        let copies = gone.collect::<Result<_, _>>()?;
-        Ok(Write::delete(&key, before).with_aliases(copies))
+        let deleted = existing
+            .iter()
+            .map(|id| self.delete_alias(domain, product, id));
+        let aliases = deleted.collect::<Result<_, _>>()?;
+        Ok(Write::delete(&key, before).with_aliases(aliases))
     }
 
-    fn copy(
+    fn put_alias(
         &self,
         license: &License,
         id: &KintonePluginId,
@@ -347,7 +350,7 @@ impl Licenses {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    fn no_copy(
+    fn delete_alias(
         &self,
         domain: &Domain,
         product: &ProductSlug,

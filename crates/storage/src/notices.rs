@@ -131,12 +131,13 @@ impl Notices {
         }
     }
 
-    /// The table as such.
+    /// The underlying table.
     pub fn table(&self) -> &Table {
         &self.table
     }
 
-    /// Creates the table on one machine, if it is not there. In the cloud the template does.
+    /// Creates the table on one machine, if it does not exist. In the cloud, the template does
+    /// this.
     pub async fn create_if_missing(&self) -> Result<(), TableError> {
         let index = (INDEX, [WORK, DUE_AT]);
         self.table.create_if_missing(&NOTICES, Some(index)).await

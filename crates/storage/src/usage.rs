@@ -91,7 +91,8 @@ impl UsageTable {
         }
     }
 
-    /// Creates the table on one machine, if it is not there. In the cloud the template does.
+    /// Creates the table on one machine, if it does not exist. In the cloud, the template does
+    /// this.
     pub async fn create_if_missing(&self) -> Result<(), TableError> {
         self.table.create_if_missing(&USAGE, None).await
     }
@@ -258,8 +259,8 @@ impl UsageTable {
                 .send()
                 .await
                 .map_err(TableError::database)?;
-            // What the table had no room for at the moment is tried again with the next, a little
-            // later each time.
+            // Unprocessed (throttled) items are sent again with the next request, after increasing
+            // pauses.
             let unprocessed = output.unprocessed_items.unwrap_or_default();
             batch.extend(unprocessed.into_values().flatten());
             if batch.is_empty() {

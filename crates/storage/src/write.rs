@@ -92,16 +92,16 @@ impl Write {
         }
     }
 
-    /// Writes other attributes into the history than into the item, without those that must not
-    /// outlive the item.
+    /// Writes other attributes to the history item, without those that must be deleted together
+    /// with the item.
     pub fn with_history<T: Serialize>(mut self, past: &T) -> Result<Self, TableError> {
         self.history = Some(to_item(&self.key, past)?);
         Ok(self)
     }
 
     /// Adds the writes of the item's aliases.
-    pub(crate) fn with_aliases(mut self, copies: Vec<TransactWriteItem>) -> Self {
-        self.aliases = copies;
+    pub(crate) fn with_aliases(mut self, aliases: Vec<TransactWriteItem>) -> Self {
+        self.aliases = aliases;
         self
     }
 
@@ -158,16 +158,16 @@ impl Table {
         act: &ChangeContext<'_>,
     ) -> Result<Vec<Revision>, TableError> {
         let mut actions = Vec::new();
-        let mut copies = Vec::new();
+        let mut aliases = Vec::new();
         let mut revisions = Vec::new();
         for mut write in writes {
-            copies.append(&mut write.aliases);
+            aliases.append(&mut write.aliases);
             let revision = next_revision(write.precondition.revision(), act);
             actions.extend(self.actions(write, &revision)?);
             revisions.push(revision);
         }
         let versioned = actions.len();
-        actions.append(&mut copies);
+        actions.append(&mut aliases);
         // Safe to retry: the SDK sends one token for all attempts of a transaction.
         self.client
             .transact_write_items()
@@ -261,8 +261,8 @@ impl Table {
             names.insert(format!("#a{number}"), name);
             values.insert(format!(":a{number}"), value);
         }
-        // Retried by the SDK: had the first attempt been written after all, the second finds
-        // another version, and that is a conflict like any other.
+        // The SDK may retry this. If the first attempt did succeed, the second one finds a new
+        // version and fails as a conflict.
         self.client
             .update_item()
             .table_name(&self.name)

@@ -1,4 +1,4 @@
-//! A batch of lines on its way into the archive: one object for each source and day in it.
+//! A batch of lines that is being archived: one object for each source and day.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use tegata_common::access::{ReadLine, Source, Unreadable};
 
 use crate::report::BatchReport;
 
-/// Lines that are being collected.
+/// Collects lines by source and day.
 #[derive(Debug)]
 pub struct Batch<'a> {
     zone: &'a TimeZone,
@@ -18,19 +18,19 @@ pub struct Batch<'a> {
     report: BatchReport,
 }
 
-/// What the archive keeps of a line that cannot be read.
+/// The archived evidence of an unreadable line.
 #[derive(Serialize)]
 struct Evidence<'a> {
-    /// When it was delivered, UTC.
+    /// The time of delivery, UTC.
     time: String,
-    /// Where it was written: a log group, stream and event, or a file and line.
+    /// Where the line was written: log group, stream and event id, or file and line number.
     origin: &'a str,
     #[serde(flatten)]
     line: &'a Unreadable,
 }
 
 impl<'a> Batch<'a> {
-    /// An empty one; its days are of this zone.
+    /// An empty batch. `zone` is the time zone of the archive's days.
     pub fn new(zone: &'a TimeZone) -> Self {
         Self {
             zone,
@@ -39,8 +39,8 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Adds what was read of a line. `origin` and `at` are of the line's delivery: they are the
-    /// same when it is delivered again.
+    /// Adds a parsed line. `origin` and `at` must be the same when the line is delivered again, so
+    /// that the same object is written.
     pub fn add(
         &mut self,
         item: &ReadLine<'_>,
@@ -64,7 +64,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// The objects, and what was counted.
+    /// The objects to write, and the counts.
     pub fn finish(self) -> io::Result<(Vec<Object>, BatchReport)> {
         Ok((self.lines.finish()?, self.report))
     }

@@ -1,4 +1,4 @@
-//! The clients: S3 and DynamoDB. All that is asked of them may be repeated.
+//! The clients of S3 and DynamoDB. All calls are idempotent, so that they can be retried.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tegata_storage::usage::UsageTable;
 
 use crate::settings::AccessLogSettings;
 
-/// An object has a few megabytes at most, a batch write 25 rows.
+/// The retries, with time-outs for objects of a few megabytes and batch writes of 25 rows.
 const RETRIES: RetryPolicy = RetryPolicy {
     attempts: 4,
     connect: Duration::from_secs(1),
@@ -18,7 +18,7 @@ const RETRIES: RetryPolicy = RetryPolicy {
     operation: Duration::from_secs(30),
 };
 
-/// The archive and the table.
+/// Opens the archive and the table.
 pub fn open(settings: &AccessLogSettings) -> Result<(Archive, UsageTable), TrustError> {
     let aws = &settings.aws;
     let http = aws.https_client()?;

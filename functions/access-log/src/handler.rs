@@ -1,4 +1,4 @@
-//! Event in, objects in the archive.
+//! Archives the lines in an event, or in the files that it names.
 
 use std::io;
 
@@ -22,7 +22,7 @@ use crate::clients;
 use crate::report::BatchReport;
 use crate::settings::AccessLogSettings;
 
-/// The function: the archive, and the table with the receipts.
+/// The function with its archive and the table of receipts.
 #[derive(Clone, Debug)]
 pub struct AccessLog {
     archive: Archive,
@@ -31,52 +31,52 @@ pub struct AccessLog {
     bases: BaseDomains,
 }
 
-/// Why a batch is not, or not wholly, in the archive. Lambda delivers it again.
+/// Why a batch was not archived completely. Lambda delivers it again.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
-    /// It is of none of the kinds that wake this function.
-    #[error("an event that is neither a subscription's batch nor a notification of S3")]
+    /// The event has an unknown form.
+    #[error("unknown event: expected a batch of a log subscription or a notification of S3")]
     Unknown,
-    /// The archive failed.
+    /// Reading or writing the archive failed.
     #[error("the archive: {0}")]
     Archive(#[from] ObjectsError),
-    /// The table failed.
+    /// Writing a receipt failed.
     #[error("the receipt: {0}")]
     Table(#[from] TableError),
-    /// A file that a notification tells of cannot be read.
+    /// The file in a notification could not be read.
     #[error("the file of the CDN's log {key}: {reason}")]
     File {
-        /// Which.
+        /// The key of the file.
         key: String,
-        /// Why.
+        /// The error.
         reason: String,
     },
-    /// Lines could not be compressed.
+    /// Compressing the lines failed.
     #[error("the lines: {0}")]
     Lines(#[from] io::Error),
 }
 
-/// What tells events apart.
+/// The members by which the kinds of events are distinguished.
 #[derive(Deserialize)]
 struct Shape {
     #[serde(default)]
     awslogs: Option<IgnoredAny>,
     #[serde(default, rename = "Records")]
     records: Option<IgnoredAny>,
-    /// `s3:TestEvent`: sent when a notification is set up.
+    /// `s3:TestEvent`, which S3 sends when a notification is configured.
     #[serde(default, rename = "Event")]
     event: Option<String>,
 }
 
 impl AccessLog {
-    /// The function with clients of its own.
+    /// Creates the function with its clients.
     pub fn open(settings: &AccessLogSettings) -> Result<Self, TrustError> {
         let (archive, usage) = clients::open(settings)?;
         let zone = settings.time_zone.tz().clone();
         Ok(Self::new(archive, usage, zone, settings.bases.clone()))
     }
 
-    /// The function on given stores.
+    /// Creates the function with existing stores.
     pub fn new(archive: Archive, usage: UsageTable, zone: TimeZone, bases: BaseDomains) -> Self {
         Self {
             archive,
@@ -86,7 +86,8 @@ impl AccessLog {
         }
     }
 
-    /// Archives what an event brings or tells of. Safe to repeat, as a whole and in part.
+    /// Archives the lines in an event, or in the files that it names. Idempotent, also if it is
+    /// interrupted.
     pub async fn handle(&self, event: &str, now: Timestamp) -> Result<BatchReport, BatchError> {
         let shape: Shape = serde_json::from_str(event).map_err(|_| BatchError::Unknown)?;
         if shape.awslogs.is_some() {
@@ -102,12 +103,13 @@ impl AccessLog {
         self.notification(event, now).await
     }
 
-    /// A batch of a log group's lines.
+    /// Archives a batch of a log subscription.
     async fn subscription(&self, event: &str, now: Timestamp) -> Result<BatchReport, BatchError> {
         let mut batch = Batch::new(&self.zone);
         match serde_json::from_str::<LogsEvent>(event) {
             Ok(event) => self.read_log_data(&event.aws_logs.data, now, &mut batch)?,
-            // Not to be read now nor when it is delivered again. The lines are in the log group.
+            // Another delivery would have the same content, so this is recorded as unreadable
+            // instead of failing. The lines are still in the log group.
             Err(_) => {
                 let reason = "a subscription's batch that cannot be decoded";
                 let whole = Unreadable::new(event.as_bytes(), reason);
@@ -125,7 +127,7 @@ impl AccessLog {
         now: Timestamp,
         batch: &mut Batch<'_>,
     ) -> io::Result<()> {
-        // Else CloudWatch only wants to know whether somebody is there.
+        // Other types are control messages, by which CloudWatch checks that the function exists.
         if data.message_type != "DATA_MESSAGE" {
             return Ok(());
         }
@@ -134,7 +136,7 @@ impl AccessLog {
             let (item, at) = match Timestamp::from_millisecond(event.timestamp) {
                 Ok(at) => (access::read_line(line, at, &self.bases), at),
                 Err(_) => {
-                    let reason = "the timestamp of its log event is no instant";
+                    let reason = "the timestamp of its log event is out of range";
                     (ReadLine::Unreadable(Unreadable::new(line, reason)), now)
                 }
             };
@@ -145,7 +147,8 @@ impl AccessLog {
         Ok(())
     }
 
-    /// Files of the CDN's log. One that fails keeps no other from being archived.
+    /// Archives files of the CDN's log. A failed file does not prevent the others from being
+    /// archived.
     async fn notification(
         &self,
         event: S3Event,
@@ -172,7 +175,7 @@ impl AccessLog {
         failed.map_or(Ok(report), Err)
     }
 
-    /// Archives a file of the CDN's log that was stored at an instant.
+    /// Archives a file of the CDN's log. `stored_at` is when CloudFront stored it.
     pub async fn file(
         &self,
         key: &str,
@@ -208,8 +211,8 @@ impl AccessLog {
             .to_vec())
     }
 
-    /// Writes each object, then its receipt, then that its day has changed: whatever is broken
-    /// off here is made up for when the batch is delivered again.
+    /// Writes each object, then its receipt, then marks its day as changed. If this is interrupted,
+    /// the next delivery of the batch completes it.
     async fn store(&self, batch: Batch<'_>, now: Timestamp) -> Result<BatchReport, BatchError> {
         let (objects, mut report) = batch.finish()?;
         for object in objects {
@@ -231,7 +234,7 @@ impl AccessLog {
     }
 }
 
-/// An object's key as it is; notifications have it as forms encode it.
+/// Decodes an object key in a notification, which is form-encoded.
 fn decoded(key: &str) -> String {
     let key = key.replace('+', " ");
     percent_decode_str(&key).decode_utf8_lossy().into_owned()

@@ -1,9 +1,9 @@
-//! Archives access records, and rolls them up into usage.
+//! Archives access records and calculates the usage from them.
 //!
-//! Two Lambda binaries. `access-log` is woken by what the doors write: subscription batches of
-//! log groups, files of the CDN's log. It normalises the lines and writes them into the archive.
-//! `usage-roll-up` is woken by a schedule. It adds up the days that have changed, from the
-//! archive, and replaces their usage. Both may be killed at any point and run twice.
+//! Two Lambda binaries. `access-log` is invoked with batches of log subscriptions and with
+//! notifications of new files in the CDN's log; it normalises the lines and archives them.
+//! `usage-roll-up` is invoked by a schedule; it recalculates the usage of changed days from the
+//! archive. Both can be interrupted at any point and run twice.
 
 pub mod batch;
 pub mod clients;

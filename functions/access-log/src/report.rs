@@ -1,4 +1,4 @@
-//! What became of a batch.
+//! The result of archiving a batch.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,21 @@ use serde_json::Value;
 use tegata_common::access::Source;
 use tegata_lambda::metrics::{self, RECORDS_ARCHIVED, UNREADABLE_LINES};
 
-/// What became of a batch.
+/// The result of archiving a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BatchReport {
-    /// Lines in the archive, by source. Those that could not be read are among them.
+    /// The number of archived lines by source, including unreadable ones.
     pub archived: BTreeMap<Source, u64>,
-    /// Lines that are no access: the runtime's own, a function's errors.
+    /// The number of lines that are not accesses: the runtime's own, a function's errors.
     pub foreign: u64,
-    /// Objects that were new.
+    /// The number of new objects.
     pub objects: u64,
-    /// Objects that were there already: a batch that was delivered again.
+    /// The number of objects that existed already, because the batch was delivered again.
     pub repeated: u64,
 }
 
 impl BatchReport {
-    /// Adds another batch.
+    /// Adds the counts of another batch.
     pub fn add(&mut self, other: Self) {
         for (source, lines) in other.archived {
             *self.archived.entry(source).or_default() += lines;
@@ -32,12 +32,13 @@ impl BatchReport {
         self.repeated += other.repeated;
     }
 
-    /// The report's lines: one for each source, and one of the whole.
+    /// The log lines with metrics: one for each source, and one for the batch.
     pub fn lines(&self, now: Timestamp, stack: &str) -> Vec<Value> {
         let sources = self.archived.iter().map(|(source, lines)| {
             let report = metrics::ReportLine::new("archived", now, stack);
             let report = report.dimension("Source", source.as_str());
-            // Alarms compare these two with what the doors count.
+            // Alarms compare these two metrics with the request counts of API Gateway and the
+            // lookup function.
             match source {
                 Source::Gateway | Source::Lookup => report.metric(RECORDS_ARCHIVED, *lines),
                 _ => report.figure(RECORDS_ARCHIVED.name(), *lines),

@@ -1,4 +1,4 @@
-//! What the environment says, read once at start.
+//! The settings, read once at start from environment variables.
 
 use tegata_common::domain::BaseDomains;
 use tegata_common::network::{KINTONE, Networks};
@@ -8,19 +8,19 @@ use tegata_lambda::{Environment, SettingError, Variables};
 /// The settings of both binaries.
 #[derive(Clone, Debug)]
 pub struct AccessLogSettings {
-    /// `ARCHIVE_BUCKET`: where the archive is.
+    /// `ARCHIVE_BUCKET`: the bucket of the archive.
     pub archive_bucket: String,
     /// `USAGE_TABLE`: the name of the table.
     pub usage_table: String,
-    /// `STACK`: whose metrics these are.
+    /// `STACK`: the name of the stack, a dimension of the metrics.
     pub stack: String,
-    /// `TIME_ZONE`: the zone of the archive's and the usage's days.
+    /// `TIME_ZONE`: the time zone of the days of the archive and of usage.
     pub time_zone: Zone,
-    /// `KINTONE_RANGES`: from where kintone asks.
+    /// `KINTONE_RANGES`: the networks of kintone's proxy, in CIDR notation.
     pub kintone: Networks,
-    /// `DEVELOPMENT_BASE_DOMAINS`: accepted beside kintone's own.
+    /// `DEVELOPMENT_BASE_DOMAINS`: base domains that are accepted in addition to kintone's.
     pub bases: BaseDomains,
-    /// How to reach AWS.
+    /// The region, the credentials and the endpoints of AWS.
     pub aws: Environment,
 }
 
@@ -31,16 +31,13 @@ impl AccessLogSettings {
     ) -> Result<Self, SettingError> {
         let kintone = variables.optional("KINTONE_RANGES");
         let kintone = Networks::parse(kintone.as_deref().unwrap_or(KINTONE));
-        let development = variables.list("DEVELOPMENT_BASE_DOMAINS");
-        let bases = BaseDomains::with_development(development.iter().map(String::as_str));
         Ok(Self {
             archive_bucket: variables.required("ARCHIVE_BUCKET")?,
             usage_table: variables.required("USAGE_TABLE")?,
             stack: variables.required("STACK")?,
             time_zone: variables.read("TIME_ZONE", Zone::named)?,
             kintone: kintone.map_err(|error| SettingError::invalid("KINTONE_RANGES", error))?,
-            bases: bases
-                .map_err(|error| SettingError::invalid("DEVELOPMENT_BASE_DOMAINS", error))?,
+            bases: variables.base_domains()?,
             aws: Environment::read(variables)?,
         })
     }

@@ -1,4 +1,4 @@
-//! A batch of a stream in, objects in the archive.
+//! Archives a batch of a table's stream.
 
 use std::io;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tegata_lambda::RetryPolicy;
 
 use crate::settings::ChangeLogSettings;
 
-/// A batch has a megabyte or so.
+/// The retries, with time-outs for batches of about a megabyte.
 const RETRIES: RetryPolicy = RetryPolicy {
     attempts: 4,
     connect: Duration::from_secs(1),
@@ -24,30 +24,30 @@ const RETRIES: RetryPolicy = RetryPolicy {
     operation: Duration::from_secs(15),
 };
 
-/// The function: the archive, and the zone of its days.
+/// The function with its archive and the time zone of its days.
 #[derive(Clone, Debug)]
 pub struct ChangeLog {
     archive: Archive,
     zone: TimeZone,
 }
 
-/// What Lambda is told of a batch: where to go on, if it did not reach the archive.
+/// The answer to Lambda: the record from which to deliver again, if the batch was not archived.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
-    /// The first record that is to be delivered again, with all that follow it.
+    /// The first record to deliver again. Lambda also delivers all records after it.
     pub batch_item_failures: Vec<Failure>,
-    /// Changes in the archive.
+    /// The number of archived changes.
     pub archived: u64,
-    /// Objects that were new.
+    /// The number of new objects.
     pub objects: u64,
-    /// Objects that were there already: a batch that was delivered again.
+    /// The number of objects that existed already, because the batch was delivered again.
     pub repeated: u64,
-    /// Records that could not be read. What is known of them is in the archive.
+    /// The number of unreadable records. Evidence of them is in the archive.
     pub unreadable: u64,
 }
 
-/// A record that is to be delivered again.
+/// A record to deliver again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
@@ -55,16 +55,16 @@ pub struct Failure {
     pub item_identifier: String,
 }
 
-/// Why a batch is not in the archive. Lambda delivers it again.
+/// Why a batch was not archived. Lambda delivers it again.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
-    /// It is of no table's stream.
-    #[error("an event that is no batch of a stream")]
+    /// The event is not a batch of a stream.
+    #[error("unknown event: expected a batch of a DynamoDB stream")]
     Unknown,
-    /// The archive failed.
+    /// Writing the archive failed.
     #[error("the archive: {0}")]
     Archive(#[from] ObjectsError),
-    /// Lines could not be compressed.
+    /// Compressing the lines failed.
     #[error("the lines: {0}")]
     Lines(#[from] io::Error),
 }
@@ -75,7 +75,7 @@ struct Event<'a> {
     records: Vec<&'a RawValue>,
 }
 
-/// The number by which Lambda is asked for a record again.
+/// The member of a record with its sequence number.
 #[derive(Deserialize)]
 struct Numbered {
     dynamodb: Number,
@@ -88,7 +88,7 @@ struct Number {
 }
 
 impl ChangeLog {
-    /// The function with a client of its own.
+    /// Creates the function with its client.
     pub fn open(settings: &ChangeLogSettings) -> Result<Self, TrustError> {
         let aws = &settings.aws;
         let config = aws.sdk_config("S3", aws.https_client()?, RETRIES);
@@ -96,16 +96,16 @@ impl ChangeLog {
         Ok(Self::new(archive, settings.time_zone.tz().clone()))
     }
 
-    /// The function on a given archive.
+    /// Creates the function with an existing archive.
     pub fn new(archive: Archive, zone: TimeZone) -> Self {
         Self { archive, zone }
     }
 
-    /// Archives a batch of a stream. Safe to repeat, as a whole and in part: the same batch writes
+    /// Archives a batch of a stream. Idempotent, also if it is interrupted: the same batch writes
     /// the same objects.
     ///
-    /// A batch that does not reach the archive is delivered again from its first record on, so that
-    /// nothing is passed over, and a batch stays the one that it was.
+    /// A batch that was not archived is delivered again from its first record, so that no record is
+    /// skipped and the batch has the same content.
     pub async fn handle(&self, event: &str, now: Timestamp) -> Result<Response, BatchError> {
         let event: Event<'_> = serde_json::from_str(event).map_err(|_| BatchError::Unknown)?;
         match self.archive(&event.records, now).await {

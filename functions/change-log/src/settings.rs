@@ -1,4 +1,4 @@
-//! What the environment says, read once at start.
+//! The settings, read once at start from environment variables.
 
 use tegata_common::product::Zone;
 use tegata_lambda::{Environment, SettingError, Variables};
@@ -6,11 +6,11 @@ use tegata_lambda::{Environment, SettingError, Variables};
 /// The settings.
 #[derive(Clone, Debug)]
 pub struct ChangeLogSettings {
-    /// `ARCHIVE_BUCKET`: where the archive is.
+    /// `ARCHIVE_BUCKET`: the bucket of the archive.
     pub archive_bucket: String,
-    /// `TIME_ZONE`: the zone of the archive's days.
+    /// `TIME_ZONE`: the time zone of the archive's days.
     pub time_zone: Zone,
-    /// How to reach AWS.
+    /// The region, the credentials and the endpoints of AWS.
     pub aws: Environment,
 }
 

@@ -1,5 +1,5 @@
-//! The floor that the cold-start benchmark measures against: the Lambda runtime and the gateway's
-//! event types, with no SDK and nothing to do.
+//! The baseline of the cold-start benchmark: the Lambda runtime and the gateway's event types only,
+//! without the SDK.
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};

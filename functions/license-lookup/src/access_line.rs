@@ -1,7 +1,7 @@
-//! The record of an answer: one flat JSON object on one line.
+//! The log line of an answer: one flat JSON object.
 //!
-//! It never holds a serial, a full address, a query string, or anything of a caller's that did
-//! not pass the contract's checks.
+//! It never contains a serial, a full address, a query string, or a value from the caller that was
+//! not validated.
 
 use std::fmt;
 
@@ -11,59 +11,59 @@ use tegata_common::access;
 
 use crate::problem::Problem;
 
-/// What became of the serial.
+/// The result of checking the serial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SerialCheck {
-    /// The request had none.
+    /// The request had no serial.
     Absent,
-    /// It is the licence's.
+    /// The serial is accepted by the licence.
     Match,
-    /// It is not the licence's.
+    /// The serial is not accepted by the licence.
     Mismatch,
-    /// It was there, but there was nothing to compare it with.
+    /// The request had a serial, but no licence was read to compare it with.
     Unchecked,
 }
 
-/// One answer.
+/// The log line of one answer.
 #[derive(Clone, Debug, Serialize)]
 pub struct AccessLine {
-    /// Always `access`: tells this line from the runtime's own.
+    /// Always `access`. Distinguishes this line from the runtime's own lines.
     pub r#type: &'static str,
     /// When the request was evaluated, UTC, to the millisecond.
     pub time: String,
-    /// When the gateway got the request, UTC, to the millisecond: the instant that its own line
-    /// has too, so that both belong to the same day.
+    /// When the gateway received the request, UTC, to the millisecond. The gateway's own line has
+    /// the same instant, so that both lines belong to the same day.
     pub requested_at: Option<String>,
     /// The gateway's id of the request.
     pub request_id: Option<String>,
     /// `GET`, `POST` or `OPTIONS`.
     pub method: Option<&'static str>,
-    /// Of which product.
+    /// The product's slug.
     pub product: Option<String>,
-    /// Of which tenant.
+    /// The tenant.
     pub domain: Option<String>,
-    /// The plug-in's version; `other` if it is not written like one.
+    /// The plug-in's version, or `other` if it is invalid.
     pub version: Option<String>,
-    /// The licence's code, or the problem's.
+    /// The code of the licence or of the problem.
     pub code: &'static str,
     /// The HTTP status.
     pub status: u16,
-    /// Why a licence was not found, a request refused, or the database unreadable; or that the
-    /// lease in a good answer has ended.
+    /// Why a licence was not found, a request was rejected, or the database could not be read; or
+    /// `lease_ended` if the lease in the answer has expired.
     pub reason: Option<String>,
-    /// What became of the serial.
+    /// The result of checking the serial.
     pub serial: Option<SerialCheck>,
-    /// The network that asked, /24 or /48.
+    /// The caller's network, /24 or /48.
     pub source: Option<String>,
-    /// Whether a browser asked directly.
+    /// Whether a browser sent the request directly, instead of kintone's proxy.
     pub browser: bool,
-    /// The time the database took, in milliseconds.
+    /// The time of the database read in milliseconds.
     pub database_ms: Option<f64>,
 }
 
 impl AccessLine {
-    /// A line about a request of which nothing is known yet.
+    /// A line with the time only.
     pub fn at(now: Timestamp) -> Self {
         Self {
             r#type: "access",
@@ -84,23 +84,23 @@ impl AccessLine {
         }
     }
 
-    /// Records why there is no licence for the request. The caller is not told which.
+    /// Records why there is no licence for the request. The answer does not contain the reason.
     pub fn not_found(&mut self, reason: &str) -> Problem {
         self.reason = Some(reason.to_owned());
         Problem::NotFound
     }
 
-    /// Records that the item is invalid.
+    /// Records that the item is unreadable.
     pub fn unreadable_item(&mut self) -> Problem {
         self.reason = Some("unreadable_item".to_owned());
         Problem::ITEM_UNREADABLE
     }
 
-    /// Takes out a product or a tenant that may be a serial, put into the path by mistake. Not
-    /// where there is a licence: then it is the tenant's name.
+    /// Removes a product or a tenant that may be a serial, sent in the path by mistake. If there is
+    /// a licence, they are kept, because then they are real names.
     pub(crate) fn withhold_serials(&mut self) {
         for name in [&mut self.product, &mut self.domain] {
-            if name.as_deref().is_some_and(access::hides_a_serial) {
+            if name.as_deref().is_some_and(access::may_be_serial) {
                 *name = None;
             }
         }

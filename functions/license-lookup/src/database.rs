@@ -1,4 +1,4 @@
-//! The one read: an item of the `Licenses` table by its primary key.
+//! The database read: one item of the `Licenses` table by its primary key.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tegata_aws::TrustError;
 use tegata_lambda::Environment;
 use tegata_storage::{Item, Key};
 
-/// Two attempts of [`ATTEMPT`] and the pause between them: an answer, good or bad, within two
+/// The number of attempts. Two attempts of [`ATTEMPT`] with a pause leave time to answer within two
 /// seconds.
 const ATTEMPTS: u32 = 2;
 const CONNECT: Duration = Duration::from_millis(500);
@@ -20,7 +20,7 @@ const ATTEMPT: Duration = Duration::from_millis(800);
 const OPERATION: Duration = Duration::from_millis(1700);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A client for this function.
+/// Creates the client.
 pub fn client(aws: &Environment) -> Result<Client, TrustError> {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT)
@@ -38,21 +38,22 @@ pub fn client(aws: &Environment) -> Result<Client, TrustError> {
                 .with_max_attempts(ATTEMPTS)
                 .with_initial_backoff(PAUSE),
         )
-        // Made for large bodies; an answer here is a few kilobytes and has its time-outs.
+        // That protection is for large bodies. A response here has a few kilobytes and is covered
+        // by the time-outs.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     config.set_endpoint_url(aws.endpoint_url("DYNAMODB"));
     Ok(Client::from_conf(config.build()))
 }
 
-/// Not the revision, nor anything that later features keep beside a licence.
-const WHAT_AN_ANSWER_NEEDS: &str = "license, lease";
+/// The attributes that are read. Others, such as the revision, are not needed for an answer.
+const PROJECTION: &str = "license, lease";
 
-/// Why the database did not answer.
+/// A failed read.
 #[derive(Debug)]
 pub struct ReadFailed {
-    /// In one word, for the access line: `timeout`, `connection`, or DynamoDB's own error code.
+    /// The kind for the access line: `timeout`, `connection`, or DynamoDB's error code.
     pub kind: String,
-    /// With all causes, for the operators' log.
+    /// The error with all causes, for the operators' log.
     pub detail: String,
 }
 
@@ -61,8 +62,8 @@ pub async fn read(client: &Client, table: &str, key: &Key) -> Result<Option<Item
     let output = client
         .get_item()
         .table_name(table)
-        .projection_expression(WHAT_AN_ANSWER_NEEDS)
-        // What an operator did is what the next request is told.
+        .projection_expression(PROJECTION)
+        // Strongly consistent, so that an operator's change is effective at the next request.
         .consistent_read(true)
         .set_key(Some(key.attributes()))
         .send()

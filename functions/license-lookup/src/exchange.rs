@@ -1,4 +1,4 @@
-//! A request and its answer: the response for the gateway, and the line that records both.
+//! A request and its answer: the response for the gateway, and the access line.
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_lambda_events::encodings::Body;
@@ -16,28 +16,27 @@ use crate::origin::AllowedOrigin;
 use crate::problem::Problem;
 use crate::route::{Answer, Route};
 
-/// A request that is being answered: what is known of it so far.
+/// A request during processing.
 #[derive(Debug)]
 pub struct Exchange {
-    /// The route that it came by.
     pub route: &'static Route,
-    /// The page that asks, if it may read the answer.
+    /// The origin of the page, if it may read the answer.
     pub origin: Option<AllowedOrigin>,
-    /// The record.
+    /// The access line.
     pub line: AccessLine,
 }
 
-/// An answer and its record.
+/// An answer and its access line.
 #[derive(Debug)]
 pub struct Answered {
-    /// For the gateway.
+    /// The response for the gateway.
     pub response: ApiGatewayV2httpResponse,
-    /// For the log.
+    /// The access line.
     pub line: AccessLine,
 }
 
 impl Exchange {
-    /// A request of which nothing is known yet.
+    /// A request before its event is read.
     pub fn new(now: Timestamp) -> Self {
         Self {
             route: Route::of(None),
@@ -46,11 +45,11 @@ impl Exchange {
         }
     }
 
-    /// Reads the event. Its address is the gateway's own finding; a header that claims one is not
-    /// looked at.
+    /// Parses the event. The source address is the one determined by the gateway; headers such as
+    /// `X-Forwarded-For` are ignored.
     pub fn read_event(&mut self, event: &str) -> Result<ApiGatewayV2httpRequest, Problem> {
-        // The gateway's own types refuse a header with a control character, which a caller may send:
-        // that is the caller's mistake, not a failed invocation.
+        // The event types reject a header with a control character, which a caller can send. That
+        // is an invalid request, not a failed invocation.
         let Ok(event) = serde_json::from_str::<ApiGatewayV2httpRequest>(event) else {
             if let Ok(event) = serde_json::from_str::<UnreadEvent<'_>>(event) {
                 self.route = Route::of(event.route_key);
@@ -75,7 +74,7 @@ impl Exchange {
         Ok(event)
     }
 
-    /// Records which request it is, by the gateway's own id and instant.
+    /// Records the gateway's id and time of the request.
     fn note_request(&mut self, id: Option<&str>, time_epoch: Option<i64>) {
         self.line.request_id = id.map(str::to_owned);
         let requested_at = time_epoch.filter(|epoch| *epoch > 0);
@@ -83,7 +82,7 @@ impl Exchange {
         self.line.requested_at = requested_at.map(|instant| format!("{instant:.3}"));
     }
 
-    /// The answer about a licence.
+    /// Answers with a licence.
     pub fn answer(mut self, answer: Answer) -> Answered {
         self.line.code = answer.code.as_str();
         let mut headers = self.headers();
@@ -93,7 +92,7 @@ impl Exchange {
         self.finish(200, headers, Some(answer.body))
     }
 
-    /// The answer to a preflight.
+    /// Answers a preflight request.
     pub fn allow_request(mut self) -> Answered {
         self.line.code = "PREFLIGHT";
         self.line.withhold_serials();
@@ -106,7 +105,7 @@ impl Exchange {
         self.finish(204, headers, None)
     }
 
-    /// The answer to a request that gets no licence.
+    /// Answers with a problem.
     pub fn refuse(mut self, problem: Problem) -> Answered {
         self.line.code = problem.code();
         self.line.withhold_serials();
@@ -162,7 +161,8 @@ impl Exchange {
     }
 }
 
-/// What is read of an event whose headers are invalid: which request it was.
+/// The members of an event with invalid headers that are still read: the id and the time of the
+/// request.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct UnreadEvent<'a> {

@@ -1,4 +1,4 @@
-//! Event in, answer out.
+//! Answers an event.
 
 use std::time::{Duration, Instant};
 
@@ -15,22 +15,22 @@ use crate::problem::Problem;
 use crate::route::Answer;
 use crate::settings::LookupSettings;
 
-/// How long the start may wait for the connection that it opens ahead. With the first request's
-/// own time-out it stays below two seconds.
+/// The maximum wait for the connection that is opened at start. Together with the first request's
+/// time-out it stays below two seconds.
 const WARM_UP: Duration = Duration::from_millis(250);
 
-/// The function: its settings and its one client.
+/// The function with its settings and its client.
 #[derive(Clone, Debug)]
 pub struct Lookup {
     client: Client,
     settings: LookupSettings,
 }
 
-/// What the database said to a request.
+/// The result of the database read.
 pub type Read = Result<Option<Item>, ReadFailed>;
 
 impl Lookup {
-    /// The function with a client of its own.
+    /// Creates the function with its client.
     pub fn new(settings: &LookupSettings) -> Result<Self, TrustError> {
         Ok(Self {
             client: database::client(&settings.aws)?,
@@ -38,9 +38,9 @@ impl Lookup {
         })
     }
 
-    /// Opens the connection to the database ahead of the first request, while Lambda gives the
-    /// start a full core. It reads a key that no tenant can have; if that fails, the first
-    /// request will say so.
+    /// Opens the connection to the database before the first request, because Lambda provides a
+    /// full core during start. Reads a key that no tenant can have. An error is only logged; the
+    /// first request tries again.
     pub async fn warm_up(&self) {
         let key = Key::key_register(KeyPurpose::Lease);
         let read = database::read(&self.client, &self.settings.table, &key);
@@ -75,7 +75,7 @@ pub async fn answer(
     }
 }
 
-/// The answer to a request; `None` if it is a preflight.
+/// Evaluates a request. `None` for a preflight.
 async fn evaluate(
     exchange: &mut Exchange,
     event: &str,
@@ -112,7 +112,7 @@ async fn evaluate(
     (exchange.route.answer)(&request, item, now, line).map(Some)
 }
 
-/// To the microsecond.
+/// Milliseconds, rounded to microseconds.
 fn milliseconds(time: Duration) -> f64 {
     f64::from(u32::try_from(time.as_micros()).unwrap_or(u32::MAX)) / 1000.0
 }

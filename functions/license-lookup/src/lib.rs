@@ -1,7 +1,7 @@
 //! Answers a plug-in's request for the licence of its kintone tenant.
 //!
-//! One `GetItem` lies between the request and the answer, and nothing else: no key, no write, no
-//! queue. The record of what was answered is one JSON line on stdout.
+//! A request causes exactly one call to AWS, a `GetItem`. The function has no signing key and
+//! writes nothing except its access line, a JSON line on stdout.
 
 pub mod access_line;
 pub mod database;

@@ -1,5 +1,5 @@
-//! The route of our own plug-ins: `GET /v1/products/{product}/domains/{domain}/license`, answered with
-//! the licence's facts beside the lease that says them under signature.
+//! The route of the vendor's plug-ins: `GET /v1/products/{product}/domains/{domain}/license`. The
+//! answer contains the licence's facts and the signed lease.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub static ROUTE: Route = Route {
     answer,
 };
 
-/// Reads a request, whose product and tenant are in its path.
+/// Parses a request, whose product and tenant are in the path.
 fn read(
     event: &ApiGatewayV2httpRequest,
     settings: &LookupSettings,
@@ -82,7 +82,8 @@ fn answer(
         _ => LicenseAnswer::without_serial(&current, &lease),
     };
     if answer.code.is_usable() && lease.expires_at <= now {
-        // The plug-in can use the answer, but cannot cache it: leases are not being renewed.
+        // The plug-in can use the answer, but not cache it. It means that leases are not being
+        // renewed.
         line.reason = Some("lease_ended".to_owned());
     }
     let body = serde_json::to_string(&answer).map_err(|_| Problem::ITEM_UNREADABLE)?;
@@ -92,11 +93,11 @@ fn answer(
     })
 }
 
-/// Every code but `VALID` is asked about again after this many hours at the latest, so that a
-/// customer who renews or is let in again need not wait for the next day.
-const IMPATIENT_REFRESH_HOURS: u16 = 1;
+/// The maximum refresh interval in hours for every code except `VALID`, so that a renewed or
+/// resumed licence is usable within an hour.
+const SHORT_REFRESH_HOURS: u16 = 1;
 
-/// What a plug-in reads. All instants are RFC 3339 with the product's offset.
+/// The body of the answer. All instants are RFC 3339 with the offset of the product's time zone.
 #[derive(Debug, Serialize)]
 struct LicenseAnswer<'a> {
     /// The state of the licence at `evaluated_at`.
@@ -112,7 +113,7 @@ struct LicenseAnswer<'a> {
     lease: &'a str,
 }
 
-/// What a licence grants.
+/// The facts of the licence.
 #[derive(Debug, Serialize)]
 struct Grant<'a> {
     kind: LicenseKind,
@@ -123,7 +124,7 @@ struct Grant<'a> {
 }
 
 impl<'a> LicenseAnswer<'a> {
-    /// Everything about a licence: for a request with its serial.
+    /// The complete answer, for a request with the serial.
     fn of(current: &'a CurrentLicense, lease: &'a Lease) -> Self {
         let license = current.license();
         let local = |instant| calendar::rfc3339(instant, &license.policy);
@@ -144,15 +145,16 @@ impl<'a> LicenseAnswer<'a> {
         Self::new(current, Some(grant), state, &lease.jws)
     }
 
-    /// The state alone, unless the catalogue says otherwise: for a request without a serial.
+    /// The answer for a request without a serial: only the state, unless the catalogue says
+    /// otherwise.
     fn without_serial(current: &'a CurrentLicense, lease: &'a Lease) -> Self {
         let license = current.license();
-        if !license.policy.tells_less_without_serial() {
+        if !license.policy.limits_answers_without_serial() {
             return Self::of(current, lease);
         }
         let state = StateInstants::of(license, lease.expires_at.max(current.now()));
-        // An item of an earlier version has none until its lease is signed again. Without a lease
-        // the plug-in would not work.
+        // A lease signed by an earlier version has no such document until it is signed again. The
+        // complete lease is sent then, because the plug-in does not work without one.
         let lease = lease.without_serial.as_ref().unwrap_or(&lease.jws);
         Self::new(current, None, state, lease)
     }
@@ -168,7 +170,7 @@ impl<'a> LicenseAnswer<'a> {
         let code = current.code();
         let hours = match code {
             Code::Valid => license.policy.refresh_hours,
-            _ => license.policy.refresh_hours.min(IMPATIENT_REFRESH_HOURS),
+            _ => license.policy.refresh_hours.min(SHORT_REFRESH_HOURS),
         };
         let refresh_after = now.checked_add(i64::from(hours).hours()).unwrap_or(now);
         Self {

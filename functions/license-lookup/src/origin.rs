@@ -1,6 +1,6 @@
-//! Which pages may read the answer: those of the asked tenant, and no others.
+//! CORS: only pages of the requested tenant may read the answer.
 //!
-//! CORS is answered here because the gateway's own can only allow everything or a fixed list.
+//! The gateway's own CORS support can only allow all origins or a fixed list.
 
 use http::HeaderMap;
 use http::header::{
@@ -9,26 +9,26 @@ use http::header::{
 };
 use tegata_common::domain::Domain;
 
-/// The `Origin` of a page of the asked tenant, as the browser sent it.
+/// The `Origin` of a page of the requested tenant, as sent by the browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedOrigin(HeaderValue);
 
 impl AllowedOrigin {
-    /// Lets an `Origin` through if it is `https://` and one of the two spellings of the tenant.
+    /// Accepts an `Origin` of `https://` and one of the tenant's two host names.
     pub fn of(origin: &HeaderValue, domain: &Domain) -> Option<Self> {
         let host = origin.to_str().ok()?.strip_prefix("https://")?;
         let is_tenant = host == domain.as_str() || host == domain.secure_access_host();
         is_tenant.then(|| Self(origin.clone()))
     }
 
-    /// Lets the page read the answer.
+    /// Adds the header by which the page may read the answer.
     pub fn allow_reading(&self, headers: &mut HeaderMap) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, self.0.clone());
         let exposed = HeaderValue::from_static("Retry-After");
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
 
-    /// Lets the page send the request that it asked about, with a method and a header.
+    /// Adds the headers by which the page may send the request with a method and a header.
     pub fn allow_request(
         &self,
         method: &'static str,

@@ -1,21 +1,21 @@
-//! Errors as the caller sees them: `application/problem+json` (RFC 9457), never internals.
+//! Errors in answers: `application/problem+json` (RFC 9457), without internal details.
 
 use serde::Serialize;
 
-/// Why a request gets no licence.
+/// Why a request is not answered with a licence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// Something in the request is not as the contract says: which part, and what is accepted.
+    /// The request is invalid: which part, and what is accepted.
     Malformed(&'static str),
-    /// The address is outside the configured ranges.
+    /// The source address is outside the configured ranges.
     SourceNotAllowed,
-    /// The page is not one of the asked tenant.
+    /// The page does not belong to the requested tenant.
     OriginNotAllowed,
-    /// No licence, or another serial. The two are not told apart.
+    /// There is no licence, or the serial does not match. The two are not distinguished.
     NotFound,
-    /// The licence cannot be read now.
+    /// The licence cannot be read at the moment.
     Unavailable {
-        /// After how many seconds to ask again.
+        /// The value of `Retry-After`, in seconds.
         retry_after: u16,
     },
 }
@@ -32,9 +32,9 @@ struct Document {
 }
 
 impl Problem {
-    /// The database does not answer: ask again soon.
+    /// The database did not answer. A retry may succeed soon.
     pub const DATABASE_UNAVAILABLE: Self = Self::Unavailable { retry_after: 5 };
-    /// The item is invalid, and an operator has to restore it first.
+    /// The item is unreadable. An operator has to restore it.
     pub const ITEM_UNREADABLE: Self = Self::Unavailable { retry_after: 300 };
 
     /// The HTTP status.
@@ -58,7 +58,7 @@ impl Problem {
         }
     }
 
-    /// What it is, in a sentence.
+    /// The title: a sentence.
     pub fn title(self) -> &'static str {
         match self {
             Self::Malformed(_) => "The request is malformed.",

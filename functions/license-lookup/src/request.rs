@@ -1,5 +1,5 @@
-//! What a request asks, and the parts that both routes read in the same way. What the contract does
-//! not know is refused here, before the database is read.
+//! Valid requests, and the parsing shared by both routes. Invalid requests are rejected before the
+//! database is read.
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use http::HeaderMap;
@@ -20,7 +20,7 @@ use crate::settings::LookupSettings;
 /// The header that carries the serial.
 pub const SERIAL_HEADER: &str = "x-license-serial";
 
-/// What a request is about.
+/// The subject of a request.
 #[derive(Debug)]
 pub enum Subject {
     /// A product by its slug.
@@ -37,15 +37,15 @@ pub struct Request {
     /// The tenant.
     pub domain: Domain,
     /// The plug-in's version, if the request has one: 1 to 32 letters, digits, `.`, `-`, `_`, `+`.
-    /// One that is not a [`PluginVersion`] is accepted too, because shipped plug-ins send such ones,
-    /// and recorded as `other`.
+    /// One that is not a [`PluginVersion`] is also accepted, because shipped plug-ins send such
+    /// versions, and recorded as `other`.
     pub version: Option<String>,
     /// The serial, if the request has one.
     pub serial: Option<Serial>,
 }
 
 impl Request {
-    /// The key of the one item that the answer is in.
+    /// The key of the item that contains the answer.
     pub fn key(&self) -> Key {
         match &self.subject {
             Subject::Product(product) => Key::license(&self.domain, product),
@@ -53,14 +53,14 @@ impl Request {
         }
     }
 
-    /// The version as it is recorded.
+    /// The version in the access line.
     pub fn recorded_version(&self) -> Option<String> {
         let version = self.version.as_deref().map(PluginVersion::recorded);
         version.map(str::to_owned)
     }
 
-    /// Lets a licence through that is the one asked for, works under its domain, and accepts the
-    /// request's serial.
+    /// Checks that a licence is the requested one, that the contract has not left the domain, and
+    /// that it accepts the serial.
     pub fn check(&self, current: &CurrentLicense, line: &mut AccessLine) -> Result<(), Problem> {
         let license = current.license();
         let is_asked_for = match &self.subject {
@@ -92,7 +92,7 @@ impl Request {
     }
 }
 
-/// Reads an item as what a route needs of it.
+/// Deserializes an item into the type that a route needs.
 pub fn read_item<T: DeserializeOwned>(item: Item, line: &mut AccessLine) -> Result<T, Problem> {
     serde_dynamo::from_item(item).map_err(|error| {
         tracing::error!(%error, "unreadable item");
@@ -100,7 +100,7 @@ pub fn read_item<T: DeserializeOwned>(item: Item, line: &mut AccessLine) -> Resu
     })
 }
 
-/// Reads the tenant's domain in any of the spellings that a page may see.
+/// Parses the tenant's domain in any form that a page may send.
 pub fn read_domain(text: &str, settings: &LookupSettings) -> Result<Domain, Problem> {
     let domain = settings.bases.canonicalize(text);
     domain.map_err(|error| {
@@ -121,7 +121,7 @@ pub fn read_domain(text: &str, settings: &LookupSettings) -> Result<Domain, Prob
     })
 }
 
-/// Reads the page that asks: one of the tenant's, or none.
+/// Parses the `Origin` header, which must be that of a page of the tenant. `None` if it is missing.
 pub fn read_origin(headers: &HeaderMap, domain: &Domain) -> Result<Option<AllowedOrigin>, Problem> {
     let mut origins = headers.get_all(ORIGIN).iter();
     match (origins.next(), origins.next()) {
@@ -133,7 +133,8 @@ pub fn read_origin(headers: &HeaderMap, domain: &Domain) -> Result<Option<Allowe
     }
 }
 
-/// Reads the serial. The gateway joins headers of one name with commas, which no serial has.
+/// Parses the serial. The gateway joins headers with the same name by commas, which no serial
+/// contains.
 pub fn read_serial(headers: &HeaderMap) -> Result<Option<Serial>, Problem> {
     const EXPECTED: Problem = Problem::Malformed(
         "X-License-Serial: expected one, of 16 to 64 letters and digits, grouped by hyphens",
@@ -143,7 +144,7 @@ pub fn read_serial(headers: &HeaderMap) -> Result<Option<Serial>, Problem> {
         (None, _) => Ok(None),
         (Some(_), Some(_)) => Err(EXPECTED),
         (Some(serial), None) => match serial.to_str().map(str::trim) {
-            // A plug-in whose setting is still empty.
+            // Sent by a plug-in whose serial is not configured yet.
             Ok("") => Ok(None),
             Ok(serial) => Serial::parse(serial).map(Some).map_err(|_| EXPECTED),
             Err(_) => Err(EXPECTED),
@@ -151,7 +152,7 @@ pub fn read_serial(headers: &HeaderMap) -> Result<Option<Serial>, Problem> {
     }
 }
 
-/// Reads the plug-in's version, the only parameter that a query may have.
+/// Parses the plug-in's version, the only parameter that is accepted in the query.
 pub fn read_version(event: &ApiGatewayV2httpRequest) -> Result<Option<String>, Problem> {
     let mut version = None;
     for (name, value) in event.query_string_parameters.iter() {

@@ -1,4 +1,4 @@
-//! The routes of the API, and what differs between them.
+//! The routes of the API and their differences.
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ use crate::{license, sample};
 /// A route.
 #[derive(Debug)]
 pub struct Route {
-    /// The method that a page may use, beside `OPTIONS`.
+    /// The method, in addition to `OPTIONS`.
     pub method: &'static str,
     /// The header that a page may send.
     pub header: &'static str,
@@ -23,22 +23,22 @@ pub struct Route {
     pub cache_control: &'static str,
     /// `Content-Type` of a problem.
     pub problem_type: &'static str,
-    /// The status and the body of a problem.
+    /// Builds the status and the body of a problem.
     pub problem: fn(Problem) -> (u16, String),
-    /// Reads a request, and notes in the exchange what of it is valid. `None` is a preflight.
+    /// Parses a request, and records its valid parts in the exchange. `None` for a preflight.
     pub read: fn(
         &ApiGatewayV2httpRequest,
         &LookupSettings,
         &mut Exchange,
     ) -> Result<Option<Request>, Problem>,
-    /// The answer to a request, from the item under its key.
+    /// Builds the answer to a request from the item under its key.
     pub answer: fn(&Request, Item, Timestamp, &mut AccessLine) -> Result<Answer, Problem>,
 }
 
-/// An answer about a licence.
+/// An answer with a licence.
 #[derive(Debug)]
 pub struct Answer {
-    /// The code that it states.
+    /// The code in the answer.
     pub code: Code,
     /// The body, JSON.
     pub body: String,

@@ -1,5 +1,5 @@
 //! The route of Cybozu's official licence sample: `POST /license` with a tenant and a kintone
-//! plug-in id, answered as that sample's plug-ins read it.
+//! plug-in id. The answer has the form that the sample's plug-ins expect.
 
 use std::borrow::Cow;
 
@@ -25,14 +25,14 @@ use crate::settings::LookupSettings;
 /// The sample's path, in the gateway's route key after the method.
 pub const PATH: &str = "/license";
 
-/// The largest body, in bytes: a host name and an id have room in a third of it.
+/// The maximum size of a body in bytes. A valid request needs less than a third of it.
 const LARGEST: usize = 1024;
 
 /// The route.
 pub static ROUTE: Route = Route {
     method: "POST",
     header: "Content-Type",
-    // Nothing caches the answer to a POST.
+    // Answers to POST are not cached.
     cache_control: "no-store",
     problem_type: "application/json",
     problem,
@@ -40,8 +40,8 @@ pub static ROUTE: Route = Route {
     answer,
 };
 
-/// Reads a request. Its preflight does not say which tenant it will be about: only a page of a
-/// tenant may send one.
+/// Parses a request. A preflight does not contain the requested tenant, so it is accepted from a
+/// page of any tenant.
 fn read(
     event: &ApiGatewayV2httpRequest,
     settings: &LookupSettings,
@@ -113,8 +113,8 @@ fn answer(
     })
 }
 
-/// What a plug-in sends. Other members are ignored, as by the sample's own endpoint, so that plug-ins
-/// that send more go on working.
+/// The body of a request. Other members are ignored, as by the sample's own endpoint, so that
+/// plug-ins that send additional members work.
 #[derive(Debug, Deserialize)]
 struct SampleRequest<'a> {
     /// `location.hostname`.
@@ -125,7 +125,7 @@ struct SampleRequest<'a> {
     plugin_id: Option<Cow<'a, str>>,
 }
 
-/// The bytes of a request's body. The gateway encodes what it does not take for text.
+/// The bytes of a request's body. The gateway sends a body that is not text in base64.
 fn body(event: &ApiGatewayV2httpRequest) -> Result<Cow<'_, [u8]>, Problem> {
     const TOO_LARGE: Problem = Problem::Malformed("body: larger than 1 KB");
     let body = event.body.as_deref().unwrap_or_default();
@@ -133,7 +133,7 @@ fn body(event: &ApiGatewayV2httpRequest) -> Result<Cow<'_, [u8]>, Problem> {
         return Err(Problem::Malformed("body: expected domain and pluginId"));
     }
     let body = match event.is_base64_encoded {
-        // Four letters hold three bytes.
+        // Four base64 characters encode three bytes.
         true if body.len() > LARGEST / 3 * 4 + 4 => return Err(TOO_LARGE),
         true => BASE64
             .decode(body.as_bytes())
@@ -148,11 +148,11 @@ fn body(event: &ApiGatewayV2httpRequest) -> Result<Cow<'_, [u8]>, Problem> {
 }
 
 impl<'a> SampleRequest<'a> {
-    /// Reads a body.
+    /// Parses a body.
     fn read(body: &'a [u8]) -> Result<Self, Problem> {
         const EXPECTED: Problem =
             Problem::Malformed("body: expected a JSON object with the texts domain and pluginId");
-        // To serde a list of two texts would be the same.
+        // serde would also accept a list of two texts.
         if !body.trim_ascii_start().starts_with(b"{") {
             return Err(EXPECTED);
         }
@@ -160,14 +160,14 @@ impl<'a> SampleRequest<'a> {
     }
 }
 
-/// What a plug-in reads.
+/// The body of the answer.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SampleAnswer {
     /// `Valid` or `Invalid`.
     message: &'static str,
-    /// The last day on which the licence works, in the product's zone. A plug-in that compares it
-    /// with today by itself comes to the same as `message`.
+    /// The last day on which the licence can be used, in the product's time zone. A plug-in that
+    /// compares it with today gets the same result as `message`.
     #[serde(skip_serializing_if = "Option::is_none")]
     expiration_date: Option<Date>,
 }
@@ -177,16 +177,17 @@ impl SampleAnswer {
         let (license, bounds) = (current.license(), current.bounds());
         let works_until = |end: Timestamp| {
             let end = license.suspended_from.map_or(end, |from| end.min(from));
-            // The last whole day: where it ends in the morning, the one before.
+            // The last whole day: if the end is in the morning, the day before.
             calendar::date_of(end, &license.policy).yesterday().ok()
         };
         let today = calendar::date_of(current.now(), &license.policy);
         let (message, expiration_date) = match current.code() {
-            // On the morning after the last day it still works: then that is today.
+            // On the morning after the last day it can still be used, so the date is today.
             Code::Valid => ("Valid", works_until(bounds.valid_until).max(Some(today))),
             Code::Grace => ("Valid", works_until(bounds.grace_until).max(Some(today))),
             Code::Expired | Code::Suspended => ("Invalid", works_until(bounds.valid_until)),
-            // Its last day lies ahead, and whoever reads only that would let it work.
+            // The last day is in the future, and a plug-in that compares only the date would accept
+            // it.
             Code::NotStarted | Code::NotFound => ("Invalid", None),
         };
         Self {
@@ -196,14 +197,13 @@ impl SampleAnswer {
     }
 }
 
-/// A problem in the sample's form: one sentence.
+/// The body of a problem in the sample's form.
 #[derive(Serialize)]
 struct SampleProblem {
     message: &'static str,
 }
 
-/// The status and the body of a problem. A missing licence has status 200: the sample answers it as
-/// it answers a licence.
+/// The status and the body of a problem. A missing licence has status 200, as in the sample.
 fn problem(problem: Problem) -> (u16, String) {
     let (status, message) = match problem {
         Problem::NotFound => (200, "No item found."),

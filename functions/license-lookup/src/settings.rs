@@ -1,4 +1,4 @@
-//! What the environment says, read once at start.
+//! The settings, read once at start from environment variables.
 
 use ipnet::IpNet;
 use tegata_common::domain::BaseDomains;
@@ -11,11 +11,11 @@ use crate::source::SourceRanges;
 pub struct LookupSettings {
     /// `LICENSES_TABLE`: the name of the table.
     pub table: String,
-    /// `ALLOWED_SOURCE_RANGES`: who may ask; everybody if empty.
+    /// `ALLOWED_SOURCE_RANGES`: the networks from which requests are accepted. All if empty.
     pub sources: SourceRanges,
-    /// `DEVELOPMENT_BASE_DOMAINS`: accepted beside kintone's own.
+    /// `DEVELOPMENT_BASE_DOMAINS`: base domains that are accepted in addition to kintone's.
     pub bases: BaseDomains,
-    /// How to reach AWS.
+    /// The region, the credentials and the endpoints of AWS.
     pub aws: Environment,
 }
 
@@ -32,13 +32,10 @@ impl LookupSettings {
             })
         });
         let ranges: Vec<IpNet> = ranges.collect::<Result<_, _>>()?;
-        let development = variables.list("DEVELOPMENT_BASE_DOMAINS");
-        let bases = BaseDomains::with_development(development.iter().map(String::as_str));
         Ok(Self {
             table: variables.required("LICENSES_TABLE")?,
             sources: SourceRanges::new(ranges),
-            bases: bases
-                .map_err(|error| SettingError::invalid("DEVELOPMENT_BASE_DOMAINS", error))?,
+            bases: variables.base_domains()?,
             aws: Environment::read(variables)?,
         })
     }

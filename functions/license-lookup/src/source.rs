@@ -1,20 +1,20 @@
-//! From which addresses a request may come.
+//! The accepted source addresses of requests.
 
 use ipnet::IpNet;
 use tegata_common::network;
 
-/// The allowed ranges; none means that everybody may ask.
+/// The accepted address ranges. Empty means all addresses.
 #[derive(Clone, Debug, Default)]
 pub struct SourceRanges(Vec<IpNet>);
 
 impl SourceRanges {
-    /// These ranges, IPv4 and IPv6.
+    /// Creates the list from IPv4 and IPv6 ranges.
     pub fn new(ranges: Vec<IpNet>) -> Self {
         Self(ranges)
     }
 
-    /// Whether a request from this address is let in. With ranges set, an address that cannot be
-    /// read is not.
+    /// Whether requests from an address are accepted. An invalid address is rejected, unless all
+    /// are accepted.
     pub fn allow(&self, address: &str) -> bool {
         if self.0.is_empty() {
             return true;

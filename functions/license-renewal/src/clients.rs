@@ -1,4 +1,5 @@
-//! The clients: DynamoDB and KMS, with time-outs that leave room for the next item.
+//! The clients of DynamoDB and KMS. Their time-outs are short, so that one slow item does not use
+//! up the run's time.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tegata_storage::licenses::Licenses;
 
 use crate::settings::RenewalSettings;
 
-/// Reads, conditional writes and signatures may all be repeated: the SDK's three attempts.
+/// The retries. Reads, conditional writes and signatures can all be repeated.
 const RETRIES: RetryPolicy = RetryPolicy {
     attempts: 3,
     connect: Duration::from_secs(1),
@@ -17,7 +18,7 @@ const RETRIES: RetryPolicy = RetryPolicy {
     operation: Duration::from_secs(10),
 };
 
-/// The table, and what opens the signing key.
+/// Opens the table and the key store.
 pub fn open(settings: &RenewalSettings) -> Result<(Licenses, KeyStore), TrustError> {
     let aws = &settings.aws;
     let http = aws.https_client()?;

@@ -1,4 +1,4 @@
-//! A run: shard by shard, page by page, what is due.
+//! A run: processes the due licences of each shard of the index, page by page.
 
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -14,16 +14,16 @@ use crate::item;
 use crate::report::RenewalReport;
 use crate::settings::RenewalSettings;
 
-/// Licences worked on at a time: below KMS's 1,000 signatures a second at any latency that it
-/// has.
+/// The number of licences that are processed concurrently. It stays below KMS's quota of 1,000
+/// signatures per second at any latency.
 const AT_A_TIME: usize = 16;
 
-/// Failures of the database or KMS in a row after which a run gives up: asking on would only add
-/// to the trouble. The next run continues. A licence that cannot be read is its own trouble, and
-/// keeps no other from being renewed.
+/// The number of consecutive failures of DynamoDB or KMS after which a run stops, so that it does
+/// not add load during an outage. The next run continues. An unreadable licence does not count as
+/// an outage and does not affect others.
 const OUTAGES_IN_A_ROW: u32 = 50;
 
-/// The function: the table, the keys, and whom its changes are recorded for.
+/// The function with its table, its keys, and the name that is recorded with changes.
 #[derive(Clone, Debug)]
 pub struct Renewal {
     licenses: Licenses,
@@ -31,28 +31,28 @@ pub struct Renewal {
     by: String,
 }
 
-/// Why a run could not begin, or go on.
+/// Why a run could not start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The register of keys cannot be read.
+    /// The key register could not be read.
     #[error("no signing key: {0}")]
     KeyRegister(#[source] TableError),
     /// The register has no active key, or the key cannot be opened.
     #[error("no signing key: {0}")]
     Key(#[from] KeyStoreError),
-    /// The index of what is due cannot be read.
+    /// The index of due licences could not be read.
     #[error("the index of renewals: {0}")]
     Index(#[from] TableError),
 }
 
 impl Renewal {
-    /// The function with clients of its own.
+    /// Creates the function with its clients.
     pub fn open(settings: &RenewalSettings) -> Result<Self, TrustError> {
         let (licenses, keys) = clients::open(settings)?;
         Ok(Self::new(licenses, keys, &settings.role_arn))
     }
 
-    /// The function on given stores.
+    /// Creates the function with existing stores.
     pub fn new(licenses: Licenses, keys: KeyStore, by: &str) -> Self {
         Self {
             licenses,
@@ -67,7 +67,7 @@ impl Renewal {
         Ok(self.keys.signer(&register)?)
     }
 
-    /// Does what is due at an instant, until nothing is left or the time is up.
+    /// Processes the licences that are due at an instant, until none is left or the time is up.
     pub async fn run(
         &self,
         now: Timestamp,
@@ -111,14 +111,14 @@ impl Renewal {
             }
         }
         if !report.finished {
-            self.look_at_the_rest(&mut report, now).await?;
+            self.measure_remaining(&mut report, now).await?;
         }
         Ok(report)
     }
 
-    /// How old the leases are that a run left undone: the first of each shard, which is the
-    /// longest due.
-    async fn look_at_the_rest(
+    /// Records the remaining lifetime of the oldest leases that the run did not sign: the first of
+    /// each shard, which has been due the longest.
+    async fn measure_remaining(
         &self,
         report: &mut RenewalReport,
         now: Timestamp,

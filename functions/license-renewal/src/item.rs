@@ -1,4 +1,4 @@
-//! One licence: what time asks of it, done.
+//! Carries out the task that is due for one licence.
 
 use jiff::Timestamp;
 use tegata_common::calendar::OutOfRange;
@@ -8,31 +8,33 @@ use tegata_signing::{Signer, SigningError};
 use tegata_storage::licenses::Licenses;
 use tegata_storage::{ChangeContext, Key, Precondition, TableError, Versioned};
 
-/// What became of a licence.
+/// The result for one licence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RenewalOutcome {
-    /// Its contract went on: a term renewed, a change that was scheduled made, an overlap ended.
+    /// The licence was written with its changes over time: a renewed term, a scheduled change, an
+    /// ended overlap.
     Renewed,
-    /// Its lease was signed again.
-    Resigned,
-    /// Its domain is free again.
+    /// The lease was signed again.
+    ReSigned,
+    /// The item was deleted after the quarantine of its domain.
     Released,
-    /// There was nothing to do: the index was behind the table.
+    /// Nothing was due: the index is eventually consistent and was out of date.
     Nothing,
-    /// Somebody changed it at the same time, and wrote a new lease with that.
+    /// The licence was changed concurrently. That change signed a new lease.
     ChangedMeanwhile,
 }
 
-/// Nothing became of it; the log says why.
+/// The task failed. The log has the error.
 #[derive(Clone, Copy, Debug)]
 pub struct RenewalFailure {
-    /// Whether the database or KMS failed, and not this licence.
+    /// Whether DynamoDB or KMS failed, and not this licence.
     pub is_outage: bool,
-    /// The share of its days that its lease has left, where that is known and matters.
+    /// The remaining share of the lease's lifetime, if it is known and the lease is to be signed
+    /// again.
     pub lease_left: Option<f64>,
 }
 
-/// What can go wrong with one licence.
+/// Why the task failed.
 #[derive(Debug, thiserror::Error)]
 enum ItemError {
     #[error(transparent)]
@@ -43,7 +45,7 @@ enum ItemError {
     OutOfRange(#[from] OutOfRange),
 }
 
-/// Does what is due of the licence under a key.
+/// Reads a licence and carries out its task.
 pub async fn renew(
     licenses: &Licenses,
     signer: &Signer,
@@ -98,11 +100,11 @@ async fn act_on(
             table.transact(vec![write], &act("renew")).await?;
             Ok(RenewalOutcome::Renewed)
         }
-        Some(Task::Resign) => {
+        Some(Task::ReSign) => {
             let license = stored.value.license.clone();
             let signed = signer.sign(license, now, lease).await?;
             licenses.put_lease(stored, &signed, &act("resign")).await?;
-            Ok(RenewalOutcome::Resigned)
+            Ok(RenewalOutcome::ReSigned)
         }
         Some(Task::Release) => {
             licenses.release(stored, &act("release")).await?;

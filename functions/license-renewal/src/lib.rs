@@ -1,8 +1,8 @@
-//! Renews contracts: writes what time has made of them, and signs leases again before they end.
+//! Renews contracts: writes their changes over time, and signs leases again before they expire.
 //!
-//! Woken by a schedule. A run does what has become due, the longest due first; what it leaves
-//! undone, for lack of time or because something failed, is still due at the next. So it may be
-//! killed at any point, run twice at once, or not run for days.
+//! Invoked by a schedule. A run processes what is due, the longest due first. What it does not
+//! complete, because the time was up or something failed, stays due for the next run. It can
+//! therefore be interrupted at any point, run twice concurrently, or not run for days.
 
 pub mod clients;
 pub mod handler;

@@ -10,8 +10,8 @@ use license_renewal::settings::RenewalSettings;
 use serde_json::Value;
 use tegata_lambda::{Variables, time_is_up};
 
-/// The time before the function's end in which no licence is begun: enough for those under way,
-/// and for the report.
+/// The time before the function's time-out in which no further licence is started, so that those in
+/// progress and the report can be completed.
 const RESERVE: Duration = Duration::from_secs(30);
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,4 +1,4 @@
-//! What a run did.
+//! The result of a run.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -7,28 +7,28 @@ use tegata_lambda::metrics::{self, OLDEST_LEASE_LEFT, RENEWALS_FAILED};
 
 use crate::item::{RenewalFailure, RenewalOutcome};
 
-/// The share that every lease has left of which the index does not say that it is due.
+/// The minimum remaining share of every lease that is not due.
 const NOT_DUE: f64 = 0.5;
 
-/// What a run did.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RenewalReport {
-    /// Contracts that went on.
+    /// The number of renewed licences.
     pub renewed: u64,
-    /// Leases that were signed again.
+    /// The number of leases signed again.
     pub resigned: u64,
-    /// Domains that are free again.
+    /// The number of deleted items of left domains.
     pub released: u64,
-    /// Index entries with nothing to do.
+    /// The number of index entries for which nothing was due.
     pub nothing: u64,
-    /// Licences that somebody else changed at the same time.
+    /// The number of licences that were changed concurrently.
     pub changed_meanwhile: u64,
-    /// Licences of which nothing became; they stay due.
+    /// The number of failed licences. They stay due.
     pub failed: u64,
-    /// Whether everything that was due was looked at.
+    /// Whether all due licences were processed.
     pub finished: bool,
-    /// The share of its days, from 0 to 1, that the oldest lease has left after this run, at
-    /// least.
+    /// A lower bound of the remaining lifetime of the oldest lease after this run, as a share from
+    /// 0 to 1.
     pub oldest_lease_left: f64,
 }
 
@@ -48,11 +48,11 @@ impl Default for RenewalReport {
 }
 
 impl RenewalReport {
-    /// Counts what became of a licence.
+    /// Counts the result for one licence.
     pub fn count(&mut self, result: &Result<RenewalOutcome, RenewalFailure>) {
         let counter = match result {
             Ok(RenewalOutcome::Renewed) => &mut self.renewed,
-            Ok(RenewalOutcome::Resigned) => &mut self.resigned,
+            Ok(RenewalOutcome::ReSigned) => &mut self.resigned,
             Ok(RenewalOutcome::Released) => &mut self.released,
             Ok(RenewalOutcome::Nothing) => &mut self.nothing,
             Ok(RenewalOutcome::ChangedMeanwhile) => &mut self.changed_meanwhile,
@@ -64,14 +64,14 @@ impl RenewalReport {
         }
     }
 
-    /// Notes a lease that this run did not sign again.
+    /// Records the remaining share of a lease that this run did not sign again.
     pub fn saw_lease(&mut self, left: Option<f64>) {
         if let Some(left) = left {
             self.oldest_lease_left = self.oldest_lease_left.min(left);
         }
     }
 
-    /// The report's line.
+    /// The log line with metrics.
     pub fn line(&self, now: Timestamp, stack: &str) -> Value {
         metrics::ReportLine::new("renewal", now, stack)
             .figure("LicensesRenewed", self.renewed)
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn the_oldest_lease_that_was_not_signed_counts() {
         let mut report = RenewalReport::default();
-        report.count(&Ok(RenewalOutcome::Resigned));
+        report.count(&Ok(RenewalOutcome::ReSigned));
         assert_eq!(
             report.line(Timestamp::UNIX_EPOCH, "s")["OldestLeaseLeft"],
             50.0

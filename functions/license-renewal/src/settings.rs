@@ -1,4 +1,4 @@
-//! What the environment says, read once at start.
+//! The settings, read once at start from environment variables.
 
 use tegata_lambda::{Environment, SettingError, Variables};
 
@@ -7,11 +7,11 @@ use tegata_lambda::{Environment, SettingError, Variables};
 pub struct RenewalSettings {
     /// `LICENSES_TABLE`: the name of the table.
     pub table: String,
-    /// `ROLE_ARN`: whom changes are recorded for.
+    /// `ROLE_ARN`: the name that is recorded with changes.
     pub role_arn: String,
-    /// `STACK`: whose metrics these are.
+    /// `STACK`: the name of the stack, a dimension of the metrics.
     pub stack: String,
-    /// How to reach AWS.
+    /// The region, the credentials and the endpoints of AWS.
     pub aws: Environment,
 }
 

@@ -34,8 +34,8 @@ fn check(product: &Product) {
     assert!((1..=31).contains(&policy.cancel_by_day));
     assert!(!policy.issuer.contains(char::is_whitespace) && policy.issuer.len() <= 200);
     assert_eq!((policy.cut_off.second(), policy.cut_off.subsec_nanosecond()), (0, 0));
-    let tells_less = !policy.requires_serial && policy.without_serial == WithoutSerial::State;
-    assert_eq!(policy.tells_less_without_serial(), tells_less);
+    let limits_answers = !policy.requires_serial && policy.without_serial == WithoutSerial::State;
+    assert_eq!(policy.limits_answers_without_serial(), limits_answers);
 
     let stored = serde_json::to_string(product).expect("an item");
     let read: Product = serde_json::from_str(&stored).expect("its own item");

@@ -1,4 +1,5 @@
-//! `POST /license`, row by row: what a plug-in of Cybozu's official licence sample is answered.
+//! The contract of `POST /license`, row by row: the answers to plug-ins of Cybozu's official
+//! licence sample.
 
 use super::*;
 use tegata_common::access::{self, Source};
@@ -12,11 +13,11 @@ use tegata_operations::contract::WriteError;
 
 const POST: &str = include_str!("../../../events/post-license.json");
 
-/// The id in the sample request, and the one of the product's other build.
+/// The plug-in id in the sample request, and that of another build of the product.
 const ID: &str = "abcdefghijklmnopabcdefghijklmnop";
 const OTHER_ID: &str = "ponmlkjihgfedcbaponmlkjihgfedcba";
 
-/// The product `sheet` with ids of kintone's.
+/// The product `sheet` with kintone plug-in ids.
 fn product_with(ids: &[&str]) -> Product {
     let mut product = product();
     product.kintone_plugin_ids = ids.iter().map(|id| id.parse().unwrap()).collect();
@@ -48,7 +49,7 @@ fn preflight_from(origin: &str) -> Value {
 }
 
 impl Seen {
-    /// Status and message of an answer in the sample's form.
+    /// The status and the message of an answer in the sample's form.
     fn told(&self) -> (i64, &str) {
         assert_eq!(self.header("content-type"), Some("application/json"));
         assert_eq!(self.header("cache-control"), Some("no-store"));
@@ -60,7 +61,7 @@ impl Seen {
 }
 
 impl Fixture {
-    /// The item of a copy, as it is.
+    /// The item of an alias.
     async fn raw_copy(&self, host: &str, id: &str) -> Option<Item> {
         let key = Key::plugin(&tegata_tests::domain(host), &id.parse().unwrap());
         let get = self.database.client.get_item().table_name("Licenses");
@@ -68,7 +69,7 @@ impl Fixture {
         get.item
     }
 
-    /// The licence in a copy.
+    /// The licence in an alias.
     async fn copy(&self, host: &str, id: &str) -> Option<License> {
         let item = self.raw_copy(host, id).await?;
         let mut names: Vec<&str> = item.keys().map(String::as_str).collect();
@@ -132,11 +133,11 @@ async fn a_valid_licence_is_answered_as_the_sample_does() {
             "database_ms": seen.line["database_ms"],
         })
     );
-    // Both doors tell the same.
+    // Both routes have the same result.
     assert_eq!(fixture.ask(&event(GET)).await.body["code"], "VALID");
 }
 
-/// Whoever compares the date with today comes to the same as who reads the message.
+/// A plug-in that compares the date with today gets the same result as one that reads the message.
 #[tokio::test]
 async fn every_code_by_the_clock_and_the_date_agrees_with_the_message() {
     let now = NOW.parse().unwrap();
@@ -215,7 +216,7 @@ async fn every_code_by_the_clock_and_the_date_agrees_with_the_message() {
             "Invalid",
             Some("2026-11-21"),
         ),
-        // It renews by itself.
+        // It renews automatically.
         (
             &valid(),
             "2030-03-01T00:00:00Z",
@@ -233,7 +234,7 @@ async fn every_code_by_the_clock_and_the_date_agrees_with_the_message() {
         let today = calendar::date_of(now.parse().unwrap(), &license.policy);
         let by_date = date.is_some_and(|date| today.to_string().as_str() <= date);
         assert_eq!(by_date, message == "Valid", "{now}");
-        // The other door says the code that this follows from.
+        // The other route returns the code from which this follows.
         assert_eq!(fixture.ask_at(&event(GET), now).await.body["code"], code);
     }
 }
@@ -270,7 +271,7 @@ async fn no_licence_and_a_missing_serial_look_the_same() {
     }
     with_serial["headers"]["x-license-serial"] = SERIAL.into();
     assert_eq!(fixture.ask(&with_serial).await.told(), (200, "Valid"));
-    // A copy that should not be there opens nothing.
+    // An alias that should not exist does not give access.
     let mut license = strict.stored().await.value.license;
     license.policy.requires_serial = false;
     let mut item = Key::plugin(&license.domain, &ID.parse().unwrap()).attributes();
@@ -362,7 +363,7 @@ async fn malformed_requests_are_told_what_is_wrong_in_the_samples_form() {
         assert_eq!(seen.line["reason"], message);
         assert_eq!(seen.line["request_id"], "JKJaXmPLvHcESHA=");
         assert_eq!(seen.line["requested_at"], "2026-11-22T01:03:11.000Z");
-        // The archive keeps the reason as it is.
+        // The archive records the reason unchanged.
         let line = seen.line.to_string();
         let item = access::read_line(
             line.as_bytes(),
@@ -420,7 +421,7 @@ async fn a_page_posts_for_its_own_tenant_only() {
         assert_eq!(seen.line["code"], "PREFLIGHT");
         assert_eq!(seen.line["domain"], "example.cybozu.com");
     }
-    // The preflight does not know yet which tenant is asked for; the request does.
+    // The preflight does not contain the tenant; the request does.
     let other = "https://other.cybozu.com";
     assert_eq!(fixture.ask(&preflight_from(other)).await.status, 204);
     for origin in [
@@ -559,7 +560,7 @@ async fn a_copy_that_cannot_be_read_gives_503_and_never_valid() {
         tried += 1;
     }
     assert!(tried > 50, "{tried}");
-    // A write of the licence mends it, as long as it does not say that it is another product's.
+    // A write of the licence repairs it, unless the alias belongs to another product.
     for (at, damaged) in ["2026-11-24T01:00:00Z", "2026-11-24T02:00:00Z"]
         .into_iter()
         .zip([None, Some(AttributeValue::S("?".to_owned()))])
@@ -571,7 +572,7 @@ async fn a_copy_that_cannot_be_read_gives_503_and_never_valid() {
         fixture.write(&valid(), at).await;
         assert_eq!(fixture.ask(&event(POST)).await.status, 200);
     }
-    // One that says another tenant's licence, or another plug-in's.
+    // An alias with the licence of another tenant or another plug-in.
     let mut stray = whole.clone();
     stray.extend(
         Key::plugin(
@@ -676,12 +677,12 @@ async fn the_copies_follow_the_licence_through_its_life() {
         let seen = fixture.ask(&post(host, ID)).await;
         assert_eq!(seen.told(), (200, "Valid"), "{host}");
     }
-    // What the contract has left answers nothing, at its instant.
+    // From the instant at which the contract leaves a domain, no licence is found there.
     let left = fixture.ask_at(&post(old, ID), "2026-12-01T00:00:00Z").await;
     assert_eq!(left.told(), (200, "No item found."));
     assert_eq!(left.line["reason"], "released");
 
-    // The catalogue's ids changed.
+    // The ids in the catalogue have changed.
     let mut fewer = license.under(&to);
     fewer.kintone_plugin_ids = vec![OTHER_ID.parse().unwrap()];
     fixture.write(&fewer, NOW).await;
@@ -691,8 +692,8 @@ async fn the_copies_follow_the_licence_through_its_life() {
         (200, "No item found.")
     );
 
-    // A lease that is signed again changes no copy; the renewal of a term changes all; the
-    // quarantine's end removes them with the item.
+    // Signing a lease again changes no alias, the renewal of a term changes all, and the end of the
+    // quarantine deletes them with the item.
     let renewal = license_renewal::handler::Renewal::new(
         licenses.clone(),
         fixture.key.keys.clone(),
@@ -720,7 +721,7 @@ async fn the_copies_follow_the_licence_through_its_life() {
     assert!(done.0 > 0 && done.1 > 0 && done.2 > 0, "{done:?}");
     assert_eq!(fixture.copy(old, OTHER_ID).await, None);
 
-    // Lists, histories and scans do not show them.
+    // Lists, histories and scans do not contain aliases.
     let found = licenses.all().await.unwrap();
     assert!(found.unreadable.is_empty(), "{:?}", found.unreadable);
     assert_eq!(found.licenses.len(), 2);
@@ -742,7 +743,7 @@ async fn the_copies_follow_the_licence_through_its_life() {
     );
 }
 
-/// Two operators: the one who comes second changes neither the licence nor its copies.
+/// Of two concurrent operators, the second changes neither the licence nor its aliases.
 #[tokio::test]
 async fn a_conflict_leaves_the_copies_as_they_are() {
     let fixture = Fixture::holding(valid()).await;
@@ -776,7 +777,7 @@ async fn a_conflict_leaves_the_copies_as_they_are() {
     assert_eq!(fixture.ask(&event(POST)).await.told(), (200, "Invalid"));
 }
 
-/// A catalogue that gives an id to a second product takes no copy from the first.
+/// If the catalogue gives an id to a second product, the first product keeps its alias.
 #[tokio::test]
 async fn an_id_of_two_products_stays_the_firsts() {
     let fixture = Fixture::holding(valid()).await;
@@ -797,7 +798,7 @@ async fn an_id_of_two_products_stays_the_firsts() {
     );
     let copy = fixture.copy("example.cybozu.com", ID).await.unwrap();
     assert_eq!(copy.product.as_str(), "sheet");
-    // Once the first has let go of it, the second can have it.
+    // After the first product has released the id, the second can have it.
     let mut without = fixture.stored().await.value.license;
     without
         .kintone_plugin_ids
@@ -812,7 +813,7 @@ async fn an_id_of_two_products_stays_the_firsts() {
     assert_eq!(fixture.ask(&event(POST)).await.line["product"], "other");
 }
 
-/// An item that was written before ids were noted: read, changed, and without copies.
+/// An item of an earlier version without plug-in ids can be read and changed, and has no aliases.
 #[tokio::test]
 async fn a_licence_from_before_the_ids_has_no_copies() {
     let fixture = Fixture::new().await;
@@ -829,7 +830,7 @@ async fn a_licence_from_before_the_ids_has_no_copies() {
     with_ids.kintone_plugin_ids = vec![ID.parse().unwrap()];
     fixture.write(&with_ids, NOW).await;
     assert_eq!(fixture.ask(&event(POST)).await.told(), (200, "Valid"));
-    // No claim of the lease says them.
+    // The lease does not contain the ids.
     let lease = fixture.stored().await.value.lease.jws;
     let payload = lease.split('.').nth(1).unwrap();
     let payload = data_encoding::BASE64URL_NOPAD

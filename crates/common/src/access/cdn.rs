@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::gateway::{Wrong, is_request_id};
-use super::kept;
+use super::gateway::{InvalidReason, is_request_id};
 use super::moment::{Moment, Window};
 use super::record::AccessRecord;
+use super::redact;
 use super::text::Text;
 use crate::domain::BaseDomains;
 use crate::network::network;
@@ -88,7 +88,7 @@ impl Columns {
     }
 
     /// Parses a line of tab-separated values.
-    pub(super) fn line<'a>(&self, line: &'a str) -> Result<CdnLine<'a>, Wrong> {
+    pub(super) fn line<'a>(&self, line: &'a str) -> Result<CdnLine<'a>, InvalidReason> {
         if self.0.is_empty() {
             return Err("there is no #Fields line before it");
         }
@@ -131,7 +131,7 @@ pub(super) fn normalise<'a>(
     line: CdnLine<'a>,
     window: Window,
     bases: &BaseDomains,
-) -> Result<AccessRecord<'a>, Wrong> {
+) -> Result<AccessRecord<'a>, InvalidReason> {
     let request_id = present(line.request_id).ok_or("x-edge-request-id is missing")?;
     if !is_request_id(&request_id) {
         return Err("x-edge-request-id is invalid");
@@ -170,7 +170,7 @@ pub(super) fn normalise<'a>(
         network: present(line.address)
             .and_then(|address| network(&address))
             .map(Text::from),
-        agent: present(line.user_agent).map(|agent| Text::from(kept::agent(&agent))),
+        agent: present(line.user_agent).map(|agent| Text::from(redact::agent(&agent))),
         ..AccessRecord::new(request_id, time)
     })
 }
@@ -199,7 +199,7 @@ fn tenant(referer: &str, bases: &BaseDomains) -> Option<Text<'static>> {
         .split(['/', '?', '#'])
         .next()?;
     let domain = bases.canonicalize(host).ok()?;
-    (!kept::hides_a_serial(domain.as_str())).then(|| Text::from(domain.to_string()))
+    (!redact::may_be_serial(domain.as_str())).then(|| Text::from(domain.to_string()))
 }
 
 /// The name of a product's release document ([`release`](crate::release)).
@@ -222,20 +222,20 @@ impl Served<'_> {
             [".well-known" | "news", ..] => (None, None, path.trim_start_matches('/')),
             // Old files may have been published under a version that is invalid today.
             [product, version, file] => {
-                let product = kept::product(product);
+                let product = redact::product(product);
                 (
                     product,
                     product.and(Some(PluginVersion::recorded(version))),
                     file,
                 )
             }
-            [product, RELEASE] => (kept::product(product), None, RELEASE),
+            [product, RELEASE] => (redact::product(product), None, RELEASE),
             _ => (None, None, ""),
         };
         let owned = |text: &str| Text::from(text.to_owned());
         let file = match file {
             RELEASE => Some(owned(RELEASE)),
-            file => kept::file(file).map(|file| file.into_owned()),
+            file => redact::file(file).map(|file| file.into_owned()),
         };
         Self {
             product: product.map(owned),

@@ -1,13 +1,12 @@
 //! API Gateway's access log: JSON lines in the format that is set in template.yaml.
 
-use std::fmt;
-
-use serde::de::{self, Visitor};
+use serde::de;
 use serde::{Deserialize, Deserializer};
 
-use super::kept;
 use super::moment::{Moment, Window};
 use super::record::AccessRecord;
+use super::redact;
+use super::scalar::Scalar;
 use super::text::Text;
 use crate::domain::BaseDomains;
 use crate::network::network;
@@ -25,11 +24,11 @@ struct GatewayLine<'a> {
     /// unit depends on the kind of API.
     time: Moment,
     #[serde(default)]
-    status: Figure,
+    status: OptionalNumber,
     #[serde(default)]
-    response_latency: Figure,
+    response_latency: OptionalNumber,
     #[serde(default)]
-    integration_status: Figure,
+    integration_status: OptionalNumber,
     #[serde(borrow, default)]
     route_key: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -41,14 +40,14 @@ struct GatewayLine<'a> {
 }
 
 /// Why a line that could be parsed is not a valid record.
-pub(super) type Wrong = &'static str;
+pub(super) type InvalidReason = &'static str;
 
 /// Parses a line.
 pub(super) fn read<'a>(
     line: &'a [u8],
     window: Window,
     bases: &BaseDomains,
-) -> Result<Result<AccessRecord<'a>, Wrong>, serde_json::Error> {
+) -> Result<Result<AccessRecord<'a>, InvalidReason>, serde_json::Error> {
     let line: GatewayLine<'a> = serde_json::from_slice(line)?;
     Ok(normalise(line, window, bases))
 }
@@ -57,12 +56,12 @@ fn normalise<'a>(
     line: GatewayLine<'a>,
     window: Window,
     bases: &BaseDomains,
-) -> Result<AccessRecord<'a>, Wrong> {
+) -> Result<AccessRecord<'a>, InvalidReason> {
     if !is_request_id(&line.request_id) {
         return Err("requestId is invalid");
     }
     let time = window.instant(line.time)?;
-    let small = |figure: Figure| figure.0.and_then(|value| u16::try_from(value).ok());
+    let small = |figure: OptionalNumber| figure.0.and_then(|value| u16::try_from(value).ok());
     let method = line.route_key.as_deref().and_then(|route| {
         let (method, _) = route.split_once(' ')?;
         ["GET", "OPTIONS", "POST"]
@@ -83,7 +82,11 @@ fn normalise<'a>(
         integration_status: small(line.integration_status),
         method: method.map(Text::from),
         network: line.source_ip.as_deref().and_then(network).map(Text::from),
-        agent: line.user_agent.as_deref().map(kept::agent).map(Text::from),
+        agent: line
+            .user_agent
+            .as_deref()
+            .map(redact::agent)
+            .map(Text::from),
         product,
         domain,
         ..AccessRecord::new(line.request_id, time)
@@ -95,9 +98,9 @@ fn of_path(path: &str, bases: &BaseDomains) -> Option<(Text<'static>, Text<'stat
     let rest = path.strip_prefix("/v1/products/")?;
     let (product, rest) = rest.split_once("/domains/")?;
     let domain = bases.canonicalize(rest.strip_suffix("/license")?).ok()?;
-    let product = kept::product(product)?.to_owned();
-    let is_kept = !kept::hides_a_serial(domain.as_str());
-    is_kept.then(|| (Text::from(product), Text::from(domain.to_string())))
+    let product = redact::product(product)?.to_owned();
+    let is_recorded = !redact::may_be_serial(domain.as_str());
+    is_recorded.then(|| (Text::from(product), Text::from(domain.to_string())))
 }
 
 /// Whether a text can be a request id. The gateway and CloudFront use base64 or base64url; a UUID is
@@ -111,38 +114,19 @@ pub(super) fn is_request_id(text: &str) -> bool {
 
 /// A number with or without quotes; `-`, an empty text or null is an empty value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Figure(pub(super) Option<u64>);
+pub(super) struct OptionalNumber(pub(super) Option<u64>);
 
-impl<'de> Deserialize<'de> for Figure {
+impl<'de> Deserialize<'de> for OptionalNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FigureVisitor)
-    }
-}
-
-struct FigureVisitor;
-
-impl Visitor<'_> for FigureVisitor {
-    type Value = Figure;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number")
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Figure, E> {
-        Ok(Figure(Some(value)))
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Figure, E> {
-        Ok(Figure(None))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Figure, E> {
-        match text {
-            "" | "-" => Ok(Figure(None)),
-            _ => match text.parse() {
-                Ok(value) => Ok(Figure(Some(value))),
-                Err(_) => Err(de::Error::custom("expected a number")),
-            },
-        }
+        let value = match Scalar::deserialize(deserializer)? {
+            Scalar::Null => None,
+            Scalar::Number(number) => Some(number),
+            Scalar::Text(text) if matches!(&*text, "" | "-") => None,
+            Scalar::Text(text) => {
+                let number = text.parse();
+                Some(number.map_err(|_| de::Error::custom("expected a number"))?)
+            }
+        };
+        Ok(Self(value))
     }
 }

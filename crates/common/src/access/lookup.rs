@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::gateway::{Wrong, is_request_id};
-use super::kept;
+use super::gateway::{InvalidReason, is_request_id};
 use super::moment::{Moment, Window};
 use super::record::AccessRecord;
+use super::redact;
 use super::text::Text;
 use crate::license::Code;
 use crate::network::is_network;
@@ -51,7 +51,7 @@ struct LookupLine<'a> {
 pub(super) fn read(
     line: &[u8],
     window: Window,
-) -> Result<Result<AccessRecord<'_>, Wrong>, serde_json::Error> {
+) -> Result<Result<AccessRecord<'_>, InvalidReason>, serde_json::Error> {
     let parsed: LookupLine<'_> = serde_json::from_slice(line)?;
     Ok(normalise(parsed, window, line))
 }
@@ -60,10 +60,10 @@ fn normalise<'a>(
     line: LookupLine<'a>,
     window: Window,
     whole: &'a [u8],
-) -> Result<AccessRecord<'a>, Wrong> {
+) -> Result<AccessRecord<'a>, InvalidReason> {
     let time = line.requested_at.as_ref().unwrap_or(&line.time);
     let time: Timestamp = time.parse().map_err(|_| "time is invalid")?;
-    let time = window.instant(Moment::Named(time))?;
+    let time = window.instant(Moment::DateTime(time))?;
     let request_id = match line.request_id {
         Some(id) if is_request_id(&id) => id,
         Some(_) => return Err("request_id is invalid"),
@@ -78,13 +78,13 @@ fn normalise<'a>(
     }
     // The domain of an existing licence is a real one. Otherwise it is an arbitrary text of the
     // caller, which may contain a serial.
-    let is_answered = Code::states_a_license(line.code.as_str());
-    let domain = line
-        .domain
-        .filter(|domain| kept::is_host(domain) && (is_answered || !kept::hides_a_serial(domain)));
+    let has_license = Code::states_a_license(line.code.as_str());
+    let domain = line.domain.filter(|domain| {
+        redact::is_host(domain) && (has_license || !redact::may_be_serial(domain))
+    });
     let product = line
         .product
-        .filter(|product| kept::product(product).is_some());
+        .filter(|product| redact::product(product).is_some());
     let version = line
         .version
         .map(|version| match PluginVersion::recorded(&version) {
@@ -100,7 +100,7 @@ fn normalise<'a>(
             .filter(|method| matches!(method.as_str(), "GET" | "OPTIONS" | "POST")),
         status: Some(line.status),
         code: Some(line.code),
-        reason: line.reason.filter(|reason| kept::is_our_sentence(reason)),
+        reason: line.reason.filter(|reason| redact::is_safe_reason(reason)),
         serial: line.serial.filter(|serial| {
             matches!(
                 serial.as_str(),

@@ -11,16 +11,17 @@
 
 mod cdn;
 mod gateway;
-mod kept;
 mod lookup;
 mod moment;
 mod read;
 mod record;
+mod redact;
+mod scalar;
 mod text;
 mod unreadable;
 
-pub use kept::{FILE_ENDINGS, agent, hides_a_serial};
 pub use read::{ReadLine, read_cdn, read_line, read_lines};
 pub use record::{AccessRecord, Source, UnknownSource};
+pub use redact::{FILE_ENDINGS, agent, may_be_serial};
 pub use text::Text;
 pub use unreadable::Unreadable;

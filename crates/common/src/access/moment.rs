@@ -1,19 +1,18 @@
 //! The time of an access: as stated in its line, checked against the time of delivery.
 
-use std::fmt;
-
 use jiff::fmt::strtime;
 use jiff::{SignedDuration, Timestamp};
-use serde::de::{self, Visitor};
+use serde::de;
 use serde::{Deserialize, Deserializer};
 
-use super::gateway::Wrong;
+use super::gateway::InvalidReason;
+use super::scalar::Scalar;
 
 /// A time as written by an AWS service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
     /// A date and time.
-    Named(Timestamp),
+    DateTime(Timestamp),
     /// A number since 1970. `$context.requestTimeEpoch` is in seconds in an HTTP API, and in
     /// milliseconds in a REST or WebSocket API.
     Epoch(i64),
@@ -26,37 +25,21 @@ impl Moment {
             return Some(Self::Epoch(epoch));
         }
         if let Ok(instant) = text.parse() {
-            return Some(Self::Named(instant));
+            return Some(Self::DateTime(instant));
         }
         let common = strtime::parse("%d/%b/%Y:%H:%M:%S %z", text).ok()?;
-        common.to_timestamp().ok().map(Self::Named)
+        common.to_timestamp().ok().map(Self::DateTime)
     }
 }
 
 impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(MomentVisitor)
-    }
-}
-
-struct MomentVisitor;
-
-impl Visitor<'_> for MomentVisitor {
-    type Value = Moment;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an instant")
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Moment, E> {
-        let epoch = i64::try_from(value);
-        epoch
-            .map(Moment::Epoch)
-            .map_err(|_| E::custom("expected an instant"))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Moment, E> {
-        Moment::read(text).ok_or_else(|| E::custom("expected an instant"))
+        let moment = match Scalar::deserialize(deserializer)? {
+            Scalar::Null => None,
+            Scalar::Number(epoch) => i64::try_from(epoch).ok().map(Self::Epoch),
+            Scalar::Text(text) => Self::read(&text),
+        };
+        moment.ok_or_else(|| de::Error::custom("expected an instant"))
     }
 }
 
@@ -68,7 +51,7 @@ impl Visitor<'_> for MomentVisitor {
 pub(super) struct Window {
     delivered_at: Timestamp,
     longest_delay: SignedDuration,
-    outside: Wrong,
+    outside: InvalidReason,
 }
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -94,9 +77,9 @@ impl Window {
     }
 
     /// The instant, if it is inside the window. For a number, the unit that leads into the window.
-    pub(super) fn instant(&self, moment: Moment) -> Result<Timestamp, Wrong> {
+    pub(super) fn instant(&self, moment: Moment) -> Result<Timestamp, InvalidReason> {
         let read = match moment {
-            Moment::Named(instant) => [Some(instant), None],
+            Moment::DateTime(instant) => [Some(instant), None],
             Moment::Epoch(epoch) => [
                 Timestamp::from_second(epoch).ok(),
                 Timestamp::from_millisecond(epoch).ok(),
@@ -119,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_moment_is_a_date_and_time_or_a_number() {
-        let named = Moment::Named("2025-05-18T21:08:50Z".parse().unwrap());
+        let named = Moment::DateTime("2025-05-18T21:08:50Z".parse().unwrap());
         for (text, expected) in [
             ("18/May/2025:21:08:50 +0000", Some(named)),
             ("19/May/2025:06:08:50 +0900", Some(named)),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::cdn::{self, Columns};
-use super::gateway::{self, Wrong};
+use super::gateway::{self, InvalidReason};
 use super::lookup;
 use super::moment::Window;
 use super::record::{AccessRecord, Source};
@@ -124,7 +124,7 @@ fn cdn_line<'a>(
 fn finish<'a>(
     line: &[u8],
     source: Source,
-    read: Result<Result<AccessRecord<'a>, Wrong>, serde_json::Error>,
+    read: Result<Result<AccessRecord<'a>, InvalidReason>, serde_json::Error>,
 ) -> ReadLine<'a> {
     match read {
         Ok(Ok(record)) => ReadLine::Record(source, record),

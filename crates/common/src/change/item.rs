@@ -9,7 +9,7 @@ use serde_dynamo::AttributeValue;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::kept;
+use super::redacted;
 use crate::redact::without_addresses;
 use crate::revision::Revision;
 
@@ -77,7 +77,7 @@ pub enum Role {
         at: Timestamp,
     },
     /// A licence's item under a kintone plug-in id. It has no history.
-    Copy,
+    Alias,
     /// A delivery of a notice. It has no history.
     Delivery,
 }
@@ -96,7 +96,7 @@ impl ItemKey {
             Some(Self {
                 table,
                 partition: without_addresses(partition?),
-                sort: kept_sort(table, sort?),
+                sort: redacted_sort(table, sort?),
             })
         })
     }
@@ -118,14 +118,14 @@ impl ItemKey {
             return Role::History { of, at };
         }
         match self.table {
-            TableKind::Licenses if self.sort.starts_with("plugin#") => Role::Copy,
+            TableKind::Licenses if self.sort.starts_with("plugin#") => Role::Alias,
             TableKind::Notices if self.sort.starts_with("delivery#") => Role::Delivery,
             _ => Role::Current,
         }
     }
 }
 
-fn kept_sort(table: TableKind, sort: &str) -> String {
+fn redacted_sort(table: TableKind, sort: &str) -> String {
     match (table, sort.strip_prefix(CONTACT)) {
         (TableKind::Customers, Some(address)) => {
             let digest = Sha256::digest(address.as_bytes());
@@ -149,14 +149,14 @@ impl fmt::Display for ItemKey {
 
 /// An item in the form in which it may be archived: with addresses and secrets hashed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KeptItem {
+pub struct ArchivedItem {
     /// The item's key.
     pub key: ItemKey,
     /// All attributes except those of the key.
     pub attributes: Map<String, Value>,
 }
 
-impl KeptItem {
+impl ArchivedItem {
     /// Converts an item of a table or a stream. `None` if it has the key of no known table.
     pub fn of(item: impl IntoIterator<Item = (String, AttributeValue)>) -> Option<Self> {
         let item: std::collections::HashMap<String, AttributeValue> = item.into_iter().collect();
@@ -166,7 +166,7 @@ impl KeptItem {
         let attributes = attributes.filter(|(name, _)| !of_the_key.contains(&name.as_str()));
         Some(Self {
             key,
-            attributes: kept::attributes(attributes),
+            attributes: redacted::attributes(attributes),
         })
     }
 
@@ -206,7 +206,7 @@ mod tests {
             (
                 Licenses,
                 "plugin#abcdefghijklmnopabcdefghijklmnop",
-                Role::Copy,
+                Role::Alias,
             ),
             (Customers, "customer", Role::Current),
             (Customers, "contact#it@customer.example", Role::Current),

@@ -4,16 +4,16 @@
 //! is the pure part of archiving it: [`read_record`] turns a stream record into a [`ChangeLine`].
 //!
 //! The archive is locked for 400 days, so a line must not contain personal data or secrets. Mail
-//! addresses, the hashes of serials and leases are replaced by hashes. [`KeptItem`] converts an item
+//! addresses, the hashes of serials and leases are replaced by hashes. [`ArchivedItem`] converts an item
 //! of a table in the same way, so that the two can be compared.
 
 mod item;
-mod kept;
 mod record;
+mod redacted;
 mod stream;
 mod trail;
 
-pub use item::{ItemKey, KeptItem, Role, TableKind};
+pub use item::{ArchivedItem, ItemKey, Role, TableKind};
 pub use record::{ChangeEvent, ChangeLine, ChangeRecord, UnreadableChange};
 pub use stream::read_record;
 pub use trail::{Caller, TrailFile, TrailWrite, read_trail};

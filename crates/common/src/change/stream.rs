@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::item::{self, ItemKey, KeptItem};
+use super::item::{self, ArchivedItem, ItemKey};
 use super::record::{ChangeEvent, ChangeLine, ChangeRecord, UnreadableChange};
 use crate::access::Unreadable;
 
@@ -86,7 +86,7 @@ pub fn read_record(record: &str, now: Timestamp) -> ChangeLine {
         return unreadable("the key belongs to no known table".to_owned());
     };
     let kept = |image: Option<serde_dynamo::Item>| {
-        image.and_then(|image| KeptItem::of(image.into_inner()).map(|item| item.attributes))
+        image.and_then(|image| ArchivedItem::of(image.into_inner()).map(|item| item.attributes))
     };
     let after = kept(images.new_image);
     ChangeLine::Change(ChangeRecord {

@@ -160,7 +160,7 @@ impl License {
     }
 
     /// Withdraws the cancellation of a contract that has not ended: it renews automatically again.
-    pub fn continued(&self, now: Timestamp) -> Result<Self, LicenseError> {
+    pub fn with_cancellation_withdrawn(&self, now: Timestamp) -> Result<Self, LicenseError> {
         let mut license = self.as_of(now)?;
         let last_day = match (license.kind, license.ends_on) {
             (LicenseKind::Paid, Some(last_day)) => last_day,
@@ -288,16 +288,19 @@ mod tests {
     fn a_cancellation_is_withdrawn_until_the_contract_ends() {
         let license = license(MONTHLY);
         let now = at("2017-11-10T12:00:00+09:00");
-        assert_eq!(license.continued(now), Err(LicenseError::NotCancelled));
+        assert_eq!(
+            license.with_cancellation_withdrawn(now),
+            Err(LicenseError::NotCancelled)
+        );
         let cancelled = license
             .cancelled("2017-11-10".parse().unwrap(), now)
             .unwrap();
-        assert_eq!(cancelled.continued(now).unwrap(), license);
+        assert_eq!(cancelled.with_cancellation_withdrawn(now).unwrap(), license);
         let last_day = cancelled.ends_on.unwrap();
-        let late = cancelled.continued(at("2017-11-30T23:59:59+09:00"));
+        let late = cancelled.with_cancellation_withdrawn(at("2017-11-30T23:59:59+09:00"));
         assert_eq!(late.unwrap().ends_on, None);
         assert_eq!(
-            cancelled.continued(at("2017-12-01T00:00:00+09:00")),
+            cancelled.with_cancellation_withdrawn(at("2017-12-01T00:00:00+09:00")),
             Err(LicenseError::Ended(last_day))
         );
     }

@@ -185,7 +185,7 @@ impl License {
 
     /// Keeps a domain that is scheduled to leave. After it has left, this is possible only if the
     /// contract has no other domain.
-    pub fn keeping(&self, domain: &Domain, now: Timestamp) -> Result<Self, LicenseError> {
+    pub fn with_domain_kept(&self, domain: &Domain, now: Timestamp) -> Result<Self, LicenseError> {
         let mut license = self.clone();
         let has_another = self.domains.iter().any(|name| name.until.is_none());
         let name = license.domains.iter_mut().find(|n| n.domain == *domain);
@@ -329,8 +329,8 @@ mod tests {
                 until
             })
         );
-        assert_eq!(leaving.keeping(&development, now).unwrap(), two);
-        assert!(leaving.keeping(&development, until).is_err());
+        assert_eq!(leaving.with_domain_kept(&development, now).unwrap(), two);
+        assert!(leaving.with_domain_kept(&development, until).is_err());
         // A domain that was never covered is removed without quarantine.
         let typo = domain("exmaple.cybozu.com");
         let planned = license
@@ -338,7 +338,7 @@ mod tests {
             .unwrap();
         assert_eq!(planned.without_domain(&typo, now, now).unwrap(), license);
         assert_eq!(
-            two.keeping(&development, now),
+            two.with_domain_kept(&development, now),
             Err(LicenseError::DomainStays(development.clone()))
         );
         assert_eq!(
@@ -351,7 +351,7 @@ mod tests {
         let left = cancelled.unwrap();
         let left = left.without_domain(&license.domain, over, over).unwrap();
         assert_eq!(left.code_at(over), Code::NotFound);
-        let back = left.keeping(&license.domain, over).unwrap();
+        let back = left.with_domain_kept(&license.domain, over).unwrap();
         assert_eq!(back.code_at(over), Code::Expired);
         let stranger = domain("stranger.cybozu.com");
         assert_eq!(

@@ -298,7 +298,7 @@ mod tests {
             );
         }
         // Withdrawn, it continues in whole terms; ordered again after its end, from the next month.
-        let on = license.continued(now).unwrap();
+        let on = license.with_cancellation_withdrawn(now).unwrap();
         assert_eq!(on.valid_until, at("2027-01-01T09:00:00+09:00"));
         let ended = known("2026-11-14", Billing::Yearly, false);
         let again = ended.converted(Billing::Yearly, now).unwrap();

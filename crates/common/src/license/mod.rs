@@ -10,7 +10,7 @@ mod current;
 mod domains;
 mod last_day;
 mod order;
-mod record;
+mod row;
 mod time;
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub use current::{Bounds, CurrentLicense, Rule, RuleResult};
 pub use domains::{ContractDomain, Purpose, QUARANTINE_DAYS};
 pub use last_day::LastDay;
 pub use order::{Order, Plan};
-pub use record::{Cell, ContractRow, RowError};
+pub use row::{Cell, ContractRow, RowError};
 
 /// The state of a licence, as answered to the plug-in.
 ///

@@ -227,7 +227,7 @@ mod tests {
                     };
                     let changed = match what {
                         0 => contract.cancelled(today, now),
-                        1 => contract.continued(now),
+                        1 => contract.with_cancellation_withdrawn(now),
                         2 => contract.amended(billing(Billing::Yearly), now),
                         3 => contract.amended(billing(Billing::Monthly), now),
                         4 => contract.converted(Billing::Monthly, now),

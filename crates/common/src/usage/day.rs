@@ -21,23 +21,23 @@ use crate::version::PluginVersion;
 
 /// The maximum number of tenants without a licence that get a row of their own per day. Anybody can
 /// send requests for names that do not exist. Tenants with a licence always get a row.
-pub const MOST_STRANGERS: usize = 100_000;
+pub const MAX_UNLICENSED_TENANTS: usize = 100_000;
 
 /// The same limit for tenants that occur in unconfirmed requests ([`Unconfirmed`]) and in requests
 /// for files only. It is separate, so that forged requests cannot use up the other limit.
-pub const MOST_UNCONFIRMED_STRANGERS: usize = 10_000;
+pub const MAX_UNCONFIRMED_TENANTS: usize = 10_000;
 
 /// The maximum number of products without any licence that get rows of their own per day. Further
 /// ones are counted under the product [`OTHERS`].
-pub const MOST_STRANGE_PRODUCTS: usize = 100;
+pub const MAX_UNLICENSED_PRODUCTS: usize = 100;
 
 /// The maximum number of versions per day that are counted separately: those in requests without a
 /// licence, and all.
-const MOST_STRANGE_VERSIONS: usize = 1000;
-const MOST_VERSIONS: usize = 10_000;
+const MAX_UNLICENSED_VERSIONS: usize = 1000;
+const MAX_VERSIONS: usize = 10_000;
 
 /// The version number of a record without a version.
-const NOT_TOLD: u32 = 0;
+const NO_VERSION: u32 = 0;
 
 /// One record, reduced to the facts that are needed to join and count it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,15 +79,15 @@ pub struct Day {
     versions: Names,
     counts: Vec<Counts>,
     kintone: Networks,
-    confirmed: Strangers,
-    unconfirmed: Strangers,
-    strange_versions: usize,
+    confirmed: UnlicensedRows,
+    unconfirmed: UnlicensedRows,
+    unlicensed_versions: usize,
     summary: DaySummary,
 }
 
 /// The tenants and products without a licence that have a row.
 #[derive(Debug, Default)]
-struct Strangers {
+struct UnlicensedRows {
     tenants: usize,
     products: HashSet<String>,
 }
@@ -102,12 +102,12 @@ impl Day {
             versions: Names::default(),
             counts: Vec::new(),
             kintone,
-            confirmed: Strangers::default(),
-            unconfirmed: Strangers::default(),
-            strange_versions: 0,
+            confirmed: UnlicensedRows::default(),
+            unconfirmed: UnlicensedRows::default(),
+            unlicensed_versions: 0,
             summary: DaySummary::default(),
         };
-        day.versions.number(""); // NOT_TOLD
+        day.versions.number(""); // NO_VERSION
         day.codes.number("");
         day
     }
@@ -125,7 +125,7 @@ impl Day {
             Some(version) if is_confirmed || source == Source::Cdn => {
                 self.version(PluginVersion::recorded(version), is_licensed)
             }
-            _ => NOT_TOLD,
+            _ => NO_VERSION,
         };
         RequestObservation {
             request: request(&record.request_id),
@@ -208,20 +208,20 @@ impl Day {
     /// Whether a request was sent by the tenant that it names: it came from kintone's addresses or
     /// had the correct serial.
     fn confirms(&self, record: &AccessRecord<'_>) -> bool {
-        let is_kintones = |network| self.kintone.include(network);
+        let is_kintone = |network| self.kintone.include(network);
         record.serial.as_deref() == Some("match")
-            || record.network.as_deref().is_some_and(is_kintones)
+            || record.network.as_deref().is_some_and(is_kintone)
     }
 
     fn version(&mut self, version: &str, is_licensed: bool) -> u32 {
         if let Some(number) = self.versions.known(version) {
             return number;
         }
-        let is_known = is_licensed || self.strange_versions < MOST_STRANGE_VERSIONS;
-        if !is_known || self.versions.len() >= MOST_VERSIONS {
+        let is_known = is_licensed || self.unlicensed_versions < MAX_UNLICENSED_VERSIONS;
+        if !is_known || self.versions.len() >= MAX_VERSIONS {
             return self.versions.number("other");
         }
-        self.strange_versions += usize::from(!is_licensed);
+        self.unlicensed_versions += usize::from(!is_licensed);
         self.versions.number(version)
     }
 
@@ -230,12 +230,12 @@ impl Day {
         let number = match self.rows.known(&name) {
             Some(number) => number,
             None if is_licensed => self.rows.number(&name),
-            None if !self.may_be_told_apart(product, is_confirmed) => {
+            None if !self.has_own_rows(product, is_confirmed) => {
                 self.rows.number(&format!("{OTHERS} {OTHERS}"))
             }
             None if domain == UNKNOWN => self.rows.number(&name),
             None if self.has_room(is_confirmed) => {
-                self.strangers(is_confirmed).tenants += 1;
+                self.unlicensed(is_confirmed).tenants += 1;
                 self.rows.number(&name)
             }
             None => self.rows.number(&format!("{product} {OTHERS}")),
@@ -246,23 +246,23 @@ impl Day {
 
     /// Whether a product without a licence gets rows of its own. Their number is limited: anybody can
     /// send requests for products that do not exist.
-    fn may_be_told_apart(&mut self, product: &str, is_confirmed: bool) -> bool {
-        let products = &mut self.strangers(is_confirmed).products;
+    fn has_own_rows(&mut self, product: &str, is_confirmed: bool) -> bool {
+        let products = &mut self.unlicensed(is_confirmed).products;
         if product == UNKNOWN || products.contains(product) {
             return true;
         }
-        products.len() < MOST_STRANGE_PRODUCTS && products.insert(product.to_owned())
+        products.len() < MAX_UNLICENSED_PRODUCTS && products.insert(product.to_owned())
     }
 
     fn has_room(&mut self, is_confirmed: bool) -> bool {
         let most = match is_confirmed {
-            true => MOST_STRANGERS,
-            false => MOST_UNCONFIRMED_STRANGERS,
+            true => MAX_UNLICENSED_TENANTS,
+            false => MAX_UNCONFIRMED_TENANTS,
         };
-        self.strangers(is_confirmed).tenants < most
+        self.unlicensed(is_confirmed).tenants < most
     }
 
-    fn strangers(&mut self, is_confirmed: bool) -> &mut Strangers {
+    fn unlicensed(&mut self, is_confirmed: bool) -> &mut UnlicensedRows {
         match is_confirmed {
             true => &mut self.confirmed,
             false => &mut self.unconfirmed,
@@ -275,14 +275,14 @@ impl Day {
         lookup: Option<RequestObservation>,
     ) {
         self.summary.requests += 1;
-        let Some(told) = lookup.or(gateway) else {
+        let Some(observed) = lookup.or(gateway) else {
             return;
         };
         // The gateway's status is the one that the caller received.
-        let status = gateway.map_or(told.status, |gateway| gateway.status);
+        let status = gateway.map_or(observed.status, |gateway| gateway.status);
         let code = match lookup {
             Some(lookup) => self.codes.names[lookup.code as usize].clone(),
-            None if told.was_answered => UNRECORDED.to_owned(),
+            None if observed.was_answered => UNRECORDED.to_owned(),
             None => gateways_own_code(status).to_owned(),
         };
         match (gateway, lookup) {
@@ -290,11 +290,11 @@ impl Day {
             (_, None) if code == UNRECORDED => self.summary.gateway_only += 1,
             _ => {}
         }
-        let version =
-            (told.version != NOT_TOLD).then(|| self.versions.names[told.version as usize].clone());
-        let counts = &mut self.counts[told.row as usize];
-        let time = gateway.map_or(told.time, |gateway| gateway.time);
-        if !told.is_confirmed {
+        let version = (observed.version != NO_VERSION)
+            .then(|| self.versions.names[observed.version as usize].clone());
+        let counts = &mut self.counts[observed.row as usize];
+        let time = gateway.map_or(observed.time, |gateway| gateway.time);
+        if !observed.is_confirmed {
             let time = Timestamp::from_millisecond(time).unwrap_or_default();
             counts.unconfirmed.add(&Unconfirmed {
                 requests: 1,
@@ -304,7 +304,7 @@ impl Day {
             });
             return;
         }
-        notice(counts, time);
+        update_first_and_last_seen(counts, time);
         counts.requests += 1;
         match status {
             500.. => counts.errors += 1,
@@ -323,10 +323,10 @@ impl Day {
 
     fn count_file(&mut self, file: &RequestObservation) {
         self.summary.files += 1;
-        let version =
-            (file.version != NOT_TOLD).then(|| self.versions.names[file.version as usize].clone());
+        let version = (file.version != NO_VERSION)
+            .then(|| self.versions.names[file.version as usize].clone());
         let counts = &mut self.counts[file.row as usize];
-        notice(counts, file.time);
+        update_first_and_last_seen(counts, file.time);
         counts.bytes += file.bytes;
         // Errors, redirections and aborted connections (000) are not files.
         if !matches!(file.status, 200 | 206 | 304) {
@@ -354,7 +354,7 @@ fn gateways_own_code(status: u16) -> &'static str {
     }
 }
 
-fn notice(counts: &mut Counts, time: i64) {
+fn update_first_and_last_seen(counts: &mut Counts, time: i64) {
     let time = Timestamp::from_millisecond(time).unwrap_or_default();
     if !counts.has_own() {
         (counts.first_seen, counts.last_seen) = (time, time);
@@ -460,14 +460,18 @@ mod tests {
         records.push((Source::Lookup, customer));
         let (usage, summary) = add_up(&records);
         assert_eq!(summary.requests, 10_001);
-        assert!(usage.len() <= MOST_STRANGE_PRODUCTS + 3, "{}", usage.len());
+        assert!(
+            usage.len() <= MAX_UNLICENSED_PRODUCTS + 3,
+            "{}",
+            usage.len()
+        );
         let row = |product: &str| usage.iter().find(|row| row.product == product).unwrap();
         assert_eq!(row("gantt").counts.versions["1.9.0"], 1);
         let others = row(OTHERS);
         assert_eq!(others.domain, OTHERS);
         assert!(others.counts.requests > 4800);
         let versions = &row("sheet").counts.versions;
-        assert!(versions.len() <= MOST_STRANGE_VERSIONS + 1);
+        assert!(versions.len() <= MAX_UNLICENSED_VERSIONS + 1);
         assert_eq!(versions.values().sum::<u64>(), 5000);
     }
 
@@ -498,7 +502,7 @@ mod tests {
             record("e", "sheet", "stranger.cybozu.com", "NOT_FOUND"),
         ));
         let (usage, _) = add_up(&records);
-        assert_eq!(usage.len(), MOST_UNCONFIRMED_STRANGERS + 3);
+        assert_eq!(usage.len(), MAX_UNCONFIRMED_TENANTS + 3);
         let row = |domain: &str| {
             let row = usage.iter().find(|row| row.domain == domain);
             row.unwrap().counts.clone()

@@ -18,8 +18,8 @@ pub use latency::Latencies;
 /// Replaces an unknown product or tenant, for example of a request that the gateway answered itself.
 pub const UNKNOWN: &str = "-";
 
-/// Replaces the tenants without a licence beyond [`day::MOST_STRANGERS`], and the products without
-/// any licence beyond [`day::MOST_STRANGE_PRODUCTS`].
+/// Replaces the tenants without a licence beyond [`day::MAX_UNLICENSED_TENANTS`], and the products without
+/// any licence beyond [`day::MAX_UNLICENSED_PRODUCTS`].
 pub const OTHERS: &str = "#others";
 
 /// The usage of one product by one tenant on one day: an item of the usage table.

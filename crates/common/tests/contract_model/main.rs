@@ -146,7 +146,7 @@ impl Model {
                         met.insert("renewed".to_owned());
                         Some(signed(*license, at))
                     }
-                    Some(Task::Resign) => {
+                    Some(Task::ReSign) => {
                         met.insert("signed again".to_owned());
                         Some(signed(item.license.clone(), at))
                     }

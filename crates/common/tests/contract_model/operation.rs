@@ -122,7 +122,11 @@ pub fn apply(
                 let today = date_of(at, &license.policy);
                 ("cancel", license.cancelled(today, at), oracle.cancel(now))
             }
-            Operation::Withdraw => ("withdraw", license.continued(at), oracle.withdraw(now)),
+            Operation::Withdraw => (
+                "withdraw",
+                license.with_cancellation_withdrawn(at),
+                oracle.withdraw(now),
+            ),
             Operation::Rebill(months) => {
                 let amendment = Amendment {
                     billing: Some(billing(*months)),
@@ -210,7 +214,7 @@ pub fn apply(
                 let kept = known(*which);
                 (
                     "keep-domain",
-                    license.keeping(&domain(&kept), at),
+                    license.with_domain_kept(&domain(&kept), at),
                     oracle.keep(&kept, now),
                 )
             }

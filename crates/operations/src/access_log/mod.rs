@@ -13,19 +13,17 @@ use crate::Caller;
 pub use search::{FoundRequests, MergedRequest, RequestFilter, search};
 pub use verify::{ArchiveVerification, DayVerification, Locked, verify};
 
-/// Objects that are fetched at a time.
+/// The number of objects that are fetched concurrently.
 const AHEAD: usize = 16;
 
-/// The stores of access records, the zone of their days, and the caller.
+/// What operations on access records need.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// The archive.
     pub archive: &'a Archive,
-    /// The usage, with the receipts of the archive's objects.
+    /// The usage table, which also contains the receipts of archived objects.
     pub usage: &'a UsageTable,
-    /// The zone of the days.
+    /// The time zone of the archive's days.
     pub zone: &'a TimeZone,
-    /// The caller, and the instant of the operation.
     pub caller: Caller<'a>,
 }
 

@@ -1,4 +1,4 @@
-//! The requests of one tenant, from the archive: what it asked and what it was answered.
+//! Search in the archive for the requests of one tenant.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ use tegata_common::product::ProductSlug;
 use super::{AHEAD, Context};
 use crate::{Error, Period, Progress};
 
-/// Which requests are searched.
+/// The criteria of a search.
 #[derive(Clone, Debug)]
 pub struct RequestFilter {
     /// The tenant.
     pub domain: Domain,
-    /// Only of this product.
+    /// Only requests for this product.
     pub product: Option<ProductSlug>,
-    /// Only answered with this code, in upper case.
+    /// Only requests answered with this code, in upper case.
     pub code: Option<String>,
 }
 
@@ -35,32 +35,31 @@ impl RequestFilter {
     }
 }
 
-/// The requests that were found, the oldest first.
+/// The result of a search.
 #[derive(Debug, Default)]
 pub struct FoundRequests {
-    /// The requests.
+    /// The requests, oldest first.
     pub requests: Vec<MergedRequest>,
-    /// Objects of the archive that could not be read.
+    /// The number of objects that could not be read. Their requests are missing from the result.
     pub damaged: u64,
 }
 
-/// One request, as the gateway, the function and the CDN saw it together.
+/// One request, merged from the records of the gateway and the function, or from the CDN's record.
 #[derive(Debug, Serialize)]
 pub struct MergedRequest {
     /// The source of the record.
     pub source: Source,
-    /// The record.
     #[serde(flatten)]
     pub record: AccessRecord<'static>,
-    /// The status that the gateway passed on.
+    /// The status that the gateway sent to the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway_status: Option<u16>,
-    /// How long the request took in all.
+    /// The time from the request to the answer at the gateway, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway_latency_ms: Option<u32>,
 }
 
-/// Searches every object of a period for the requests of a tenant.
+/// Searches for the requests of a tenant. Reads every object of the period.
 pub async fn search(
     context: &Context<'_>,
     filter: &RequestFilter,
@@ -84,7 +83,7 @@ pub async fn search(
         })
         .await?;
     }
-    // The gateway's lines do not tell the tenant: they are found by the request.
+    // Records of the gateway do not contain the tenant. They are found by the request id.
     damaged += each(context, Source::Gateway, period, progress, |record| {
         let key = (Source::Lookup, record.request_id.to_string());
         if let Some(found) = found.get_mut(&key) {
@@ -98,7 +97,8 @@ pub async fn search(
     Ok(FoundRequests { requests, damaged })
 }
 
-/// Calls for each record of a source in a period. Returns how many objects could not be read.
+/// Calls `call` for each record of a source in a period. Returns the number of objects that could
+/// not be read.
 async fn each(
     context: &Context<'_>,
     source: Source,

@@ -1,4 +1,4 @@
-//! Whether the archive is whole: an answer that an auditor can file.
+//! Verification that the archive is complete and unchanged. The result is a document for auditors.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +13,13 @@ use tegata_storage::usage::{DayState, Receipt};
 use super::{AHEAD, Context};
 use crate::{Error, Period, Progress};
 
-/// After that, an object may be gone.
+/// The retention period, after which an object is deleted.
 const KEPT: SignedDuration = SignedDuration::from_hours(tegata_archive::KEPT_DAYS as i64 * 24);
 
-/// What is promised: twelve months, whichever they are.
+/// The promised retention: the longest possible twelve months.
 const PROMISED: SignedDuration = SignedDuration::from_hours(366 * 24);
 
-/// Whether the archive is whole.
+/// The result of a verification.
 #[derive(Debug, Serialize)]
 pub struct ArchiveVerification {
     /// The first day.
@@ -28,54 +28,54 @@ pub struct ArchiveVerification {
     pub to: Date,
     /// The zone of the days.
     pub time_zone: String,
-    /// When it was verified.
+    /// When the archive was verified, RFC 3339.
     pub verified_at: String,
-    /// The caller that verified it.
+    /// The caller who verified it.
     pub verified_by: String,
-    /// Whether content and locks were read.
+    /// Whether contents and locks were checked. False for a quick verification.
     pub content_read: bool,
-    /// Whether nothing is wrong.
+    /// Whether no problem was found.
     pub ok: bool,
-    /// The days.
+    /// The results by day.
     pub days: Vec<DayVerification>,
 }
 
-/// What is found of a day.
+/// The result for one day.
 #[derive(Debug, Default, Serialize)]
 pub struct DayVerification {
     /// The day.
     pub date: Date,
-    /// Its objects.
+    /// The number of objects.
     pub objects: u64,
-    /// Its records, by source.
+    /// The number of records by source.
     pub records: BTreeMap<Source, u64>,
-    /// The size of its objects.
+    /// The total size of the objects in bytes.
     pub bytes: u64,
-    /// Whether its objects are locked.
+    /// Whether the objects are locked.
     pub locked: Locked,
-    /// The earliest end of a lock, where there is one.
+    /// The earliest end of a lock, RFC 3339, if any object is locked.
     pub locked_until: Option<String>,
-    /// What is wrong.
+    /// Problems, such as a missing or changed object.
     pub problems: Vec<String>,
-    /// Hours without records, or why there are none at all.
+    /// Hours without records, or the reason why the whole day has none.
     pub gaps: Vec<String>,
-    /// What else is known.
+    /// Facts that are not problems, such as objects whose retention has ended.
     pub notes: Vec<String>,
     #[serde(skip)]
     hours: BTreeSet<i8>,
 }
 
-/// Whether a day's objects are locked.
+/// The lock state of a day's objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Locked {
-    /// Every object, for long enough.
+    /// Every object is locked for long enough.
     All,
-    /// Not every object: see the problems.
+    /// Some objects are not locked for long enough; the problems name them.
     NotAll,
-    /// The target's objects cannot be locked.
+    /// The target does not support locks: a directory on one machine.
     NotHere,
-    /// Not looked at, or nothing to look at.
+    /// Not checked, or there are no objects.
     #[default]
     Unknown,
 }
@@ -85,8 +85,8 @@ struct Timed {
     time: Timestamp,
 }
 
-/// Compares the objects of each day with the receipts that were taken when they were written. If it
-/// is quick, names and sizes only.
+/// Compares the objects of each day with the receipts recorded when they were written. A quick
+/// verification compares names and sizes only.
 pub async fn verify(
     context: &Context<'_>,
     period: Period,
@@ -180,7 +180,7 @@ impl DayVerification {
         Ok(day)
     }
 
-    /// Compares an object with its receipt and its name.
+    /// Compares an object with its receipt, and its content with the hash in its name.
     fn check(
         &mut self,
         context: &Context<'_>,
@@ -191,9 +191,8 @@ impl DayVerification {
     ) {
         let key = &listed.key;
         let Some(name) = &listed.name else {
-            self.problems.push(format!(
-                "not of the archive: {key}, nothing writes such a name"
-            ));
+            self.problems
+                .push(format!("unknown kind of object name: {key}"));
             return;
         };
         if let Some(receipt) = receipt.filter(|receipt| receipt.bytes != listed.bytes) {
@@ -207,7 +206,7 @@ impl DayVerification {
             *self.records.entry(source).or_default() += records;
             return;
         };
-        let lines = object.ok_or("it is gone".to_owned()).and_then(|object| {
+        let lines = object.ok_or("it is missing".to_owned()).and_then(|object| {
             tegata_archive::open(name, &object).map_err(|damage| damage.to_string())
         });
         match lines {
@@ -253,7 +252,7 @@ impl DayVerification {
             }
             Lock::None => {
                 self.problems
-                    .push(format!("not locked against everybody: {key}"));
+                    .push(format!("not locked in COMPLIANCE mode: {key}"));
                 false
             }
             Lock::Until { since, until } => {
@@ -275,7 +274,7 @@ impl DayVerification {
         };
     }
 
-    /// What is not there though nothing is missing, and what is known about it.
+    /// Reports hours without records, with the reason if it is known.
     fn look_for_gaps(
         &mut self,
         context: &Context<'_>,
@@ -307,7 +306,7 @@ impl DayVerification {
         }
     }
 
-    /// Records that were counted into the usage have to be there, or in a receipt.
+    /// The archive must contain at least as many records as the usage includes.
     fn check_counted(&mut self, state: Option<&DayState>, is_over: bool) {
         let read: u64 = self.records.values().sum();
         let unreadable = self.records.get(&Source::Unreadable).copied().unwrap_or(0);
@@ -321,7 +320,7 @@ impl DayVerification {
         }
     }
 
-    /// Why a day has no objects.
+    /// The reason why a day has no objects.
     fn empty_day(
         &self,
         state: Option<&DayState>,
@@ -371,7 +370,7 @@ impl DayVerification {
     }
 }
 
-/// `0-5, 7, 22-23`.
+/// Formats hours as ranges: `0-5, 7, 22-23`.
 fn hours(hours: &[i8]) -> String {
     let mut runs: Vec<(i8, i8)> = Vec::new();
     for hour in hours {

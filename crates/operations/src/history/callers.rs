@@ -1,8 +1,8 @@
-//! Who CloudTrail says made the changes, where the stack has a trail.
+//! Comparison of the recorded callers with CloudTrail, if the stack has a trail.
 //!
-//! What an item says of its author is a claim. A trail has every call that wrote into the tables,
-//! with the caller as IAM knew it: a change whose author did not make it is named, and so is one
-//! that was made by an operation that `tegata` does not use for it.
+//! The author in an item's revision is only a claim. A trail contains every call that wrote to the
+//! tables, with the caller's identity as verified by IAM. Findings are changes by a different
+//! caller, and changes by a DynamoDB operation that `tegata` does not use for them.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -21,47 +21,49 @@ use super::findings::{Finding, FindingKind, Findings};
 use super::items::Version;
 use crate::{Error, Progress};
 
-/// Files that are fetched at a time.
+/// The number of files that are fetched concurrently.
 const AHEAD: usize = 16;
 
-/// How far apart the stream and the trail may date a write.
+/// The maximum difference between the times of a write in the stream and in the trail.
 const SAME: SignedDuration = SignedDuration::from_mins(1);
 
-/// How long an event may take into the trail: usually five minutes, at times more.
+/// The maximum delay of an event in the trail. It is usually five minutes, and sometimes more.
 const LAG: SignedDuration = SignedDuration::from_mins(30);
 
-/// Where a trail's files are.
+/// The location of a trail's files.
 #[derive(Clone, Debug)]
 pub struct Trail {
-    /// The bucket.
+    /// The bucket of the trail.
     pub objects: Objects,
-    /// The account.
+    /// The account number, which is part of the keys.
     pub account: String,
-    /// The region.
+    /// The region, which is part of the keys.
     pub region: String,
 }
 
-/// The writes that a trail has of a period.
+/// The writes in a trail during a period.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     by_item: BTreeMap<ItemKey, Vec<TrailWrite>>,
-    /// The instant of the first event in the trail.
+    /// The instant of the first event that was read.
     since: Option<Timestamp>,
-    /// Calls that wrote, and do not say what: of PartiQL.
+    /// Writes whose event does not contain the item's key (PartiQL), with the time and a
+    /// description.
     without_a_key: Vec<(Timestamp, String)>,
 }
 
-/// How many changes were made by whom they name.
+/// The number of changes whose author CloudTrail confirms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Proven {
-    /// Changes that the trail says were made by whom they name.
+    /// Changes whose author is the caller in the trail.
     pub proven: u64,
-    /// Changes of which the trail knows nothing, because it is younger, or has not got them yet.
+    /// Changes without an event, because they are older than the trail or have not arrived there
+    /// yet.
     pub unproven: u64,
 }
 
 impl Trail {
-    /// Reads the files of a period's days, which are those of UTC.
+    /// Reads the trail's files of a period. Their days are in UTC.
     pub(super) async fn read(
         &self,
         scope: Scope,
@@ -92,7 +94,7 @@ impl Trail {
                     findings.add(Finding {
                         kind: FindingKind::Archive,
                         item: None,
-                        what: format!("a file of the trail cannot be read: {key}"),
+                        what: format!("a file of the trail is unreadable: {key}"),
                         version: None,
                         at: None,
                         claimed_by: None,
@@ -125,7 +127,7 @@ impl Calls {
             .push(write);
     }
 
-    /// Compares the author that each archived change names with who called.
+    /// Compares the author in each archived change with the caller in the trail.
     pub(super) fn compare(
         &self,
         changes: &Changes,
@@ -135,7 +137,7 @@ impl Calls {
         let mut proven = Proven::default();
         for (key, writes) in &changes.by_item {
             for write in writes {
-                // What is deleted names nobody: its history item does.
+                // A deletion has no author; its history item does.
                 if let Some(after) = &write.after {
                     self.compare_write(key, write, after, scope, findings, &mut proven);
                 }
@@ -145,7 +147,9 @@ impl Calls {
             findings.add(Finding {
                 kind: FindingKind::Caller,
                 item: None,
-                what: format!("{call} at {time}, which does not say what it wrote"),
+                what: format!(
+                    "{call} at {time}, whose event does not contain the item that it wrote"
+                ),
                 version: None,
                 at: Some(*time),
                 claimed_by: None,
@@ -196,7 +200,7 @@ impl Calls {
         if !calls.iter().any(|call| call.caller.is(&revision.by)) {
             let (arn, operation) = (&call.caller.arn, &call.operation);
             find(format!(
-                "CloudTrail says that {arn} wrote it, by {operation}"
+                "according to CloudTrail, {arn} wrote it, by {operation}"
             ));
         } else if matches!(key.role(), Role::History { .. })
             && !calls
@@ -205,7 +209,7 @@ impl Calls {
         {
             let operation = &call.operation;
             find(format!(
-                "it was written by {operation}, which is not how history is written"
+                "it was written by {operation}, which tegata does not use for history items"
             ));
         } else {
             proven.proven += 1;
@@ -304,14 +308,14 @@ mod tests {
         assert_eq!(
             found,
             [format!(
-                "CloudTrail says that {another} wrote it, by {transact}"
+                "according to CloudTrail, {another} wrote it, by {transact}"
             )]
         );
         assert_eq!(proven, none);
         let (found, _) = compared(OPERATOR, &[("PutItem", OPERATOR, 0)]);
         assert_eq!(
             found,
-            ["it was written by PutItem, which is not how history is written"]
+            ["it was written by PutItem, which tegata does not use for history items"]
         );
         // A trail that has other writes, and not this one; and none at all.
         let (found, _) = compared(OPERATOR, &[(transact, OPERATOR, -3600)]);

@@ -1,4 +1,4 @@
-//! What the archive has of the tables' changes, reduced to what is compared.
+//! The archived changes of the tables, reduced to what the comparison needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,43 +15,45 @@ use super::findings::{Finding, FindingKind, Findings};
 use super::items::Version;
 use crate::{Error, Period, Progress};
 
-/// Objects that are fetched at a time.
+/// The number of objects that are fetched concurrently.
 const AHEAD: usize = 16;
 
-/// What is promised: twelve months, whichever they are.
+/// The promised retention: the longest possible twelve months.
 const PROMISED: SignedDuration = SignedDuration::from_hours(366 * 24);
 
-/// One write of one item, as the archive has it.
+/// One archived write of one item.
 #[derive(Clone, Debug)]
 pub(super) struct Write {
-    /// When DynamoDB made it, to the second.
+    /// When DynamoDB made the write, to the second.
     pub(super) time: Timestamp,
     pub(super) event: ChangeEvent,
     pub(super) before: Option<Version>,
     pub(super) after: Option<Version>,
-    /// The AWS service that deleted the item, if one did.
+    /// The AWS service that deleted the item, such as DynamoDB's time to live. `None` for a
+    /// caller's write.
     pub(super) service: Option<String>,
-    /// By what the writes of an item are put in order.
+    /// The order among the writes of one item: the length of the stream's sequence number, then the
+    /// number.
     order: (usize, String),
 }
 
-/// The writes of the days that were read.
+/// The archived writes of a period.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    /// In order, by item.
+    /// The writes by item, in order.
     pub(super) by_item: BTreeMap<ItemKey, Vec<Write>>,
-    /// How many there are, each counted once.
+    /// The number of different writes.
     pub(super) count: u64,
-    /// The archive has all changes from this instant on, as far as it was read.
+    /// The instant from which the archive contains all changes, within the period that was read.
     pub(super) since: Option<Timestamp>,
-    /// The keys of history items that were written, by the item's.
+    /// The keys of written history items, by the key of the current item.
     past: BTreeMap<ItemKey, BTreeSet<ItemKey>>,
     seen: BTreeSet<String>,
 }
 
 impl Changes {
-    /// Reads a period's days, and one more at each end: what is written at midnight may say that
-    /// it was on the other day.
+    /// Reads the days of a period and one day before and after it: a write around midnight may be
+    /// archived under the adjacent day.
     pub(super) async fn read(
         archive: &Archive,
         zone: &TimeZone,
@@ -106,14 +108,14 @@ impl Changes {
                 Lock::NotHere => {}
                 Lock::Until { since, until } if until.duration_since(since) >= PROMISED => {}
                 Lock::Until { .. } => wrong(format!("locked for less than 12 months: {key}")),
-                Lock::None => wrong(format!("not locked against everybody: {key}")),
+                Lock::None => wrong(format!("not locked in COMPLIANCE mode: {key}")),
             }
             let Some(name) = &listed.name else {
-                wrong(format!("nothing writes an object of such a name: {key}"));
+                wrong(format!("unknown kind of object name: {key}"));
                 continue;
             };
             let lines = object
-                .ok_or_else(|| "it is gone".to_owned())
+                .ok_or_else(|| "it is missing".to_owned())
                 .and_then(|object| {
                     tegata_archive::open(name, &object).map_err(|damage| damage.to_string())
                 });
@@ -137,12 +139,13 @@ impl Changes {
                         ..of_the_archive(format!("a change could not be read: {reason}: {object}"))
                     });
                 }
-                Err(_) => findings.add(of_the_archive(format!("a line is no change: {object}"))),
+                Err(_) => findings.add(of_the_archive(format!("a line is not a change: {object}"))),
             }
         }
     }
 
-    /// Adds a change, unless it is there: a batch that was delivered again in part is there twice.
+    /// Adds a change unless it is already there: a batch that was partly delivered again is
+    /// archived twice.
     pub(super) fn add(&mut self, change: ChangeRecord) {
         let (digits, number) = change.order();
         let order = (digits, number.to_owned());
@@ -171,7 +174,7 @@ impl Changes {
         self.by_item.entry(change.key).or_default().push(write);
     }
 
-    /// The writes of an item's history items.
+    /// The writes of the history items of an item.
     pub(super) fn history_of(&self, key: &ItemKey) -> impl Iterator<Item = &Write> {
         let past = self.past.get(key).into_iter().flatten();
         past.flat_map(|past| self.of(past))

@@ -1,33 +1,33 @@
-//! What a verification finds, in words that name an item.
+//! Findings of a verification.
 
 use jiff::Timestamp;
 use serde::Serialize;
 use tegata_common::change::ItemKey;
 
-/// What is wrong.
+/// The kind of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
-    /// A history item says what was not done, or not then.
+    /// A history item records a change that was not made, or not at that time.
     Forged,
-    /// A history item was written over.
+    /// A history item was overwritten.
     Altered,
-    /// A history item is gone.
+    /// A history item is missing.
     Deleted,
-    /// An item changed, and no history item says how.
+    /// An item changed without a history item.
     Unrecorded,
-    /// A licence is not what was signed of it, or is not repeated as it is.
+    /// A licence differs from its signed lease or from one of its aliases.
     Contradiction,
-    /// Somebody else wrote it than it says, or in another way.
+    /// The caller in CloudTrail is not the recorded author, or used an unexpected operation.
     Caller,
-    /// The archive does not have a write.
+    /// A write is missing from the archive.
     NotArchived,
-    /// An object of the archive is damaged, not locked, or cannot be read.
+    /// An object of the archive is damaged, unlocked or unreadable.
     Archive,
 }
 
 impl FindingKind {
-    /// The kind as it is shown.
+    /// The kind as a word in output, such as `FORGED`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Forged => "FORGED",
@@ -42,25 +42,25 @@ impl FindingKind {
     }
 }
 
-/// One thing that is wrong.
+/// One problem found by a verification.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
-    /// What kind of thing.
+    /// The kind of problem.
     pub kind: FindingKind,
-    /// With which item; an object of the archive has none.
+    /// The item. `None` for a problem with an object of the archive.
     #[serde(flatten)]
     pub item: Option<ItemKey>,
-    /// What, in words.
+    /// A description for operators.
     pub what: String,
-    /// Which version of the item, where one is meant.
+    /// The version of the item, if the finding is about one version.
     pub version: Option<u64>,
-    /// When that was written, or says it was.
+    /// The instant in that version's revision.
     pub at: Option<Timestamp>,
-    /// By whom, as the item says: a claim.
+    /// The author in that version's revision. It is a claim, and may be forged.
     pub claimed_by: Option<String>,
 }
 
-/// All that is wrong, each once.
+/// The findings, without duplicates.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     found: Vec<Finding>,
@@ -71,7 +71,7 @@ impl Findings {
         self.found.push(finding);
     }
 
-    /// By item, the oldest first.
+    /// The findings, sorted by item and instant.
     pub(super) fn sorted(mut self) -> Vec<Finding> {
         let order = |finding: &Finding| (finding.item.clone(), finding.at, finding.kind);
         self.found.sort_by_cached_key(order);

@@ -1,4 +1,4 @@
-//! The tables' items, reduced to what is compared: a whole table fits into memory that way.
+//! The items of the tables, reduced to hashes, so that whole tables fit into memory.
 
 use std::collections::BTreeMap;
 
@@ -16,30 +16,31 @@ use super::Stores;
 use super::findings::{Finding, FindingKind, Findings};
 use crate::Error;
 
-/// Enough of SHA-256 to compare by.
+/// The first 128 bits of a SHA-256 hash.
 pub(super) type Digest = [u8; 16];
 
-/// Attributes of a current item that its history does not repeat: those of the tables' indexes.
-const OF_AN_INDEX: [&str; 3] = ["renewal_shard", "due_at", "work"];
+/// Attributes of the tables' indexes. Only current items have them, not history items.
+const INDEX_ATTRIBUTES: [&str; 3] = ["renewal_shard", "due_at", "work"];
 
-/// Attributes as they are compared.
+/// One state of an item, as hashes of groups of its attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Version {
-    /// The change that they claim to come from.
+    /// The revision in the item. It is a claim, and may be forged.
     pub(super) revision: Option<Revision>,
-    /// All of them.
+    /// The hash of all attributes.
     pub(super) image: Digest,
-    /// Those that the history repeats.
+    /// The hash of the attributes that a history item also has.
     pub(super) content: Digest,
-    /// The same without lease and revision: what a lease that is signed again leaves as it is.
+    /// The hash of `content` without lease and revision. It stays the same when a lease is signed
+    /// again.
     pub(super) facts: Digest,
-    /// The lease of a licence.
+    /// The hash of the lease. `None` if the item is not a licence.
     pub(super) lease: Option<Digest>,
-    /// Of a licence and of its copies: the licence.
+    /// The hash of the licence. `None` if the item is neither a licence nor an alias.
     pub(super) license: Option<Digest>,
-    /// Of a copy: the product whose licence it repeats.
+    /// The product of the licence, in an alias.
     pub(super) product: Option<String>,
-    /// Whether it is the history item of a deletion.
+    /// Whether this is the history item of a deletion.
     pub(super) is_deletion: bool,
 }
 
@@ -47,7 +48,7 @@ impl Version {
     pub(super) fn of(key: &ItemKey, attributes: &Map<String, Value>) -> Self {
         let is_address = |name: &str| key.table == TableKind::Customers && name == "email";
         let repeated = |name: &&String| {
-            !OF_AN_INDEX.contains(&name.as_str()) && !is_address(name) && *name != "deleted"
+            !INDEX_ATTRIBUTES.contains(&name.as_str()) && !is_address(name) && *name != "deleted"
         };
         let some = |keep: &dyn Fn(&&String) -> bool| {
             let kept = attributes.iter().filter(|(name, _)| keep(name));
@@ -70,7 +71,7 @@ impl Version {
         }
     }
 
-    /// Its number, if it has a revision.
+    /// The version number in the revision.
     pub(super) fn number(&self) -> Option<u64> {
         self.revision.as_ref().map(|revision| revision.version)
     }
@@ -83,20 +84,20 @@ fn digest(value: &impl serde::Serialize) -> Digest {
     digest
 }
 
-/// All items of the tables.
+/// All items of the archived tables.
 #[derive(Debug, Default)]
 pub(super) struct Items {
-    /// Those that are so now.
+    /// The current items.
     pub(super) current: BTreeMap<ItemKey, Version>,
-    /// Their histories, by the current item's key and the instant in the history item's.
+    /// The history items, by the key of the current item and the instant in the history item's key.
     pub(super) past: BTreeMap<ItemKey, BTreeMap<Timestamp, (ItemKey, Version)>>,
-    /// Licences under kintone's plug-in ids, and deliveries.
+    /// Aliases and deliveries, which have no history.
     pub(super) others: BTreeMap<ItemKey, Version>,
 }
 
 impl Items {
-    /// Reads the tables. What a licence's lease says otherwise than the licence is found on the
-    /// way, because a lease is not kept.
+    /// Reads the tables. Each licence is compared with its lease while it is read, because the
+    /// lease itself is not kept in memory.
     pub(super) async fn read(stores: &Stores<'_>, findings: &mut Findings) -> Result<Self, Error> {
         let (register, _) = stores.licenses.key_register(KeyPurpose::Lease).await?;
         let mut items = Self::default();
@@ -113,7 +114,7 @@ impl Items {
         findings: &mut Findings,
     ) -> Result<(), Error> {
         let scan = table.scan(|item| {
-            let Some(kept) = tegata_storage::kept_item(item.clone()) else {
+            let Some(kept) = tegata_storage::archived_item(item.clone()) else {
                 return;
             };
             let version = Version::of(&kept.key, &kept.attributes);
@@ -131,28 +132,29 @@ impl Items {
             Role::History { of, at } => {
                 self.past.entry(of).or_default().insert(at, (key, version));
             }
-            Role::Copy | Role::Delivery => {
+            Role::Alias | Role::Delivery => {
                 self.others.insert(key, version);
             }
         }
     }
 
-    /// An item, whatever it is for.
+    /// The item with this key, of any role.
     pub(super) fn get(&self, key: &ItemKey) -> Option<&Version> {
         match key.role() {
             Role::Current => self.current.get(key),
             Role::History { of, at } => self.past.get(&of)?.get(&at).map(|(_, version)| version),
-            Role::Copy | Role::Delivery => self.others.get(key),
+            Role::Alias | Role::Delivery => self.others.get(key),
         }
     }
 
-    /// How many history items there are.
+    /// The number of history items.
     pub(super) fn past_items(&self) -> usize {
         self.past.values().map(BTreeMap::len).sum()
     }
 }
 
-/// A licence's lease is signed: what was changed past the tool contradicts it, in its history too.
+/// Compares a licence, current or past, with its signed lease. A change that bypassed `tegata`
+/// contradicts the lease.
 fn check_lease(
     key: &ItemKey,
     version: &Version,
@@ -162,18 +164,18 @@ fn check_lease(
 ) {
     let is_of_a_licence = is_licence(key) && version.license.is_some();
     let role = key.role();
-    if !is_of_a_licence || role == Role::Copy || version.is_deletion {
+    if !is_of_a_licence || role == Role::Alias || version.is_deletion {
         return;
     }
     let wrong = match (tegata_storage::read::<SignedLicense>(item), &role) {
         (Ok(Versioned { value, .. }), _) => {
             match (tegata_signing::check_lease(register, &value), &role) {
-                // The key may have been retired since.
+                // The key may have been retired after it signed the lease.
                 (Ok(()), _) | (Err(LeaseError::UnknownKey), Role::History { .. }) => return,
                 (Err(error), _) => error.to_string(),
             }
         }
-        // What an older version of this program wrote otherwise.
+        // A history item of an earlier version of tegata may have another form.
         (Err(_), Role::History { .. }) => return,
         (Err(error), _) => format!("it cannot be read: {error}"),
     };
@@ -190,8 +192,8 @@ fn check_lease(
     });
 }
 
-/// Whether a key is a licence's, or of its history or copies: not the catalogue's, nor the
-/// register's of keys.
+/// Whether a key is that of a licence, its history or its alias, and not of the catalogue or the
+/// key register.
 pub(super) fn is_licence(key: &ItemKey) -> bool {
     key.table == TableKind::Licenses && !key.partition.starts_with('#')
 }

@@ -1,4 +1,4 @@
-//! Whether what was recorded is what was done.
+//! Verification of the recorded history against the archive of changes.
 
 mod callers;
 mod changes;

@@ -1,4 +1,4 @@
-//! Whether the history is what was done: an answer that an auditor can file.
+//! Verification of the history. The result is a document for auditors.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -14,18 +14,18 @@ use super::findings::{Finding, Findings};
 use super::items::Items;
 use crate::{Caller, Error, Period, Progress, local_time};
 
-/// The rules of the place that is verified.
+/// The properties of the target that is verified.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
-    /// CloudTrail's record of the callers, where there is one.
+    /// The CloudTrail trail, if the stack has one.
     pub trail: Option<&'a Trail>,
     /// The zone of the days.
     pub zone: &'a TimeZone,
-    /// Whether the instants of changes are those of a clock. On one machine they can be made up.
+    /// Whether changes are dated by a real clock. On one machine, `--now` sets any instant.
     pub has_clock: bool,
 }
 
-/// Whether the history is what was done.
+/// The result of a verification.
 #[derive(Debug, Serialize)]
 pub struct Verification {
     /// The first day.
@@ -34,30 +34,30 @@ pub struct Verification {
     pub to: Date,
     /// The zone of the days.
     pub time_zone: String,
-    /// When it was verified.
+    /// When the history was verified, RFC 3339.
     pub verified_at: String,
-    /// The caller that verified it.
+    /// The caller who verified it.
     pub verified_by: String,
-    /// Whether nothing is wrong.
+    /// Whether there are no findings.
     pub ok: bool,
-    /// Items that were compared.
+    /// The number of current items.
     pub items: usize,
-    /// History items that were compared.
+    /// The number of history items.
     pub history_items: usize,
-    /// Changes that the archive has of the period, and of a day before and after it.
+    /// The number of archived changes in the period and one day before and after it.
     pub archived_changes: u64,
-    /// The first day with changes in the archive.
+    /// The first day with archived changes.
     pub archive_begins: Option<Date>,
-    /// Changes whose author CloudTrail proves, and does not; none without a trail.
+    /// The number of changes whose author CloudTrail confirms or does not confirm. `None` without a
+    /// trail.
     pub callers: Option<Proven>,
-    /// What is wrong.
     pub findings: Vec<Finding>,
-    /// What nothing proves, in words.
+    /// What could not be verified, as descriptions for operators.
     pub unproven: Vec<String>,
 }
 
-/// Compares the tables with their histories, the archive of changes and the trail. The archive and
-/// the trail are read for a period, the tables as a whole.
+/// Compares the tables with their histories, the archive of changes and the trail. The tables are
+/// read completely; the archive and the trail are read for the period.
 pub async fn verify(
     stores: &Stores<'_>,
     place: &Place<'_>,
@@ -77,7 +77,8 @@ pub async fn verify(
         }
         None => None,
     };
-    // The tables after the archive: what is written in between is too new to be missed.
+    // The tables are read after the archive. A write in between is recent enough not to be reported
+    // as missing.
     let items = Items::read(stores, &mut findings).await?;
     let unproven = compare::compare(&items, &changes, scope, &mut findings);
     let findings = findings.sorted();
@@ -92,7 +93,7 @@ pub async fn verify(
         history_items: items.past_items(),
         archived_changes: changes.count,
         archive_begins,
-        unproven: unproven_in_words(unproven, callers, archive_begins),
+        unproven: describe_unproven(unproven, callers, archive_begins),
         callers,
         findings,
     })
@@ -110,7 +111,7 @@ fn scope(place: &Place<'_>, period: Period, now: Timestamp) -> Result<Scope, Err
     })
 }
 
-fn unproven_in_words(
+fn describe_unproven(
     unproven: Unproven,
     callers: Option<Proven>,
     begins: Option<Date>,
@@ -120,21 +121,21 @@ fn unproven_in_words(
         versions,
         too_new,
     } = unproven;
-    let mut words = Vec::new();
+    let mut lines = Vec::new();
     match callers {
-        None => words.push(
+        None => lines.push(
             "who made the changes: what an item says of that is a claim of its writer, and there \
              is no trail of CloudTrail to compare it with"
                 .to_owned(),
         ),
         Some(Proven { unproven: 0, .. }) => {}
-        Some(Proven { unproven, .. }) => words.push(format!(
+        Some(Proven { unproven, .. }) => lines.push(format!(
             "who made {unproven} of the changes: CloudTrail's trail is younger, or does not have \
              them yet"
         )),
     }
     if begins.is_none() {
-        words.push("all that only the archive shows: it has no changes yet".to_owned());
+        lines.push("everything that needs the archive: it contains no changes yet".to_owned());
     }
     for (count, what) in [
         (
@@ -153,8 +154,8 @@ fn unproven_in_words(
         ),
     ] {
         if count > 0 {
-            words.push(format!("{count} {what}"));
+            lines.push(format!("{count} {what}"));
         }
     }
-    words
+    lines
 }

@@ -1,4 +1,5 @@
-//! Customers and contacts as rows: one for each contact, or one for a customer that has none.
+//! Import and export of customers: one row for each contact, or one row for a customer without
+//! contacts.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,21 +13,21 @@ use tegata_storage::customers::{CustomerFile, Customers};
 use super::table::{Refusal, Row, Table};
 use crate::{Caller, Difference, Error, differences};
 
-/// The columns that a file of customers has.
+/// The required columns of a file of customers.
 pub(super) const REQUIRED: [&str; 2] = ["customer_id", "name"];
-/// The columns that it may have too.
+/// The optional columns.
 pub(super) const OPTIONAL: [&str; 5] = ["email", "role", "language", "severity_floor", "releases"];
 
-/// What is to be written of one customer: itself, its contacts, or both, in one transaction.
+/// The writes for one customer: the customer, its contacts, or both, in one transaction.
 #[derive(Debug)]
 pub struct CustomerWrite {
     /// The lines of its rows.
     pub lines: Vec<u64>,
     customer: Option<(Customer, Option<Versioned<Customer>>)>,
-    /// The customer.
+    /// The customer's id.
     pub id: CustomerId,
     contacts: Vec<(Contact, Option<Versioned<Contact>>)>,
-    /// The fields that would change.
+    /// The fields that the import changes.
     pub differences: Vec<Difference>,
 }
 
@@ -54,33 +55,33 @@ impl CustomerWrite {
     }
 }
 
-/// A file of customers, compared with the table.
+/// The result of comparing a file of customers with the stored customers.
 #[derive(Debug, Default)]
 pub struct CustomersPlan {
-    /// The customers to write.
+    /// The new and changed customers.
     pub writes: Vec<CustomerWrite>,
-    /// The number of customers that are as the file states them.
+    /// The number of unchanged customers.
     pub unchanged: usize,
-    /// The rows that are not taken.
+    /// The rejected rows.
     pub refused: Vec<Refusal>,
-    /// The customers that the file states.
+    /// The ids of all customers in the file.
     pub(super) ids: Vec<CustomerId>,
 }
 
-struct Stated {
+struct CustomerRow {
     line: u64,
     customer: Customer,
     contact: Option<Contact>,
 }
 
-/// Compares a file with what is there.
+/// Compares a file with the stored customers.
 pub(super) fn plan(
     table: &Table,
     existing: &BTreeMap<String, CustomerFile>,
 ) -> Result<CustomersPlan, Error> {
     let mut planned = CustomersPlan::default();
-    // Where each customer and each address is stated. Of rows that contradict each other, nobody
-    // knows which is right.
+    // The lines of each customer and each address. Of contradicting rows, none can be preferred, so
+    // all are rejected.
     let mut read_rows = Vec::new();
     let mut names: HashMap<CustomerId, Vec<(u64, Customer)>> = HashMap::new();
     let mut addresses: HashMap<(CustomerId, String), Vec<u64>> = HashMap::new();
@@ -99,12 +100,12 @@ pub(super) fn plan(
             Err(refusal) => planned.refused.push(refusal),
         }
     }
-    let mut by_customer: BTreeMap<CustomerId, Vec<Stated>> = BTreeMap::new();
+    let mut by_customer: BTreeMap<CustomerId, Vec<CustomerRow>> = BTreeMap::new();
     for (row, stated) in read_rows {
         let id = stated.customer.customer_id.clone();
         let mut others = names[&id].iter();
         if let Some((line, _)) = others.find(|(_, other)| *other != stated.customer) {
-            let reason = format!("line {line} names {id} otherwise");
+            let reason = format!("line {line} has another name for {id}");
             planned.refused.push(table.refuse(row, "name", reason));
             continue;
         }
@@ -113,7 +114,7 @@ pub(super) fn plan(
         let lines = address.and_then(|address| addresses.get(&address));
         let other = lines.and_then(|lines| lines.iter().find(|line| **line != row.line));
         if let Some(line) = other {
-            let reason = format!("line {line} has it too");
+            let reason = format!("line {line} has the same address");
             planned.refused.push(table.refuse(row, "email", reason));
             continue;
         }
@@ -133,7 +134,7 @@ pub(super) fn plan(
 
 fn compare(
     id: CustomerId,
-    stated: Vec<Stated>,
+    stated: Vec<CustomerRow>,
     file: Option<&CustomerFile>,
 ) -> Result<Option<CustomerWrite>, Error> {
     let mut write = CustomerWrite {
@@ -144,7 +145,7 @@ fn compare(
         differences: Vec::new(),
     };
     let before = file.map(|file| file.customer.clone());
-    for Stated {
+    for CustomerRow {
         line,
         customer,
         contact,
@@ -178,7 +179,7 @@ fn compare(
     Ok((!write.lines.is_empty()).then_some(write))
 }
 
-fn read(table: &Table, row: &Row) -> Result<Stated, Refusal> {
+fn read(table: &Table, row: &Row) -> Result<CustomerRow, Refusal> {
     table.check_cells(row)?;
     let text = |column| table.cell(row, column).unwrap_or("");
     let refuse = |column, reason: &dyn std::fmt::Display| table.refuse(row, column, reason);
@@ -196,24 +197,24 @@ fn read(table: &Table, row: &Row) -> Result<Stated, Refusal> {
         "" => {
             let stray = OPTIONAL[1..].iter().find(|column| !text(column).is_empty());
             if let Some(column) = stray {
-                return Err(refuse(column, &"there is no email that it could be about"));
+                return Err(refuse(column, &"must be empty in a row without an email"));
             }
             None
         }
         email => {
             let email: EmailAddress = email.parse().map_err(|error| refuse("email", &error))?;
             let wishes = NotificationPreferences {
-                role: word(
+                role: choice(
                     table,
                     row,
                     "role",
                     "primary or additional",
                     Some(Role::Primary),
                 )?,
-                language: word(table, row, "language", "ja or en", Some(Language::Ja))?,
+                language: choice(table, row, "language", "ja or en", Some(Language::Ja))?,
                 severity_floor: match text("severity_floor") {
                     "" => None,
-                    _ => Some(word::<Severity>(
+                    _ => Some(choice::<Severity>(
                         table,
                         row,
                         "severity_floor",
@@ -231,15 +232,16 @@ fn read(table: &Table, row: &Row) -> Result<Stated, Refusal> {
             Some(Contact { email, wishes })
         }
     };
-    Ok(Stated {
+    Ok(CustomerRow {
         line: row.line,
         customer,
         contact,
     })
 }
 
-/// A cell that holds one of some words, or nothing.
-pub(super) fn word<T: serde::de::DeserializeOwned>(
+/// Parses a cell that has one of several words. An empty cell has the value `empty`; an error if
+/// that is `None`.
+pub(super) fn choice<T: serde::de::DeserializeOwned>(
     table: &Table,
     row: &Row,
     column: &str,
@@ -254,7 +256,7 @@ pub(super) fn word<T: serde::de::DeserializeOwned>(
         .map_err(|_| table.refuse(row, column, format!("expected {accepted}")))
 }
 
-/// Customers as rows.
+/// The rows of customers.
 pub(crate) fn rows(files: &[CustomerFile]) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for CustomerFile { customer, contacts } in files {
@@ -271,12 +273,12 @@ pub(crate) fn rows(files: &[CustomerFile]) -> Vec<Vec<String>> {
             let releases = if wishes.releases { "yes" } else { "" };
             row([
                 email.as_str().to_owned(),
-                text(&wishes.role),
-                text(&wishes.language),
+                serialized(&wishes.role),
+                serialized(&wishes.language),
                 wishes
                     .severity_floor
                     .as_ref()
-                    .map_or_else(String::new, text),
+                    .map_or_else(String::new, serialized),
                 releases.to_owned(),
             ]);
         }
@@ -284,8 +286,8 @@ pub(crate) fn rows(files: &[CustomerFile]) -> Vec<Vec<String>> {
     rows
 }
 
-/// A word as it is stored.
-pub(super) fn text<T: serde::Serialize>(value: &T) -> String {
+/// A value as serialised by serde. Only for values that serialise to a text.
+pub(super) fn serialized<T: serde::Serialize>(value: &T) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()
 }

@@ -1,4 +1,5 @@
-//! Customers and contracts from tables: compared with what is there, then written.
+//! Import of customers and contracts: tables are compared with the stored items, then the
+//! differences are written.
 
 mod contracts;
 mod customers;
@@ -29,12 +30,12 @@ pub use official_sample::{SAMPLE_COLUMNS, SampleAssumptions};
 pub use serials::{SerialError, Serials};
 pub use table::{HeaderError, Refusal, Row, Table};
 
-/// The columns that a table must have, and those that it may have too.
+/// The required and optional columns of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct Columns {
-    /// Those that it must have.
+    /// The required columns.
     pub required: &'static [&'static str],
-    /// Those that it may have.
+    /// The optional columns.
     pub optional: &'static [&'static str],
 }
 
@@ -53,17 +54,17 @@ pub const CONTRACT_COLUMNS: Columns = Columns {
 pub(crate) use contracts::{header as contract_header, row as contract_row};
 pub(crate) use customers::rows as customer_rows;
 
-/// Rows that are written at a time.
+/// The number of rows that are written concurrently.
 const AT_A_TIME: usize = 16;
 
-/// The stores of an import, the caller, and the rules of the place.
+/// What an import needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// The stores, and the caller.
+    /// The stores and the caller.
     pub stores: licenses::Context<'a>,
-    /// The base domains of tenants that are accepted.
+    /// The accepted base domains of tenants.
     pub bases: &'a BaseDomains,
-    /// The zone in which messages show instants.
+    /// The time zone of instants in messages.
     pub zone: &'a TimeZone,
 }
 
@@ -77,16 +78,14 @@ impl Context<'_> {
     }
 }
 
-/// Tables of customers and contracts, compared with what is there.
+/// The result of comparing tables with the stored items.
 #[derive(Debug, Default)]
 pub struct ImportPlan {
-    /// The customers.
     pub customers: CustomersPlan,
-    /// The contracts.
     pub contracts: ContractsPlan,
 }
 
-/// Compares tables of customers and of contracts with what is there.
+/// Compares tables of customers and contracts with the stored items.
 pub async fn plan(
     context: &Context<'_>,
     customer_table: Option<&Table>,
@@ -107,7 +106,7 @@ pub async fn plan(
     })
 }
 
-/// Compares the table of Cybozu's official licence sample with what is there.
+/// Compares the table of Cybozu's official licence sample with the stored contracts.
 pub async fn plan_official_sample(
     context: &Context<'_>,
     table: &Table,
@@ -150,11 +149,11 @@ async fn plan_contracts(
         .map(|stored| (stored.value.slug.clone(), stored.value))
         .collect();
     let (stated, refused) = contracts::read_all(table, context.bases, &products);
-    let keys = stated.iter().flat_map(contracts::StatedContract::keys);
+    let keys = stated.iter().flat_map(contracts::ParsedRow::keys);
     let found = stored(licenses, keys).await?;
     let mut ids: Vec<CustomerId> = stated
         .iter()
-        .filter_map(contracts::StatedContract::customer)
+        .filter_map(contracts::ParsedRow::customer)
         .collect();
     ids.sort();
     ids.dedup();
@@ -171,7 +170,7 @@ async fn plan_contracts(
     Ok(planned)
 }
 
-/// The licences that are there under some keys.
+/// The stored licences under the given keys.
 async fn stored(
     licenses: &Licenses,
     wanted: impl Iterator<Item = (Domain, ProductSlug)>,
@@ -186,26 +185,26 @@ async fn stored(
     Ok(found)
 }
 
-/// One row that was written, or was not.
+/// The result of writing one row.
 #[derive(Debug)]
 pub struct WrittenRow<'a> {
-    /// What it is about.
+    /// The customer or contract, as named in output.
     pub label: &'a str,
-    /// Why it was not written, if it was not.
+    /// The error, if the row was not written.
     pub error: Option<&'a Error>,
 }
 
-/// The rows of an import that were written, and those that were not.
+/// The number of written and failed rows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WriteCounts {
-    /// Rows that were written.
+    /// The number of written rows.
     pub written: usize,
-    /// Rows that were not.
+    /// The number of failed rows.
     pub failed: usize,
 }
 
 impl ImportPlan {
-    /// The rows that are not taken.
+    /// The rejected rows.
     pub fn refused(&self) -> impl Iterator<Item = &Refusal> {
         self.customers.refused.iter().chain(&self.contracts.refused)
     }
@@ -215,8 +214,8 @@ impl ImportPlan {
         self.customers.writes.len() + self.contracts.writes.len()
     }
 
-    /// Writes the customers, then the contracts. A row that fails does not stop the others;
-    /// `on_row` is told of each.
+    /// Writes the customers, then the contracts. A failed row does not stop the others; `on_row` is
+    /// called for each row.
     pub async fn write(
         &self,
         context: &Context<'_>,
@@ -234,7 +233,7 @@ impl ImportPlan {
             });
         };
         let stores = &context.stores;
-        // The customers first: contracts refer to them.
+        // Customers first, because contracts refer to them.
         let mut results = stream::iter(&self.customers.writes)
             .map(async |write| {
                 let label = format!("customer {}", write.id);
@@ -260,7 +259,7 @@ impl ImportPlan {
         Ok(counts)
     }
 
-    /// What became of the import.
+    /// The report of this import.
     pub fn report(&self, counts: WriteCounts, dry_run: bool) -> ImportReport<'_> {
         let customers = self.customers.writes.iter().map(|write| ImportChange {
             subject: Subject::Customer {
@@ -304,41 +303,41 @@ impl ImportPlan {
     }
 }
 
-/// What became of an import.
+/// The report of an import.
 #[derive(Debug, Serialize)]
 pub struct ImportReport<'a> {
-    /// Whether nothing was to be written.
+    /// Whether this was a dry run: nothing was written.
     pub dry_run: bool,
-    /// Customers, by what becomes of them.
+    /// The customers by kind of change.
     pub customers: RowCounts,
-    /// Contracts, by what becomes of them.
+    /// The contracts by kind of change.
     pub licenses: RowCounts,
-    /// Rows that were written.
+    /// The number of written rows.
     pub written: usize,
-    /// Rows that were not.
+    /// The number of failed rows.
     pub failed: usize,
-    /// The changes.
+    /// The changes in detail.
     pub changes: Vec<ImportChange<'a>>,
-    /// The rows that are not taken.
+    /// The rejected rows.
     pub refused: Vec<&'a Refusal>,
-    /// Licences that are not in a file that should have all.
+    /// Stored licences without a row, if the file is expected to contain all licences.
     pub missing: &'a [MissingLicense],
 }
 
-/// Rows by what becomes of them.
+/// The number of rows by kind of change.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct RowCounts {
-    /// Rows of something new.
+    /// Rows of new customers or contracts.
     pub added: usize,
-    /// Rows that change something.
+    /// Rows with changes.
     pub changed: usize,
-    /// Rows that change nothing.
+    /// Rows without changes.
     pub unchanged: usize,
-    /// Rows that are not taken.
+    /// Rejected rows.
     pub refused: usize,
 }
 
-/// A change of an import.
+/// A change made by an import.
 #[derive(Debug, Serialize)]
 pub struct ImportChange<'a> {
     #[serde(flatten)]

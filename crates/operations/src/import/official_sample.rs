@@ -1,4 +1,5 @@
-//! The table of Cybozu's official licence sample: a tenant, a kintone plug-in id, and a last day.
+//! Import of the table of Cybozu's official licence sample, whose rows have a tenant, a kintone
+//! plug-in id and a last day.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Display;
@@ -22,8 +23,9 @@ use super::{Context, stored};
 use crate::licenses::license_differences;
 use crate::{Error, new_serial};
 
-/// The changes after which a contract is as an import made it.
-const BY_ITSELF: [&str; 4] = ["import", "update-plugin-ids", "renew", "resign"];
+/// The changes after which a contract still has only imported facts: the import itself and
+/// automatic changes.
+const AUTOMATIC_CHANGES: [&str; 4] = ["import", "update-plugin-ids", "renew", "resign"];
 
 const DOMAIN: &str = "domain";
 const PLUGIN_ID: &str = "pluginId";
@@ -32,33 +34,33 @@ const EXPIRATION_DATE: &str = "expirationDate";
 /// The columns of the table.
 pub const SAMPLE_COLUMNS: [&str; 3] = [DOMAIN, PLUGIN_ID, EXPIRATION_DATE];
 
-/// Assumptions for contracts of the sample, which has only their last day.
+/// Assumptions for contracts of the sample, which stores only their last day.
 #[derive(Clone, Copy, Debug)]
 pub struct SampleAssumptions {
-    /// The length of new contracts' terms.
+    /// The billing interval of new contracts.
     pub billing: Billing,
     /// The number of users of new contracts.
     pub users: u32,
-    /// Whether contracts that have not ended go on by themselves after their last day's month.
+    /// Whether contracts that have not ended renew after the month of their last day.
     pub renews: bool,
 }
 
-/// A row that could be read.
-struct StatedRow<'s> {
+/// A row that was parsed.
+struct SampleRow<'s> {
     row: &'s Row,
     domain: Domain,
     product: &'s Product,
-    /// `None` if the row has no end.
+    /// The last day. `None` if the contract has no end.
     last_day: Option<Date>,
 }
 
-impl StatedRow<'_> {
+impl SampleRow<'_> {
     fn key(&self) -> (Domain, ProductSlug) {
         (self.domain.clone(), self.product.slug.clone())
     }
 }
 
-/// Compares the table with what is there.
+/// Compares the table with the stored contracts.
 pub(super) async fn plan(
     context: &Context<'_>,
     table: &Table,
@@ -70,7 +72,7 @@ pub(super) async fn plan(
     let products: Vec<Product> = products.into_iter().map(|stored| stored.value).collect();
     let mut planned = ContractsPlan::default();
     let rows = rows(table, context.bases, &products, &mut planned);
-    let existing = stored(licenses, rows.iter().map(StatedRow::key)).await?;
+    let existing = stored(licenses, rows.iter().map(SampleRow::key)).await?;
     planned.missing = missing(licenses, &rows, context.now()).await?;
     let comparison = Comparison {
         context,
@@ -91,14 +93,14 @@ pub(super) async fn plan(
     Ok(planned)
 }
 
-/// The rows, each tenant and product once. A tenant may be there in both of its spellings, and a
-/// product with several plug-in ids.
+/// Parses the rows and merges those of the same tenant and product. The table may have both
+/// spellings of a tenant, and several plug-in ids of a product.
 fn rows<'s>(
     table: &'s Table,
     bases: &BaseDomains,
     products: &'s [Product],
     planned: &mut ContractsPlan,
-) -> Vec<StatedRow<'s>> {
+) -> Vec<SampleRow<'s>> {
     let products: BTreeMap<&KintonePluginId, &Product> = products
         .iter()
         .flat_map(|product| {
@@ -107,7 +109,7 @@ fn rows<'s>(
         })
         .collect();
     let mut first: HashMap<(Domain, ProductSlug), usize> = HashMap::new();
-    let mut wanted: Vec<StatedRow<'_>> = Vec::new();
+    let mut wanted: Vec<SampleRow<'_>> = Vec::new();
     for row in &table.rows {
         let row = match read(table, row, bases, &products) {
             Ok(row) => row,
@@ -130,8 +132,8 @@ fn rows<'s>(
     wanted
 }
 
-/// Of rows that contradict each other, the later one is refused.
-fn contradiction(table: &Table, row: &StatedRow<'_>, before: &StatedRow<'_>) -> Refusal {
+/// The rejection of a row that contradicts an earlier row of the same tenant and product.
+fn contradiction(table: &Table, row: &SampleRow<'_>, before: &SampleRow<'_>) -> Refusal {
     let says = match before.last_day {
         Some(last_day) => format!("ends on {last_day}"),
         None => "has no end".to_owned(),
@@ -141,9 +143,9 @@ fn contradiction(table: &Table, row: &StatedRow<'_>, before: &StatedRow<'_>) -> 
     table.refuse(row.row, EXPIRATION_DATE, reason)
 }
 
-/// The write of a contract; `None` if nothing differs.
+/// The write of a contract. `None` if it does not change.
 fn write(
-    row: &StatedRow<'_>,
+    row: &SampleRow<'_>,
     license: License,
     before: Option<&Versioned<SignedLicense>>,
     now: Timestamp,
@@ -163,14 +165,14 @@ fn write(
     Ok(Some(write))
 }
 
-/// The licences that the sample's plug-ins can use, of the file's products, of tenants that the file
-/// does not have. In the sample a licence is taken away by deleting its row.
+/// Stored licences without a row: of the products in the file, and usable by the sample's plug-ins.
+/// In the sample, a licence is revoked by deleting its row.
 async fn missing(
     licenses: &Licenses,
-    wanted: &[StatedRow<'_>],
+    wanted: &[SampleRow<'_>],
     now: Timestamp,
 ) -> Result<Vec<MissingLicense>, Error> {
-    let stated: HashSet<_> = wanted.iter().map(StatedRow::key).collect();
+    let stated: HashSet<_> = wanted.iter().map(SampleRow::key).collect();
     let products: HashSet<_> = wanted.iter().map(|row| &row.product.slug).collect();
     let mut missing = Vec::new();
     for stored in licenses.all().await?.licenses {
@@ -200,7 +202,7 @@ fn read<'s>(
     row: &'s Row,
     bases: &BaseDomains,
     products: &BTreeMap<&KintonePluginId, &'s Product>,
-) -> Result<StatedRow<'s>, Refusal> {
+) -> Result<SampleRow<'s>, Refusal> {
     table.check_cells(row)?;
     let text = |column| table.cell(row, column).unwrap_or("");
     let domain = bases.canonicalize(text(DOMAIN));
@@ -227,7 +229,7 @@ fn read<'s>(
         let reason = format!("expected a date such as 2026-11-30, not {written:?}");
         refuse(EXPIRATION_DATE, &reason)
     })?;
-    Ok(StatedRow {
+    Ok(SampleRow {
         row,
         domain,
         product,
@@ -235,14 +237,14 @@ fn read<'s>(
     })
 }
 
-/// The end of the term that begins with this month.
+/// The last day of a term that starts in the current month.
 fn end_of_term(product: &Product, billing: Billing, now: Timestamp) -> Result<Date, OutOfRange> {
     let today = calendar::date_of(now, &product.policy);
     let term = calendar::term_from(today.first_of_month(), billing)?;
     Ok(term.ends_on)
 }
 
-/// The comparison of rows with what is there.
+/// Compares rows with the stored contracts.
 struct Comparison<'a> {
     context: &'a Context<'a>,
     table: &'a Table,
@@ -252,7 +254,7 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     fn compare(
         &self,
-        row: &StatedRow<'_>,
+        row: &SampleRow<'_>,
         before: Option<&Versioned<SignedLicense>>,
         serials: &mut Serials,
     ) -> Result<License, Refusal> {
@@ -266,18 +268,18 @@ impl Comparison<'_> {
         self.context.now()
     }
 
-    fn refuse(&self, row: &StatedRow<'_>, reason: impl Display) -> Refusal {
+    fn refuse(&self, row: &SampleRow<'_>, reason: impl Display) -> Refusal {
         self.table.refuse(row.row, EXPIRATION_DATE, reason)
     }
 
-    /// The contract of a row whose tenant has none.
-    fn issued(&self, row: &StatedRow<'_>, serials: &mut Serials) -> Result<License, Refusal> {
+    /// The new contract of a row.
+    fn issued(&self, row: &SampleRow<'_>, serials: &mut Serials) -> Result<License, Refusal> {
         let billing = self.assumptions.billing;
         let last_day = self.last_day(row, billing)?;
         let serial = match serials.is_kept() {
             true => serials.of(&row.domain, &row.product.slug),
-            // Nobody needs it: the plug-in sends none. `license reissue-serial` makes one that is
-            // known.
+            // The serial is not kept, because the sample's plug-ins send none. `license
+            // reissue-serial` generates one that is shown.
             false => new_serial()
                 .map(|serial| serial.hash())
                 .map_err(SerialError::from),
@@ -294,8 +296,8 @@ impl Comparison<'_> {
             .map_err(|error| self.refuse(row, error))
     }
 
-    /// The row's last day; that of the current term if the row has no end.
-    fn last_day(&self, row: &StatedRow<'_>, billing: Billing) -> Result<Date, Refusal> {
+    /// The row's last day, or the last day of the current term if the contract has no end.
+    fn last_day(&self, row: &SampleRow<'_>, billing: Billing) -> Result<Date, Refusal> {
         match row.last_day {
             Some(last_day) => Ok(last_day),
             None => end_of_term(row.product, billing, self.now())
@@ -303,10 +305,10 @@ impl Comparison<'_> {
         }
     }
 
-    /// The contract that is there, with what the row says otherwise of it.
+    /// The stored contract with the changes of the row.
     fn changed(
         &self,
-        row: &StatedRow<'_>,
+        row: &SampleRow<'_>,
         stored: &Versioned<SignedLicense>,
     ) -> Result<License, Refusal> {
         let license = &stored.value.license;
@@ -317,17 +319,17 @@ impl Comparison<'_> {
         let current = license.as_of(self.now());
         let current = current.map_err(|error| self.refuse(row, error))?;
         let mut changed = self.with_last_day(row, current, &stored.revision)?;
-        // Without them the sample's plug-ins would not find it.
+        // The sample's plug-ins find a licence by these ids.
         changed
             .kintone_plugin_ids
             .clone_from(&row.product.kintone_plugin_ids);
         Ok(changed)
     }
 
-    /// The contract with the row's last day, where the row may change it.
+    /// The contract with the row's last day. An error if an import may not change it.
     fn with_last_day(
         &self,
-        row: &StatedRow<'_>,
+        row: &SampleRow<'_>,
         current: License,
         revision: &Revision,
     ) -> Result<License, Refusal> {
@@ -355,9 +357,9 @@ impl Comparison<'_> {
                 &"the tenant has a trial that ends on another day; see `tegata license convert`",
             ),
             (LicenseKind::Paid, Some(_)) => {
-                // What an operator did here since then is not undone by an older table.
+                // A change made by an operator is not overwritten by an older table.
                 let Revision { at, by, change, .. } = revision;
-                if !BY_ITSELF.contains(&change.as_str()) {
+                if !AUTOMATIC_CHANGES.contains(&change.as_str()) {
                     let at = self.context.local_time(*at);
                     let reason = format!("the contract was changed here ({change}, {at}, by {by})");
                     return refuse(&reason);

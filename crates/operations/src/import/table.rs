@@ -1,11 +1,12 @@
-//! A file as a table: a header, and rows with the lines that they start on.
+//! Tables: a header, and rows with their line numbers.
 
 use std::collections::HashMap;
 
-/// The columns that say whose row it is.
+/// The columns that identify the subject of a row in messages.
 const SUBJECTS: [&str; 2] = ["domain", "customer_id"];
 
-/// What a spreadsheet writes into a cell that it could not calculate, or that was too narrow.
+/// Texts that a spreadsheet writes into a cell with a failed formula, or into a column that is too
+/// narrow.
 const SPREADSHEET_ERRORS: [&str; 16] = [
     "#N/A",
     "#REF!",
@@ -30,72 +31,70 @@ const SPREADSHEET_ERRORS: [&str; 16] = [
 pub struct Table {
     /// The file's name, for messages.
     pub file: String,
-    /// The column of each name, in lower case.
+    /// The index of each column by name, in lower case.
     columns: HashMap<String, usize>,
-    /// Whether columns have numbers: not in JSON.
+    /// Whether columns have numbers. False for JSON, whose members have no order.
     is_numbered: bool,
     width: usize,
-    /// The rows.
     pub rows: Vec<Row>,
 }
 
-/// A row below the header that is not blank.
+/// A row below the header. Blank rows are skipped.
 #[derive(Debug)]
 pub struct Row {
-    /// The line in the file on which it starts.
+    /// The line in the file on which the row starts.
     pub line: u64,
-    /// Its cells.
+    /// The cells, in the order of the columns.
     pub cells: Vec<String>,
 }
 
-/// A header that is not accepted.
+/// Why a header was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum HeaderError {
-    /// It names no column that is known.
+    /// The header has no known column.
     #[error(
-        "{file}: its first line names no column that is known; it has to name {accepted}, \
+        "{file}: the first line has no known column name; the columns are {accepted}, \
          separated by commas"
     )]
     NoKnownColumn {
         /// The file.
         file: String,
-        /// The columns that it may name.
+        /// The accepted columns.
         accepted: String,
     },
-    /// It lacks a column.
+    /// A required column is missing.
     #[error("{file}: column {missing} is missing; the columns are {accepted}")]
     Missing {
         /// The file.
         file: String,
         /// The column.
         missing: String,
-        /// The columns that it may name.
+        /// The accepted columns.
         accepted: String,
     },
-    /// It names a column that is not known.
-    #[error("{file}: column {unknown:?} is not known; the columns are {accepted}")]
+    /// The header has an unknown column.
+    #[error("{file}: unknown column {unknown:?}; the columns are {accepted}")]
     Unknown {
         /// The file.
         file: String,
         /// The column.
         unknown: String,
-        /// The columns that it may name.
+        /// The accepted columns.
         accepted: String,
     },
 }
 
-/// A row that is not taken, and why.
+/// A rejected row and the reason.
 #[derive(Clone, Debug)]
 pub struct Refusal {
-    /// The file.
     pub file: String,
     /// The line in the file on which the row starts.
     pub line: u64,
-    /// The column's number from 1, and its name.
+    /// The number of the column, starting with 1, and its name.
     pub column: Option<(usize, String)>,
-    /// The tenant or customer that the row is about, as it is written there.
+    /// The tenant or customer of the row, as written in the file.
     pub subject: Option<String>,
-    /// Why it is not taken.
+    /// What is wrong, and what is accepted.
     pub reason: String,
 }
 
@@ -114,7 +113,7 @@ impl std::fmt::Display for Refusal {
 }
 
 impl Table {
-    /// A table of a file. The names of columns are in lower case.
+    /// Creates the table of a file. Column names must be in lower case.
     pub fn new(
         file: String,
         columns: HashMap<String, usize>,
@@ -130,7 +129,7 @@ impl Table {
         }
     }
 
-    /// Rows that come from something else than a table, each with its line in the file.
+    /// Creates a table from the objects of a JSON file. Each row has the line of its object.
     pub fn of_rows(file: String, columns: &[&str], rows: Vec<(u64, Vec<String>)>) -> Self {
         let names = columns.iter().enumerate();
         let rows = rows.into_iter().map(|(line, cells)| Row { line, cells });
@@ -145,17 +144,17 @@ impl Table {
         }
     }
 
-    /// The index of a column, whose case does not matter.
+    /// The index of a column. The name is not case-sensitive.
     fn index(&self, column: &str) -> Option<usize> {
         self.columns.get(&column.to_lowercase()).copied()
     }
 
-    /// Whether there is such a column.
+    /// Whether the table has a column.
     pub fn has(&self, column: &str) -> bool {
         self.index(column).is_some()
     }
 
-    /// Rejects a header that lacks what is needed, or has what is not known.
+    /// Checks that the header has all required columns and no unknown ones.
     pub fn check_header(&self, required: &[&str], optional: &[&str]) -> Result<(), HeaderError> {
         let known = || required.iter().chain(optional);
         let is_known = |name: &String| known().any(|known| known == name);
@@ -183,14 +182,13 @@ impl Table {
         Ok(())
     }
 
-    /// A row's cell, or `None` if there is no such column.
+    /// A cell of a row. `None` if the table does not have the column.
     pub fn cell<'r>(&self, row: &'r Row, column: &str) -> Option<&'r str> {
         let index = self.index(column)?;
         Some(row.cells.get(index).map_or("", String::as_str))
     }
 
-    /// Rejects a row that has not one cell for each column, or one with an error of the
-    /// spreadsheet's in it.
+    /// Checks that a row has one cell for each column, and that no cell is a spreadsheet's error.
     pub fn check_cells(&self, row: &Row) -> Result<(), Refusal> {
         let is_error = |cell: &str| {
             let is_too_narrow = cell.len() >= 3 && cell.bytes().all(|byte| byte == b'#');
@@ -198,15 +196,15 @@ impl Table {
         };
         let mut columns: Vec<&String> = self.columns.keys().collect();
         columns.sort_by_key(|column| self.columns.get(*column));
-        // A note is not kept.
+        // The column `note` is ignored.
         let mut kept = columns.into_iter().filter(|column| *column != "note");
         let wrong = kept.find(|column| self.cell(row, column).is_some_and(is_error));
         if let Some(column) = wrong {
             let cell = self.cell(row, column).unwrap_or_default();
-            let reason = format!("{cell} is an error of the spreadsheet's, not a value");
+            let reason = format!("{cell} is a spreadsheet error, not a value");
             return Err(self.refuse(row, column, reason));
         }
-        // Spreadsheets leave out empty cells at the end, and add some.
+        // Spreadsheets may omit or add empty cells at the end of a row.
         let extra = row
             .cells
             .iter()
@@ -219,7 +217,7 @@ impl Table {
                 column: None,
                 subject: self.subject(row),
                 reason: format!(
-                    "it has {} cells, and the header has {}; a comma inside a cell needs quotes",
+                    "the row has {} cells, but the header has {}; put a cell with a comma in quotes",
                     row.cells.len(),
                     self.width
                 ),
@@ -228,16 +226,16 @@ impl Table {
         Ok(())
     }
 
-    /// Whom or what a row is about: enough of it to be found.
+    /// The subject of a row, shortened for messages.
     fn subject(&self, row: &Row) -> Option<String> {
         let mut cells = SUBJECTS.iter().filter_map(|column| self.cell(row, column));
         let cell = cells.next().filter(|cell| !cell.is_empty())?;
         Some(cell.chars().take(80).collect())
     }
 
-    /// A refusal of a row, because of a column.
+    /// The rejection of a row because of a column.
     pub fn refuse(&self, row: &Row, column: &str, reason: impl std::fmt::Display) -> Refusal {
-        // A column that is not there has no number.
+        // A missing column has no number.
         let index = self.index(column).filter(|_| self.is_numbered);
         let reason = match self.is_numbered {
             true => reason.to_string(),

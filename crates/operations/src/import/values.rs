@@ -4,16 +4,16 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use tegata_common::product::Policy;
 
-/// The year from which on a last day means "no end": systems that must have a date write
-/// `9999-12-31`, `2999-12-31` or `2099-12-31`. A contract without an end is one that renews by itself.
+/// A last day in this year or later means "no end": systems that require a date store `9999-12-31`,
+/// `2999-12-31` or `2099-12-31`. A contract without an end renews automatically.
 const NO_END: i16 = 2099;
 
-/// Whether a last day means that there is none.
+/// Whether a last day means "no end".
 pub(super) fn is_no_end(last_day: Date) -> bool {
     last_day.year() >= NO_END
 }
 
-/// A date, also as spreadsheets in Japan turn it out: 2026/11/30, 2026/1/5.
+/// Parses a date. Also accepts the form of Japanese spreadsheets: 2026/11/30, 2026/1/5.
 pub(super) fn date(text: &str) -> Option<Date> {
     let separator = if text.contains('/') { '/' } else { '-' };
     let mut parts = text.split(separator);
@@ -29,7 +29,7 @@ pub(super) fn date(text: &str) -> Option<Date> {
     Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
 }
 
-/// An instant, or the start of a day in the product's zone.
+/// Parses an instant, or a date, which means the start of that day in the product's time zone.
 pub(super) fn instant(text: &str, policy: &Policy) -> Result<Timestamp, String> {
     if let Some(date) = date(text) {
         let start = date.to_zoned_datetime(policy.time_zone.tz().clone());

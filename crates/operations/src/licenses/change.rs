@@ -1,4 +1,4 @@
-//! Changes of a contract: its values, its serial, suspension and cancellation.
+//! Changes of a contract by an operator.
 
 use jiff::ToSpan as _;
 use jiff::civil::Date;
@@ -9,8 +9,8 @@ use super::planned::CurrentContract;
 use super::{Context, LicenseId, PlannedChange, not_past};
 use crate::{Error, When, customers, new_serial};
 
-/// Plans to change edition, users, quotas or customer at once, or the billing interval at the next
-/// term.
+/// Plans to change edition, users, quotas or customer, effective at once, or the billing interval,
+/// effective at the next term.
 pub async fn amend(
     context: &Context<'_>,
     id: &LicenseId,
@@ -24,8 +24,8 @@ pub async fn amend(
     current.changed(context, "change", &amended).await
 }
 
-/// Plans to replace the serial by a generated one. The serial before is accepted for some days
-/// more; with 0, no serial but the new one is.
+/// Plans to replace the serial by a generated one. The previous serial is accepted for
+/// `overlap_days` more; with 0, only the new one is accepted.
 pub async fn reissue_serial(
     context: &Context<'_>,
     id: &LicenseId,
@@ -42,7 +42,7 @@ pub async fn reissue_serial(
     Ok(planned.with_serial(Some(serial)))
 }
 
-/// Plans to suspend a licence, now or from an instant on.
+/// Plans to suspend a licence, now or from a later instant on.
 pub async fn suspend(
     context: &Context<'_>,
     id: &LicenseId,
@@ -54,25 +54,25 @@ pub async fn suspend(
     current.changed(context, "suspend", &suspended).await
 }
 
-/// Plans to end a suspension, or to call off one to come.
+/// Plans to end a suspension, or to cancel a scheduled one.
 pub async fn resume(context: &Context<'_>, id: &LicenseId) -> Result<PlannedChange, Error> {
     let current = CurrentContract::read(context, id).await?;
     let resumed = current.license.resumed()?;
     current.changed(context, "resume", &resumed).await
 }
 
-/// When a cancelled contract ends.
+/// The effect of a cancellation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cancellation {
     /// The last day of the contract.
     pub last_day: Date,
-    /// The day up to which a cancellation ends the contract with its current term.
+    /// The last day on which a cancellation ends the contract with its current term.
     pub deadline: Date,
-    /// Whether the contract ends with its current term, and not one term on.
+    /// Whether the contract ends with its current term. Otherwise it ends one term later.
     pub with_this_term: bool,
 }
 
-/// Plans to cancel a contract that the customer cancelled on a day, today if none is given.
+/// Plans to cancel a contract as of the day on which the customer cancelled it. `None` is today.
 pub async fn cancel(
     context: &Context<'_>,
     id: &LicenseId,
@@ -97,13 +97,15 @@ pub async fn cancel(
     Ok((planned, cancellation))
 }
 
-/// Plans to take a cancellation back: the contract renews by itself again.
+/// Plans to withdraw a cancellation, so that the contract renews automatically again.
 pub async fn withdraw_cancellation(
     context: &Context<'_>,
     id: &LicenseId,
 ) -> Result<PlannedChange, Error> {
     let current = CurrentContract::read(context, id).await?;
-    let continued = current.license.continued(context.caller.now)?;
+    let continued = current
+        .license
+        .with_cancellation_withdrawn(context.caller.now)?;
     current
         .changed(context, "withdraw-cancellation", &continued)
         .await

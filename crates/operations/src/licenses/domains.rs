@@ -1,4 +1,4 @@
-//! The domains of a contract: moving from one to another, adding, giving up.
+//! The domains of a contract: moving, adding and removing them.
 
 use jiff::{Timestamp, ToSpan as _};
 use serde::Serialize;
@@ -11,19 +11,19 @@ use super::planned::CurrentContract;
 use super::{Context, LicenseId, PlannedChange, check_not_past, not_past};
 use crate::{Error, When};
 
-/// A change from one domain to another.
+/// The arguments of a move to another domain.
 #[derive(Debug)]
 pub struct Move {
     /// The tenant's new domain.
     pub to: Domain,
-    /// From when the new domain works; `None` is now.
+    /// When the contract starts to cover the new domain. `None` is now.
     pub on: Option<When>,
-    /// Days for which the old domain works beside it, up to the cut-off time on the morning after
-    /// the last one; `None` is the product's lease days.
+    /// The number of days for which the old domain is also covered. It ends at the cut-off time on
+    /// the day after the last of them. `None` is the product's lease days.
     pub overlap_days: Option<u16>,
 }
 
-/// Plans to move a contract to another domain, with an overlap in which both work.
+/// Plans to move a contract to another domain, with an overlap in which both are covered.
 pub async fn move_to(
     context: &Context<'_>,
     id: &LicenseId,
@@ -41,14 +41,13 @@ pub async fn move_to(
     current.changed(context, "move", &moved).await
 }
 
-/// One more domain of a contract.
+/// The arguments of adding a domain.
 #[derive(Debug)]
 pub struct AddDomain {
-    /// The domain.
     pub domain: Domain,
-    /// Whether it is for work or for development.
+    /// What the customer uses the domain for.
     pub purpose: Purpose,
-    /// From when it works; `None` is now.
+    /// When the contract starts to cover the domain. `None` is now.
     pub on: Option<When>,
 }
 
@@ -67,7 +66,7 @@ pub async fn add_domain(
     current.changed(context, "add-domain", &added).await
 }
 
-/// Plans to give up a domain of a contract, now or after a last day.
+/// Plans to remove a domain of a contract, now or after a last day.
 pub async fn remove_domain(
     context: &Context<'_>,
     id: &LicenseId,
@@ -79,7 +78,7 @@ pub async fn remove_domain(
     let license = &current.license;
     let until = match on {
         None => now,
-        // The last day, up to the cut-off of the next.
+        // A date is the last day: the domain is left at the cut-off time on the day after it.
         Some(When::StartOf(day)) => license.leaves_at(day.tomorrow()?)?,
         Some(when) => when.instant(&license.policy)?,
     };
@@ -88,35 +87,38 @@ pub async fn remove_domain(
     current.changed(context, "remove-domain", &removed).await
 }
 
-/// Plans to keep a domain after all that was to be given up.
+/// Plans to keep a domain whose removal was scheduled.
 pub async fn keep_domain(
     context: &Context<'_>,
     id: &LicenseId,
     domain: &Domain,
 ) -> Result<PlannedChange, Error> {
     let current = CurrentContract::read(context, id).await?;
-    let kept = current.license.keeping(domain, context.caller.now)?;
+    let kept = current
+        .license
+        .with_domain_kept(domain, context.caller.now)?;
     current.changed(context, "keep-domain", &kept).await
 }
 
-/// A domain of a contract, and what it is answered with.
+/// A domain of a contract, with its current code.
 #[derive(Debug, Serialize)]
 pub struct DomainEntry {
     /// The tenant.
     pub domain: Domain,
     /// What the customer uses it for.
     pub purpose: Purpose,
-    /// The code it is answered with now.
+    /// The code that a lookup returns now.
     pub code: Code,
-    /// From when the contract works there.
+    /// When the contract starts to cover the domain.
     pub from: Timestamp,
-    /// From when it no longer does, if that is known.
+    /// When the contract leaves the domain. `None` if that is not scheduled.
     pub until: Option<Timestamp>,
-    /// Until when nobody else gets the domain.
+    /// The end of the quarantine, from which another contract can have the domain. `None` if the
+    /// contract does not leave it.
     pub quarantined_until: Option<Timestamp>,
 }
 
-/// The domains of a contract, and the policy in whose zone their instants are shown.
+/// Lists the domains of a contract. The policy has the time zone in which to show their instants.
 pub async fn domains(
     context: &Context<'_>,
     id: &LicenseId,

@@ -1,4 +1,4 @@
-//! Contracts that end soon: trials, and those that were cancelled.
+//! Contracts that end soon: trials and cancelled contracts.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -17,21 +17,20 @@ use crate::{Error, Found};
 pub struct EndingLicense {
     /// The tenant.
     pub domain: Domain,
-    /// The product.
     pub product: ProductSlug,
-    /// The customer, if there is one on record.
+    /// The customer, if the contract has one.
     pub customer: Option<CustomerId>,
-    /// A trial, or a paid contract that was cancelled.
+    /// Trial or paid (a cancelled contract).
     pub kind: LicenseKind,
     /// The last day.
     pub ends_on: Option<Date>,
-    /// The end of use, in the product's zone.
+    /// The instant at which `VALID` ends, RFC 3339 in the product's time zone.
     pub valid_until: String,
-    /// Days up to the last one, today not counted.
+    /// The number of days from today to the last day.
     pub days_left: i32,
 }
 
-/// Lists the contracts that end within some days, the earliest first.
+/// Lists the contracts that end within a number of days, earliest first.
 pub async fn expiring(
     licenses: &Licenses,
     within_days: u16,
@@ -65,8 +64,8 @@ pub async fn expiring(
     })
 }
 
-/// Whether a contract's last day is known, and near. Under a domain that it is leaving, it is not
-/// the contract that ends.
+/// Whether a contract ends within a number of days. False for the item of a domain that the
+/// contract is leaving: only the domain ends, not the contract.
 fn ends_within(license: &License, now: Timestamp, days: u16) -> bool {
     let stays = license
         .own_domain()
@@ -82,10 +81,10 @@ fn ends_within(license: &License, now: Timestamp, days: u16) -> bool {
         && days_left(license, now) <= i32::from(days)
 }
 
-/// Days up to the last one, today not counted.
+/// The number of days from today to the last day.
 fn days_left(license: &License, now: Timestamp) -> i32 {
     let today = calendar::date_of(now, &license.policy);
     let last_day = license.ends_on.unwrap_or(license.term.ends_on);
     let days = today.until(last_day).map_or(0, |span| span.get_days());
-    days.max(0) // the morning after it, up to the cut-off
+    days.max(0) // -1 on the day after the last day, up to the cut-off time
 }

@@ -1,4 +1,4 @@
-//! Why a domain got its answer: the decision, replayed from history.
+//! Explains why a domain got an answer, by replaying the decision from the history.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,36 +15,36 @@ use tegata_storage::licenses::Licenses;
 use super::LicenseId;
 use crate::{Error, When};
 
-/// A question about an answer.
+/// The arguments of an explanation.
 #[derive(Debug)]
 pub struct Question {
-    /// The instant of the answer; one to come is explained by what is known now; `None` is now.
+    /// The instant of the answer. `None` is now. A future instant is a forecast from the current
+    /// state.
     pub at: Option<When>,
-    /// The serial that came with the request. It is compared, and nothing else.
+    /// The serial of the request. It is only compared, never stored or shown.
     pub serial: Option<Serial>,
 }
 
-/// Why a domain got its answer.
+/// The explanation of an answer.
 #[derive(Debug, Serialize)]
 pub struct Explanation {
     /// The tenant.
     pub domain: Domain,
-    /// The product.
     pub product: ProductSlug,
-    /// The instant of the answer, in the product's zone.
+    /// The instant of the answer, RFC 3339 in the product's time zone.
     pub at: String,
-    /// Whether that instant is to come.
+    /// Whether the instant is in the future.
     pub is_forecast: bool,
     /// The code of the answer.
     pub code: Code,
-    /// The version of the licence then; `None` if there was none yet.
+    /// The revision of the item at that instant. `None` if it did not exist yet.
     pub revision: Option<Revision>,
-    /// The steps of the decision. The first that has a code decides.
+    /// The steps of the decision, in order. The first step with a code decides.
     pub steps: Vec<Step>,
-    /// The policy in whose zone instants are shown.
+    /// The policy, whose time zone is used to show instants.
     #[serde(skip)]
     pub policy: Policy,
-    /// Versions that cannot be read.
+    /// The number of unreadable versions in the history.
     #[serde(skip)]
     pub unreadable: usize,
 }
@@ -52,17 +52,17 @@ pub struct Explanation {
 /// One step of the decision.
 #[derive(Debug, Serialize)]
 pub struct Step {
-    /// The rule.
+    /// The name of the rule.
     pub rule: &'static str,
-    /// What it says of the licence.
+    /// The facts that the rule compares, as a description for operators.
     pub says: String,
-    /// Whether it applies.
+    /// Whether the rule applies.
     pub applies: bool,
-    /// The code that it leads to, if it applies.
+    /// The code, if the rule applies.
     pub code: Option<Code>,
 }
 
-/// Explains the answer that a domain got, or would get, at an instant.
+/// Explains the answer that a domain got, or will get, at an instant.
 pub async fn explain(
     licenses: &Licenses,
     id: &LicenseId,
@@ -74,14 +74,14 @@ pub async fn explain(
         return Err(id.missing());
     }
     let readable: Vec<&HistoryEntry<SignedLicense>> = history.iter().flatten().collect();
-    // A date is meant in the product's zone, which the licence's own history knows.
+    // A date is interpreted in the product's time zone, which is taken from the licence's history.
     let policy = readable.iter().rev().find_map(|past| past.value());
     let policy = &policy.ok_or(Error::NoReadableVersion)?.license.policy;
     let at = match question.at {
         Some(when) => when.instant(policy)?,
         None => now,
     };
-    // Revisions know milliseconds.
+    // Revisions are dated to the millisecond.
     let was = readable.iter().rev().find(|past| past.revision.at <= at);
     let steps = steps(was.copied(), policy, question.serial.as_ref(), at);
     let code = steps.iter().find_map(|step| step.code);
@@ -98,7 +98,7 @@ pub async fn explain(
     })
 }
 
-/// The decision of the lookup function, step by step.
+/// The steps of the lookup function's decision.
 fn steps(
     was: Option<&HistoryEntry<SignedLicense>>,
     policy: &Policy,
@@ -134,7 +134,7 @@ fn steps(
     steps
 }
 
-/// What time had made of the item since it was written.
+/// The changes with time since the item was written ([`License::as_of`]).
 fn time(written: &License, current: &License, policy: &Policy, at: Timestamp) -> Step {
     let mut says = format!(
         "term {} to {}",

@@ -1,4 +1,4 @@
-//! The changes of a licence.
+//! The history of a licence.
 
 use serde::Serialize;
 use tegata_common::license::License;
@@ -10,34 +10,34 @@ use tegata_storage::licenses::Licenses;
 use super::{LicenseId, license_differences};
 use crate::{Difference, Error};
 
-/// The changes of a licence, the oldest first.
+/// The history of a licence.
 #[derive(Debug)]
 pub struct LicenseHistory {
-    /// The changes.
+    /// The changes, oldest first.
     pub lines: Vec<HistoryLine>,
-    /// The policy in whose zone their instants are shown; `None` if no version can be read.
+    /// The policy, whose time zone is used to show instants. `None` if no version is readable.
     pub policy: Option<Policy>,
 }
 
-/// One change of a licence.
+/// One entry of the history.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum HistoryLine {
-    /// A version that can be read.
+    /// A readable version.
     Version {
-        /// When it was written, by whom, and as what.
+        /// The version number, the instant, the author and the name of the change.
         revision: Revision,
-        /// What it changed.
+        /// The fields that changed.
         differences: Vec<Difference>,
     },
-    /// A version that cannot.
+    /// An unreadable version.
     Unreadable {
-        /// Why not.
+        /// The error.
         unreadable: String,
     },
 }
 
-/// Lists every change of a licence.
+/// Lists all changes of a licence.
 pub async fn history(licenses: &Licenses, id: &LicenseId) -> Result<LicenseHistory, Error> {
     let entries = licenses.history(&id.domain, &id.product).await?;
     if entries.is_empty() {

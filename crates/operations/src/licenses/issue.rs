@@ -1,4 +1,4 @@
-//! Licences that an order starts, or starts again.
+//! New licences, and the conversion of trials and ended contracts.
 
 use std::collections::BTreeMap;
 
@@ -14,22 +14,21 @@ use super::planned::{Before, CurrentContract};
 use super::{Context, LicenseId, PlannedChange};
 use crate::{Error, When, customers, new_serial};
 
-/// An order of a licence.
+/// The arguments of a new licence.
 #[derive(Debug)]
 pub struct IssueOrder {
-    /// The customer, if there is one on record.
+    /// The customer. Without one, notices reach nobody.
     pub customer: Option<CustomerId>,
-    /// Bought or for trial.
+    /// Trial or paid.
     pub plan: Plan,
-    /// The edition.
     pub edition: String,
     /// The number of users.
     pub users: u32,
-    /// Further limits.
+    /// Further limits by name, such as `records_per_day`.
     pub quotas: BTreeMap<String, u64>,
-    /// From when it works; `None` is now.
+    /// When the licence becomes usable. `None` is now.
     pub usable_from: Option<When>,
-    /// A serial that the customer has already; `None` generates one.
+    /// A serial that the customer already has. `None` generates one.
     pub serial: Option<Serial>,
 }
 
@@ -63,7 +62,7 @@ pub async fn issue(
     Ok(planned.with_serial(Some(serial).filter(|_| is_generated)))
 }
 
-/// The product of a slug in the catalogue.
+/// Reads a product from the catalogue. An error if it does not exist.
 async fn product(licenses: &Licenses, slug: &ProductSlug) -> Result<Product, Error> {
     let stored = licenses.table().get::<Product>(&Key::product(slug)).await?;
     if let Some(stored) = stored {
@@ -80,20 +79,21 @@ async fn product(licenses: &Licenses, slug: &ProductSlug) -> Result<Product, Err
     })
 }
 
-/// An order that makes a trial, or a contract that has ended, a paid licence.
+/// The arguments of a conversion.
 #[derive(Debug)]
 pub struct Conversion {
-    /// The length of its terms.
+    /// The billing interval, which is the length of a term.
     pub billing: Billing,
-    /// The edition; `None` keeps it.
+    /// The edition. `None` leaves it unchanged.
     pub edition: Option<String>,
-    /// The number of users; `None` keeps it.
+    /// The number of users. `None` leaves it unchanged.
     pub users: Option<u32>,
-    /// The customer; `None` keeps it.
+    /// The customer. `None` leaves it unchanged.
     pub customer: Option<CustomerId>,
 }
 
-/// Plans to make a trial, or a contract that has ended, a paid licence. The serial stays.
+/// Plans to convert a trial, or a contract that has ended, into a paid licence with the same
+/// serial.
 pub async fn convert(
     context: &Context<'_>,
     id: &LicenseId,

@@ -1,4 +1,4 @@
-//! Licences: from an order to its end.
+//! Operations on licences.
 
 mod change;
 mod domains;
@@ -40,16 +40,14 @@ pub use re_sign::{LeaseSelection, ReSignReport, SelectedLeases, select_leases};
 pub use restore::{Restored, restore};
 pub use show::{LicenseFilter, ShownLease, ShownLicense, list, show};
 
-/// The stores that changes of licences read and write, and the caller.
+/// What an operation on licences needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The licences, the catalogue and the register of keys.
     pub licenses: &'a Licenses,
-    /// The customers, to whom a contract may belong.
     pub customers: &'a Customers,
-    /// The store of the keys that sign leases.
+    /// The keys that sign leases.
     pub keys: &'a KeyStore,
-    /// The caller, and the instant of the change.
     pub caller: Caller<'a>,
 }
 
@@ -59,12 +57,11 @@ impl Context<'_> {
     }
 }
 
-/// A licence: one domain's, of one product.
+/// The key of a licence: a domain and a product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LicenseId {
     /// The tenant.
     pub domain: Domain,
-    /// The product.
     pub product: ProductSlug,
 }
 
@@ -84,19 +81,19 @@ impl LicenseId {
     }
 }
 
-/// `domain, product`, as messages name a licence.
+/// Formats the id as `domain, product` for messages.
 impl std::fmt::Display for LicenseId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}, {}", self.domain, self.product)
     }
 }
 
-/// A text that is not a quota.
+/// The text is not a quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected NAME=NUMBER, such as records_per_day=1000")]
 pub struct InvalidQuota;
 
-/// A limit as it is written: `NAME=NUMBER`.
+/// Parses a quota: `NAME=NUMBER`.
 pub fn quota(text: &str) -> Result<(String, u64), InvalidQuota> {
     let (name, value) = text.split_once('=').ok_or(InvalidQuota)?;
     let value = value.parse().map_err(|_| InvalidQuota)?;
@@ -112,7 +109,8 @@ pub fn license_differences(
     difference::differences(before.as_ref(), &facts(after)?)
 }
 
-/// A licence's facts as they are shown. Items hold the contract's domains under `names`.
+/// The facts of a licence as shown in output. The contract's domains, which items store as `names`,
+/// are shown as `domains`.
 fn facts(license: &License) -> serde_json::Result<Value> {
     let mut facts = serde_json::to_value(license)?;
     if let Some(members) = facts.as_object_mut()
@@ -123,8 +121,8 @@ fn facts(license: &License) -> serde_json::Result<Value> {
     Ok(facts)
 }
 
-/// An instant of a change, which must not be past: what has been answered cannot be changed any
-/// more. Today's date, given today, means from now on.
+/// Converts the instant of a change. A past instant is an error, because answers that were given
+/// cannot change any more. Today's date means now.
 fn not_past(when: Option<When>, license: &License, now: Timestamp) -> Result<Timestamp, Error> {
     let Some(when) = when else {
         return Ok(now);

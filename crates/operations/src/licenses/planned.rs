@@ -1,4 +1,4 @@
-//! A change of one contract: planned, then signed and written for each of its domains.
+//! Planned changes of a contract, which are signed and written for each of its domains.
 
 use serde::{Serialize, Serializer};
 use tegata_common::calendar;
@@ -11,14 +11,15 @@ use super::{Context, LicenseId, license_differences};
 use crate::contract::{self, Contract};
 use crate::{Difference, Error};
 
-/// A contract as it was read, and its licence as of now.
+/// A contract as read, and its licence as of now.
 pub(super) struct CurrentContract {
     contract: Contract,
     pub(super) license: License,
 }
 
 impl CurrentContract {
-    /// Reads the contract of a licence under a domain that it has not left, unless it has no other.
+    /// Reads the contract of a licence. A domain that the contract has left is an error, unless it
+    /// is the contract's only domain.
     pub(super) async fn read(context: &Context<'_>, id: &LicenseId) -> Result<Self, Error> {
         let now = context.caller.now;
         let contract = contract::read(context.licenses, &id.domain, &id.product).await?;
@@ -28,7 +29,7 @@ impl CurrentContract {
         if let Some(left_at) = released_at.filter(|at| *at <= now) {
             let staying = license.domains.iter().filter(|name| name.until.is_none());
             let staying: Vec<&str> = staying.map(|name| name.domain.as_str()).collect();
-            // Its only domain: it may be taken back.
+            // Without another domain, the contract can have this one again.
             if !staying.is_empty() {
                 return Err(Error::LeftDomain {
                     domain: id.domain.clone(),
@@ -40,7 +41,7 @@ impl CurrentContract {
         Ok(Self { contract, license })
     }
 
-    /// Plans to write the contract with another state of its licence.
+    /// Plans to write the contract with a changed licence.
     pub(super) async fn changed(
         self,
         context: &Context<'_>,
@@ -55,50 +56,48 @@ impl CurrentContract {
     }
 }
 
-/// The state that a change is compared with, and what it is written over.
+/// The state before a change: for the comparison of fields, and for the precondition of the write.
 #[derive(Debug, Default)]
 pub(super) struct Before {
     pub(super) license: Option<License>,
     pub(super) contract: Option<Contract>,
 }
 
-/// A change of a contract that can be written, and has not been.
+/// A change of a contract that has not been written yet.
 #[derive(Debug)]
 pub struct PlannedChange {
-    /// The name under which history records it.
+    /// The name of the change in the history.
     pub change: &'static str,
-    /// The licence as it would be, under the domain that was named.
+    /// The licence after the change, under the given domain.
     pub license: License,
-    /// The fields that would change.
+    /// The fields that the change affects.
     pub differences: Vec<Difference>,
-    /// What else the operator has to know of the change.
+    /// Additional information for the operator.
     pub remarks: Vec<String>,
     contract: Option<Contract>,
-    /// Whether to write although nothing differs from what could be read.
+    /// Whether to write even if no field differs.
     always_writes: bool,
-    /// A serial that was generated for it.
+    /// The serial that was generated for the change.
     serial: Option<Serial>,
 }
 
-/// What became of a change.
+/// The result of a change.
 #[derive(Debug, Serialize)]
 pub struct ChangeReport {
-    /// The name under which history records it.
+    /// The name of the change in the history.
     pub change: &'static str,
-    /// The domain that was named.
+    /// The given domain.
     pub domain: Domain,
-    /// The product.
     pub product: ProductSlug,
-    /// Whether nothing was to be written.
+    /// Whether this was a dry run: nothing was written.
     pub dry_run: bool,
-    /// The fields that changed, or would change.
+    /// The fields that changed, or would change without the dry run.
     pub differences: Vec<Difference>,
-    /// What else the operator has to know of the change.
+    /// Additional information for the operator.
     pub remarks: Vec<String>,
-    /// The version that was written; `None` if nothing was.
+    /// The new version. `None` if nothing was written.
     pub version: Option<u64>,
-    /// A serial that was generated and written. It is stored as a hash only, so this is the one
-    /// time that it can be shown.
+    /// The generated serial. It is stored as a hash, so it can be shown only now.
     #[serde(serialize_with = "reveal")]
     pub serial: Option<Serial>,
 }
@@ -120,7 +119,7 @@ impl PlannedChange {
         } = before;
         let now = context.caller.now;
         let license = license.as_of(now)?;
-        // First of all, and in a dry run too: whether it could be written.
+        // Checked before anything else, also in a dry run.
         contract::check_room(context.licenses, contract.as_ref(), &license, now).await?;
         Ok(Self {
             change,
@@ -133,13 +132,13 @@ impl PlannedChange {
         })
     }
 
-    /// The same change with a serial that was generated for it.
+    /// Adds the generated serial to the report.
     pub(super) fn with_serial(mut self, serial: Option<Serial>) -> Self {
         self.serial = serial;
         self
     }
 
-    /// The same change, written even if nothing differs, with remarks.
+    /// Adds remarks, and writes the change even if no field differs.
     pub(super) fn written_always(mut self, remarks: Vec<String>) -> Self {
         self.always_writes = true;
         self.remarks = remarks;
@@ -151,8 +150,8 @@ impl PlannedChange {
         self.differences.is_empty() && !self.always_writes
     }
 
-    /// Signs and writes the change, unless it is empty or this is a dry run. A dry run too fails if
-    /// the change could not be signed.
+    /// Signs and writes the change. Does nothing if no field differs. A dry run signs without
+    /// writing, so that it fails if the change cannot be signed.
     pub async fn carry_out(
         self,
         context: &Context<'_>,

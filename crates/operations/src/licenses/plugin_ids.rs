@@ -1,5 +1,5 @@
-//! The kintone plug-in ids and the `without_serial` that the catalogue has now, brought to the
-//! licences there are.
+//! Updates existing licences with the current kintone plug-in ids and `without_serial` of the
+//! catalogue.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use crate::{BulkItem, Error, contract};
 
 const CHANGE: &str = "update-plugin-ids";
 
-/// What the catalogue fixes for a licence, and this operation updates.
+/// The values of a licence that this operation updates.
 type PluginSettings = (Vec<KintonePluginId>, WithoutSerial);
 
-/// What a licence has of it now.
+/// The current values of a licence.
 fn settings(license: &License) -> PluginSettings {
     (
         license.kintone_plugin_ids.clone(),
@@ -28,7 +28,7 @@ fn settings(license: &License) -> PluginSettings {
     )
 }
 
-/// Licences that have other plug-in ids, or another `without_serial`, than the catalogue.
+/// Licences whose values differ from the catalogue.
 #[derive(Debug)]
 pub struct OutdatedLicenses {
     licenses: Vec<Versioned<SignedLicense>>,
@@ -36,26 +36,26 @@ pub struct OutdatedLicenses {
     unreadable: Vec<TableError>,
 }
 
-/// What became of licences that were to be updated.
+/// The result of an update.
 #[derive(Debug, Serialize)]
 pub struct PluginIdsReport {
-    /// The name under which history records it.
+    /// The name of the change in the history.
     pub change: &'static str,
-    /// Whether nothing was to be written.
+    /// Whether this was a dry run: nothing was written.
     pub dry_run: bool,
-    /// The licences that differed from the catalogue.
+    /// The number of licences that differed from the catalogue.
     pub licenses: usize,
-    /// Those that were written.
+    /// The number of written licences.
     pub written: usize,
-    /// Those that somebody changed at the same time: the next run finds them again.
+    /// The number of licences that were changed concurrently. The next run includes them again.
     pub changed_meanwhile: usize,
-    /// Those that could not be written.
+    /// The number of licences that could not be written.
     pub failed: usize,
-    /// Licences that could not be read.
+    /// The number of unreadable licences.
     pub unreadable: usize,
 }
 
-/// Finds the licences, of one product or of all, that differ from the catalogue.
+/// Finds the licences of one product, or of all products, that differ from the catalogue.
 pub async fn outdated_plugin_ids(
     licenses: &Licenses,
     product: Option<&ProductSlug>,
@@ -96,8 +96,9 @@ impl OutdatedLicenses {
         self.licenses.is_empty()
     }
 
-    /// Writes the contracts with what the catalogue has, unless this is a dry run. One that fails
-    /// does not stop the others; `on_item` is told of each. Returns the errors of licences that could not be read too.
+    /// Writes the contracts with the catalogue's values. Does nothing in a dry run. A failed
+    /// contract does not stop the others; `on_item` is called for each. Also returns the errors of
+    /// unreadable licences.
     pub async fn update(
         self,
         context: &Context<'_>,
@@ -141,9 +142,9 @@ impl OutdatedLicenses {
         let contract = contract::read(licenses, &id.domain, &id.product).await?;
         let (Some(contract), Some(of_catalogue)) = (contract, self.catalogue.get(&id.product))
         else {
-            return Ok(()); // It has been deleted meanwhile.
+            return Ok(()); // deleted since it was found
         };
-        // Another domain of the same contract has brought it here already.
+        // Already written with another domain of the same contract.
         if settings(&contract.license) == *of_catalogue {
             return Ok(());
         }

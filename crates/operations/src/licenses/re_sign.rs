@@ -1,4 +1,4 @@
-//! Leases signed again, of licences that stay as they are.
+//! Signs leases again without changing their licences.
 
 use serde::Serialize;
 use tegata_common::lease::SignedLicense;
@@ -11,50 +11,51 @@ use super::{Context, LicenseId};
 use crate::bulk::Tally;
 use crate::{BulkItem, Caller, Error};
 
-/// The change's name in history. It is recorded, so it keeps its spelling.
+/// The name of the change in the history. Existing entries have this spelling, so it stays the
+/// same.
 const CHANGE: &str = "resign";
 
 /// Which leases to sign again.
 #[derive(Clone, Debug)]
 pub enum LeaseSelection {
-    /// That of one licence.
+    /// The lease of one licence.
     Of(LicenseId),
-    /// All.
+    /// All leases.
     All,
-    /// Those of which less than half of their days is left.
+    /// Leases that have less than half of their lifetime left.
     Due,
-    /// Those that a key has signed.
+    /// Leases signed with this key.
     SignedWith(String),
 }
 
-/// Leases that are to be signed again.
+/// The leases that match a selection.
 #[derive(Debug)]
 pub struct SelectedLeases {
     leases: Vec<Versioned<SignedLicense>>,
     unreadable: Vec<TableError>,
 }
 
-/// What became of leases that were to be signed again.
+/// The result of signing leases again.
 #[derive(Debug, Serialize)]
 pub struct ReSignReport {
-    /// The name under which history records it.
+    /// The name of the change in the history.
     pub change: &'static str,
-    /// Whether nothing was to be written.
+    /// Whether this was a dry run: nothing was written.
     pub dry_run: bool,
-    /// The leases that were selected.
+    /// The number of selected leases.
     pub leases: usize,
-    /// Those that were signed again.
+    /// The number of signed leases.
     pub signed: usize,
-    /// Those whose licence somebody changed at the same time: that change signed a new lease.
+    /// The number of licences that were changed concurrently. That change signed a new lease.
     pub changed_meanwhile: usize,
-    /// Those that could not be signed or written.
+    /// The number of leases that could not be signed or written.
     pub failed: usize,
-    /// Licences that could not be read.
+    /// The number of unreadable licences.
     pub unreadable: usize,
 }
 
-/// Selects leases. A licence whose grace is over is left alone, unless its lease is signed with the
-/// key that is named.
+/// Selects leases. A licence whose grace has ended is not selected, unless its lease is signed with
+/// the given key.
 pub async fn select_leases(
     licenses: &Licenses,
     caller: Caller<'_>,
@@ -76,7 +77,7 @@ pub async fn select_leases(
     };
     leases.retain(|stored| {
         let SignedLicense { license, lease } = &stored.value;
-        let is_due = || stored.value.resign_at().is_some_and(|at| at <= now);
+        let is_due = || stored.value.re_sign_at().is_some_and(|at| at <= now);
         let has_ended = || license.code_at(now) == Code::Expired;
         match selection {
             LeaseSelection::SignedWith(kid) => *kid == lease.kid,
@@ -88,8 +89,9 @@ pub async fn select_leases(
 }
 
 impl SelectedLeases {
-    /// Signs the leases with the active key and writes them, unless this is a dry run. One that
-    /// fails does not stop the others; `on_item` is told of each. Returns the errors of licences that could not be read too.
+    /// Signs the leases with the active key and writes them. Does nothing in a dry run. A failed
+    /// lease does not stop the others; `on_item` is called for each. Also returns the errors of
+    /// unreadable licences.
     pub async fn sign(
         self,
         context: &Context<'_>,
@@ -131,7 +133,7 @@ async fn sign_one(
 ) -> Result<(), Error> {
     let SignedLicense { license, lease } = &stored.value;
     let caller = context.caller;
-    // As it was written: what time has done since is the renewal's to write.
+    // The stored licence, not the one as of now: changes with time are written by the renewal.
     let signed = signer
         .sign(license.clone(), caller.now, Some(lease.issued_at))
         .await?;

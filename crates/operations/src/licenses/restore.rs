@@ -1,4 +1,4 @@
-//! A licence brought back from its history.
+//! Restores a licence from its history.
 
 use tegata_common::calendar;
 use tegata_common::lease::SignedLicense;
@@ -9,19 +9,20 @@ use super::planned::Before;
 use super::{Context, LicenseId, PlannedChange};
 use crate::{Error, contract};
 
-/// What is brought back.
+/// The arguments of a restoration.
 #[derive(Clone, Copy, Debug)]
 pub struct Restored {
-    /// The version of history.
+    /// The version in the history.
     pub version: u64,
-    /// Whether that version's serial is accepted again, and those that replaced it are not.
+    /// Whether to restore the serial too. The serials that replaced it are then rejected.
     pub with_serial: bool,
-    /// Whether that version's suspension comes back, or its absence.
+    /// Whether to restore the suspension too, or its absence.
     pub with_suspension: bool,
 }
 
-/// Plans to bring back what a version said. The contract's domains and kintone plug-in ids are what
-/// they are now, and all domains get it. So are serials and suspension, unless they are wanted.
+/// Plans to restore the facts of a version, for all domains of the contract. The current domains
+/// and kintone plug-in ids are kept. The current serials and suspension are kept, unless
+/// [`Restored`] says otherwise.
 pub async fn restore(
     context: &Context<'_>,
     id: &LicenseId,
@@ -46,7 +47,7 @@ pub async fn restore(
     Ok(planned.written_always(remarks.into_iter().flatten().collect()))
 }
 
-/// The licence as history has it last, and as the version has it.
+/// The latest licence in the history, and the licence of the version.
 fn last_and_wanted<'h>(
     history: &[&'h HistoryEntry<SignedLicense>],
     id: &LicenseId,
@@ -62,8 +63,8 @@ fn last_and_wanted<'h>(
     let of_version = history.iter().find(|past| past.revision.version == version);
     let of_version = of_version.and_then(|past| past.value());
     let license = of_version.ok_or_else(missing)?.license.clone();
-    // A domain's history goes on when another contract gets it. Nothing of the one before may
-    // come back with it.
+    // A domain's history continues when another contract gets the domain. The facts of the previous
+    // contract must not be restored.
     if license.usable_from != last.usable_from {
         return Err(Error::OtherContract {
             domain: id.domain.clone(),
@@ -73,8 +74,8 @@ fn last_and_wanted<'h>(
     Ok((last, license))
 }
 
-/// Keeps the serials that are accepted now, unless the version's is wanted. Tells which, if it
-/// makes a difference.
+/// Keeps the current serials, unless the version's serial is to be restored. Returns a remark if
+/// the two differ.
 fn settle_serial(license: &mut License, now: &License, wanted: &Restored) -> Option<String> {
     let version = wanted.version;
     let is_same = license.serial_sha256 == now.serial_sha256;
@@ -93,8 +94,8 @@ fn settle_serial(license: &mut License, now: &License, wanted: &Restored) -> Opt
     })
 }
 
-/// Keeps the suspension as it is now, unless the version's is wanted. Tells which, if it makes a
-/// difference.
+/// Keeps the current suspension, unless the version's is to be restored. Returns a remark if the
+/// two differ.
 fn settle_suspension(license: &mut License, now: &License, wanted: &Restored) -> Option<String> {
     let version = wanted.version;
     if license.suspended_from == now.suspended_from {

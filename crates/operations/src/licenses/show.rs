@@ -1,4 +1,4 @@
-//! Licences as they are now.
+//! Shows and lists current licences.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,32 +14,31 @@ use tegata_storage::licenses::{FoundLicenses, Licenses};
 use super::{LicenseId, facts};
 use crate::{Error, Found};
 
-/// A licence as it is shown: its facts without serials, and what follows from them now.
+/// A licence in output: its facts without serials, its current code, and its lease.
 #[derive(Debug, Serialize)]
 pub struct ShownLicense {
-    /// The code it is answered with now.
+    /// The code that a lookup returns now.
     pub code: Code,
     #[serde(flatten)]
     facts: Map<String, Value>,
-    /// Its lease.
     pub lease: ShownLease,
-    /// Its last write.
+    /// The revision of the item.
     pub revision: Revision,
     /// The licence as of now.
     #[serde(skip)]
     pub license: License,
 }
 
-/// A lease as it is shown.
+/// A lease in output.
 #[derive(Debug, Serialize)]
 pub struct ShownLease {
-    /// The key that signed it.
+    /// The id of the key that signed it.
     pub kid: String,
     /// When it was signed.
     pub issued_at: Timestamp,
-    /// Until when a plug-in accepts it offline.
+    /// When it expires. Offline, a plug-in accepts it until then.
     pub expires_at: Timestamp,
-    /// The signed document, if it was asked for.
+    /// The signed document (JWS), if it was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jws: Option<String>,
 }
@@ -50,7 +49,7 @@ impl ShownLicense {
             value: SignedLicense { license, lease },
             revision,
         } = stored;
-        // With what time has done since it was written.
+        // With the changes with time since the item was written.
         let license = license.as_of(now).unwrap_or(license);
         Ok(Self {
             code: license.code_at(now),
@@ -67,7 +66,7 @@ impl ShownLicense {
     }
 }
 
-/// The facts without the hashes of serials.
+/// The facts of a licence without the hashes of serials.
 fn public_facts(license: &License) -> serde_json::Result<Map<String, Value>> {
     let Value::Object(mut members) = facts(license)? else {
         return Ok(Map::new());
@@ -94,18 +93,17 @@ pub async fn show(
     ShownLicense::of(stored.ok_or_else(|| id.missing())?, with_jws, now)
 }
 
-/// Which licences are listed. A field that is `None` allows all.
+/// The criteria of a list. A field that is `None` matches all licences.
 #[derive(Clone, Debug, Default)]
 pub struct LicenseFilter {
     /// The tenant.
     pub domain: Option<Domain>,
-    /// The product.
     pub product: Option<ProductSlug>,
-    /// The code that they are answered with now.
+    /// The current code.
     pub code: Option<Code>,
 }
 
-/// Lists licences, without their signed leases.
+/// Lists licences without their signed documents.
 pub async fn list(
     licenses: &Licenses,
     filter: &LicenseFilter,

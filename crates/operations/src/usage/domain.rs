@@ -1,4 +1,4 @@
-//! The usage of one tenant over a period.
+//! The usage of one tenant in a period.
 
 use std::collections::BTreeMap;
 
@@ -10,53 +10,53 @@ use tegata_common::product::ProductSlug;
 use super::Place;
 use crate::{Error, Period};
 
-/// What a tenant asked for on a day, of a product.
+/// The usage of one product by one tenant on one day.
 #[derive(Debug, Serialize)]
 pub struct DomainDay {
     /// The day.
     pub date: Date,
-    /// The product.
     pub product: String,
     /// The tenant.
     pub domain: String,
-    /// Requests.
+    /// The number of requests.
     pub requests: u64,
     /// Requests by the code of the answer.
     pub codes: BTreeMap<String, u64>,
     /// Requests by the version of the plug-in.
     pub versions: BTreeMap<String, u64>,
-    /// Requests in the domain's name that need not be the domain's.
+    /// Unconfirmed requests, which are not part of the other figures.
     pub unconfirmed: UnconfirmedRequests,
-    /// Requests that were refused.
+    /// Rejected requests.
     pub refused: u64,
-    /// Requests that failed.
+    /// Requests answered with a server error (5xx).
     pub errors: u64,
-    /// Files of the CDN.
+    /// Plug-in files served by the CDN.
     pub files: u64,
-    /// Files that were not answered.
+    /// Requests to the CDN for which no file was served.
     pub file_errors: u64,
-    /// Files by version.
+    /// Files by the version of the plug-in.
     pub file_versions: BTreeMap<String, u64>,
-    /// The median of the latency.
+    /// The median latency in milliseconds.
     pub p50_ms: Option<u32>,
-    /// The 99th percentile of the latency.
+    /// The 99th percentile of the latency in milliseconds.
     pub p99_ms: Option<u32>,
-    /// The first request.
+    /// The first access, RFC 3339.
     pub first_seen: String,
-    /// The last request.
+    /// The last access, RFC 3339.
     pub last_seen: String,
 }
 
-/// Requests in a domain's name that neither came from kintone's addresses nor carried the serial.
+/// Requests that neither came from kintone's addresses nor had the correct serial. Anybody can
+/// forge them.
 #[derive(Debug, Serialize)]
 pub struct UnconfirmedRequests {
-    /// Requests.
+    /// The number of requests.
     pub requests: u64,
     /// Requests by the code of the answer.
     pub codes: BTreeMap<String, u64>,
 }
 
-/// Shows what one tenant asked for, by day and product.
+/// Shows the usage of one tenant by day and product.
 pub async fn of_domain(
     place: &Place<'_>,
     domain: &Domain,

@@ -1,4 +1,4 @@
-//! What plug-ins asked for.
+//! Usage: requests and files by product and tenant.
 
 mod domain;
 mod report;
@@ -10,18 +10,18 @@ use tegata_storage::usage::UsageTable;
 
 pub use domain::{DomainDay, UnconfirmedRequests, of_domain};
 pub use report::{
-    ClaimedUsage, CodeUsage, DayUsage, GatewayUsage, Named, Stranger, TenantUsage, Totals,
-    UsageReport, VersionUsage, report,
+    CodeUsage, DayUsage, GatewayUsage, ProductName, TenantUsage, Totals, UnconfirmedUsage,
+    UnlicensedDomain, UsageReport, VersionUsage, report,
 };
 
 pub use running::running;
 
-/// Where usage is read, and how its instants are shown.
+/// What operations on usage need.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
-    /// The usage.
+    /// The usage table.
     pub usage: &'a UsageTable,
-    /// The zone of its days.
+    /// The time zone of the table's days, in which instants are shown.
     pub zone: &'a TimeZone,
     /// The instant of the operation.
     pub now: Timestamp,
@@ -33,7 +33,7 @@ impl Place<'_> {
     }
 }
 
-/// Numbers by name, the largest first: `VALID 12, GRACE 3`.
+/// Sorts counts, largest first, then by name.
 pub fn by_number<'a>(
     numbers: impl IntoIterator<Item = (&'a String, &'a u64)>,
 ) -> Vec<(&'a str, u64)> {

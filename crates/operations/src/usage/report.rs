@@ -1,4 +1,4 @@
-//! The usage of one product over a period.
+//! The usage of one product in a period.
 
 use std::collections::BTreeMap;
 
@@ -16,26 +16,25 @@ use tegata_storage::{Key, Versioned};
 use super::{Place, by_number};
 use crate::{Error, Period};
 
-/// Days that are read at a time.
+/// The number of days that are read concurrently.
 const AT_A_TIME: usize = 8;
 
-/// How many versions, tenants and strangers a report names.
-const MOST_VERSIONS: usize = 15;
-const MOST_DOMAINS: usize = 20;
-const MOST_STRANGERS: usize = 50;
+/// The maximum numbers of versions and domains in a report.
+const MAX_VERSIONS: usize = 15;
+const MAX_DOMAINS: usize = 20;
+const MAX_UNLICENSED_DOMAINS: usize = 50;
 
-/// The usage of a product over a period.
+/// The usage of a product in a period.
 #[derive(Debug, Serialize)]
 pub struct UsageReport {
-    /// The product.
-    pub product: Named,
+    pub product: ProductName,
     /// The first day.
     pub from: Date,
     /// The last day.
     pub to: Date,
-    /// When the report was made.
+    /// When the report was made, RFC 3339.
     pub generated_at: String,
-    /// The zone of its days.
+    /// The IANA name of the time zone of the days.
     pub time_zone: String,
     /// Figures of the whole period.
     pub totals: Totals,
@@ -45,47 +44,46 @@ pub struct UsageReport {
     pub codes: Vec<CodeUsage>,
     /// Requests by the version of the plug-in, the most frequent first.
     pub versions: Vec<VersionUsage>,
-    /// The domains with the most requests.
+    /// The domains with the most requests, at most 20.
     pub domains: Vec<TenantUsage>,
-    /// Domains that ask and have no licence.
-    pub without_license: Vec<Stranger>,
-    /// Requests in a domain's name that need not be the domain's.
-    pub unconfirmed: Vec<ClaimedUsage>,
-    /// Requests that the gateway answered by itself.
+    /// Domains that send requests without having a licence, at most 50.
+    pub without_license: Vec<UnlicensedDomain>,
+    /// Unconfirmed requests, which are not part of the other figures.
+    pub unconfirmed: Vec<UnconfirmedUsage>,
+    /// Requests that the gateway answered without calling the function.
     pub gateway: GatewayUsage,
-    /// Days with records that are not in the usage yet.
+    /// Days whose usage does not include the latest records.
     pub waiting: Vec<Date>,
 }
 
 /// A product by its slug and name.
 #[derive(Debug, Serialize)]
-pub struct Named {
-    /// The slug.
+pub struct ProductName {
     pub slug: String,
-    /// The name in the catalogue; the slug if it is not there.
+    /// The name in the catalogue, or the slug if the catalogue does not have the product.
     pub name: String,
 }
 
 /// Figures of a period.
 #[derive(Debug, Serialize)]
 pub struct Totals {
-    /// Requests.
+    /// The number of requests.
     pub requests: u64,
-    /// Requests in a domain's name that need not be the domain's: in no other figure.
+    /// Unconfirmed requests, which are not part of the other figures.
     pub unconfirmed: u64,
-    /// Domains with an answer about a licence.
+    /// Domains with a licence.
     pub active_domains: usize,
-    /// Requests that were refused.
+    /// Rejected requests.
     pub refused: u64,
-    /// Requests that failed.
+    /// Requests answered with a server error (5xx).
     pub errors: u64,
-    /// Files of the CDN.
+    /// Plug-in files served by the CDN.
     pub files: u64,
-    /// The median of the latency.
+    /// The median latency in milliseconds.
     pub p50_ms: Option<u32>,
-    /// The 99th percentile of the latency.
+    /// The 99th percentile of the latency in milliseconds.
     pub p99_ms: Option<u32>,
-    /// Domains.
+    /// Domains without a licence.
     pub without_license: usize,
 }
 
@@ -94,60 +92,58 @@ pub struct Totals {
 pub struct DayUsage {
     /// The day.
     pub date: Date,
-    /// Requests.
+    /// The number of requests.
     pub requests: u64,
-    /// Requests in a domain's name that need not be the domain's.
+    /// Unconfirmed requests, which are not part of the other figures.
     pub unconfirmed: u64,
-    /// Answers about a licence.
+    /// Requests for which a licence was found.
     pub licensed: u64,
-    /// Answers without one.
+    /// Requests answered `NOT_FOUND`.
     pub not_found: u64,
-    /// Requests that were refused.
+    /// Rejected requests.
     pub refused: u64,
-    /// Requests that failed.
+    /// Requests answered with a server error (5xx).
     pub errors: u64,
-    /// Domains with an answer about a licence.
+    /// Domains with a licence.
     pub active_domains: usize,
-    /// Files of the CDN.
+    /// Plug-in files served by the CDN.
     pub files: u64,
-    /// The median of the latency.
+    /// The median latency in milliseconds.
     pub p50_ms: Option<u32>,
-    /// The 99th percentile of the latency.
+    /// The 99th percentile of the latency in milliseconds.
     pub p99_ms: Option<u32>,
-    /// Whether anything is known of the day.
+    /// Whether the day has usage.
     pub is_counted: bool,
 }
 
-/// Requests with a code.
+/// The usage of one code.
 #[derive(Debug, Serialize)]
 pub struct CodeUsage {
-    /// The code.
     pub code: String,
-    /// Requests.
+    /// The number of requests.
     pub requests: u64,
     /// The share of all requests, from 0 to 1.
     pub share: f64,
 }
 
-/// Requests of a version.
+/// The usage of one version.
 #[derive(Debug, Serialize)]
 pub struct VersionUsage {
-    /// The version.
     pub version: String,
-    /// Requests.
+    /// The number of requests.
     pub requests: u64,
     /// The share of all requests, from 0 to 1.
     pub share: f64,
-    /// The number of domains that used it.
+    /// The number of domains that used the version.
     pub domains: usize,
 }
 
-/// Requests of a domain.
+/// The usage of one domain.
 #[derive(Debug, Serialize)]
 pub struct TenantUsage {
     /// The tenant.
     pub domain: String,
-    /// Requests.
+    /// The number of requests.
     pub requests: u64,
     /// The last request.
     pub last_seen: String,
@@ -157,12 +153,12 @@ pub struct TenantUsage {
     pub codes: Vec<String>,
 }
 
-/// A domain that asks and has no licence.
+/// A domain that sends requests without having a licence.
 #[derive(Debug, Serialize)]
-pub struct Stranger {
+pub struct UnlicensedDomain {
     /// The tenant.
     pub domain: String,
-    /// Requests.
+    /// The number of requests.
     pub requests: u64,
     /// The first request.
     pub first_seen: String,
@@ -170,12 +166,13 @@ pub struct Stranger {
     pub last_seen: String,
 }
 
-/// Requests in a domain's name that neither came from kintone's addresses nor carried the serial.
+/// Unconfirmed requests for a domain: they neither came from kintone's addresses nor had the
+/// correct serial.
 #[derive(Debug, Serialize)]
-pub struct ClaimedUsage {
+pub struct UnconfirmedUsage {
     /// The tenant.
     pub domain: String,
-    /// Requests.
+    /// The number of requests.
     pub requests: u64,
     /// The codes it got, the most frequent first.
     pub codes: Vec<String>,
@@ -183,17 +180,17 @@ pub struct ClaimedUsage {
     pub last_seen: String,
 }
 
-/// What the gateway answered by itself, for all products together: which one was asked for, its
-/// log does not tell.
+/// Requests that the gateway answered without calling the function. For all products together,
+/// because the gateway's log does not contain the product.
 #[derive(Debug, Serialize)]
 pub struct GatewayUsage {
-    /// Requests.
+    /// The number of requests.
     pub requests: u64,
     /// The codes it got, the most frequent first.
     pub codes: BTreeMap<String, u64>,
 }
 
-/// What is known of a day.
+/// The usage of one day.
 struct UsageDay {
     date: Date,
     is_counted: bool,
@@ -202,7 +199,7 @@ struct UsageDay {
     of_no_product: Counts,
 }
 
-/// Reports how a product was used.
+/// Reports the usage of a product.
 pub async fn report(
     licenses: &Licenses,
     place: &Place<'_>,
@@ -215,13 +212,13 @@ pub async fn report(
     Ok(UsageReport::of(place, product, period, &days))
 }
 
-/// The product's name in the catalogue. Usage outlives a product, so it need not be there.
+/// The product's name in the catalogue. The catalogue may no longer have a product that has usage.
 async fn named(
     licenses: &Licenses,
     usage: &UsageTable,
     slug: &ProductSlug,
     language: Language,
-) -> Result<Named, Error> {
+) -> Result<ProductName, Error> {
     let product: Option<Versioned<Product>> = licenses.table().get(&Key::product(slug)).await?;
     if product.is_none() {
         let days = usage.days().await?;
@@ -233,7 +230,7 @@ async fn named(
         Language::Ja => stored.value.name.ja,
         Language::En => stored.value.name.en,
     });
-    Ok(Named {
+    Ok(ProductName {
         slug: slug.to_string(),
         name: name.unwrap_or_else(|| slug.to_string()),
     })
@@ -271,7 +268,7 @@ async fn read(
     days.buffered(AT_A_TIME).try_collect().await
 }
 
-/// The counts of a period: of all tenants together, of each, and of requests without a product.
+/// Sums over a period: of all tenants, of each tenant, and of requests without a product.
 #[derive(Default)]
 struct Sums<'a> {
     all: Counts,
@@ -293,8 +290,8 @@ impl<'a> Sums<'a> {
         sums
     }
 
-    /// Those that ask and have no licence.
-    fn strangers(&self) -> impl Iterator<Item = (&str, &Counts)> + Clone {
+    /// Domains that send requests without having a licence.
+    fn unlicensed(&self) -> impl Iterator<Item = (&str, &Counts)> + Clone {
         let tenants = self.tenants.iter();
         tenants
             .filter(|(_, counts)| counts.not_found() > 0 && counts.licensed() == 0)
@@ -304,7 +301,7 @@ impl<'a> Sums<'a> {
     fn totals(&self) -> Totals {
         let all = &self.all;
         let active = self.tenants.values().filter(|of| of.licensed() > 0);
-        let strangers = self.strangers().filter(|(domain, _)| is_tenant(domain));
+        let unlicensed = self.unlicensed().filter(|(domain, _)| is_tenant(domain));
         Totals {
             requests: all.requests,
             unconfirmed: all.unconfirmed.requests,
@@ -314,7 +311,7 @@ impl<'a> Sums<'a> {
             files: all.files,
             p50_ms: all.latencies.percentile(50),
             p99_ms: all.latencies.percentile(99),
-            without_license: strangers.count(),
+            without_license: unlicensed.count(),
         }
     }
 
@@ -330,7 +327,7 @@ impl<'a> Sums<'a> {
 
     fn versions(&self) -> Vec<VersionUsage> {
         let versions = by_number(&self.all.versions).into_iter();
-        let versions = versions.take(MOST_VERSIONS);
+        let versions = versions.take(MAX_VERSIONS);
         let versions = versions.map(|(version, requests)| {
             let tenants = self.tenants.values();
             let users = tenants.filter(|counts| counts.versions.contains_key(version));
@@ -345,13 +342,13 @@ impl<'a> Sums<'a> {
     }
 }
 
-/// Whether a row is of one domain, and not of several or of an unknown one.
+/// Whether a row is that of a single known domain.
 fn is_tenant(domain: &str) -> bool {
     domain != UNKNOWN && domain != OTHERS
 }
 
 impl UsageReport {
-    fn of(place: &Place<'_>, product: Named, period: Period, days: &[UsageDay]) -> Self {
+    fn of(place: &Place<'_>, product: ProductName, period: Period, days: &[UsageDay]) -> Self {
         let sums = Sums::of(days);
         let tenants = sums
             .tenants
@@ -361,7 +358,7 @@ impl UsageReport {
         let domains = busiest(tenants)
             .into_iter()
             .filter(|(domain, _)| is_tenant(domain))
-            .take(MOST_DOMAINS)
+            .take(MAX_DOMAINS)
             .map(|(domain, counts)| TenantUsage {
                 domain: domain.to_owned(),
                 requests: counts.requests,
@@ -369,19 +366,19 @@ impl UsageReport {
                 versions: names(by_number(&counts.versions)),
                 codes: names(by_number(&counts.codes)),
             });
-        let without_license = busiest(sums.strangers())
+        let without_license = busiest(sums.unlicensed())
             .into_iter()
-            .take(MOST_STRANGERS)
-            .map(|(domain, counts)| Stranger {
+            .take(MAX_UNLICENSED_DOMAINS)
+            .map(|(domain, counts)| UnlicensedDomain {
                 domain: domain.to_owned(),
                 requests: counts.not_found(),
                 first_seen: instant(counts.first_seen),
                 last_seen: instant(counts.last_seen),
             });
-        let unconfirmed = most_claimed(&sums.tenants)
+        let unconfirmed = most_unconfirmed(&sums.tenants)
             .into_iter()
-            .take(MOST_DOMAINS)
-            .map(|(domain, unconfirmed)| ClaimedUsage {
+            .take(MAX_DOMAINS)
+            .map(|(domain, unconfirmed)| UnconfirmedUsage {
                 domain: domain.to_owned(),
                 requests: unconfirmed.requests,
                 codes: names(by_number(&unconfirmed.codes)),
@@ -408,7 +405,7 @@ impl UsageReport {
 }
 
 impl GatewayUsage {
-    /// Of what has no product, what the function never saw.
+    /// The requests without a product that did not reach the function.
     fn of(of_no_product: Counts) -> Self {
         let own = [
             "THROTTLED",
@@ -455,13 +452,14 @@ fn busiest<'a>(tenants: impl Iterator<Item = (&'a str, &'a Counts)>) -> Vec<(&'a
     tenants
 }
 
-fn most_claimed<'a>(tenants: &'a BTreeMap<&str, Counts>) -> Vec<(&'a str, &'a Unconfirmed)> {
-    let claimed = tenants
+fn most_unconfirmed<'a>(tenants: &'a BTreeMap<&str, Counts>) -> Vec<(&'a str, &'a Unconfirmed)> {
+    let unconfirmed = tenants
         .iter()
-        .map(|(name, counts)| (*name, &counts.unconfirmed));
-    let mut claimed: Vec<_> = claimed.filter(|(_, of_it)| !of_it.is_empty()).collect();
-    claimed.sort_by(|a, b| b.1.requests.cmp(&a.1.requests).then(a.0.cmp(b.0)));
-    claimed
+        .map(|(domain, counts)| (*domain, &counts.unconfirmed))
+        .filter(|(_, unconfirmed)| !unconfirmed.is_empty());
+    let mut sorted: Vec<_> = unconfirmed.collect();
+    sorted.sort_by(|a, b| b.1.requests.cmp(&a.1.requests).then(a.0.cmp(b.0)));
+    sorted
 }
 
 fn names(numbers: Vec<(&str, u64)>) -> Vec<String> {
@@ -471,7 +469,7 @@ fn names(numbers: Vec<(&str, u64)>) -> Vec<String> {
         .collect()
 }
 
-/// A part of a whole, from 0 to 1.
+/// A share of a total, from 0 to 1.
 #[allow(clippy::cast_precision_loss)] // Exact up to 2^53 requests.
 fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 {

@@ -9,7 +9,8 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use tegata_lambda::{Variables, time_is_up};
 
-/// The time before the function's end in which nothing is begun: enough to report.
+/// The time before the function's time-out in which no further day is started, so that the report
+/// can be written.
 const RESERVE: Duration = Duration::from_secs(30);
 
 #[tokio::main(flavor = "current_thread")]

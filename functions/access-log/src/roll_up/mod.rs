@@ -1,6 +1,6 @@
-//! The roll-up: days that have changed are added up anew, from the archive.
+//! The roll-up: recalculates the usage of changed days from the archive.
 
-mod set_aside;
+mod spill;
 
 use std::io;
 
@@ -23,16 +23,16 @@ use tegata_storage::usage::{DayState, UsageTable};
 
 use crate::clients;
 use crate::settings::AccessLogSettings;
-use set_aside::SetAside;
+use spill::SpillFiles;
 
-/// Objects that are fetched at a time, ahead of the one that is being read.
+/// The number of objects that are fetched concurrently, ahead of the one that is read.
 const AHEAD: usize = 8;
 
-/// Compressed bytes of a part: about 300,000 records, of which some 30 MB are remembered at a
+/// The compressed bytes per part of a day: about 300,000 records, which need 30 MB of memory at a
 /// time.
 const PART: u64 = 8 * 1024 * 1024;
 
-/// The function: the archive, and the table with the usage.
+/// The function with its archive and the usage table.
 #[derive(Clone, Debug)]
 pub struct RollUp {
     archive: Archive,
@@ -41,42 +41,43 @@ pub struct RollUp {
     kintone: Networks,
 }
 
-/// Why a day, or a run, came to nothing. What has changed is still to be rolled up at the next.
+/// Why a day or a run failed. The days stay marked as changed, so the next run includes them.
 #[derive(Debug, thiserror::Error)]
 pub enum RollUpError {
-    /// The archive failed.
+    /// Reading the archive failed.
     #[error("the archive: {0}")]
     Archive(#[from] ObjectsError),
-    /// The table failed.
+    /// Reading or writing the usage table failed.
     #[error("the usage: {0}")]
     Table(#[from] TableError),
-    /// What was set aside on the disk is lost.
-    #[error("set aside on the disk: {0}")]
-    SetAside(#[from] io::Error),
-    /// There was no time left.
+    /// Writing or reading a temporary file failed.
+    #[error("temporary file: {0}")]
+    Spill(#[from] io::Error),
+    /// The time was up.
     #[error("out of time")]
     OutOfTime,
 }
 
-/// What a run did.
+/// The result of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RollUpReport {
-    /// Days that were rolled up.
+    /// The number of recalculated days.
     pub days: u64,
-    /// Days that have changed and are still waiting: they failed, or there was no time.
+    /// The number of changed days that were not recalculated, because they failed or the time was
+    /// up.
     pub waiting: u64,
-    /// Records that were read.
+    /// The number of records read.
     pub records: u64,
-    /// Records that repeated another.
+    /// The number of duplicate records.
     pub duplicates: u64,
-    /// Objects that are damaged, and so not counted.
+    /// The number of damaged objects, whose records are not counted.
     pub damaged: u64,
-    /// Whether records of the CDN should have arrived and none have.
+    /// Whether records of the CDN have stopped arriving.
     pub cdn_records_missing: bool,
 }
 
 impl RollUpReport {
-    /// The report's line.
+    /// The log line with metrics.
     pub fn line(&self, now: Timestamp, stack: &str) -> Value {
         ReportLine::new("roll_up", now, stack)
             .figure("DaysRolledUp", self.days)
@@ -89,26 +90,26 @@ impl RollUpReport {
     }
 }
 
-/// What a day adds up to.
+/// The calculated usage of a day.
 #[derive(Debug)]
 pub struct AddedUp {
-    /// The rows, by product and tenant.
+    /// The usage by product and tenant.
     pub usage: Vec<DomainUsage>,
-    /// What is known of the day.
+    /// The summary of the day.
     pub summary: DaySummary,
-    /// Objects that are damaged.
+    /// The number of damaged objects.
     pub damaged: u64,
 }
 
 impl RollUp {
-    /// The function with clients of its own.
+    /// Creates the function with its clients.
     pub fn open(settings: &AccessLogSettings) -> Result<Self, TrustError> {
         let (archive, usage) = clients::open(settings)?;
         let roll_up = Self::new(archive, usage, settings.time_zone.tz().clone());
         Ok(roll_up.with_kintone(settings.kintone.clone()))
     }
 
-    /// The function on given stores.
+    /// Creates the function with existing stores.
     pub fn new(archive: Archive, usage: UsageTable, zone: TimeZone) -> Self {
         Self {
             archive,
@@ -118,12 +119,12 @@ impl RollUp {
         }
     }
 
-    /// The same with other networks that kintone asks from.
+    /// Replaces the networks whose requests are confirmed.
     pub fn with_kintone(self, kintone: Networks) -> Self {
         Self { kintone, ..self }
     }
 
-    /// Rolls up today and the days that have changed, the newest first, until the time is up.
+    /// Recalculates today and the changed days, latest first, until the time is up.
     pub async fn run(
         &self,
         now: Timestamp,
@@ -131,8 +132,9 @@ impl RollUp {
     ) -> Result<RollUpReport, RollUpError> {
         let today = self.zone.to_datetime(now).date();
         let known = self.usage.days().await?;
-        // Today in any case: a batch may have broken off before it said that the day has changed.
-        // Not a day whose archive may be gone: nothing but its usage would be left of it.
+        // Today is always included: a batch may have been interrupted before it marked the day as
+        // changed. Days whose archive may have been deleted are excluded: their usage could not be
+        // recalculated.
         let oldest = today.saturating_sub(KEPT_DAYS.days());
         let mut due: Vec<Date> = known
             .iter()
@@ -167,14 +169,15 @@ impl RollUp {
         Ok(report)
     }
 
-    /// Rolls up one day: adds it up, and replaces its usage.
+    /// Recalculates one day and replaces its usage.
     pub async fn roll_up(
         &self,
         date: Date,
         now: Timestamp,
         time_is_up: impl Fn() -> bool,
     ) -> Result<AddedUp, RollUpError> {
-        // Before the archive: what is archived from here on makes the day change once more.
+        // Read before the archive: an object that is archived from now on marks the day as changed
+        // again.
         let state = self.usage.day(date).await?;
         let is_known = state.is_some();
         let state = state.unwrap_or_else(|| DayState {
@@ -195,7 +198,7 @@ impl RollUp {
 }
 
 /// Calculates the usage of a day from the archive. Memory grows with the number of tenants and with
-/// `PART`, not with the number of records, whose observations are written to the disk.
+/// `PART`, not with the number of records, whose observations are written to temporary files.
 pub async fn add_up(
     archive: &Archive,
     date: Date,
@@ -203,7 +206,7 @@ pub async fn add_up(
     time_is_up: impl Fn() -> bool,
 ) -> Result<AddedUp, RollUpError> {
     let mut objects = Vec::new();
-    // The function's first: it knows which tenants have a licence.
+    // The function's records first, because they show which tenants have a licence.
     for source in [
         Source::Lookup,
         Source::Gateway,
@@ -215,7 +218,7 @@ pub async fn add_up(
     }
     let bytes: u64 = objects.iter().map(|(_, listed)| listed.bytes).sum();
     let parts = usize::try_from(bytes.div_ceil(PART)).unwrap_or(1);
-    let mut aside = SetAside::new(parts.max(1))?;
+    let mut spill = SpillFiles::new(parts.max(1))?;
     let mut day = Day::new(date, kintone.clone());
     let mut damaged = 0;
 
@@ -227,15 +230,15 @@ pub async fn add_up(
             return Err(RollUpError::OutOfTime);
         }
         match lines_of(&listed, object?) {
-            Some(lines) => read_object(source, &lines, &mut day, &mut aside)?,
+            Some(lines) => read_object(source, &lines, &mut day, &mut spill)?,
             None => damaged += 1,
         }
     }
-    for part in 0..aside.parts() {
+    for part in 0..spill.parts() {
         if time_is_up() {
             return Err(RollUpError::OutOfTime);
         }
-        day.count(aside.take(part)?);
+        day.count(spill.take(part)?);
     }
     let (usage, summary) = day.finish();
     Ok(AddedUp {
@@ -245,11 +248,11 @@ pub async fn add_up(
     })
 }
 
-/// The lines of an object, if it is as it was written.
+/// The lines of an object. `None` if it is damaged or missing.
 fn lines_of(listed: &Listed, object: Option<Vec<u8>>) -> Option<Vec<u8>> {
     let key = &listed.key;
     let (Some(name), Some(object)) = (&listed.name, object) else {
-        tracing::error!(%key, "an object that is none of the archive's, or is gone");
+        tracing::error!(%key, "an object is missing, or its name is not one of the archive");
         return None;
     };
     match tegata_archive::open(name, &object) {
@@ -265,7 +268,7 @@ fn read_object(
     source: Source,
     lines: &[u8],
     day: &mut Day,
-    aside: &mut SetAside,
+    spill: &mut SpillFiles,
 ) -> Result<(), RollUpError> {
     for line in lines
         .split(|byte| *byte == b'\n')
@@ -276,8 +279,8 @@ fn read_object(
             continue;
         }
         match serde_json::from_slice::<AccessRecord<'_>>(line) {
-            Ok(record) => aside.put(&day.see(source, &record))?,
-            // Of a version of this program that wrote otherwise.
+            Ok(record) => spill.put(&day.see(source, &record))?,
+            // Written by a version of this program with another format.
             Err(_) => day.see_unreadable(),
         }
     }

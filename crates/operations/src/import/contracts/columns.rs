@@ -1,4 +1,4 @@
-//! A row of a file of contracts, column by column.
+//! Parsing of a row of contracts, column by column.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -12,27 +12,27 @@ use tegata_common::license::{Cell, ContractRow, LicenseKind};
 use tegata_common::product::{Policy, Product, ProductSlug};
 use tegata_common::serial::{Serial, SerialHash};
 
-use super::StatedContract;
-use crate::import::customers::word;
+use super::ParsedRow;
+use crate::import::customers::choice;
 use crate::import::table::{Refusal, Row, Table};
 use crate::import::values::{date, instant, is_no_end};
 use crate::licenses::quota;
 
-/// Reads a row; it is not compared with other rows or with what is stored.
+/// Parses a row. It is not compared with other rows or with stored contracts.
 pub(super) fn read<'s>(
     table: &Table,
     row: &'s Row,
     bases: &BaseDomains,
     products: &BTreeMap<ProductSlug, Product>,
-) -> Result<StatedContract<'s>, Refusal> {
+) -> Result<ParsedRow<'s>, Refusal> {
     table.check_cells(row)?;
     let columns = Columns { table, row, bases };
     let product: ProductSlug = columns.parsed("product")?;
     let Some(policy) = products.get(&product).map(|product| &product.policy) else {
-        let reason = "it is not in the catalogue; see `tegata product apply`";
+        let reason = "the product is not in the catalogue; see `tegata product apply`";
         return Err(columns.refuse("product", reason));
     };
-    let kind = word(table, row, "kind", "trial or paid", None)?;
+    let kind = choice(table, row, "kind", "trial or paid", None)?;
     let main = columns.domain("domain", columns.text("domain"))?;
     let other_domains = columns.domains("other_domains")?;
     let development_domains = columns.domains("development_domains")?;
@@ -41,7 +41,7 @@ pub(super) fn read<'s>(
         ("other_domains", &other_domains),
         ("development_domains", &development_domains),
     ] {
-        if let Cell::Stated(more) = cell {
+        if let Cell::Value(more) = cell {
             domains.extend(more.iter().map(|domain| (column, domain.clone())));
         }
     }
@@ -56,8 +56,8 @@ pub(super) fn read<'s>(
         edition: columns.edition(),
         quotas: columns.quotas()?,
         next_billing: match columns.cell("next_billing") {
-            None => Cell::Unstated,
-            Some(_) => Cell::Stated(columns.billing("next_billing")?),
+            None => Cell::Missing,
+            Some(_) => Cell::Value(columns.billing("next_billing")?),
         },
         first_term_on: columns.date("first_term_on")?,
         term_starts_on: columns.date("term_starts_on")?,
@@ -68,14 +68,14 @@ pub(super) fn read<'s>(
         serial_sha256: columns.serial()?,
         product,
     };
-    Ok(StatedContract {
+    Ok(ParsedRow {
         row,
         record,
         domains,
     })
 }
 
-/// The columns of a row.
+/// A row during parsing.
 struct Columns<'a> {
     table: &'a Table,
     row: &'a Row,
@@ -83,7 +83,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// A cell, or `None` if there is no such column.
+    /// A cell, or `None` if the file does not have the column.
     fn cell(&self, column: &str) -> Option<&'a str> {
         self.table.cell(self.row, column)
     }
@@ -109,12 +109,12 @@ impl<'a> Columns<'a> {
     /// Domains, separated by spaces.
     fn domains(&self, column: &str) -> Result<Cell<Vec<Domain>>, Refusal> {
         let Some(cell) = self.cell(column) else {
-            return Ok(Cell::Unstated);
+            return Ok(Cell::Missing);
         };
         let domains = cell
             .split_whitespace()
             .map(|name| self.domain(column, name));
-        domains.collect::<Result<Vec<_>, _>>().map(Cell::Stated)
+        domains.collect::<Result<Vec<_>, _>>().map(Cell::Value)
     }
 
     fn users(&self) -> Result<u32, Refusal> {
@@ -125,72 +125,72 @@ impl<'a> Columns<'a> {
     fn billing(&self, column: &str) -> Result<Option<Billing>, Refusal> {
         match self.text(column) {
             "" => Ok(None),
-            _ => word(self.table, self.row, column, "monthly or yearly", None).map(Some),
+            _ => choice(self.table, self.row, column, "monthly or yearly", None).map(Some),
         }
     }
 
     fn customer(&self) -> Result<Cell<Option<CustomerId>>, Refusal> {
         match self.cell("customer_id") {
-            None => Ok(Cell::Unstated),
-            Some("") => Ok(Cell::Stated(None)),
-            Some(_) => self.parsed("customer_id").map(Some).map(Cell::Stated),
+            None => Ok(Cell::Missing),
+            Some("") => Ok(Cell::Value(None)),
+            Some(_) => self.parsed("customer_id").map(Some).map(Cell::Value),
         }
     }
 
     fn edition(&self) -> Cell<String> {
         match self.cell("edition") {
-            None | Some("") => Cell::Unstated,
-            Some(edition) => Cell::Stated(edition.to_owned()),
+            None | Some("") => Cell::Missing,
+            Some(edition) => Cell::Value(edition.to_owned()),
         }
     }
 
     fn quotas(&self) -> Result<Cell<BTreeMap<String, u64>>, Refusal> {
         let Some(cell) = self.cell("quotas") else {
-            return Ok(Cell::Unstated);
+            return Ok(Cell::Missing);
         };
         let quotas = cell.split_whitespace().map(quota);
         let quotas = quotas.collect::<Result<BTreeMap<_, _>, _>>();
         quotas
-            .map(Cell::Stated)
+            .map(Cell::Value)
             .map_err(|error| self.refuse("quotas", error))
     }
 
     fn date(&self, column: &str) -> Result<Cell<Option<Date>>, Refusal> {
         match self.cell(column) {
-            None => Ok(Cell::Unstated),
-            Some("") => Ok(Cell::Stated(None)),
+            None => Ok(Cell::Missing),
+            Some("") => Ok(Cell::Value(None)),
             Some(text) => match date(text) {
-                Some(date) => Ok(Cell::Stated(Some(date))),
+                Some(date) => Ok(Cell::Value(Some(date))),
                 None => Err(self.refuse(column, "expected a date such as 2026-11-30")),
             },
         }
     }
 
-    /// The last day. A day that means no end gives none: the contract renews.
+    /// The last day. A day that means "no end" is `None`: the contract renews.
     fn ends_on(&self, kind: LicenseKind) -> Result<Cell<Option<Date>>, Refusal> {
         match self.date("ends_on")? {
-            Cell::Stated(Some(last_day)) if is_no_end(last_day) && kind == LicenseKind::Trial => {
-                let reason = format!("a trial has a last day, and {last_day} means no end");
+            Cell::Value(Some(last_day)) if is_no_end(last_day) && kind == LicenseKind::Trial => {
+                let reason = format!("a trial must have a last day; {last_day} means no end");
                 Err(self.refuse("ends_on", reason))
             }
-            Cell::Stated(Some(last_day)) if is_no_end(last_day) => Ok(Cell::Stated(None)),
+            Cell::Value(Some(last_day)) if is_no_end(last_day) => Ok(Cell::Value(None)),
             ends_on => Ok(ends_on),
         }
     }
 
     fn suspended_from(&self, policy: &Policy) -> Result<Cell<Option<Timestamp>>, Refusal> {
         match self.cell("suspended_from") {
-            None => Ok(Cell::Unstated),
-            Some("") => Ok(Cell::Stated(None)),
+            None => Ok(Cell::Missing),
+            Some("") => Ok(Cell::Value(None)),
             Some(text) => {
                 let from = instant(text, policy);
                 let from = from.map_err(|error| self.refuse("suspended_from", error))?;
-                Ok(Cell::Stated(Some(from)))
+                Ok(Cell::Value(Some(from)))
             }
         }
     }
 
-    /// The hash of the serial, stated as serial or as hash.
+    /// The hash of the serial, from the column `serial` or `serial_sha256`.
     fn serial(&self) -> Result<Option<SerialHash>, Refusal> {
         let of_serial = match self.text("serial") {
             "" => None,
@@ -210,7 +210,7 @@ impl<'a> Columns<'a> {
         };
         match (of_serial, of_hash) {
             (Some(a), Some(b)) if a != b => {
-                Err(self.refuse("serial_sha256", "it is not the hash of this row's serial"))
+                Err(self.refuse("serial_sha256", "does not match the serial in this row"))
             }
             (a, b) => Ok(a.or(b)),
         }

@@ -1,4 +1,4 @@
-//! Rows of a file of contracts, compared with the contracts there are.
+//! Comparison of rows of contracts with the stored contracts.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Display;
@@ -11,23 +11,23 @@ use tegata_common::license::{Cell, License, RowError};
 use tegata_common::product::{Product, ProductSlug};
 use tegata_storage::Versioned;
 
-use super::{ContractWrite, ContractsPlan, StatedContract};
+use super::{ContractWrite, ContractsPlan, ParsedRow};
 use crate::Error;
 use crate::import::serials::Serials;
 use crate::import::table::{Refusal, Table};
 use crate::licenses::license_differences;
 
-/// What the rows are compared with.
+/// The stored items that the rows are compared with.
 pub(in crate::import) struct Existing<'a> {
     pub(in crate::import) products: &'a BTreeMap<ProductSlug, Product>,
     pub(in crate::import) licenses: HashMap<(Domain, ProductSlug), Versioned<SignedLicense>>,
     pub(in crate::import) customers: HashSet<CustomerId>,
 }
 
-/// Compares rows with what is there.
+/// Compares rows with the stored contracts.
 pub(in crate::import) fn plan(
     table: &Table,
-    stated: Vec<StatedContract<'_>>,
+    stated: Vec<ParsedRow<'_>>,
     existing: &Existing<'_>,
     serials: &mut Serials,
     now: Timestamp,
@@ -58,7 +58,8 @@ pub(in crate::import) fn plan(
     Ok(planned)
 }
 
-/// A contract as a row states it, and the licence that it changes.
+/// The contract after the import, and the stored licence that it changes. `None` for a new
+/// contract.
 type Compared = (License, Option<Versioned<SignedLicense>>);
 
 struct Comparison<'a> {
@@ -68,15 +69,11 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    fn compare(
-        &self,
-        stated: StatedContract<'_>,
-        serials: &mut Serials,
-    ) -> Result<Compared, Refusal> {
+    fn compare(&self, stated: ParsedRow<'_>, serials: &mut Serials) -> Result<Compared, Refusal> {
         self.check_customer(&stated)?;
         let before = self.before(&stated)?;
         self.check_other_domains(&stated, before.is_some())?;
-        let StatedContract { row, record, .. } = stated;
+        let ParsedRow { row, record, .. } = stated;
         let refuse = |column: &str, reason: &dyn Display| self.table.refuse(row, column, reason);
         let wrong = |RowError { column, reason }| refuse(column, &reason);
         if let Some(before) = before {
@@ -86,7 +83,7 @@ impl Comparison<'_> {
             return Ok((changed, Some(before.clone())));
         }
         let Some(product) = self.existing.products.get(&record.product) else {
-            let reason = "it is not in the catalogue; see `tegata product apply`";
+            let reason = "the product is not in the catalogue; see `tegata product apply`";
             return Err(refuse("product", &reason));
         };
         let hash = match record.serial_sha256 {
@@ -99,21 +96,20 @@ impl Comparison<'_> {
         Ok((issued, None))
     }
 
-    fn check_customer(&self, stated: &StatedContract<'_>) -> Result<(), Refusal> {
-        if let Cell::Stated(Some(id)) = &stated.record.customer
+    fn check_customer(&self, stated: &ParsedRow<'_>) -> Result<(), Refusal> {
+        if let Cell::Value(Some(id)) = &stated.record.customer
             && !self.existing.customers.contains(id)
         {
-            let reason = format!("there is no customer {id}, and none in the file of customers");
+            let reason =
+                format!("there is no customer {id}, neither stored nor in the file of customers");
             return Err(self.table.refuse(stated.row, "customer_id", reason));
         }
         Ok(())
     }
 
-    /// The licence that the row changes; `None` if its domain has none, or is free again.
-    fn before(
-        &self,
-        stated: &StatedContract<'_>,
-    ) -> Result<Option<&Versioned<SignedLicense>>, Refusal> {
+    /// The stored licence that the row changes. `None` if the domain has no licence, or its
+    /// quarantine has ended.
+    fn before(&self, stated: &ParsedRow<'_>) -> Result<Option<&Versioned<SignedLicense>>, Refusal> {
         let key = (stated.record.domain.clone(), stated.record.product.clone());
         let Some(stored) = self.existing.licenses.get(&key) else {
             return Ok(None);
@@ -133,12 +129,8 @@ impl Comparison<'_> {
         }
     }
 
-    /// The contract's other domains must be its own, or nobody's.
-    fn check_other_domains(
-        &self,
-        stated: &StatedContract<'_>,
-        is_known: bool,
-    ) -> Result<(), Refusal> {
+    /// Checks that no other contract has one of the row's other domains.
+    fn check_other_domains(&self, stated: &ParsedRow<'_>, is_known: bool) -> Result<(), Refusal> {
         let (main, product) = (&stated.record.domain, &stated.record.product);
         for (column, domain) in stated.domains.iter().skip(1) {
             let key = (domain.clone(), product.clone());

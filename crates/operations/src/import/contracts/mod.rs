@@ -1,4 +1,4 @@
-//! Contracts as rows.
+//! Import and export of contracts as rows of a table.
 
 mod columns;
 mod compare;
@@ -22,9 +22,9 @@ use crate::{Caller, Difference, Error, contract};
 pub(super) use compare::{Existing, plan};
 pub(crate) use export::{header, row};
 
-/// The columns that a file of contracts has.
+/// The required columns of a file of contracts.
 pub(super) const REQUIRED: [&str; 5] = ["domain", "product", "kind", "users", "usable_from"];
-/// The columns that it may have too.
+/// The optional columns.
 pub(super) const OPTIONAL: [&str; 14] = [
     "billing",
     "customer_id",
@@ -42,25 +42,25 @@ pub(super) const OPTIONAL: [&str; 14] = [
     "note",
 ];
 
-/// A contract that is to be written.
+/// A contract that the import writes.
 #[derive(Debug)]
 pub struct ContractWrite {
-    /// The line of its row.
+    /// The line of the row in the file.
     pub line: u64,
-    /// The licence as it would be.
+    /// The licence after the import.
     pub license: License,
     /// Whether the contract is new.
     pub is_new: bool,
-    /// The fields that would change.
+    /// The fields that the import changes.
     pub differences: Vec<Difference>,
-    /// What else is said of it before it is written.
+    /// Additional text in the output, such as the code and the last day. May be empty.
     pub note: String,
-    /// The contract that was compared with, as it was read.
+    /// The stored licence that the row was compared with.
     before: Option<Versioned<SignedLicense>>,
 }
 
 impl ContractWrite {
-    /// A contract that differs from what was read.
+    /// The write of a contract that differs from the stored one.
     pub(super) fn new(
         line: u64,
         license: License,
@@ -87,7 +87,7 @@ impl ContractWrite {
         let contract = match &self.before {
             Some(before) => {
                 let read = contract::read(licenses, &license.domain, &license.product).await?;
-                // Somebody changed it since it was compared.
+                // A different revision means that the contract was changed after the comparison.
                 let read = read.filter(|read| read.revision() == Some(&before.revision));
                 Some(read.ok_or(TableError::Conflict)?)
             }
@@ -99,48 +99,47 @@ impl ContractWrite {
     }
 }
 
-/// A file of contracts, compared with the table.
+/// The result of comparing a file of contracts with the stored contracts.
 #[derive(Debug, Default)]
 pub struct ContractsPlan {
-    /// The contracts to write.
+    /// The new and changed contracts.
     pub writes: Vec<ContractWrite>,
-    /// The number of contracts that are as the file states them.
+    /// The number of unchanged contracts.
     pub unchanged: usize,
-    /// The rows that are not taken.
+    /// The rejected rows.
     pub refused: Vec<Refusal>,
-    /// Licences that are not in a file that should have all.
+    /// Stored licences without a row, if the file is expected to contain all licences.
     pub missing: Vec<MissingLicense>,
 }
 
-/// A licence that a file does not have.
+/// A stored licence without a row in the file.
 #[derive(Debug, Serialize)]
 pub struct MissingLicense {
     /// The tenant.
     pub domain: Domain,
-    /// The product.
     pub product: ProductSlug,
-    /// The code it is answered with now.
+    /// The code that a lookup returns now.
     pub code: &'static str,
 }
 
-/// A row that could be read.
-pub(super) struct StatedContract<'s> {
+/// A row that was parsed.
+pub(super) struct ParsedRow<'s> {
     row: &'s Row,
     record: ContractRow,
-    /// All of its domains, the row's first, with the columns that name them.
+    /// All domains of the contract with their columns, the row's own domain first.
     domains: Vec<(&'static str, Domain)>,
 }
 
-impl StatedContract<'_> {
-    /// The customer that the row names.
+impl ParsedRow<'_> {
+    /// The customer in the row, if there is one.
     pub(super) fn customer(&self) -> Option<CustomerId> {
         match &self.record.customer {
-            Cell::Stated(customer) => customer.clone(),
-            Cell::Unstated => None,
+            Cell::Value(customer) => customer.clone(),
+            Cell::Missing => None,
         }
     }
 
-    /// The items that the row is about.
+    /// The keys of all items of the contract.
     pub(super) fn keys(&self) -> impl Iterator<Item = (Domain, ProductSlug)> {
         let product = self.record.product.clone();
         let domains = self.domains.iter();
@@ -148,14 +147,15 @@ impl StatedContract<'_> {
     }
 }
 
-/// Reads the rows: those that are in order by themselves.
+/// Parses the rows, and rejects rows that share a domain and product.
 pub(super) fn read_all<'s>(
     table: &'s Table,
     bases: &BaseDomains,
     products: &BTreeMap<ProductSlug, Product>,
-) -> (Vec<StatedContract<'s>>, Vec<Refusal>) {
+) -> (Vec<ParsedRow<'s>>, Vec<Refusal>) {
     let (mut read_rows, mut refused) = (Vec::new(), Vec::new());
-    // Where each item is named. Of rows that name the same one, nobody knows which is right.
+    // The lines of each domain and product. Of several rows with the same one, none can be
+    // preferred, so all are rejected.
     let mut lines: HashMap<(Domain, ProductSlug), Vec<u64>> = HashMap::new();
     for row in &table.rows {
         match columns::read(table, row, bases, products) {

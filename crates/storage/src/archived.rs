@@ -1,12 +1,12 @@
 //! Items in the form in which they are archived.
 
-use tegata_common::change::KeptItem;
+use tegata_common::change::ArchivedItem;
 
 use crate::Item;
 
 /// Converts an item into its archived form. `None` if it has the key of no known table.
-pub fn kept_item(item: Item) -> Option<KeptItem> {
-    KeptItem::of(serde_dynamo::Item::from(item).into_inner())
+pub fn archived_item(item: Item) -> Option<ArchivedItem> {
+    ArchivedItem::of(serde_dynamo::Item::from(item).into_inner())
 }
 
 #[cfg(test)]
@@ -23,7 +23,7 @@ mod tests {
         let email: EmailAddress = "It@Customer.example".parse().unwrap();
         let id = "C-0042".parse().unwrap();
         let attributes = Key::contact(&id, &email).attributes();
-        let current = kept_item(attributes).unwrap().key;
+        let current = archived_item(attributes).unwrap().key;
         assert!(
             !current.to_string().contains("customer.example"),
             "{current}"

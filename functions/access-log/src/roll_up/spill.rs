@@ -1,34 +1,34 @@
-//! Sightings set aside on the disk, in parts that fit into memory one after the other.
+//! Temporary files for observations, divided into parts of which each fits into memory.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Seek as _, Write as _};
 
 use tegata_common::usage::day::RequestObservation;
 
-/// The buffer of a part that is being written. A day of 20 million requests has about 150.
+/// The write buffer of a part in bytes. A day with 20 million requests has about 150 parts.
 const BUFFER: usize = 64 * 1024;
 
-/// The longest that a sighting is, encoded.
+/// The maximum encoded size of an observation in bytes.
 const LONGEST: usize = 128;
 
 #[derive(Debug)]
-pub(super) struct SetAside {
+pub(super) struct SpillFiles {
     parts: Vec<Part>,
 }
 
 #[derive(Debug)]
 struct Part {
     file: BufWriter<File>,
-    sightings: u64,
+    observations: u64,
 }
 
-impl SetAside {
-    /// Makes so many parts, as files that are gone when this value is.
+impl SpillFiles {
+    /// Creates a number of parts as temporary files, which are deleted when this value is dropped.
     pub(super) fn new(parts: usize) -> io::Result<Self> {
         let parts = (0..parts).map(|_| {
             Ok(Part {
                 file: BufWriter::with_capacity(BUFFER, tempfile::tempfile()?),
-                sightings: 0,
+                observations: 0,
             })
         });
         Ok(Self {
@@ -40,18 +40,18 @@ impl SetAside {
         self.parts.len()
     }
 
-    /// Sets one aside, in the part of its request.
-    pub(super) fn put(&mut self, sighting: &RequestObservation) -> io::Result<()> {
-        let number = sighting.part(self.parts.len());
+    /// Writes an observation to the part of its request.
+    pub(super) fn put(&mut self, observation: &RequestObservation) -> io::Result<()> {
+        let number = observation.part(self.parts.len());
         let part = &mut self.parts[number];
         let mut buffer = [0; LONGEST];
-        let encoded = postcard::to_slice(sighting, &mut buffer).map_err(io::Error::other)?;
+        let encoded = postcard::to_slice(observation, &mut buffer).map_err(io::Error::other)?;
         part.file.write_all(encoded)?;
-        part.sightings += 1;
+        part.observations += 1;
         Ok(())
     }
 
-    /// Takes a part back.
+    /// Reads and empties a part.
     pub(super) fn take(&mut self, number: usize) -> io::Result<Vec<RequestObservation>> {
         let part = &mut self.parts[number];
         part.file.flush()?;
@@ -59,13 +59,13 @@ impl SetAside {
         file.rewind()?;
         let mut reader = BufReader::with_capacity(BUFFER, file);
         let mut scratch = [0; LONGEST];
-        let mut sightings = Vec::with_capacity(usize::try_from(part.sightings).unwrap_or(0));
-        for _ in 0..part.sightings {
-            let (sighting, _) =
+        let mut observations = Vec::with_capacity(usize::try_from(part.observations).unwrap_or(0));
+        for _ in 0..part.observations {
+            let (observation, _) =
                 postcard::from_io((&mut reader, &mut scratch)).map_err(io::Error::other)?;
-            sightings.push(sighting);
+            observations.push(observation);
         }
         reader.into_inner().set_len(0)?;
-        Ok(sightings)
+        Ok(observations)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::{ContractDomain, License, LicenseError, LicenseKind, Order, Plan, Purpose};
+use super::{License, LicenseError, LicenseKind, Order, Plan, Purpose};
 use crate::calendar::{self, Billing};
 use crate::customer::CustomerId;
 use crate::domain::Domain;
@@ -18,8 +18,8 @@ use crate::serial::SerialHash;
 /// ([`ContractRow::of`]). An import issues a contract ([`issue`](Self::issue)) or changes an
 /// existing one ([`change`](Self::change)); changes that have a command of their own are rejected.
 ///
-/// An empty value is a statement: the fact is absent ([`Cell::Stated`] with `None`). A missing
-/// column is [`Cell::Unstated`], and leaves the fact unchanged.
+/// An empty field removes the fact ([`Cell::Value`] with `None`). A missing column
+/// ([`Cell::Missing`]) leaves the fact unchanged.
 ///
 /// ```
 /// use tegata_common::calendar::Billing;
@@ -33,16 +33,16 @@ use crate::serial::SerialHash;
 ///     users: 50,
 ///     billing: Some(Billing::Monthly),
 ///     usable_from: "2026-10-03T10:00:00+09:00".parse()?,
-///     customer: Cell::Stated(Some("C-0042".parse()?)),
-///     edition: Cell::Unstated, // `standard` for a new contract
-///     quotas: Cell::Unstated,
-///     next_billing: Cell::Unstated,
-///     first_term_on: Cell::Unstated,
-///     term_starts_on: Cell::Unstated,
-///     ends_on: Cell::Unstated,
-///     suspended_from: Cell::Unstated,
-///     other_domains: Cell::Unstated,
-///     development_domains: Cell::Unstated,
+///     customer: Cell::Value(Some("C-0042".parse()?)),
+///     edition: Cell::Missing, // `standard` for a new contract
+///     quotas: Cell::Missing,
+///     next_billing: Cell::Missing,
+///     first_term_on: Cell::Missing,
+///     term_starts_on: Cell::Missing,
+///     ends_on: Cell::Missing,
+///     suspended_from: Cell::Missing,
+///     other_domains: Cell::Missing,
+///     development_domains: Cell::Missing,
 ///     serial_sha256: None,
 /// };
 /// # let catalogue: tegata_common::product::Catalogue = serde_json::from_str(
@@ -103,16 +103,16 @@ pub struct ContractRow {
 pub enum Cell<T> {
     /// The file does not have the column.
     #[default]
-    Unstated,
+    Missing,
     /// The value in the row. An empty field is `None`.
-    Stated(T),
+    Value(T),
 }
 
 impl<T> Cell<T> {
-    fn or(self, unstated: T) -> T {
+    fn or(self, default: T) -> T {
         match self {
-            Self::Unstated => unstated,
-            Self::Stated(value) => value,
+            Self::Missing => default,
+            Self::Value(value) => value,
         }
     }
 }
@@ -135,7 +135,7 @@ fn refuse<T>(column: &'static str, reason: impl ToString) -> Result<T, RowError>
 }
 
 /// The column that an error refers to.
-fn blame(error: &LicenseError) -> &'static str {
+fn column_of(error: &LicenseError) -> &'static str {
     match error {
         LicenseError::Edition => "edition",
         LicenseError::Users => "users",
@@ -149,7 +149,7 @@ fn blame(error: &LicenseError) -> &'static str {
 impl From<LicenseError> for RowError {
     fn from(error: LicenseError) -> Self {
         Self {
-            column: blame(&error),
+            column: column_of(&error),
             reason: error.to_string(),
         }
     }
@@ -180,16 +180,16 @@ impl ContractRow {
             users: license.users,
             billing: license.billing,
             usable_from: license.usable_from,
-            customer: Cell::Stated(license.customer.clone()),
-            edition: Cell::Stated(license.edition.clone()),
-            quotas: Cell::Stated(license.quotas.clone()),
-            next_billing: Cell::Stated(license.next_billing),
-            first_term_on: Cell::Stated(license.first_term_on),
-            term_starts_on: Cell::Stated(Some(license.term.starts_on)),
-            ends_on: Cell::Stated(license.ends_on),
-            suspended_from: Cell::Stated(license.suspended_from),
-            other_domains: Cell::Stated(production.collect()),
-            development_domains: Cell::Stated(development.collect()),
+            customer: Cell::Value(license.customer.clone()),
+            edition: Cell::Value(license.edition.clone()),
+            quotas: Cell::Value(license.quotas.clone()),
+            next_billing: Cell::Value(license.next_billing),
+            first_term_on: Cell::Value(license.first_term_on),
+            term_starts_on: Cell::Value(Some(license.term.starts_on)),
+            ends_on: Cell::Value(license.ends_on),
+            suspended_from: Cell::Value(license.suspended_from),
+            other_domains: Cell::Value(production.collect()),
+            development_domains: Cell::Value(development.collect()),
             serial_sha256: Some(license.serial_sha256),
         })
     }
@@ -231,7 +231,7 @@ impl ContractRow {
             usable_from: self.usable_from,
         };
         let mut license = License::issue(order, product, serial)?;
-        if let (Cell::Stated(Some(first)), LicenseKind::Paid) = (&self.first_term_on, self.kind) {
+        if let (Cell::Value(Some(first)), LicenseKind::Paid) = (&self.first_term_on, self.kind) {
             if first.day() != 1 || *first < license.term.starts_on {
                 let reason = format!(
                     "must be the 1st of a month, {} or later",
@@ -275,27 +275,7 @@ impl ContractRow {
     /// Among others, if the row differs in a fact that an import cannot change, because it has a
     /// command of its own.
     pub fn change(self, license: License, now: Timestamp) -> Result<License, RowError> {
-        if self.kind != license.kind {
-            return refuse(
-                "kind",
-                "differs from the contract; change it with `tegata license convert`",
-            );
-        }
-        if self.usable_from != license.usable_from {
-            return refuse(
-                "usable_from",
-                "differs from the contract, and cannot be changed",
-            );
-        }
-        if self
-            .serial_sha256
-            .is_some_and(|hash| hash != license.serial_sha256)
-        {
-            return refuse(
-                "serial",
-                "differs from the contract; change it with `tegata license reissue-serial`",
-            );
-        }
+        self.check_unchangeable(&license)?;
         let mut changed = license;
         // A change of the billing interval that was scheduled in the row may have taken effect.
         let next_billing = self.next_billing.clone().or(changed.next_billing);
@@ -328,42 +308,74 @@ impl ContractRow {
             }
             changed.ends_on = ends_on;
         }
-        let others = self.other_domains.or(Vec::new());
-        let developments = self.development_domains.or(Vec::new());
-        let added = others
-            .iter()
-            .map(|domain| (domain, Purpose::Production))
-            .chain(developments.iter().map(|d| (d, Purpose::Development)));
-        for (domain, purpose) in added {
-            let known = changed.domains.iter().find(|name| name.domain == *domain);
-            match known {
-                Some(ContractDomain {
-                    purpose: known,
-                    until: None,
-                    ..
-                }) if *known == purpose => {}
-                Some(ContractDomain { until: None, .. }) => {
-                    let column = match purpose {
-                        Purpose::Production => "other_domains",
-                        Purpose::Development => "development_domains",
-                    };
-                    return refuse(
-                        column,
-                        format!("{domain} is a domain of the contract for another purpose"),
-                    );
-                }
-                _ => {
-                    changed =
-                        changed.with_domain(domain, purpose, changed.usable_from.max(now), now)?
-                }
-            }
-        }
+        changed = add_domains(changed, self.other_domains, Purpose::Production, now)?;
+        changed = add_domains(changed, self.development_domains, Purpose::Development, now)?;
         changed.check()?;
         let changed = changed
             .as_of(now)
             .map_err(|error| RowError::from(LicenseError::from(error)))?;
         Ok(changed.restated(now)?)
     }
+
+    /// Rejects a row that differs in a fact that an import cannot change.
+    fn check_unchangeable(&self, license: &License) -> Result<(), RowError> {
+        if self.kind != license.kind {
+            return refuse(
+                "kind",
+                "differs from the contract; change it with `tegata license convert`",
+            );
+        }
+        if self.usable_from != license.usable_from {
+            return refuse(
+                "usable_from",
+                "differs from the contract, and cannot be changed",
+            );
+        }
+        if self
+            .serial_sha256
+            .is_some_and(|hash| hash != license.serial_sha256)
+        {
+            return refuse(
+                "serial",
+                "differs from the contract; change it with `tegata license reissue-serial`",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Adds the domains of a column that the contract does not have yet.
+fn add_domains(
+    license: License,
+    domains: Cell<Vec<Domain>>,
+    purpose: Purpose,
+    now: Timestamp,
+) -> Result<License, RowError> {
+    let mut changed = license;
+    for domain in domains.or(Vec::new()) {
+        let known = changed
+            .domains
+            .iter()
+            .find(|known| known.domain == domain && known.until.is_none());
+        match known {
+            Some(known) if known.purpose == purpose => {}
+            Some(_) => {
+                let column = match purpose {
+                    Purpose::Production => "other_domains",
+                    Purpose::Development => "development_domains",
+                };
+                return refuse(
+                    column,
+                    format!("{domain} is a domain of the contract for another purpose"),
+                );
+            }
+            None => {
+                let from = changed.usable_from.max(now);
+                changed = changed.with_domain(&domain, purpose, from, now)?;
+            }
+        }
+    }
+    Ok(changed)
 }
 
 /// Rejects a last day on which no term of the contract ends.
@@ -470,7 +482,7 @@ mod tests {
         let now = at(NOW);
         let contract = license(MONTHLY).as_of(now).unwrap();
         let record = || ContractRow::of(&contract).unwrap();
-        let day = |text: &str| Cell::Stated(Some(text.parse().unwrap()));
+        let day = |text: &str| Cell::Value(Some(text.parse().unwrap()));
         let hash = crate::serial::Serial::parse("QRST-UVWX-YZ23-4567")
             .unwrap()
             .hash();
@@ -512,7 +524,7 @@ mod tests {
             ),
             (
                 ContractRow {
-                    edition: Cell::Stated("X".to_owned()),
+                    edition: Cell::Value("X".to_owned()),
                     ..record()
                 },
                 "edition",
@@ -542,7 +554,7 @@ mod tests {
         let cancelled = cancelled.change(contract.clone(), now).unwrap();
         assert_eq!(cancelled.valid_until, at("2018-04-01T09:00:00+09:00"));
         let again = ContractRow {
-            ends_on: Cell::Stated(None),
+            ends_on: Cell::Value(None),
             ..record()
         };
         assert_eq!(again.change(cancelled, now), Ok(contract.clone()));

@@ -77,14 +77,14 @@ pub(super) fn is_host(text: &str) -> bool {
 }
 
 /// Whether a product's slug or the first label of a host could be a serial, sent in the wrong place.
-pub fn hides_a_serial(name: &str) -> bool {
+pub fn may_be_serial(name: &str) -> bool {
     let label = name.split('.').next().unwrap_or_default();
     Serial::resembles(label)
 }
 
 /// Whether a reason written by a function is free of a caller's data: no mail address, no full IP
 /// address, nothing that could be a serial.
-pub(super) fn is_our_sentence(text: &str) -> bool {
+pub(super) fn is_safe_reason(text: &str) -> bool {
     let mut words = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '\''));
     text.len() <= 200
         && !text.contains(['@', '\n'])
@@ -161,7 +161,7 @@ mod tests {
             "X-License-Serial: expected one, of 16 to 64 letters and digits, grouped by hyphens",
             "domain: not below cybozu.com, kintone.com, cybozu.cn or a configured one",
         ] {
-            assert!(is_our_sentence(ours), "{ours}");
+            assert!(is_safe_reason(ours), "{ours}");
         }
         for not_ours in [
             "from someone@example.com",
@@ -169,7 +169,7 @@ mod tests {
             "from 203.0.113.77",
             "from 2001:db8:1:2:3:4:5:6",
         ] {
-            assert!(!is_our_sentence(not_ours), "{not_ours}");
+            assert!(!is_safe_reason(not_ours), "{not_ours}");
         }
     }
 
