@@ -1,4 +1,4 @@
-//! What a write will change, field by field, before it is written.
+//! Printing of a planned change, field by field.
 
 use anstyle::AnsiColor;
 use clap::Args;
@@ -10,7 +10,7 @@ pub(crate) use tegata_operations::{Difference, differences};
 
 use crate::output::{self, part, plain, say};
 
-/// How a write is done.
+/// The option of commands that write.
 #[derive(Args, Clone, Copy)]
 pub(crate) struct DryRun {
     /// Print what would change, and write nothing.
@@ -19,7 +19,7 @@ pub(crate) struct DryRun {
 }
 
 impl DryRun {
-    /// The last line of a write: what was done, or that nothing was.
+    /// Prints the last line of a command that writes: `done`, or that nothing was written.
     pub(crate) fn conclude(&self, done: &str) {
         say!(
             "{}",
@@ -32,8 +32,8 @@ impl DryRun {
     }
 }
 
-/// Prints differences for a person, one field a line; instants in a product's zone, if there is
-/// one.
+/// Prints differences as text, one field per line. Instants are shown in the policy's time zone, or
+/// in UTC if there is none.
 pub(crate) fn print(differences: &[Difference], policy: Option<&Policy>) {
     let local = |text: &str| {
         let instant: Timestamp = text.parse().ok()?;

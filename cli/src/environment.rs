@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::io;
 use std::process::{Command, ExitCode};
 
-/// Starts this command again without its empty variables, if it has any.
+/// Restarts this command without its empty variables, if it has any.
 ///
-/// The AWS SDK, the proxy settings and clap each read variables of their own and take an empty one
-/// for a value. A process cannot unset a variable without unsafe code, but it can start over.
+/// The AWS SDK, the proxy settings and clap read variables themselves, and treat an empty one as a
+/// value. A process cannot unset a variable without unsafe code, but it can start itself again.
 ///
-/// Returns the exit code of the command, if it ran in a process of its own.
+/// Returns the exit code of the command if it ran in another process.
 pub(crate) fn unset_empty_variables() -> io::Result<Option<ExitCode>> {
     let empty: Vec<OsString> = std::env::vars_os()
         .filter(|(_, value)| value.is_empty())
@@ -26,7 +26,7 @@ pub(crate) fn unset_empty_variables() -> io::Result<Option<ExitCode>> {
     run(command).map(Some)
 }
 
-/// Replaces this process, so that signals and the exit code need no passing on.
+/// Replaces this process, so that signals and the exit code do not have to be forwarded.
 #[cfg(unix)]
 fn run(mut command: Command) -> io::Result<ExitCode> {
     Err(std::os::unix::process::CommandExt::exec(&mut command))

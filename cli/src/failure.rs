@@ -1,4 +1,4 @@
-//! What a failed command tells its caller: a sentence and an exit code.
+//! The exit code of a failed command.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use tegata_common::domain::DomainError;
 use tegata_operations::{Error, ErrorKind};
 use tegata_storage::TableError;
 
-/// An argument that is not accepted.
+/// An invalid argument. Exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
@@ -16,7 +16,7 @@ pub(crate) struct UsageError(pub(crate) String);
 #[error("exit code {0}")]
 pub(crate) struct Exit(pub(crate) u8);
 
-/// 2: wrong usage; 3: not found; 4: somebody else wrote first; 1: everything else.
+/// 2: invalid arguments; 3: not found; 4: concurrent change; 1: any other error.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     if let Some(Exit(code)) = error.downcast_ref() {
         return ExitCode::from(*code);

@@ -13,8 +13,7 @@ use tegata_aws::Trust;
 use crate::proxy;
 use crate::shell;
 
-/// The region and the credentials of this shell, which the environment and the AWS configuration
-/// files name.
+/// The region and the credentials, from the environment or the AWS configuration files.
 pub(crate) async fn sdk_config() -> anyhow::Result<SdkConfig> {
     let profiles = Profiles::read().await?;
     profiles.check()?;
@@ -40,7 +39,7 @@ pub(crate) async fn caller(config: &SdkConfig) -> anyhow::Result<String> {
         .send()
         .await;
     match identity {
-        Ok(identity) => identity.arn.context("STS did not tell the caller's ARN"),
+        Ok(identity) => identity.arn.context("STS returned no ARN"),
         Err(error) => Err(Profiles::read().await?.explain(&error)),
     }
 }
@@ -48,7 +47,7 @@ pub(crate) async fn caller(config: &SdkConfig) -> anyhow::Result<String> {
 /// The profiles of the AWS configuration files.
 struct Profiles {
     set: ProfileSet,
-    /// Credentials of the environment go before those of a profile.
+    /// Credentials in the environment take precedence over those of a profile.
     has_credentials: bool,
 }
 
@@ -63,12 +62,12 @@ impl Profiles {
         })
     }
 
-    /// The profile that the SDK takes.
+    /// The profile that the SDK uses.
     fn selected(&self) -> &str {
         self.set.selected_profile()
     }
 
-    /// The selected profile, and those that it takes its credentials from.
+    /// The selected profile and its source profiles.
     fn chain(&self) -> Vec<&str> {
         let mut chain = Vec::new();
         let mut next = Some(self.selected());
@@ -85,7 +84,7 @@ impl Profiles {
         profile.is_some_and(|profile| profile.get(setting).is_some())
     }
 
-    /// Refuses what the SDK would pass over in silence.
+    /// Rejects configuration errors that the SDK ignores silently.
     fn check(&self) -> anyhow::Result<()> {
         let selected = self.selected();
         let is_named = std::env::var_os("AWS_PROFILE").is_some();
@@ -117,7 +116,7 @@ impl Profiles {
         Ok(())
     }
 
-    /// Why the caller's identity could not be determined, and what helps.
+    /// Explains why the caller's identity could not be determined, and how to fix it.
     fn explain(&self, error: &(dyn Error + 'static)) -> anyhow::Error {
         let causes = tegata_aws::causes(error);
         let is_about_credentials = std::iter::successors(Some(error), |&error| error.source())

@@ -1,9 +1,8 @@
-//! Which requests a listener on this machine's loopback address answers.
+//! Checks of requests to a listener on the loopback address.
 //!
-//! Every page in the developer's browser can send requests to 127.0.0.1: by the address, from
-//! another port of this machine, or by a name of its own that leads here (DNS rebinding). The
-//! headers `Host`, `Origin` and `Sec-Fetch-Site` are the browser's word about it, which no page
-//! can change.
+//! Any page in the developer's browser can send requests to 127.0.0.1: by the address, from another
+//! port of this machine, or by a host name that resolves to it (DNS rebinding). The browser sets
+//! the headers `Host`, `Origin` and `Sec-Fetch-Site`, and no page can change them.
 
 use std::net::SocketAddr;
 
@@ -11,34 +10,34 @@ use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-/// The names of a listener: `127.0.0.1:PORT` and `localhost:PORT`.
+/// The accepted host names of a listener: `127.0.0.1:PORT` and `localhost:PORT`.
 #[derive(Clone, Debug)]
 pub(crate) struct Loopback {
     hosts: Vec<String>,
 }
 
-/// Why a request is not answered.
+/// Why a request was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// `Host` is not a name of the listener.
     Host,
-    /// It comes from a page of another origin.
+    /// The request comes from a page of another origin.
     Origin,
 }
 
 impl Loopback {
-    /// The names of the listener at an address.
+    /// The host names of a listener at an address.
     pub(crate) fn new(address: SocketAddr) -> Self {
         let (ip, port) = (address.ip(), address.port());
         let mut hosts = vec![format!("{ip}:{port}"), format!("localhost:{port}")];
-        // Clients leave out the scheme's own port.
+        // Clients omit the default port.
         if port == 80 {
             hosts.extend([ip.to_string(), "localhost".to_owned()]);
         }
         Self { hosts }
     }
 
-    /// Refuses a request to another host.
+    /// Rejects a request with another `Host`.
     pub(crate) fn check_host(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let mut hosts = headers.get_all(HOST).iter();
         match (hosts.next(), hosts.next()) {
@@ -47,14 +46,14 @@ impl Loopback {
         }
     }
 
-    /// Refuses a request of another origin's page. A link from there may open a page here: the
-    /// other page learns nothing of it.
+    /// Rejects a request from a page of another origin. Following a link from there is allowed: the
+    /// other page cannot read the result.
     pub(crate) fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let is = |name: &str, values: &[&str]| {
             let value = headers.get(name);
             value.is_none_or(|value| values.iter().any(|allowed| value == allowed))
         };
-        // Requests without an `Origin` have this, if a browser sends them.
+        // Browsers send this header also in requests without `Origin`.
         let is_ours = is("sec-fetch-site", &["same-origin", "none"]);
         let is_link = is("sec-fetch-mode", &["navigate"]) && is("sec-fetch-dest", &["document"]);
         let is_allowed = match headers.get(ORIGIN) {
@@ -73,7 +72,7 @@ impl Loopback {
             .any(|own| own.as_bytes().eq_ignore_ascii_case(host))
     }
 
-    /// The answer to a refused request.
+    /// The answer to a rejected request.
     pub(crate) fn refuse(&self, refusal: Refusal) -> Response {
         let (status, text) = match refusal {
             Refusal::Host => (

@@ -1,9 +1,9 @@
-//! Printing: tables for people, JSON for programs.
+//! Printing: text and tables for people, JSON for programs.
 //!
-//! What is printed may hold text of somebody else: a stored name, a line of a file, an error of a
-//! service. A terminal takes control characters in it for commands, so that such a text could set
-//! the clipboard or hide a line. Everything is printed here, with those characters made visible;
-//! clippy refuses other ways to stdout and stderr.
+//! Output may contain text from other sources: a stored name, a line of a file, an error of a
+//! service. A terminal interprets control characters in it as commands, so such a text could set
+//! the clipboard or hide a line. Therefore everything is printed by this module, which makes those
+//! characters visible; clippy rejects any other write to stdout or stderr.
 #![allow(clippy::disallowed_methods)]
 
 use std::borrow::Cow;
@@ -18,7 +18,7 @@ use serde::Serialize;
 use tegata_common::license::Code;
 use tegata_operations::Progress;
 
-/// How results are printed.
+/// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
     /// For people.
@@ -27,7 +27,7 @@ pub(crate) enum Output {
     Json,
 }
 
-/// How results are to be printed, as it is typed.
+/// The output format as an argument.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputArg {
     /// For people.
@@ -35,13 +35,13 @@ pub(crate) enum OutputArg {
     Text,
     /// One JSON document on stdout.
     Json,
-    /// Rows on stdout: of `notice status` only, which has a ledger.
+    /// CSV on stdout. Only for `notice status`.
     Csv,
 }
 
-/// Prints a line to stdout. If the reader has gone, as `head` does, the command goes on without
-/// it: what it was to write, it writes. If the line cannot be written otherwise, the command
-/// fails.
+/// Prints a line to stdout. If the reader has closed the pipe, as `head` does, the command
+/// continues without output, so that its writes are completed. Any other error of stdout makes the
+/// command fail.
 macro_rules! say {
     ($($part:tt)*) => { $crate::output::line(&format!($($part)*)) };
 }
@@ -61,7 +61,7 @@ pub(crate) fn note_line(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", visible(text, LINES));
 }
 
-/// A part of a line, with a colour on a terminal.
+/// A part of a line with a style, which is used on a terminal only.
 #[derive(Debug)]
 pub(crate) struct Part {
     style: Style,
@@ -94,20 +94,20 @@ pub(crate) fn parts(parts: &[Part]) {
     write_line(&line);
 }
 
-/// Says why a command failed.
+/// Prints the error of a failed command.
 pub(crate) fn failure(error: &anyhow::Error) {
     let title = part(AnsiColor::Red.on_default().bold(), "error:");
     let reason = format!("{error:#}");
     let mut stderr = anstream::stderr().lock();
     let _ = writeln!(stderr, "{title}{}", plain(format_args!(" {reason}")));
-    // The code of IAM's refusals, in all services' spellings of it.
+    // IAM's error code contains this text in all services.
     if reason.contains("AccessDenied") {
         let hint = "which role may run which command: docs/operations/operators.md, \"Who may run which command\"";
         let _ = writeln!(stderr, "{hint}");
     }
 }
 
-/// Asks a question, whose answer is typed behind it.
+/// Prints a question. The answer is typed on the same line.
 pub(crate) fn ask(question: &str) {
     let mut stderr = anstream::stderr().lock();
     let _ = write!(stderr, "{}", visible(question, LINES));
@@ -139,12 +139,12 @@ pub(crate) fn json_text(document: &str) {
     write_line(&visible_json(document));
 }
 
-/// Prints a JSON document, if it can be written.
+/// Prints a JSON document. An error of stdout is ignored.
 pub(crate) fn try_json_text(document: &str) {
     let _ = try_line(&visible_json(document));
 }
 
-/// Where log lines in JSON go: to stderr.
+/// A writer for log lines in JSON, which prints them to stderr.
 #[derive(Debug)]
 pub(crate) struct JsonLog;
 
@@ -161,12 +161,12 @@ impl io::Write for JsonLog {
     }
 }
 
-/// Whether a person looks at stderr.
+/// Whether stderr is a terminal.
 pub(crate) fn is_stderr_seen() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Prints rows for a program; on a terminal they are made visible too.
+/// Prints rows for a program. On a terminal, control characters are made visible.
 pub(crate) fn rows(text: &str) {
     match io::stdout().is_terminal() {
         true => line(text),
@@ -174,7 +174,7 @@ pub(crate) fn rows(text: &str) {
     }
 }
 
-/// Prints rows under a header; says so if there are none.
+/// Prints rows under a header, or `(none)`.
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) {
     if rows.is_empty() {
         say!("none");
@@ -194,20 +194,20 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) {
     }
 }
 
-/// The control characters that a line may have: it may go on in another.
+/// The control characters that are allowed in a line of text.
 const LINES: &[char] = &['\n', '\t'];
 
-/// A text whose control characters are written as `\u{1b}`, apart from some.
+/// Replaces control characters by escapes such as `\u{1b}`, except the allowed ones.
 pub(crate) fn visible<'t>(text: &'t str, allowed: &[char]) -> Cow<'t, str> {
     replace(text, |c| {
         (is_control(c) && !allowed.contains(&c)).then(|| c.escape_unicode().to_string())
     })
 }
 
-/// A JSON document in which control characters are escaped as JSON escapes them. Outside of its
-/// strings it has none but line feeds.
+/// Escapes the control characters in the strings of a JSON document. Outside of strings, a document
+/// has only line feeds.
 fn visible_json(document: &str) -> Cow<'_, str> {
-    // All of them are in the basic plane.
+    // All of these characters are in the Basic Multilingual Plane.
     replace(document, |c| {
         (is_control(c) && c != '\n').then(|| format!("\\u{:04x}", u32::from(c)))
     })
@@ -227,8 +227,8 @@ fn replace(text: &str, with: impl Fn(char) -> Option<String>) -> Cow<'_, str> {
     Cow::Owned(replaced)
 }
 
-/// Whether a character is a command to a terminal, or changes the order in which text is shown:
-/// C0, DEL, C1, the marks of bidirectional text, and the line separators of Unicode.
+/// Whether a terminal interprets a character as a command, or shows text in another order because
+/// of it: C0, DEL, C1, the Unicode marks of bidirectional text and line separators.
 fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -241,7 +241,7 @@ fn is_control(c: char) -> bool {
         )
 }
 
-/// A progress bar on stderr, on a terminal only, drawn by indicatif's template.
+/// A progress bar on stderr, on a terminal only. `template` is indicatif's.
 pub(crate) fn progress(total: usize, template: &str, output: Output) -> ProgressBar {
     let is_seen = output == Output::Text && is_stderr_seen();
     let target = match is_seen {
@@ -259,7 +259,7 @@ pub(crate) fn progress(total: usize, template: &str, output: Output) -> Progress
 /// A bar that shows the progress of an operation.
 pub(crate) struct Bar(pub(crate) ProgressBar);
 
-/// A bar over objects, whose number is not known yet.
+/// A progress bar for objects, whose number is not known yet.
 pub(crate) fn object_bar(output: Output) -> Bar {
     Bar(progress(
         0,

@@ -1,32 +1,32 @@
-//! Files and directories that only their owner may use: modes on Unix. Windows restricts them by the
-//! access control list of the directory that they are in.
+//! Files and directories that only their owner may access: file modes on Unix. On Windows, the
+//! access control list of the parent directory applies.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// Lets a file that is made be for its owner only.
+/// Sets the mode of a new file: only its owner may access it.
 #[cfg(unix)]
 pub(crate) fn options(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt as _;
     options.mode(0o600)
 }
 
-/// Makes a directory for its owner only.
+/// Creates a directory that only its owner may access.
 #[cfg(unix)]
 pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().mode(0o700).create(path)
 }
 
-/// Whether others than its owner have rights on it.
+/// Whether other users have access.
 #[cfg(unix)]
 pub(crate) fn is_open_to_others(metadata: &Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     metadata.permissions().mode() & 0o077 != 0
 }
 
-/// Takes the rights of others from a file or a directory.
+/// Removes other users' access to a file or directory.
 #[cfg(unix)]
 pub(crate) fn close(path: &Path, metadata: &Metadata) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -34,19 +34,19 @@ pub(crate) fn close(path: &Path, metadata: &Metadata) -> io::Result<()> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
-/// Takes the rights of others from an open file.
+/// Removes other users' access to an open file.
 #[cfg(unix)]
 pub(crate) fn close_file(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     file.set_permissions(std::fs::Permissions::from_mode(0o600))
 }
 
-/// Opens a file, but no symbolic link.
+/// Opens a file. A symbolic link is an error.
 #[cfg(unix)]
 pub(crate) fn open_no_link(options: &OpenOptions, path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = options.clone();
-    // Without O_NONBLOCK, a named pipe would wait for a reader.
+    // Without O_NONBLOCK, opening a named pipe would block until it has a reader.
     options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     self::options(&mut options).open(path)
 }

@@ -1,4 +1,4 @@
-//! A period of days, as operators type it.
+//! The arguments of commands about a period of days.
 
 use clap::Args;
 use jiff::ToSpan as _;
@@ -9,7 +9,7 @@ use crate::failure::UsageError;
 use crate::target::Target;
 use crate::when;
 
-/// The longest period that is read at once, in days: what the archive keeps, and a leap day.
+/// The maximum length of a period in days: the archive's retention and a leap day.
 const LONGEST: i32 = 401;
 
 #[derive(Args, Clone, Copy)]
@@ -36,7 +36,7 @@ impl PeriodArgs {
             return Err(UsageError(problem).into());
         }
         if days > LONGEST {
-            let problem = format!("{from} to {to} is {days} days; ask for {LONGEST} at most");
+            let problem = format!("{from} to {to} is {days} days; the maximum is {LONGEST}");
             return Err(UsageError(problem).into());
         }
         Ok(Period { from, to })

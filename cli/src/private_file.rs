@@ -1,5 +1,5 @@
-//! Files with secrets and personal data: for their owner only, and never somewhere else than where
-//! they were asked for.
+//! Files with secrets and personal data. Only their owner may read them, and symbolic links are not
+//! followed.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -7,31 +7,31 @@ use std::path::Path;
 
 use crate::owner_only;
 
-/// What becomes of a file that is there.
+/// What to do if the file exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
-    /// It stays, and the write fails.
+    /// Keep it. The write fails.
     Keep,
-    /// Its content is replaced.
+    /// Replace its content.
     Replace,
-    /// Its content is continued.
+    /// Append to its content.
     Append,
 }
 
-/// Writes a file of mode 0600 to the disk. The mode is set on the open file, whatever it was. A
-/// symbolic link is refused: its target may be readable by others, or belong to somebody else.
+/// Writes a file with mode 0600 and flushes it to the disk. An existing file gets this mode too. A
+/// symbolic link is an error: its target may be readable by other users, or belong to one.
 pub(crate) fn write(path: &Path, content: &[u8], existing: Existing) -> io::Result<()> {
     let mut options = OpenOptions::new();
     match existing {
         Existing::Keep => options.write(true).create_new(true),
-        // Emptied below, once it is known to be the right file.
+        // Truncated below, after the checks.
         Existing::Replace => options.write(true).create(true).truncate(false),
         Existing::Append => options.append(true).create(true),
     };
     let mut file = match owner_only::open_no_link(&options, path) {
         Err(_) if path.is_symlink() => {
             return Err(io::Error::other(
-                "it is a symbolic link; name the file itself",
+                "it is a symbolic link; give the path of the file itself",
             ));
         }
         opened => opened?,

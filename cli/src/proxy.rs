@@ -29,16 +29,16 @@ const VARIABLES: [&str; 6] = [
     "all_proxy",
 ];
 
-/// The variable that names the proxy to AWS, if there is one.
+/// The name of the variable that sets the proxy to AWS, if there is one.
 pub(crate) fn variable() -> Option<&'static str> {
-    // In the order in which they are read; HTTP_PROXY is for endpoints without TLS only.
+    // In the order of precedence. HTTP_PROXY applies only to endpoints without TLS.
     let order = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
     order
         .into_iter()
         .find(|name| std::env::var_os(name).is_some())
 }
 
-/// The HTTPS client, through a proxy if the environment names one.
+/// The HTTPS client, with the proxy of the environment if one is set.
 pub(crate) fn https_client(trust: Trust<'_>) -> anyhow::Result<SharedHttpClient> {
     let direct = tegata_aws::https_client(trust)?;
     let mut has_proxy = false;
@@ -58,7 +58,7 @@ pub(crate) fn https_client(trust: Trust<'_>) -> anyhow::Result<SharedHttpClient>
     }))
 }
 
-/// The library takes what it cannot read for no proxy at all.
+/// Checks a proxy variable. The HTTP library ignores an invalid value and would connect directly.
 fn check(name: &str, value: Option<&str>) -> Result<(), UsageError> {
     let uri: Option<Uri> = value.and_then(|value| value.parse().ok());
     let is_proxy = uri.is_some_and(|uri| {
@@ -66,7 +66,7 @@ fn check(name: &str, value: Option<&str>) -> Result<(), UsageError> {
     });
     match is_proxy {
         true => Ok(()),
-        // The value is not repeated: it may hold a password.
+        // The error does not contain the value, which may have a password.
         false => Err(UsageError(format!(
             "{name} does not name a proxy that tegata can use; expected http://HOST:PORT or \
              http://USER:PASSWORD@HOST:PORT"
@@ -74,8 +74,8 @@ fn check(name: &str, value: Option<&str>) -> Result<(), UsageError> {
     }
 }
 
-/// A client that takes the proxies of the environment. The SDK's own builder has no setting for
-/// them, but its connectors have.
+/// A client with the proxies of the environment. The SDK's builder has no setting for proxies, but
+/// its connectors have.
 #[derive(Debug)]
 struct ProxiedClient {
     direct: SharedHttpClient,
@@ -127,8 +127,8 @@ impl HttpConnector for ByHost {
     }
 }
 
-/// Whether a proxy cannot know the host: a local AWS, or the address where a machine or a
-/// container asks for its own credentials.
+/// Whether a host can only be reached directly: a local AWS, or the address at which a machine or a
+/// container gets its own credentials.
 fn is_of_this_machine(uri: &str) -> bool {
     let Ok(uri) = uri.parse::<Uri>() else {
         return false;

@@ -1,8 +1,8 @@
-//! Commands that are printed to be pasted into a shell.
+//! Quoting for printed commands that are pasted into a shell.
 
 use std::borrow::Cow;
 
-/// A word as a POSIX shell reads it unchanged.
+/// Quotes a word so that a POSIX shell does not change it.
 pub(crate) fn quote(word: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {

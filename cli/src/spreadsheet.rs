@@ -1,14 +1,14 @@
-//! CSV that leaves the tool: cells that a spreadsheet takes as text only.
+//! Writing CSV in which a spreadsheet does not treat any cell as a formula.
 //!
-//! A spreadsheet calculates a cell that starts with `=`, `+`, `-` or `@`. What is stored may start
-//! so, and a formula can send other cells away. Such a cell gets an apostrophe in front, by which
-//! spreadsheets know a text; an import takes it off again.
+//! A spreadsheet evaluates a cell that starts with `=`, `+`, `-` or `@`. A stored text may start
+//! with one of these, and a formula can send the content of other cells to a server. Such a cell is
+//! written with a leading apostrophe, which marks a text; an import removes it.
 
-/// What starts a formula: also in the full-width letters of Japanese, and behind a tab or a
-/// carriage return, which spreadsheets pass over.
+/// The characters that start a formula, including full-width forms. Spreadsheets skip a leading tab
+/// or carriage return.
 const STARTS: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
 
-/// A cell as it is written.
+/// Escapes a cell for writing.
 pub(crate) fn escape(cell: &str) -> String {
     match is_formula(cell) {
         true => format!("'{cell}"),
@@ -16,7 +16,7 @@ pub(crate) fn escape(cell: &str) -> String {
     }
 }
 
-/// A cell as it was before it was written.
+/// Reverts [`escape`].
 pub(crate) fn unescape(cell: &str) -> &str {
     match cell.strip_prefix('\'') {
         Some(text) if is_formula(text) => text,
@@ -24,12 +24,12 @@ pub(crate) fn unescape(cell: &str) -> &str {
     }
 }
 
-/// Apostrophes in front count too, so that a text that has one of its own is read back unchanged.
+/// Leading apostrophes are skipped, so that a text that starts with one is read back unchanged.
 fn is_formula(cell: &str) -> bool {
     cell.trim_start_matches('\'').starts_with(STARTS)
 }
 
-/// A header and rows as CSV.
+/// Writes a header and rows as CSV.
 pub(crate) fn write<R, C>(
     header: &[&str],
     rows: impl IntoIterator<Item = R>,

@@ -1,8 +1,8 @@
-//! On one machine: what the streams of the embedded database report goes to the same handler as in
-//! the cloud, in the same events.
+//! Archiving of changes on one machine. The records of the embedded database's streams are passed
+//! to the same handler as in the cloud, in the same events.
 //!
-//! The process that serves the database does that: `tegata dev` every second, a command on its own
-//! at its end, and whoever comes next does what one that was killed has left.
+//! The process that serves the database does this: `tegata dev` every second, and a command without
+//! `tegata dev` when it ends. If a process is killed, the next one archives the remaining records.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -19,10 +19,10 @@ use serde_json::json;
 
 use crate::embedded::Streams;
 
-/// Records of a batch, as the template has it.
+/// The maximum number of records in a batch, as in the template.
 const BATCH: usize = 500;
 
-/// Archives what has changed in some tables since it was done last.
+/// Archives the changes of some tables since the last call.
 pub(crate) async fn archive(
     streams: &Streams,
     tables: &[&str],
@@ -39,7 +39,8 @@ pub(crate) async fn archive(
                 bail!("changes of the table {table} could not be archived");
             }
             fs::create_dir_all(&streams.directory)?;
-            // Renamed into place: what breaks off in between is archived again, as the same object.
+            // The position is replaced atomically. If the process is killed before, the same
+            // records are archived again, as the same object.
             let draft = stream.position.with_extension("new");
             fs::write(&draft, last)?;
             fs::rename(&draft, &stream.position)?;
@@ -48,10 +49,10 @@ pub(crate) async fn archive(
     Ok(())
 }
 
-/// A table's stream from where it was read last.
+/// A table's stream and the position up to which it has been archived.
 struct Stream {
     iterator: Option<String>,
-    /// The file with the number of the last record that is archived.
+    /// The file with the sequence number of the last archived record.
     position: PathBuf,
 }
 
@@ -100,7 +101,7 @@ impl Stream {
         }))
     }
 
-    /// The next batch as Lambda's event, and the number of its last record.
+    /// The next batch as Lambda's event, and the sequence number of its last record.
     fn next_batch(&mut self, streams: &Streams) -> anyhow::Result<Option<(String, String)>> {
         let Some(shard_iterator) = self.iterator.take() else {
             return Ok(None);

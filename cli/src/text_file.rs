@@ -1,4 +1,4 @@
-//! Text files as they arrive: with or without a byte order mark, in UTF-16, compressed.
+//! Reading of text files with or without a byte order mark, in UTF-16, or compressed.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -14,10 +14,10 @@ pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
 const GZIP: &[u8] = b"\x1f\x8b";
 
-/// The longest text that is unpacked.
+/// The maximum size of a decompressed text.
 const LONGEST: u64 = 512 << 20;
 
-/// The text of a UTF-8 file, which TOML has to be.
+/// Reads a UTF-8 file, as TOML requires.
 pub(crate) fn read_utf8(path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
@@ -32,7 +32,7 @@ pub(crate) fn read_utf8(path: &Path) -> anyhow::Result<String> {
     } else if utf16_text(&bytes).is_some() {
         "it is UTF-16"
     } else if SHIFT_JIS.decode_without_bom_handling(&bytes).1 {
-        "it is of no known encoding"
+        "its encoding is unknown"
     } else {
         "it looks like CP932 (Shift_JIS)"
     };
@@ -42,7 +42,7 @@ pub(crate) fn read_utf8(path: &Path) -> anyhow::Result<String> {
     .into())
 }
 
-/// The bytes of a file, unpacked if they are compressed.
+/// Decompresses the bytes of a file if they are compressed.
 pub(crate) fn unpacked(bytes: Vec<u8>) -> anyhow::Result<Vec<u8>> {
     for (start, what) in [
         (&b"PK\x03\x04"[..], "an Excel workbook or a ZIP file"),
@@ -59,21 +59,22 @@ pub(crate) fn unpacked(bytes: Vec<u8>) -> anyhow::Result<Vec<u8>> {
     let read = MultiGzDecoder::new(&bytes[..])
         .take(LONGEST + 1)
         .read_to_end(&mut unpacked);
-    read.map_err(|error| UsageError(format!("compressed (gzip) and damaged: {error}")))?;
+    read.map_err(|error| UsageError(format!("damaged gzip file: {error}")))?;
     if unpacked.len() as u64 > LONGEST {
-        return Err(UsageError("compressed, and longer than 512 MB".to_owned()).into());
+        return Err(UsageError("longer than 512 MB when decompressed".to_owned()).into());
     }
     Ok(unpacked)
 }
 
-/// The text of a UTF-16 file, by its byte order mark; `None` if it has none.
+/// Decodes a UTF-16 file. `None` if it has no UTF-16 byte order mark.
 pub(crate) fn utf16(bytes: &[u8]) -> anyhow::Result<Option<String>> {
     match utf16_text(bytes) {
         None => Ok(None),
         Some(Some(text)) => Ok(Some(text)),
-        Some(None) => {
-            Err(UsageError("not valid UTF-16, which its first bytes promise".to_owned()).into())
-        }
+        Some(None) => Err(UsageError(
+            "has the byte order mark of UTF-16, but is not valid UTF-16".to_owned(),
+        )
+        .into()),
     }
 }
 
@@ -91,7 +92,7 @@ fn utf16_text(bytes: &[u8]) -> Option<Option<String>> {
     Some((!had_errors).then(|| text.into_owned()))
 }
 
-/// The line ends in a part of a file: LF, CRLF or CR alone.
+/// Counts the line ends in a part of a file: LF, CRLF or CR alone.
 pub(crate) fn line_ends(bytes: &[u8]) -> usize {
     let next = bytes.iter().skip(1).map(Some).chain([None]);
     let ends = bytes.iter().zip(next).filter(|(byte, next)| match byte {
@@ -102,7 +103,7 @@ pub(crate) fn line_ends(bytes: &[u8]) -> usize {
     ends.count()
 }
 
-/// The line of a position, from 1.
+/// The line number of a position, starting with 1.
 pub(crate) fn line_of(bytes: &[u8], position: usize) -> usize {
     line_ends(bytes.get(..position).unwrap_or(bytes)) + 1
 }
@@ -144,7 +145,7 @@ mod tests {
                 b"\x1f\x8b\x08",
                 "line 1: not UTF-8; it is compressed (gzip)",
             ),
-            (b"a\n\xff", "line 2: not UTF-8; it is of no known encoding"),
+            (b"a\n\xff", "line 2: not UTF-8; its encoding is unknown"),
         ] {
             let error = read(content).unwrap_err();
             let expected = format!("{} {expected}: save it as UTF-8", path.display());

@@ -1,16 +1,16 @@
-//! Points in time as operators type them.
+//! Parsing of dates, instants and numbers of days in arguments.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 pub(crate) use tegata_operations::When;
 
-/// An instant as it is typed.
+/// Parses an instant with an offset.
 pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {
     text.parse()
         .map_err(|_| "expected an instant with offset such as 2026-11-30T09:00:00+09:00".to_owned())
 }
 
-/// A number of days: `45`, or `45d`.
+/// Parses a number of days: `45` or `45d`.
 pub(crate) fn days(text: &str) -> Result<u16, String> {
     let number = text.strip_suffix('d').unwrap_or(text).parse().ok();
     number
@@ -18,7 +18,7 @@ pub(crate) fn days(text: &str) -> Result<u16, String> {
         .ok_or_else(|| "expected a number of days such as 45".to_owned())
 }
 
-/// A date as it is typed and shown.
+/// Parses a date such as `2026-11-30`.
 pub(crate) fn date(text: &str) -> Result<Date, String> {
     let date = tegata_operations::date(text);
     date.ok_or_else(|| "expected a date such as 2026-11-30".to_owned())

@@ -308,7 +308,7 @@ async fn a_broken_item_hides_no_other_and_can_be_restored() {
         );
         let out = String::from_utf8(output.stdout).unwrap();
         let did_the_rest =
-            out.contains("not-started.cybozu.com") || out.contains("leases signed anew");
+            out.contains("not-started.cybozu.com") || out.contains("leases signed again");
         assert!(did_the_rest, "{out}");
     }
     let restore = [

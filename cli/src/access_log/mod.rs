@@ -1,4 +1,4 @@
-//! `tegata access-log`: the archive of access records, searched and verified.
+//! `tegata access-log`: search and verify the archive of access records.
 
 mod search;
 mod verify;

@@ -16,18 +16,18 @@ use crate::target::Target;
 /// in the stack's Athena work group.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The tenant.
+    /// The tenant's host name, such as example.cybozu.com.
     #[arg(long)]
     domain: String,
-    /// Only of this product.
+    /// Only requests for this product.
     #[arg(long)]
     product: Option<ProductSlug>,
-    /// Only answered with this code, such as NOT_FOUND.
+    /// Only requests answered with this code, such as NOT_FOUND.
     #[arg(long)]
     code: Option<String>,
     #[command(flatten)]
     period: PeriodArgs,
-    /// The last so many; 0 for all.
+    /// The maximum number of requests to show, latest first; 0 shows all.
     #[arg(long, default_value_t = 100)]
     limit: usize,
 }

@@ -8,18 +8,17 @@ use crate::output::{self, Output, say};
 use crate::period::PeriodArgs;
 use crate::target::Target;
 
-/// Verify the archive, day by day: what should be there, what is, and whether it is locked.
+/// Verify that the archive is complete, unchanged and locked, day by day.
 ///
-/// For each day, the objects are compared with the receipts that were taken when they were
-/// written: whether each is there, whether it is as long, whether it holds what its name says and
-/// as many records, and whether its retention lock lasts for twelve months from then. Days and
-/// hours without records are listed as gaps, with what is known about them. Exits with 1 if
-/// anything is missing, changed or not locked.
+/// For each day, compares the objects with the receipts recorded when they were written: each
+/// object exists, has the recorded size and number of records, matches the hash in its name, and is
+/// locked for twelve months from then. Days and hours without records are listed as gaps, with the
+/// reason if it is known. Exits with 1 if anything is missing, changed or not locked.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     period: PeriodArgs,
-    /// Compare names and sizes only, and read no content and no lock.
+    /// Compare names and sizes only, without reading contents and locks.
     #[arg(long)]
     quick: bool,
 }
@@ -98,6 +97,6 @@ fn print(verification: &ArchiveVerification) {
         }
     }
     if !verification.content_read {
-        say!("\nNames and sizes only: neither content nor locks were looked at.");
+        say!("\nNames and sizes only: contents and locks were not checked.");
     }
 }

@@ -1,4 +1,4 @@
-//! What is there, as files that an import reads back without a change.
+//! `tegata export`: customers and contracts as CSV files. Importing them changes nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -16,20 +16,21 @@ use crate::target::Target;
 
 /// Write all customers and contracts to CSV files.
 ///
-/// The files hold mail addresses, and serials as hashes; they are readable by their owner only.
-/// A cell that a spreadsheet would take for a formula has an apostrophe in front. Importing them changes nothing. They are no backup: domains that a contract is leaving or has
-/// left, with their quarantines, replaced serials that are still accepted, and history are not in
-/// them. The tables have point-in-time recovery for that.
+/// The files contain mail addresses, and serials as hashes; only their owner can read them. A cell
+/// that a spreadsheet would treat as a formula starts with an apostrophe. Importing the files
+/// changes nothing. They are not a backup: they do not contain the history, replaced serials that
+/// are still accepted, or domains in quarantine. For a backup, the tables have point-in-time
+/// recovery.
 #[derive(Args)]
 pub(crate) struct Export {
     /// The file for customers and contacts.
     customers: PathBuf,
     /// The file for contracts.
     licenses: PathBuf,
-    /// How letters are written. Excel opens utf-8-bom and, in Japan, cp932.
+    /// The character encoding. Excel opens utf-8-bom and, in Japan, cp932.
     #[arg(long, value_enum, default_value = "utf-8-bom")]
     encoding: Encoding,
-    /// Write over files that are there.
+    /// Overwrite existing files.
     #[arg(long)]
     force: bool,
 }
@@ -76,7 +77,7 @@ fn write(args: &Export, path: &Path, table: &ExportedTable) -> anyhow::Result<()
     let text = spreadsheet::write(&table.header, &table.rows, csv::Terminator::CRLF)?;
     let bytes = encode(&text, args.encoding).map_err(|line| {
         anyhow::anyhow!(
-            "{} line {line} has a letter that CP932 does not have; export as utf-8-bom",
+            "{} line {line} has a character that CP932 does not have; export as utf-8-bom",
             path.display()
         )
     })?;

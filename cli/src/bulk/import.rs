@@ -1,4 +1,4 @@
-//! `tegata import`: files compared with what is there, and what differs written.
+//! `tegata import`: compares files with the stored items, and writes the differences.
 
 use std::path::PathBuf;
 
@@ -19,32 +19,31 @@ use crate::failure::UsageError;
 use crate::output::{self, Output, note, part, plain, say};
 use crate::target::Target;
 
-/// New rows that are printed one by one; of more, the number is.
+/// The maximum number of new rows that are printed. Further rows are only counted.
 const SHOWN: usize = 20;
 
 /// Import customers and contracts from CSV files.
 ///
-/// Prints what would be added and changed, and what is refused, with line, column and reason. If
-/// anything is refused, nothing is written, unless --skip-refused says otherwise. Each row is
-/// written as a whole or not at all. An import that was broken off is continued by running it
-/// again: what is there is unchanged then.
+/// Prints the additions and changes, and the refused rows with line, column and reason. If any row
+/// is refused, nothing is written, unless --skip-refused is given. Each row is written completely
+/// or not at all. To continue an interrupted import, run it again: rows that were written are then
+/// unchanged.
 ///
 /// A file of customers has one row for each contact: customer_id, name, email, role (primary,
 /// additional), language (ja, en), severity_floor (minor, major, critical), releases (yes).
 ///
-/// A file of contracts has one row for each: domain, product, kind (trial, paid), users,
-/// usable_from; and where they apply billing (monthly, yearly), customer_id, edition, quotas
-/// (NAME=NUMBER …), next_billing, first_term_on, term_starts_on, ends_on, suspended_from,
-/// other_domains, development_domains, serial or serial_sha256. A column that is not there leaves
-/// what it is about as it is; an empty cell says that there is none. A day of ends_on from 2099 on,
-/// such as 9999-12-31, means none too: the contract renews by itself. A column note is for the reader
-/// of the file, and is not kept.
+/// A file of contracts has one row for each contract: domain, product, kind (trial, paid), users,
+/// usable_from; and optionally billing (monthly, yearly), customer_id, edition, quotas (NAME=NUMBER
+/// …), next_billing, first_term_on, term_starts_on, ends_on, suspended_from, other_domains,
+/// development_domains, serial or serial_sha256. A missing column leaves the value unchanged; an
+/// empty cell removes it. An ends_on of 2099 or later, such as 9999-12-31, also means no end: the
+/// contract renews automatically. The column note is ignored.
 ///
 /// Files are UTF-8, UTF-16 (Excel's Unicode Text, PowerShell's `>`) or CP932, with commas or tabs, and
 /// may be compressed (gzip).
 #[derive(Args)]
 pub(crate) struct Import {
-    /// The files, in any order: one of customers, one of contracts, or one of either.
+    /// The files, in any order: a file of customers, a file of contracts, or both.
     #[arg(
         required_unless_present = "from_kintone_sample",
         num_args = 1..=2,
@@ -53,14 +52,15 @@ pub(crate) struct Import {
     files: Vec<PathBuf>,
     #[command(flatten)]
     sample: SampleArgs,
-    /// How letters are written [default: UTF-16 by its byte order mark, UTF-8 if the file is that,
-    /// CP932 if not].
+    /// The character encoding [default: UTF-16 if the file has its byte order mark, UTF-8 if the
+    /// file is valid UTF-8, otherwise CP932].
     #[arg(long, value_enum)]
     encoding: Option<Encoding>,
-    /// Generate serials for new contracts that state none, and write them to FILE first.
+    /// Generate serials for new contracts without one, and save them to FILE before anything is
+    /// written.
     #[arg(long, value_name = "FILE")]
     serials: Option<PathBuf>,
-    /// Write the rows that are in order although others are refused.
+    /// Write the valid rows even if others are refused.
     #[arg(long)]
     skip_refused: bool,
     #[command(flatten)]
@@ -98,7 +98,7 @@ pub(super) async fn import(target: &Target, output: Output, args: Import) -> any
     Ok(())
 }
 
-/// Reads the files, and compares them with what is there.
+/// Reads the files and compares them with the stored items.
 async fn plan(
     context: &Context<'_>,
     args: &Import,
@@ -126,7 +126,7 @@ async fn plan(
     Ok(plan.await?)
 }
 
-/// Writes the plan, with a bar on a terminal.
+/// Writes the plan, with a progress bar on a terminal.
 async fn write(
     context: &Context<'_>,
     output: Output,
@@ -138,7 +138,7 @@ async fn write(
         bar.inc(1);
         if let Some(error) = row.error {
             let reason = match error.is_conflict() {
-                true => "somebody else changed it at the same time".to_owned(),
+                true => "changed by someone else at the same time".to_owned(),
                 false => tegata_aws::causes(error),
             };
             bar.suspend(|| note!("warning: {}: {reason}", row.label));
@@ -173,7 +173,7 @@ fn print(plan: &ImportPlan) {
     }
 }
 
-/// Prints the changes; of what is new, the first rows only.
+/// Prints the changes; of new rows, only the first ones.
 fn print_changes(plan: &ImportPlan) {
     let mut added = 0;
     let mut show =

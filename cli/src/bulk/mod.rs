@@ -1,4 +1,4 @@
-//! `tegata import` and `tegata export`: customers and contracts as spreadsheets.
+//! `tegata import` and `tegata export`: customers and contracts as CSV files.
 
 mod export;
 mod import;

@@ -1,4 +1,5 @@
-//! The table of Cybozu's official licence sample, in the forms in which it comes.
+//! Reads the table of Cybozu's official licence sample from CSV, a DynamoDB scan or an export to
+//! S3.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,23 +14,24 @@ use super::sheet::{self, Encoding};
 use crate::license::BillingArg;
 use crate::text_file::line_ends;
 
-/// What to suppose of contracts of which the sample knows the last day only.
+/// The arguments of an import from the sample, with assumptions for what it does not store.
 #[derive(Args)]
 pub(super) struct SampleArgs {
-    /// Import the table of Cybozu's official licence sample (domain, pluginId, expirationDate):
-    /// as CSV, as `aws dynamodb scan --output json` prints it, or as an export to S3 has it,
-    /// compressed or not.
+    /// Import the table of Cybozu's official licence sample (domain, pluginId, expirationDate): a
+    /// CSV file, the output of `aws dynamodb scan --output json`, or an export to S3, compressed or
+    /// not.
     ///
-    /// Each row becomes a paid contract of the product whose kintone_plugin_ids has its pluginId,
-    /// and ends on its expirationDate; one that has passed stays ended. A date from 2099 on, such
-    /// as 9999-12-31, means no end: the contract renews by itself. Rows of the same tenant and
-    /// product that say the same become one.
+    /// Each row becomes a paid contract of the product that has the pluginId in its
+    /// kintone_plugin_ids. It ends on the expirationDate, which may have passed. A date in 2099 or
+    /// later, such as 9999-12-31, means no end: the contract renews automatically. Equal rows of
+    /// the same tenant and product become one contract.
     #[arg(long, value_name = "FILE", conflicts_with = "files")]
     pub(super) from_kintone_sample: Option<PathBuf>,
-    /// With --from-kintone-sample: the length of new contracts' terms.
+    /// With --from-kintone-sample: the billing interval of new contracts.
     #[arg(long, value_enum, default_value = "yearly", conflicts_with = "files")]
     billing: BillingArg,
-    /// With --from-kintone-sample: the number of users of new contracts. The default limits nobody.
+    /// With --from-kintone-sample: the number of users of new contracts. The default is the
+    /// maximum, which limits nobody.
     #[arg(
         long,
         value_name = "NUMBER",
@@ -38,7 +40,7 @@ pub(super) struct SampleArgs {
         conflicts_with = "files"
     )]
     users: u32,
-    /// With --from-kintone-sample: contracts that have not ended go on by themselves after the
+    /// With --from-kintone-sample: contracts that have not ended renew automatically after the
     /// month of their expirationDate, until they are cancelled.
     #[arg(long, conflicts_with = "files")]
     renews: bool,
@@ -54,7 +56,7 @@ impl SampleArgs {
     }
 }
 
-/// Reads the file, whatever its form.
+/// Reads the file in any of the accepted forms.
 pub(super) fn read(path: &Path, encoding: Option<Encoding>) -> anyhow::Result<Table> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let file = path.display().to_string();
@@ -93,22 +95,22 @@ struct Exported<'a> {
     item: &'a RawValue,
 }
 
-/// A value as DynamoDB writes it. What is no text is none of the sample's.
+/// A value in DynamoDB's JSON. The sample has only texts, so other types are ignored.
 #[derive(Default, Deserialize)]
 struct Attribute {
     #[serde(default, rename = "S")]
     text: Option<String>,
 }
 
-/// The items of a scan, or of an export's lines, as rows.
+/// Converts the items of a scan, or the lines of an export, into rows.
 fn read_items(file: String, text: &str) -> anyhow::Result<Table> {
     let mut items: Vec<&RawValue> = Vec::new();
     match serde_json::from_str::<Scan<'_>>(text) {
         Ok(scan) if scan.last_evaluated_key.is_some() || scan.next_token.is_some() => {
-            bail!("{file}: the scan is not whole: it was limited, and says where to go on");
+            bail!("{file}: the scan is incomplete: it has a LastEvaluatedKey or NextToken");
         }
         Ok(scan) => items = scan.items,
-        // The items alone.
+        // A bare list of items.
         Err(_) if text.trim_start().starts_with('[') => {
             items = serde_json::from_str(text).with_context(|| file.clone())?;
         }
@@ -120,7 +122,9 @@ fn read_items(file: String, text: &str) -> anyhow::Result<Table> {
                     Ok(exported) => items.push(exported.item),
                     Err(_) if items.is_empty() => {
                         return Err(of_scan).with_context(|| {
-                            format!("{file}: neither a scan's JSON nor an export's lines")
+                            format!(
+                                "{file}: expected the JSON of a scan, or the lines of an export"
+                            )
                         });
                     }
                     Err(error) => {
@@ -136,7 +140,7 @@ fn read_items(file: String, text: &str) -> anyhow::Result<Table> {
     for item in items {
         let line = lines.reach(item.get());
         let mut attributes: HashMap<String, Attribute> = serde_json::from_str(item.get())
-            .with_context(|| format!("{file} line {line}: not an item of DynamoDB's"))?;
+            .with_context(|| format!("{file} line {line}: not a DynamoDB item"))?;
         let cells = COLUMNS.map(|column| {
             let attribute = attributes.remove(column).unwrap_or_default();
             attribute.text.unwrap_or_default().trim().to_owned()
@@ -146,7 +150,7 @@ fn read_items(file: String, text: &str) -> anyhow::Result<Table> {
     Ok(Table::of_rows(file, &COLUMNS, rows))
 }
 
-/// The lines of a text's parts, which are asked for in their order.
+/// The line numbers of parts of a text. Parts must be requested in their order.
 struct Lines<'a> {
     text: &'a str,
     offset: usize,
@@ -159,7 +163,7 @@ impl<'a> Lines<'a> {
         Self { text, offset, line }
     }
 
-    /// The line that a part begins in.
+    /// The line in which a part begins.
     fn reach(&mut self, part: &str) -> u64 {
         let offset = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
         let between = self.text.as_bytes().get(self.offset..offset);
@@ -222,18 +226,27 @@ mod tests {
     #[test]
     fn what_is_neither_or_not_whole_is_refused() {
         for (text, message) in [
-            ("{}", "f: neither a scan's JSON nor an export's lines"),
-            (r#"{"Items":[{"domain":{"S":"a"}}"#, "f: neither"),
+            (
+                "{}",
+                "f: expected the JSON of a scan, or the lines of an export",
+            ),
+            (
+                r#"{"Items":[{"domain":{"S":"a"}}"#,
+                "f: expected the JSON of a scan",
+            ),
             (
                 r#"{"Items":[],"NextToken":"x"}"#,
-                "f: the scan is not whole",
+                "f: the scan is incomplete",
             ),
             (
                 r#"{"Items":[],"LastEvaluatedKey":{}}"#,
-                "f: the scan is not whole",
+                "f: the scan is incomplete",
             ),
-            (r#"{"Items":[1]}"#, "f line 1: not an item"),
-            (r#"{"Items":[{"domain":"a"}]}"#, "f line 1: not an item"),
+            (r#"{"Items":[1]}"#, "f line 1: not a DynamoDB item"),
+            (
+                r#"{"Items":[{"domain":"a"}]}"#,
+                "f line 1: not a DynamoDB item",
+            ),
             ("{\"Item\":{}}\n{\"Item\":\n", "f line 2"),
             ("{\"Item\":{}}\r{\"Item\":{}}\r{\"Item\":\r", "f line 3"),
         ] {

@@ -1,4 +1,4 @@
-//! CSV files as spreadsheets write them: UTF-8 with or without a byte order mark, UTF-16 or CP932,
+//! CSV files written by spreadsheets: UTF-8 with or without a byte order mark, UTF-16 or CP932,
 //! with commas or tabs, compressed or not.
 
 use std::collections::HashMap;
@@ -13,16 +13,16 @@ use crate::failure::UsageError;
 use crate::spreadsheet;
 use crate::text_file::{self, BOM, line_ends, line_of};
 
-/// How a file's letters are written.
+/// A character encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Encoding {
     /// UTF-8.
     #[value(name = "utf-8")]
     Utf8,
-    /// UTF-8 with a byte order mark, by which Excel knows it.
+    /// UTF-8 with a byte order mark, by which Excel recognises it.
     #[value(name = "utf-8-bom")]
     Utf8Bom,
-    /// Windows code page 932: what Excel in Japan writes as CSV.
+    /// Windows code page 932, which Japanese Excel uses for CSV.
     #[value(name = "cp932")]
     Cp932,
 }
@@ -35,7 +35,7 @@ pub(super) fn read(path: &Path, encoding: Option<Encoding>) -> anyhow::Result<Ta
     parse(file, &text)
 }
 
-/// Reads a text as CSV with a header.
+/// Parses a text as CSV with a header.
 pub(super) fn parse(file: String, text: &str) -> anyhow::Result<Table> {
     // Excel's "Unicode Text" has tabs.
     let header = text
@@ -63,17 +63,19 @@ pub(super) fn parse(file: String, text: &str) -> anyhow::Result<Table> {
         if record.iter().all(str::is_empty) {
             continue;
         }
-        // A quote that is never closed makes one cell of everything that follows.
+        // A missing closing quote would turn the rest of the file into one cell.
         if let Some(cell) = record.iter().find(|cell| cell.contains(['\n', '\r'])) {
             let lines = line_ends(cell.as_bytes()) + 1;
-            bail!("{file} line {line}: a cell goes on over {lines} lines; is a quote not closed?");
+            bail!(
+                "{file} line {line}: a cell has {lines} lines; check for a missing closing quote"
+            );
         }
         if width == 0 {
             width = record.len();
             for (index, name) in record.iter().enumerate() {
                 let name = name.to_lowercase();
                 if !name.is_empty() && columns.insert(name.clone(), index).is_some() {
-                    bail!("{file} line {line}: column {name} is there twice");
+                    bail!("{file} line {line}: column {name} appears twice");
                 }
             }
             continue;
@@ -84,19 +86,19 @@ pub(super) fn parse(file: String, text: &str) -> anyhow::Result<Table> {
         });
     }
     if width == 0 {
-        bail!("{file} is empty; its first line has to name the columns");
+        bail!("{file} is empty; expected a first line with column names");
     }
     Ok(Table::new(file, columns, width, rows))
 }
 
-/// A record's cells, without what an export puts in front of formulas.
+/// A record's cells, without the apostrophe that an export puts before formulas.
 fn cells(record: &csv::StringRecord) -> Vec<String> {
     let cells = record.iter().map(spreadsheet::unescape);
     cells.map(str::to_owned).collect()
 }
 
-/// A file's text, unpacked if it is compressed. Without a word from the caller, what has the byte
-/// order mark of UTF-16 is that, what is UTF-8 is UTF-8, and what is neither is CP932.
+/// Decodes a file, decompressing it if necessary. Without a given encoding, it is UTF-16 if the
+/// file has that byte order mark, UTF-8 if the file is valid UTF-8, and otherwise CP932.
 pub(super) fn decode(bytes: Vec<u8>, encoding: Option<Encoding>) -> anyhow::Result<String> {
     let bytes = text_file::unpacked(bytes)?;
     if encoding.is_none()
@@ -132,14 +134,15 @@ fn decode_bytes(bytes: &[u8], encoding: Option<Encoding>) -> anyhow::Result<Stri
             .map_err(|error| {
                 let line = line_of(without_bom, error.valid_up_to());
                 UsageError(format!(
-                    "line {line}: not UTF-8; if it is CP932, say --encoding cp932"
+                    "line {line}: not UTF-8; if it is CP932, use --encoding cp932"
                 ))
                 .into()
             });
     }
     let (text, had_errors) = SHIFT_JIS.decode_without_bom_handling(bytes);
     if had_errors {
-        // No second byte of CP932 ends a line: lines can be told apart before decoding.
+        // The second byte of a CP932 character is never a line end, so lines can be split before
+        // decoding.
         let mut start = 0;
         for line in bytes.split_inclusive(|byte| matches!(byte, b'\r' | b'\n')) {
             if SHIFT_JIS.decode_without_bom_handling(line).1 {
@@ -153,7 +156,7 @@ fn decode_bytes(bytes: &[u8], encoding: Option<Encoding>) -> anyhow::Result<Stri
     Ok(text.into_owned())
 }
 
-/// Counts lines as an editor does. (The reader's own count leaves out blank ones.)
+/// Counts lines as an editor does. (The count of the csv reader excludes blank lines.)
 struct Lines<'t> {
     text: &'t [u8],
     position: usize,
@@ -161,7 +164,7 @@ struct Lines<'t> {
 }
 
 impl Lines<'_> {
-    /// The line of the first letter at a position or after it.
+    /// The line of the first character at or after a position that is not a line end.
     fn of(&mut self, position: usize) -> u64 {
         while let Some(byte) = self.text.get(self.position) {
             if self.position >= position && !matches!(byte, b'\r' | b'\n') {
@@ -175,7 +178,7 @@ impl Lines<'_> {
     }
 }
 
-/// A text as bytes of an encoding, or the first line that cannot be written in it.
+/// Encodes a text. The error is the first line with a character that the encoding does not have.
 pub(super) fn encode(text: &str, encoding: Encoding) -> Result<Vec<u8>, usize> {
     match encoding {
         Encoding::Utf8 => Ok(text.as_bytes().to_vec()),
@@ -231,10 +234,7 @@ mod tests {
         let text = " Customer_ID ,name,\n\n C-1 ,\"A, B\"\nC-2,B,,,\nC-3,C,,x\n,,\n";
         let sheet = parse("f".to_owned(), text).unwrap();
         let open = parse("f".to_owned(), "a,b\n1,\"x\n2,y\n").unwrap_err();
-        assert!(
-            open.to_string().contains("line 2: a cell goes on"),
-            "{open}"
-        );
+        assert!(open.to_string().contains("line 2: a cell has"), "{open}");
         sheet.check_header(&["customer_id"], &["name"]).unwrap();
         assert!(sheet.check_header(&["customer_id"], &[]).is_err());
         assert!(
@@ -251,7 +251,9 @@ mod tests {
         assert!(sheet.check_cells(two).is_ok());
         let refusal = sheet.check_cells(three).unwrap_err();
         assert!(
-            refusal.to_string().starts_with("f line 5: it has 4 cells")
+            refusal
+                .to_string()
+                .starts_with("f line 5: the row has 4 cells")
                 && refusal.to_string().ends_with(" (C-3)"),
             "{refusal}"
         );
@@ -316,9 +318,9 @@ mod tests {
         assert_eq!(
             refused,
             [
-                "f line 2, column 2 (name): #N/A is an error of the spreadsheet's, not a value (C-1)",
-                "f line 3, column 2 (name): #ref! is an error of the spreadsheet's, not a value (C-2)",
-                "f line 4, column 2 (name): #### is an error of the spreadsheet's, not a value (C-3)",
+                "f line 2, column 2 (name): #N/A is a spreadsheet error, not a value (C-1)",
+                "f line 3, column 2 (name): #ref! is a spreadsheet error, not a value (C-2)",
+                "f line 4, column 2 (name): #### is a spreadsheet error, not a value (C-3)",
             ]
         );
     }

@@ -1,4 +1,5 @@
-//! Alarms: as in the template, on metrics that exist, and read by somebody.
+//! Checks of the alarms: they match the template, their metrics exist, and their topic has a
+//! subscriber.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use super::stack::Stack;
 
 const GROUP: &str = "alarms";
 
-/// How far back a metric is looked for.
+/// The period in which a metric must have data.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// A metric: namespace, name and dimensions.
@@ -21,7 +22,7 @@ struct Metric {
     dimensions: BTreeMap<String, String>,
 }
 
-/// The alarms of the stack, all that is to be known of them.
+/// Checks of the stack's alarms.
 pub(crate) async fn check(stack: &Stack<'_>) -> Vec<Check> {
     let live = live(stack).await;
     let live = match live {
@@ -42,7 +43,7 @@ pub(crate) async fn check(stack: &Stack<'_>) -> Vec<Check> {
     let as_promised = Finding::of(
         &problems,
         format!(
-            "{} alarms watch the metrics of the template, and tell the topic",
+            "{} alarms watch the template's metrics and notify the topic",
             promised.len()
         ),
         "make deploy; if nothing changes, aws cloudformation detect-stack-drift shows what was changed by hand",
@@ -72,7 +73,7 @@ async fn live(stack: &Stack<'_>) -> Read<Vec<Value>> {
     Ok(read["MetricAlarms"].as_array().cloned().unwrap_or_default())
 }
 
-/// The metrics that an alarm of the template watches; `None` if they cannot be known here.
+/// The metrics that an alarm of the template watches. `None` if they cannot be resolved here.
 fn metrics_of_template(stack: &Stack<'_>, alarm: &Value) -> Option<Vec<Metric>> {
     let metric = |metric: &Value| {
         let dimensions = metric["Dimensions"].as_array().into_iter().flatten();
@@ -133,12 +134,12 @@ fn judge_alarm(
         return Some(format!("{logical} does not exist"));
     };
     if alarm["ActionsEnabled"].as_bool() == Some(false) {
-        return Some(format!("{logical} tells nobody: its actions are off"));
+        return Some(format!("{logical} notifies nobody: its actions are off"));
     }
     let actions = alarm["AlarmActions"].as_array().into_iter().flatten();
     let tells = |topic: &str| actions.clone().any(|action| action.as_str() == Some(topic));
     if topic.is_some_and(|topic| !tells(topic)) {
-        return Some(format!("{logical} does not tell the stack's topic"));
+        return Some(format!("{logical} does not notify the stack's topic"));
     }
     let found: BTreeSet<Metric> = metrics_of(alarm).into_iter().collect();
     let expected: BTreeSet<Metric> = expected?.iter().cloned().collect();
@@ -189,7 +190,7 @@ fn judge_ringing(live: &[Value], is_new: bool) -> Finding {
     }
 }
 
-/// Which of the alarms' metrics have data.
+/// The metrics of the alarms that have data.
 async fn with_data(stack: &Stack<'_>, live: &[Value]) -> Read<BTreeSet<Metric>> {
     let metrics: BTreeSet<Metric> = live.iter().flat_map(metrics_of).collect();
     let metrics: Vec<Metric> = metrics.into_iter().collect();
@@ -233,7 +234,8 @@ async fn with_data(stack: &Stack<'_>, live: &[Value]) -> Read<BTreeSet<Metric>> 
         .collect())
 }
 
-/// An alarm for which missing data is a fault has data; the others may wait for something to happen.
+/// Checks that metrics which are reported regularly have data. Other metrics are reported only when
+/// something happens.
 fn judge_data(live: &[Value], with_data: &BTreeSet<Metric>, is_new: bool) -> Finding {
     let mut missing = Vec::new();
     let mut waiting = Vec::new();
@@ -277,7 +279,7 @@ fn judge_data(live: &[Value], with_data: &BTreeSet<Metric>, is_new: bool) -> Fin
     }
 }
 
-/// Whether somebody is told.
+/// Checks that the alarms' topic has a confirmed subscriber.
 pub(crate) async fn address(stack: &Stack<'_>) -> Check {
     let read = async {
         let topic = stack.physical("AlarmTopic")?;
@@ -305,7 +307,7 @@ fn judge_address(topic: &str, address: &str, read: &Value) -> Finding {
     );
     match (address, confirmed.clone().count()) {
         ("", 0) => Finding::failed(
-            "nobody is told: AlarmAddress is empty, and the topic has no subscriber",
+            "nobody is notified: AlarmAddress is empty, and the topic has no subscriber",
             subscribe,
         ),
         ("", count) => Finding::passed(format!("{count} subscribers of the topic")),
@@ -314,7 +316,7 @@ fn judge_address(topic: &str, address: &str, read: &Value) -> Finding {
             Finding::failed("AlarmAddress has not confirmed its subscription", subscribe)
         }
         _ => Finding::failed(
-            "AlarmAddress is not subscribed: SNS forgets what is not confirmed",
+            "AlarmAddress is not subscribed: SNS deletes unconfirmed subscriptions",
             subscribe,
         ),
     }
@@ -361,7 +363,7 @@ mod tests {
         assert!(judge(Some(&silent)).unwrap().contains("actions are off"));
         let mut elsewhere = well.clone();
         elsewhere["AlarmActions"] = json!(["arn:other"]);
-        assert!(judge(Some(&elsewhere)).unwrap().contains("does not tell"));
+        assert!(judge(Some(&elsewhere)).unwrap().contains("does not notify"));
         assert_eq!(judge(None).as_deref(), Some("A does not exist"));
         // An alarm on an expression watches each metric of it.
         let expression = json!({"AlarmActions": ["arn:topic"], "Metrics": [

@@ -1,4 +1,4 @@
-//! The CDN: published keys, files and their headers, TLS, and its log.
+//! Checks of the CDN: published keys, files and their headers, TLS, and its log.
 
 use data_encoding::BASE64;
 use jiff::{SignedDuration, Timestamp};
@@ -24,10 +24,10 @@ const LOG_WITHIN: SignedDuration = SignedDuration::from_hours(48);
 
 const HEADERS_FIX: &str = "make deploy; the headers of files are PluginFileHeaders of the template";
 
-/// A page of a tenant that loads files.
+/// The origin of a tenant's page, for requests to the CDN.
 const PAGE: &str = "https://tegata-doctor.cybozu.com";
 
-/// What a CDN answers with each file, whatever it is.
+/// The headers of every file.
 const FILE_HEADERS: [(&str, &str); 4] = [
     ("access-control-allow-origin", "*"),
     ("cross-origin-resource-policy", "cross-origin"),
@@ -35,7 +35,7 @@ const FILE_HEADERS: [(&str, &str); 4] = [
     ("strict-transport-security", "max-age=63072000"),
 ];
 
-/// The published keys against the registers that sign.
+/// Compares the published keys with the key registers.
 pub(crate) async fn keys(stack: &Stack<'_>, http: &Http) -> Vec<Check> {
     let mut checks = Vec::new();
     for (purpose, name) in [
@@ -84,7 +84,7 @@ fn judge_keys(purpose: KeyPurpose, published: &Jwks, registered: &Jwks, fix: &st
         match published.keys.iter().find(|of| of.kid == key.kid) {
             None => problems.push(format!("{} is not published", key.kid)),
             Some(of) if of != key => {
-                problems.push(format!("{} is published with another content", key.kid))
+                problems.push(format!("{} is published with different content", key.kid))
             }
             Some(_) => {}
         }
@@ -93,16 +93,17 @@ fn judge_keys(purpose: KeyPurpose, published: &Jwks, registered: &Jwks, fix: &st
         .keys
         .iter()
         .filter(|of| registered.keys.iter().all(|key| key.kid != of.kid));
-    problems
-        .extend(foreign.map(|of| format!("{} is published, and is no key of this stack", of.kid)));
+    problems.extend(
+        foreign.map(|of| format!("{} is published, but is not a key of this stack", of.kid)),
+    );
     match registered.keys.is_empty() {
         true => Finding::failed("there is no key", "tegata key create"),
         false => Finding::of(
             &problems,
             match (purpose, registered.keys.len()) {
-                // A package that has one pinned is of no use when that one is lost.
-                (KeyPurpose::Release, 1) => "1 key, as it is registered; packages should pin two: tegata key create --purpose release".to_owned(),
-                (_, number) => format!("{number} keys, as they are registered"),
+                // A package with a single pinned key is useless if that key is lost.
+                (KeyPurpose::Release, 1) => "1 key, the same as in the register; packages should pin two: tegata key create --purpose release".to_owned(),
+                (_, number) => format!("{number} keys, the same as in the register"),
             },
             fix,
         ),

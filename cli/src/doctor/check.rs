@@ -7,26 +7,26 @@ use serde::Serialize;
 
 use crate::output::{self, part, plain, say};
 
-/// How a check ended.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum CheckOutcome {
-    /// What was seen is correct.
+    /// The checked state is correct.
     Passed,
-    /// It is not.
+    /// The checked state is incorrect.
     Failed,
-    /// It could not be looked at, or does not apply; `seen` has the reason.
+    /// The check was not possible, or does not apply. `seen` has the reason.
     Skipped,
 }
 
-/// What a check saw.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
     #[serde(rename = "result")]
     pub(crate) outcome: CheckOutcome,
-    /// What was seen, or why nothing was looked at.
+    /// What was found, or why the check was skipped.
     pub(crate) seen: String,
-    /// The command, or the step, that fixes it.
+    /// The command or step that fixes the problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fix: Option<String>,
 }
@@ -56,7 +56,7 @@ impl Finding {
         }
     }
 
-    /// Failed if there are problems, and passed with `seen` otherwise.
+    /// Failed if there are problems, otherwise passed with `seen`.
     pub(crate) fn of(problems: &[String], seen: impl Into<String>, fix: impl Into<String>) -> Self {
         match problems.is_empty() {
             true => Self::passed(seen),
@@ -64,7 +64,7 @@ impl Finding {
         }
     }
 
-    /// Judges what was read. What could not be read is never passed.
+    /// Evaluates what was read. If it could not be read, the check does not pass.
     pub(crate) fn judge<T>(read: Read<T>, judge: impl FnOnce(T) -> Self) -> Self {
         match read {
             Ok(value) => judge(value),
@@ -84,7 +84,8 @@ impl Finding {
 pub(crate) enum Unread {
     /// The caller has no permission.
     Denied(String),
-    /// A program is not installed, or the service does not know the call, as a local AWS may not.
+    /// A program is not installed, or the service does not support the call, as a local AWS may
+    /// not.
     Unavailable(String),
     /// It does not exist.
     NotFound(String),
@@ -100,7 +101,7 @@ impl fmt::Display for Unread {
     }
 }
 
-/// What was read, or why nothing was.
+/// The result of reading something for a check.
 pub(crate) type Read<T> = Result<T, Unread>;
 
 impl From<anyhow::Error> for Unread {
@@ -129,9 +130,9 @@ impl From<Unread> for Finding {
 /// A named finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Check {
-    /// What it belongs to, such as `mail`.
+    /// The group, such as `mail`.
     pub(crate) group: &'static str,
-    /// What is checked.
+    /// The name, such as `lock of the archive`.
     pub(crate) name: String,
     #[serde(flatten)]
     pub(crate) finding: Finding,
@@ -146,7 +147,7 @@ impl Check {
         }
     }
 
-    /// Prints it: one line, and the fix on lines of its own.
+    /// Prints the result on one line, and the fix on the following lines.
     pub(crate) fn print(&self) {
         let (sign, colour) = match self.finding.outcome {
             CheckOutcome::Passed => ('✓', AnsiColor::Green),
@@ -161,7 +162,7 @@ impl Check {
     }
 }
 
-/// How many checks ended in which way.
+/// The number of checks by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Summary {
     pub(crate) passed: usize,

@@ -1,4 +1,4 @@
-//! Requests to the public addresses, as a plug-in and a browser make them.
+//! HTTP requests to the public addresses, as sent by a plug-in or a browser.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use super::check::{Read, Unread};
 
 const TIME_OUT: Duration = Duration::from_secs(20);
 
-/// Asks the public addresses, and follows no redirect.
+/// An HTTP client that does not follow redirects.
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     client: reqwest::Client,
-    /// Where a local AWS answers for all host names, if there is one.
+    /// The address of a local AWS, which answers for all host names. `None` for the real AWS.
     local: Option<String>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
@@ -37,7 +37,7 @@ pub(crate) fn object(answered: Read<Response>) -> Result<Option<Vec<u8>>, String
 }
 
 impl Response {
-    /// A header's value, empty if it is missing.
+    /// The value of a header. Empty if it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value
@@ -48,7 +48,7 @@ impl Response {
 
 impl Http {
     pub(crate) fn new() -> Read<Self> {
-        // The SDK brings its own; a second call changes nothing.
+        // The SDK may have installed a provider already. A second call has no effect.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .redirect(Policy::none())
@@ -62,7 +62,7 @@ impl Http {
         Ok(Self { client, local })
     }
 
-    /// Whether a local AWS answers, which has no certificates.
+    /// Whether this is a local AWS, which has no certificates.
     pub(crate) fn is_local(&self) -> bool {
         self.local.is_some()
     }
@@ -72,8 +72,7 @@ impl Http {
         self.get_with(url, HeaderMap::new()).await
     }
 
-    /// `GET` an address as a page of that origin does. CloudFront answers with headers of CORS only
-    /// then.
+    /// `GET` with an `Origin` header. Without one, CloudFront sends no CORS headers.
     pub(crate) async fn get_from(&self, url: &str, origin: &'static str) -> Read<Response> {
         let origin = (ORIGIN, HeaderValue::from_static(origin));
         self.get_with(url, HeaderMap::from_iter([origin])).await

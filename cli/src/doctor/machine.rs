@@ -1,4 +1,4 @@
-//! This machine: the programs that build and deploy, the caller, and the region.
+//! Checks of this machine: programs for building and deploying, the caller, and the region.
 
 use super::check::{Check, Finding, Read, Unread};
 use super::program::{self, Answer};
@@ -11,14 +11,15 @@ type Version = [u32; 3];
 /// A program that a deployment needs.
 struct Tool {
     name: &'static str,
-    /// Ways to ask for its version, the first that answers counts.
+    /// Commands that print the version. The first one that runs is used.
     commands: &'static [&'static [&'static str]],
-    /// The first version that is accepted.
+    /// The oldest accepted version.
     oldest: Version,
     install: &'static str,
 }
 
-/// What docs/operations/admins.md lists to install. scripts/deploy asks for the same SAM.
+/// The programs listed in docs/operations/admins.md. scripts/deploy requires the same version of
+/// SAM.
 const TOOLS: [Tool; 6] = [
     Tool {
         name: "Rust",
@@ -64,7 +65,7 @@ const TOOLS: [Tool; 6] = [
     },
 ];
 
-/// Presence and versions of the programs.
+/// Checks that the programs are installed and new enough.
 pub(crate) async fn tools() -> Vec<Check> {
     let checks = TOOLS.iter().map(async |tool| {
         let mut answer = Err(Unread::Unavailable(String::new()));
@@ -90,13 +91,13 @@ fn judge_tool(tool: &Tool, answer: Read<Answer>) -> Finding {
         }
         Err(unread) => return unread.into(),
     };
-    // The first version of the AWS CLI writes it to stderr.
+    // Version 1 of the AWS CLI prints its version to stderr.
     let said = format!("{}{}", answer.stdout, answer.stderr);
     let line = said.lines().next().unwrap_or_default().trim();
     match version(line) {
         Some(version) if version < tool.oldest => {
             let seen = format!(
-                "{} is too old; {} is the first that works",
+                "{} is too old; {} or later is required",
                 show(version),
                 show(tool.oldest)
             );
@@ -126,8 +127,8 @@ fn show([major, minor, patch]: Version) -> String {
 pub(crate) fn identity(arn: &str) -> Check {
     let finding = match arn.ends_with(":root") {
         true => Finding::failed(
-            format!("{arn}: the account's root user"),
-            "use a role or IAM Identity Center: nothing here needs the root user",
+            format!("{arn} is the account's root user"),
+            "use a role or IAM Identity Center; the root user is not needed",
         ),
         false => Finding::passed(arn),
     };
@@ -140,7 +141,7 @@ pub(crate) fn region(region: &str, of_deployment: &str) -> Check {
         true => Finding::passed(region),
         false => Finding::failed(
             format!(
-                "{region} here, and {of_deployment} in samconfig.toml: they are checked and deployed apart"
+                "the region is {region} here, but {of_deployment} in samconfig.toml: the check and the deployment would use different regions"
             ),
             format!(
                 "export AWS_REGION={of_deployment}      (or change samconfig.toml and the Makefile)"
@@ -179,7 +180,7 @@ mod tests {
             (
                 said("SAM CLI, version 1.99.0\n"),
                 Failed,
-                "1.99.0 is too old; 1.152.0 is the first that works",
+                "1.99.0 is too old; 1.152.0 or later is required",
             ),
             (said("hello\n"), Failed, "its version cannot be read: hello"),
             (

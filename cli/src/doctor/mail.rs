@@ -1,4 +1,4 @@
-//! Mails and the status page: SES's reports come back, and the page takes the key.
+//! Checks of mail and the status page: SES's events arrive, and the status page accepts the key.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,18 +19,18 @@ use super::stack::Stack;
 
 const GROUP: &str = "mail";
 
-/// SES's simulator, and what becomes of a mail to each address.
+/// The addresses of SES's mailbox simulator, and the state of a mail to each.
 const SIMULATOR: [(&str, State); 3] = [
     ("success@simulator.amazonses.com", State::Delivered),
     ("bounce@simulator.amazonses.com", State::Bounced),
     ("complaint@simulator.amazonses.com", State::Complained),
 ];
 
-/// How long SES's reports may take.
+/// The time to wait for SES's events.
 const WITHIN: Duration = Duration::from_secs(180);
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// Whether SES reports to the stack's event bus.
+/// Checks that SES sends its events to the stack's event bus.
 pub(crate) async fn events(stack: &Stack<'_>) -> Check {
     let read = async {
         let set = stack.physical("MailConfigurationSet")?;
@@ -48,10 +48,10 @@ fn judge_events(destinations: &[EventDestination]) -> Finding {
         .iter()
         .find(|of| of.event_bridge_destination().is_some());
     let Some(to_bus) = to_bus else {
-        return Finding::failed("SES reports to no event bus", "make deploy");
+        return Finding::failed("SES sends its events to no event bus", "make deploy");
     };
     if !to_bus.enabled() {
-        return Finding::failed("SES's reports are off", "make deploy");
+        return Finding::failed("the event destination is disabled", "make deploy");
     }
     let wanted = [
         EventType::Send,
@@ -75,7 +75,7 @@ fn judge_events(destinations: &[EventDestination]) -> Finding {
     )
 }
 
-/// The vendor's name as mails and the news have it.
+/// Checks the vendor's name in mails and in the news.
 pub(crate) fn sender(stack: &Stack<'_>) -> Check {
     let sender = stack.target.sender().map_err(Unread::from);
     let finding = Finding::judge(sender, |sender| {
@@ -84,7 +84,7 @@ pub(crate) fn sender(stack: &Stack<'_>) -> Check {
     Check::new(GROUP, "sender's name", finding)
 }
 
-/// CloudFormation gives a question mark for each character that is not ASCII, in outputs.
+/// CloudFormation replaces each non-ASCII character in outputs by a question mark.
 fn judge_sender(name: &str, parameter: &str) -> Finding {
     let fix = "make deploy, with the tegata of the same commit";
     match () {
@@ -92,10 +92,10 @@ fn judge_sender(name: &str, parameter: &str) -> Finding {
         () if name.contains("??") || name.contains('\u{fffd}') => {
             Finding::failed(format!("it arrives as {name}"), fix)
         }
-        // The parameter is mangled as outputs are, if it is not ASCII.
+        // A non-ASCII parameter is also returned with question marks.
         () if parameter.is_ascii() && !parameter.contains('?') && parameter != name => {
             Finding::failed(
-                format!("it arrives as {name}, and the parameter is {parameter}"),
+                format!("it arrives as {name}, but the parameter is {parameter}"),
                 fix,
             )
         }
@@ -103,11 +103,12 @@ fn judge_sender(name: &str, parameter: &str) -> Finding {
     }
 }
 
-/// Sends one mail to each address of SES's simulator, and waits for what `feedback` records.
+/// Sends one mail to each address of SES's mailbox simulator, and waits until `feedback` has
+/// recorded the events.
 pub(crate) async fn simulator(stack: &Stack<'_>, is_wanted: bool) -> Vec<Check> {
     if !is_wanted {
         let skipped =
-            Finding::skipped("not asked for: --mail sends three mails to SES's simulator");
+            Finding::skipped("not requested; --mail sends three mails to SES's simulator");
         return vec![Check::new(GROUP, "mails to SES's simulator", skipped)];
     }
     let sent = send(stack).await;
@@ -126,12 +127,12 @@ pub(crate) async fn simulator(stack: &Stack<'_>, is_wanted: bool) -> Vec<Check> 
         .collect()
 }
 
-/// Sends the mails as `deliver` does. Their deliveries stay in the table, under a name that no notice
-/// has, so that SES's late reports find them.
+/// Sends the mails in the same way as `deliver`. Their deliveries stay in the table, under an id
+/// that no notice has, so that late events are matched.
 async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
     let target = stack.target;
     let MailTransport::Ses(client) = &target.mail_transport() else {
-        return Err(Unread::Unavailable("there is no SES here".into()));
+        return Err(Unread::Unavailable("this target has no SES".into()));
     };
     let failed = |error: &dyn std::fmt::Display| Unread::Failed(error.to_string());
     let now = Timestamp::now();
@@ -207,7 +208,7 @@ async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
     Ok(notice)
 }
 
-/// The states of the mails, when each has come to its end or the time is over.
+/// The states of the mails, as soon as all are final or the time is over.
 async fn wait(stack: &Stack<'_>, notice: &NoticeId) -> Read<BTreeMap<String, State>> {
     let end = tokio::time::Instant::now() + WITHIN;
     loop {
@@ -251,7 +252,7 @@ fn judge_mail(state: Option<State>, expected: State) -> Finding {
     }
 }
 
-/// Whether the status page takes the stack's key.
+/// Checks that the status page accepts the stack's API key.
 pub(crate) async fn status_page(stack: &Stack<'_>) -> Check {
     let (page, secret) = (
         stack.parameter("StatusPage"),
@@ -275,7 +276,7 @@ pub(crate) async fn status_page(stack: &Stack<'_>) -> Check {
     Check::new(GROUP, "key of the status page", finding)
 }
 
-/// Where `announce` looks for Statuspal.
+/// The address at which `announce` reaches Statuspal.
 async fn api_of_announce(stack: &Stack<'_>) -> String {
     let announce = stack.template.properties("AnnounceFunction");
     let api = announce.map(|of| &of["Environment"]["Variables"]["STATUS_PAGE_API"]);

@@ -1,6 +1,7 @@
-//! `tegata doctor`: whether a deployment will succeed, and whether a stack keeps its promises.
+//! `tegata doctor`: checks before a deployment, and of a deployed stack.
 //!
-//! Thin functions read, pure ones judge. What the caller may not read is skipped and named.
+//! Each check has a thin function that reads, and a pure one that evaluates. What the caller has no
+//! permission to read is reported as skipped.
 
 mod account;
 mod alarms;
@@ -37,22 +38,22 @@ use program::AwsCli;
 use stack::Stack;
 use template::{Template, Values};
 
-/// How `make deploy` calls the stack, and where it deploys it.
+/// The name and the region of the stack of `make deploy`.
 const SAMCONFIG: &str = include_str!("../../../samconfig.toml");
 
 /// Check the machine and the account before a deployment, or a deployed stack.
 ///
-/// Without --stack (and TEGATA_STACK), it looks at what `make deploy` will need: programs, identity,
-/// quotas, SES, certificates, parameters, and what a failed first deployment has left.
+/// Without --stack (and TEGATA_STACK), checks what `make deploy` needs: programs, identity, quotas,
+/// SES, certificates, parameters, and leftovers of a failed first deployment.
 ///
-/// With --stack it proves the promises on the real stack: it asks for a licence, follows the request
-/// into the archive and its lock, verifies the lease against the published keys, and looks at the
-/// CDN, recovery, retention, subscriptions, roles and alarms. It takes up to two minutes, and its
-/// request is in the usage like any other.
+/// With --stack, checks the deployed stack: requests a licence, follows the request into the
+/// archive and its lock, verifies the lease with the published keys, and checks the CDN, recovery,
+/// retention, subscriptions, roles and alarms. This takes up to two minutes. The request is counted
+/// in the usage like any other.
 ///
-/// Each check prints one line: ✓ passed, ✗ failed, with the command that fixes it, or – skipped, with
-/// the reason. A check that you have no permission for is skipped and named, and never passes. Some
-/// checks call the AWS CLI; without it they are skipped.
+/// Each check prints one line: ✓ passed, ✗ failed with the command that fixes it, or – skipped with
+/// the reason. A check without the necessary permission is skipped. Some checks call the AWS CLI;
+/// without it they are skipped.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     tegata doctor --parameters parameters.yaml        before `make deploy`\n  \
@@ -61,25 +62,26 @@ const SAMCONFIG: &str = include_str!("../../../samconfig.toml");
     \u{20}                                                 the document for an auditor\n\n\
     Exit codes: 0 nothing failed, 1 something failed, 2 wrong usage.")]
 pub(crate) struct Args {
-    /// The file of parameters that will be deployed: a copy of examples/parameters.yaml.
+    /// The file of parameters for the deployment: a copy of examples/parameters.yaml.
     #[arg(long, value_name = "FILE")]
     parameters: Option<PathBuf>,
-    /// The stack that will be deployed [default: the one of samconfig.toml].
+    /// The name of the stack to deploy [default: as in samconfig.toml].
     #[arg(long, value_name = "NAME")]
     new_stack: Option<String>,
-    /// On a stack: send one mail to each address of SES's simulator, and wait for what SES reports.
+    /// On a stack: send one mail to each address of SES's mailbox simulator, and wait for SES's
+    /// events.
     #[arg(long)]
     mail: bool,
-    /// On a stack: ask for the licence of this tenant [default: any that needs no serial].
+    /// On a stack: request the licence of this tenant [default: any that needs no serial].
     #[arg(long, requires = "product")]
     domain: Option<String>,
-    /// On a stack: ask for the licence of this product.
+    /// On a stack: request the licence of this product.
     #[arg(long, requires = "domain")]
     product: Option<ProductSlug>,
-    /// On a stack: make only the checks of these groups.
+    /// On a stack: run only the checks of these groups.
     #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = GROUPS)]
     only: Vec<String>,
-    /// On a stack: how long the lines of the request may take to the archive, in seconds.
+    /// On a stack: the time in seconds to wait for the request's lines in the archive.
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     within: u64,
     /// Report a check that fails as skipped, with this reason, such as 'TLS=no domain on staging'.
@@ -140,10 +142,10 @@ impl Clients {
     }
 }
 
-/// What `--output json` prints: a document that an auditor can file.
+/// The JSON output, which is a document for auditors.
 #[derive(Serialize)]
 struct Document<'a> {
-    /// When the checks began, UTC.
+    /// When the checks started, UTC.
     time: Timestamp,
     caller: &'a str,
     region: &'a str,
@@ -157,12 +159,12 @@ struct Document<'a> {
     checks: &'a [Check],
 }
 
-/// What was compared with.
+/// The versions that the checks compare with.
 #[derive(Serialize)]
 struct Versions {
-    /// This `tegata`'s.
+    /// The version of this `tegata`.
     tegata: &'static str,
-    /// Of the template that belongs to it.
+    /// The SHA-256 of its template.
     template_sha256: String,
 }
 
@@ -197,7 +199,7 @@ impl Deployment {
 
 pub(crate) async fn run(target: &TargetArgs, output: Output, args: Args) -> anyhow::Result<()> {
     if target.local.is_some() {
-        let only = "`tegata doctor` checks an AWS account or a stack, and --local is neither";
+        let only = "`tegata doctor` checks an AWS account or a stack; it does not support --local";
         return Err(UsageError(only.to_owned()).into());
     }
     let started = Timestamp::now();
@@ -236,14 +238,14 @@ pub(crate) async fn run(target: &TargetArgs, output: Output, args: Args) -> anyh
     Ok(())
 }
 
-/// What was checked, and for whom.
+/// The caller, the region and the stack of the checks.
 struct Subject {
     caller: String,
     region: String,
     stack: Option<String>,
 }
 
-/// The checks that were made, in their order. Text is printed while they are.
+/// The results of the checks, in order. Text is printed after each check.
 struct DoctorReport<'a> {
     output: Output,
     explained: &'a [(String, String)],
@@ -274,7 +276,7 @@ impl<'a> DoctorReport<'a> {
         }
     }
 
-    /// An explanation of a check that was not made is a typing error.
+    /// Rejects an explanation of a check that does not exist: probably a typing error.
     fn check_explanations(&self) -> anyhow::Result<()> {
         for (name, _) in self.explained {
             if !self.checks.iter().any(|check| check.name == *name) {
@@ -291,9 +293,9 @@ impl<'a> DoctorReport<'a> {
     }
 }
 
-/// Checks that run at the same time, and are reported in their order.
+/// Checks that run concurrently and are reported in order.
 struct Running<'a> {
-    /// The groups that are wanted; all, if it is empty.
+    /// The groups to run. Empty means all.
     only: &'a [String],
     checks: FuturesOrdered<BoxFuture<'a, Vec<Check>>>,
 }

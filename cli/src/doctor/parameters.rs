@@ -1,4 +1,4 @@
-//! A file of parameters against the template: everything that a deployment would refuse, at once.
+//! Checks of a file of parameters: everything that a deployment would reject, in one run.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::yaml;
 
 const GROUP: &str = "parameters";
 
-/// Reads a file of parameters and judges it. The values are there if the file could be read.
+/// Reads and checks a file of parameters. The values are `None` if the file could not be read.
 pub(crate) fn check(file: &Path, template: &Template) -> (Vec<Check>, Option<Values>) {
     let name = format!("parameters of {}", file.display());
     let fix = "copy examples/parameters.yaml, and change what is marked in it";
@@ -41,7 +41,7 @@ pub(crate) fn check(file: &Path, template: &Template) -> (Vec<Check>, Option<Val
     (vec![check], Some(values))
 }
 
-/// The problems of given parameters, and the values that a new stack would get.
+/// The problems of the given parameters, and the values that a new stack would have.
 pub(crate) fn judge(given: &[yaml::Given], template: &Template) -> (Vec<String>, Values) {
     let known: BTreeSet<&str> = template.parameters().map(|(name, _)| name).collect();
     let mut problems = Vec::new();
@@ -75,7 +75,7 @@ pub(crate) fn judge(given: &[yaml::Given], template: &Template) -> (Vec<String>,
     (problems, values)
 }
 
-/// SES accepts mails from the identity's own address, or from any address of its domain.
+/// SES accepts mail from the identity's address, or from any address of the identity's domain.
 fn mail_from_outside_of_its_identity(values: &Values) -> Option<String> {
     let (from, identity) = (values.get("MailFrom")?, values.get("MailIdentity")?);
     let (_, domain) = from.rsplit_once('@')?;

@@ -1,5 +1,5 @@
-//! External programs: the tools of a deployment, and the AWS CLI for services that `tegata` itself
-//! has no client for. They are run without a shell, and get no secret in their arguments.
+//! External programs: the tools of a deployment, and the AWS CLI for services that `tegata` has no
+//! client for. They are run without a shell, and their arguments contain no secrets.
 
 use std::io;
 use std::process::Stdio;
@@ -12,14 +12,14 @@ use tokio::sync::Semaphore;
 
 use super::check::{Read, Unread};
 
-/// A program that takes longer is stopped.
+/// The time after which a program is stopped.
 const TIME_OUT: Duration = Duration::from_secs(60);
 
-/// How many programs run at the same time: each call of the AWS CLI starts a Python, and many at once
-/// would all be too slow.
+/// The maximum number of concurrent programs. Each call of the AWS CLI starts a Python interpreter,
+/// and too many at once would exceed the time-out.
 static AT_ONCE: Semaphore = Semaphore::const_new(8);
 
-/// What a program answered.
+/// The result of a program.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) succeeded: bool,
@@ -27,9 +27,9 @@ pub(crate) struct Answer {
     pub(crate) stderr: String,
 }
 
-/// Runs a program to its end.
+/// Runs a program until it ends or the time-out has passed.
 pub(crate) async fn run(program: &str, arguments: &[&str]) -> Read<Answer> {
-    // It is never closed; the time out counts from here.
+    // The semaphore is never closed. The time-out starts here.
     let _permit = AT_ONCE.acquire().await;
     let running = Command::new(program)
         .args(arguments)
@@ -84,7 +84,7 @@ impl AwsCli {
         if !answer.succeeded {
             return Err(classify(&what.join(" "), &answer.stderr));
         }
-        // Some calls answer nothing, if there is nothing.
+        // Some calls have no output if the result is empty.
         let text = match answer.stdout.trim() {
             "" => "{}",
             text => text,
@@ -94,7 +94,7 @@ impl AwsCli {
     }
 }
 
-/// What a failed call of the AWS CLI means.
+/// Classifies the error output of the AWS CLI.
 fn classify(what: &str, stderr: &str) -> Unread {
     let mut lines = stderr.lines().map(str::trim);
     let line = lines
@@ -111,7 +111,7 @@ fn classify(what: &str, stderr: &str) -> Unread {
     by_code.unwrap_or_else(|| Unread::Failed(format!("aws {what}: {line}")))
 }
 
-/// What an error code of AWS's means for a check.
+/// Classifies an AWS error code.
 fn of_code(what: &str, code: &str, message: &str) -> Unread {
     if is_denied(code) {
         Unread::Denied(format!("{what} ({code})"))
@@ -126,7 +126,7 @@ fn of_code(what: &str, code: &str, message: &str) -> Unread {
 
 fn is_denied(code: &str) -> bool {
     let code = code.to_ascii_lowercase();
-    // S3 answers a HEAD without a body, so the CLI and the SDK only have the status.
+    // The response to a HEAD request has no body, so the CLI and the SDK only have the status.
     code.contains("accessdenied")
         || code.contains("unauthorized")
         || code.contains("notauthorized")
@@ -154,7 +154,7 @@ fn is_missing(code: &str) -> bool {
         || code == "404"
 }
 
-/// What a failed call of an SDK client means.
+/// Classifies an error of an SDK client.
 pub(crate) fn sdk<E, R>(what: &str, error: SdkError<E, R>) -> Unread
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

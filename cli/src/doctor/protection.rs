@@ -1,5 +1,5 @@
-//! What keeps the data: recovery, encryption, locks, retention, subscriptions, and roles that can do
-//! no more than they need.
+//! Checks of data protection: recovery, encryption, locks, retention, subscriptions, and the
+//! permissions of roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ const GROUP: &str = "protection";
 const REDEPLOY: &str = "make deploy; if nothing changes, aws cloudformation detect-stack-drift shows what was \
                         changed by hand";
 
-/// Each table: deletion protection, recovery, encryption.
+/// Checks each table's deletion protection, recovery and encryption.
 pub(crate) async fn tables(stack: &Stack<'_>) -> Vec<Check> {
     let tables: Vec<&str> = stack
         .made("AWS::DynamoDB::Table")
@@ -99,7 +99,7 @@ fn judge_table(
     Finding::of(&problems, seen, commands.join("\n"))
 }
 
-/// The key of the data at rest.
+/// Checks the key that encrypts the data at rest.
 pub(crate) async fn data_key(stack: &Stack<'_>) -> Check {
     let read = async {
         let key = stack.physical("DataKey")?;
@@ -133,7 +133,7 @@ fn judge_key(key: &str, is_enabled: bool, rotates: bool) -> Finding {
     }
 }
 
-/// The lock of the archive, for every new object.
+/// Checks the default lock of new objects in the archive.
 pub(crate) async fn archive_lock(stack: &Stack<'_>) -> Check {
     let read = async {
         let bucket = stack.physical("ArchiveBucket")?;
@@ -185,7 +185,7 @@ fn judge_lock(bucket: &str, lock: Option<&ObjectLockConfiguration>, days: i32) -
     }
 }
 
-/// Buckets that nobody outside may read.
+/// Checks that the buckets block public access.
 pub(crate) async fn buckets(stack: &Stack<'_>) -> Check {
     let buckets: Vec<&str> = stack
         .made("AWS::S3::Bucket")
@@ -229,7 +229,7 @@ fn judge_public_access(
     (!is_closed).then(|| format!("{logical} does not block public access"))
 }
 
-/// Problems of several things as one finding.
+/// Combines the problems of several resources into one finding.
 fn together(reads: Vec<Read<Option<String>>>, seen: &str, fix: &str) -> Finding {
     let count = reads.len();
     let reads: Read<Vec<Option<String>>> = reads.into_iter().collect();
@@ -239,7 +239,7 @@ fn together(reads: Vec<Read<Option<String>>>, seen: &str, fix: &str) -> Finding 
     })
 }
 
-/// How long the log groups keep their lines.
+/// Checks the retention of the log groups.
 pub(crate) async fn log_groups(stack: &Stack<'_>) -> Check {
     let groups = match stack.of_type("AWS::Logs::LogGroup") {
         Ok(groups) => groups,
@@ -274,14 +274,14 @@ fn judge_log_group(logical: &str, name: &str, read: &Value, days: i64) -> Option
         return Some(format!("{logical} does not exist"));
     };
     match group["retentionInDays"].as_i64() {
-        // Without retention lines are kept for ever, which is not what is promised of raw lines.
+        // Without a retention, lines are kept forever, but raw lines are promised to be deleted.
         None => Some(format!("{logical} keeps its lines for ever")),
         Some(kept) if kept != days => Some(format!("{logical} keeps its lines {kept} days")),
         Some(_) => None,
     }
 }
 
-/// The subscriptions that hand log lines to the archive's function.
+/// Checks the subscriptions that send log lines to the archive's function.
 pub(crate) async fn subscriptions(stack: &Stack<'_>) -> Check {
     let subscriptions: Vec<(&str, &Value)> = stack.made("AWS::Logs::SubscriptionFilter").collect();
     let reads = join_all(subscriptions.into_iter().map(async |(logical, of)| {
@@ -333,7 +333,8 @@ fn judge_subscription(
     }
 }
 
-/// What wakes functions: the CDN log's notification, rules and schedules, the mails' queue.
+/// Checks the triggers of functions: the notification of the CDN's log, rules, schedules, and the
+/// queue of mails.
 pub(crate) async fn triggers(stack: &Stack<'_>) -> Vec<Check> {
     let notification = async {
         let bucket = stack.physical("CdnLogBucket")?;
@@ -354,7 +355,7 @@ pub(crate) async fn triggers(stack: &Stack<'_>) -> Vec<Check> {
     let rules = async {
         let rules = stack.of_type("AWS::Events::Rule")?;
         let reads = join_all(rules.into_iter().map(async |(logical, rule)| {
-            // The physical name of a rule on a bus of its own has the bus in front.
+            // The physical name of a rule on a custom bus starts with the name of the bus.
             let name = rule.rsplit('|').next().unwrap_or(rule);
             let read = stack
                 .clients
@@ -396,8 +397,8 @@ pub(crate) async fn triggers(stack: &Stack<'_>) -> Vec<Check> {
 fn judge_notification(functions: &[String], function: &str) -> Finding {
     let ends = format!(":function:{function}");
     match functions.iter().any(|arn| arn.ends_with(&ends)) {
-        true => Finding::passed("new files wake the archive's function"),
-        false => Finding::failed("new files of the CDN's log wake nobody", REDEPLOY),
+        true => Finding::passed("new files invoke the archive's function"),
+        false => Finding::failed("new files of the CDN's log invoke no function", REDEPLOY),
     }
 }
 
@@ -409,11 +410,11 @@ fn judge_mappings(read: &Value) -> Finding {
         .filter_map(|of| of["State"].as_str());
     let states: Vec<&str> = states.collect();
     match states.contains(&"Enabled") {
-        true => Finding::passed("its messages wake `deliver`"),
-        false if states.is_empty() => Finding::failed("its messages wake nobody", REDEPLOY),
+        true => Finding::passed("its messages invoke `deliver`"),
+        false if states.is_empty() => Finding::failed("its messages invoke no function", REDEPLOY),
         false => Finding::failed(
             format!(
-                "its messages wake nobody: the mapping is {}",
+                "its messages invoke no function: the mapping is {}",
                 states.join(", ")
             ),
             "aws lambda update-event-source-mapping --enabled --uuid UUID",
@@ -423,10 +424,10 @@ fn judge_mappings(read: &Value) -> Finding {
 
 // ---- Roles ----
 
-/// The actions that a role has, by the names of its policies.
+/// The actions of a role, by policy name.
 type Actions = BTreeMap<String, BTreeSet<String>>;
 
-/// Each role against the template: no action is missing, and none was added.
+/// Compares each role with the template: no action is missing, and none was added.
 pub(crate) async fn roles(stack: &Stack<'_>) -> Check {
     let values = stack.template.with_defaults(&stack.parameters);
     let promised = promised(&stack.template, &values);
@@ -466,7 +467,7 @@ pub(crate) async fn roles(stack: &Stack<'_>) -> Check {
     Check::new("roles", "roles", finding)
 }
 
-/// What the template gives each role that these values make.
+/// The actions of each role in the template, for these values of the parameters.
 fn promised(template: &Template, values: &Values) -> BTreeMap<String, Actions> {
     let mut roles: BTreeMap<String, Actions> = BTreeMap::new();
     for (role, of) in template.resources("AWS::IAM::Role") {
@@ -495,7 +496,7 @@ fn promised(template: &Template, values: &Values) -> BTreeMap<String, Actions> {
     roles
 }
 
-/// The actions of a policy's statements; those of a denial with "Deny " in front.
+/// The actions of a policy's statements. Those of a `Deny` statement start with "Deny ".
 fn actions(document: &Value) -> BTreeSet<String> {
     let statements = match &document["Statement"] {
         Value::Array(statements) => statements.as_slice(),

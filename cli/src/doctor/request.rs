@@ -1,4 +1,5 @@
-//! One request through the public address: its answer, its lease, and its two lines in the archive.
+//! Checks of one request to the public address: its answer, its lease, and its two lines in the
+//! archive.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,22 +21,22 @@ use super::stack::Stack;
 
 const GROUP: &str = "request";
 
-/// Between two looks into the archive.
+/// The pause between two reads of the archive.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// Who is asked for if no licence is known. Nobody is called that.
-const STRANGER: &str = "tegata-doctor.cybozu.com";
+/// The tenant of the request if there is no licence to request. It does not exist.
+const UNKNOWN_TENANT: &str = "tegata-doctor.cybozu.com";
 
-/// The licence that is asked for.
+/// The requested licence.
 #[derive(Clone, Debug)]
 pub(crate) struct ProbedLicense {
     pub(crate) domain: Domain,
     pub(crate) product: ProductSlug,
-    /// Whether there is a licence, whose lease can be checked.
+    /// Whether the licence exists, so that its lease can be checked.
     pub(crate) has_license: bool,
 }
 
-/// The licence that is asked for: the named one, or any that needs no serial.
+/// Chooses the licence to request: the given one, or any that needs no serial.
 pub(crate) async fn choose(
     stack: &Stack<'_>,
     domain: Option<&str>,
@@ -84,14 +85,14 @@ pub(crate) async fn choose(
         domain: stack
             .target
             .bases
-            .canonicalize(STRANGER)
+            .canonicalize(UNKNOWN_TENANT)
             .map_err(|error| failed(&error))?,
         product,
         has_license: false,
     })
 }
 
-/// The request, its lease, and its lines.
+/// Checks the answer, the lease and the archived lines of a request.
 pub(crate) async fn check(
     stack: &Stack<'_>,
     http: &Http,
@@ -122,7 +123,7 @@ pub(crate) async fn check(
         Ok(asked) => asked,
         Err(unread) => return skip(unread.into()),
     };
-    // What is there before the request is not read again.
+    // Objects that existed before the request are not read.
     let before = listed(stack).await;
     let url = stack.outputs.get("ApiUrl").map_or("", String::as_str);
     let path = format!(
@@ -138,7 +139,7 @@ pub(crate) async fn check(
     let keys = published_keys(stack, http, KeyPurpose::Lease).await;
     let lease = match asked.has_license {
         false => Finding::skipped(
-            "no licence to ask for: issue one, or name one with --domain and --product",
+            "no licence to request: issue one, or name one with --domain and --product",
         ),
         true => Finding::judge(keys, |keys| judge_lease(&asked, &response, &keys)),
     };
@@ -184,7 +185,7 @@ fn judge_answer(asked: &ProbedLicense, response: &Response) -> Finding {
     };
     match (response.status, code.as_str()) {
         (of, code) if of == status && code == expected => Finding::passed(seen),
-        // A licence that is named may be in any state that has a lease.
+        // A given licence may be in any state that has a lease.
         (200, "GRACE" | "NOT_STARTED") if asked.has_license => Finding::passed(seen),
         _ => Finding::failed(
             format!("{seen}; expected {status} {expected}"),
@@ -195,7 +196,7 @@ fn judge_answer(asked: &ProbedLicense, response: &Response) -> Finding {
     }
 }
 
-/// The keys that plug-ins can fetch.
+/// The published keys.
 pub(crate) async fn published_keys(
     stack: &Stack<'_>,
     http: &Http,
@@ -220,7 +221,7 @@ fn judge_lease(asked: &ProbedLicense, response: &Response, keys: &Jwks) -> Findi
             "tegata license explain DOMAIN PRODUCT",
         );
     };
-    // Without a serial only the state is told, unless the catalogue says otherwise.
+    // Without a serial, the lease has only the state, unless the catalogue says otherwise.
     match tegata_signing::verify_as(keys, &lease) {
         Ok(StateClaims { sub, aud, exp, .. }) if sub == asked.domain && aud == asked.product => {
             let ends =
@@ -238,16 +239,16 @@ fn judge_lease(asked: &ProbedLicense, response: &Response, keys: &Jwks) -> Findi
     }
 }
 
-/// A line of the request in the archive.
+/// An archived line of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Line {
     source: Source,
-    /// The day that it is archived under.
+    /// The day under which it is archived.
     day: String,
     lock: Lock,
 }
 
-/// The objects of yesterday, today and tomorrow, which is a day away from the wrong one.
+/// The objects of yesterday, today and tomorrow, so that a line under a wrong day is also found.
 async fn listed(stack: &Stack<'_>) -> Read<Vec<Listed>> {
     let mut all = Vec::new();
     let today = stack.target.zone.to_datetime(Timestamp::now()).date();
@@ -269,7 +270,7 @@ fn of_archive(error: &dyn std::fmt::Display) -> Unread {
     }
 }
 
-/// Waits for the request's lines; returns those that came in time.
+/// Waits for the request's lines. Returns those that arrived in time.
 async fn lines(
     stack: &Stack<'_>,
     request_id: &str,
@@ -348,7 +349,7 @@ fn judge_locks(lines: &[Line], days: i32) -> Finding {
     if lines.is_empty() {
         return Finding::skipped("no line arrived");
     }
-    // S3 rounds to the second, in the bucket's favour or not.
+    // S3 rounds to seconds, up or down.
     let promised = SignedDuration::from_hours(i64::from(days) * 24) - SignedDuration::from_mins(1);
     let mut problems = Vec::new();
     for line in lines {
@@ -363,7 +364,7 @@ fn judge_locks(lines: &[Line], days: i32) -> Finding {
             }
             Lock::None | Lock::NotHere => {
                 problems.push(format!(
-                    "the object with the line of the {source} is not locked against everybody"
+                    "the object with the line of the {source} is not locked in COMPLIANCE mode"
                 ));
             }
         }

@@ -1,4 +1,4 @@
-//! The stack itself: its state, its template, and its functions.
+//! Checks of the stack: its state, its template and its functions.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +14,17 @@ use crate::target::Target;
 
 const GROUP: &str = "stack";
 
-/// A stack younger than that may not have reported everything yet.
+/// The age below which a stack may not have reported every metric yet.
 const NEW: SignedDuration = SignedDuration::from_hours(6);
 
-/// A deployed stack, as the checks know it.
+/// A deployed stack with what the checks need.
 pub(crate) struct Stack<'a> {
     pub(crate) clients: &'a Clients,
     pub(crate) target: &'a Target,
     pub(crate) name: String,
     pub(crate) parameters: Values,
     pub(crate) outputs: Values,
-    /// The template that was deployed; this version's, if it cannot be read.
+    /// The deployed template, or this version's if it cannot be read.
     pub(crate) template: Template,
     read_template: Read<()>,
     described: Described,
@@ -77,7 +77,7 @@ impl<'a> Stack<'a> {
 
     /// The physical name of a resource.
     pub(crate) fn physical(&self, logical: &str) -> Read<&str> {
-        // Outputs are called like the resources that they name.
+        // Outputs have the same names as their resources.
         let output = self.outputs.get(logical);
         match (&self.resources, output) {
             (Ok(resources), _) if resources.contains_key(logical) => Ok(&resources[logical].0),
@@ -96,8 +96,8 @@ impl<'a> Stack<'a> {
             .collect())
     }
 
-    /// The resources of a type that the template makes with the stack's parameters: logical names and
-    /// properties.
+    /// The resources of a type that the template creates with the stack's parameters: logical names
+    /// and properties.
     pub(crate) fn made(&self, of_type: &str) -> impl Iterator<Item = (&str, &Value)> {
         let values = self.template.with_defaults(&self.parameters);
         let resources = self.template.resources(of_type);
@@ -109,7 +109,7 @@ impl<'a> Stack<'a> {
         self.parameters.get(name).map_or("", String::as_str)
     }
 
-    /// A text of the template with this stack's names in it; `None` if it cannot be known here.
+    /// Resolves references in a text of the template. `None` if that is not possible here.
     pub(crate) fn text(&self, value: &Value) -> Option<String> {
         if let Some(name) = value.get("Ref").and_then(Value::as_str) {
             return self.reference(name);
@@ -120,7 +120,7 @@ impl<'a> Stack<'a> {
             .map(Vec::as_slice)
         {
             let physical = self.physical(logical.as_str()?).ok()?;
-            // Queues are known by their addresses.
+            // The physical name of a queue is its URL.
             return match attribute.as_str()? {
                 "QueueName" => Some(physical.rsplit('/').next()?.to_owned()),
                 _ => None,
@@ -161,13 +161,13 @@ impl<'a> Stack<'a> {
         self.described.stack_id()?.split(':').nth(4)
     }
 
-    /// When it was created.
+    /// The time of creation.
     pub(crate) fn created(&self) -> Option<Timestamp> {
         let created = self.described.creation_time()?;
         Timestamp::from_second(created.secs()).ok()
     }
 
-    /// Whether it is so new that some things have not happened yet.
+    /// Whether the stack is so new that some metrics may not have been reported yet.
     pub(crate) fn is_new(&self) -> bool {
         let created = self.created();
         created.is_some_and(|created| self.target.now.duration_since(created) < NEW)
@@ -212,7 +212,7 @@ async fn resources(clients: &Clients, name: &str) -> Read<BTreeMap<String, (Stri
     Ok(resources)
 }
 
-/// The stack's state and its protection.
+/// Checks the stack's status and its termination protection.
 pub(crate) fn state(stack: &Stack<'_>) -> Vec<Check> {
     let status = stack.described.stack_status();
     let reason = stack.described.stack_status_reason();
@@ -235,7 +235,7 @@ fn judge_state(name: &str, status: Option<&StackStatus>, reason: Option<&str>) -
         | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
         | "IMPORT_COMPLETE" => Finding::passed(status),
         "UPDATE_ROLLBACK_COMPLETE" => Finding::failed(
-            format!("{status}: the last deployment failed, and the one before serves"),
+            format!("{status}: the last deployment failed, and the previous one is active"),
             format!(
                 "aws cloudformation describe-stack-events --stack-name {name}      (then: make deploy)"
             ),
@@ -263,7 +263,7 @@ fn judge_termination(name: &str, is_protected: Option<bool>) -> Finding {
     }
 }
 
-/// Whether the deployed template is this version's.
+/// Checks whether the deployed template is that of this version.
 pub(crate) fn template(stack: &Stack<'_>, embedded: &Template) -> Check {
     let read = stack.read_template.clone();
     let finding = Finding::judge(read, |()| {
@@ -274,7 +274,7 @@ pub(crate) fn template(stack: &Stack<'_>, embedded: &Template) -> Check {
 
 fn judge_template(differences: &[String]) -> Finding {
     let version = env!("CARGO_PKG_VERSION");
-    let seen = format!("it is the one of this tegata {version}");
+    let seen = format!("the same as in this tegata {version}");
     let shown = differences.iter().take(8).map(String::as_str);
     let shown: Vec<&str> = shown.collect();
     let more = differences.len().saturating_sub(shown.len());
@@ -294,7 +294,7 @@ fn judge_template(differences: &[String]) -> Finding {
     }
 }
 
-/// The functions: state, processor, runtime.
+/// Checks the functions' state, architecture and runtime.
 pub(crate) async fn functions(stack: &Stack<'_>) -> Check {
     let names: Vec<&str> = stack
         .made("AWS::Serverless::Function")
@@ -331,7 +331,7 @@ fn judge_function(name: &str, read: &Value, architecture: &str) -> Option<String
     let of = read["Architectures"][0].as_str().unwrap_or("x86_64");
     if of != architecture {
         return Some(format!(
-            "{name} is for {of}, and the stack for {architecture}"
+            "{name} is for {of}, but the stack is for {architecture}"
         ));
     }
     for (field, good) in [("State", "Active"), ("LastUpdateStatus", "Successful")] {
@@ -397,7 +397,7 @@ mod tests {
         let well = function("arm64", "Active", "Successful", "provided.al2023");
         assert_eq!(judge_function("F", &well, "arm64"), None);
         for (read, expected) in [
-            (well.clone(), "F is for arm64, and the stack for x86_64"),
+            (well.clone(), "F is for arm64, but the stack is for x86_64"),
             (
                 function("x86_64", "Inactive", "Successful", "provided.al2023"),
                 "F: State is Inactive ",

@@ -1,4 +1,4 @@
-//! The template of this version: its parameters and rules, and what it promises of resources.
+//! The template: its parameters, rules and resources.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,15 @@ use sha2::{Digest as _, Sha256};
 
 use super::yaml::{self, YamlError};
 
-/// The template that this `tegata` belongs to.
+/// The template of this version.
 const TEXT: &str = include_str!("../../../template.yaml");
 
-/// The hash of the template that this `tegata` belongs to.
+/// The SHA-256 of this version's template, in hexadecimal.
 pub(crate) fn sha256() -> String {
     HEXLOWER.encode(&Sha256::digest(TEXT))
 }
 
-/// A template, or the one of a deployed stack.
+/// A template: this version's, or that of a deployed stack.
 #[derive(Clone, Debug)]
 pub(crate) struct Template(Value);
 
@@ -24,7 +24,7 @@ pub(crate) struct Template(Value);
 pub(crate) type Values = BTreeMap<String, String>;
 
 impl Template {
-    /// This version's.
+    /// The template of this version.
     pub(crate) fn embedded() -> Result<Self, YamlError> {
         Self::read(TEXT)
     }
@@ -61,7 +61,7 @@ impl Template {
         self.0.get("Resources")?.get(logical)?.get("Properties")
     }
 
-    /// Whether a resource is made with these values.
+    /// Whether a resource is created with these values.
     pub(crate) fn is_made(&self, logical: &str, values: &Values) -> bool {
         let resource = self.0.get("Resources").and_then(|all| all.get(logical));
         let condition = resource.and_then(|of| of.get("Condition")?.as_str());
@@ -75,7 +75,7 @@ impl Template {
         expression.is_some_and(|expression| self.evaluate(expression, values) == Ok(true))
     }
 
-    /// Values, completed by the defaults of what is not given.
+    /// The given values, with defaults for the other parameters.
     pub(crate) fn with_defaults(&self, given: &Values) -> Values {
         let mut values = given.clone();
         for (name, parameter) in self.parameters() {
@@ -96,7 +96,7 @@ impl Template {
         reserved.sum()
     }
 
-    /// A value with `Fn::If` and parameters resolved, as far as that goes.
+    /// Resolves `Fn::If` and references to parameters in a value. Other functions stay as they are.
     pub(crate) fn resolve(&self, value: &Value, values: &Values) -> Value {
         if let Some([condition, then, otherwise]) = function(value, "Fn::If") {
             let condition = condition.as_str().unwrap_or_default();
@@ -113,7 +113,7 @@ impl Template {
         }
     }
 
-    /// The rules that these values break, in the words of the template.
+    /// The messages of the rules that these values break, as written in the template.
     pub(crate) fn broken_rules(&self, values: &Values) -> Vec<String> {
         let mut broken = Vec::new();
         for (name, rule) in self.section("Rules") {
@@ -165,8 +165,8 @@ impl Template {
         }
     }
 
-    /// What a deployed stack's template has otherwise than this one. What packaging changes (the
-    /// functions' code, what SAM notes beside them) is left out.
+    /// The differences between a deployed template and this one. Changes made by packaging (the
+    /// functions' code, SAM's metadata) are ignored.
     pub(crate) fn differences(&self, deployed: &Self) -> Vec<String> {
         let mut differences = Vec::new();
         for section in [
@@ -187,7 +187,7 @@ impl Template {
     }
 }
 
-/// The arguments of an intrinsic function, if it is that one with so many.
+/// The arguments of an intrinsic function, if the value is that function with N arguments.
 fn function<'a, const N: usize>(value: &'a Value, name: &str) -> Option<&'a [Value; N]> {
     let arguments = value.get(name)?.as_array()?;
     arguments.as_slice().try_into().ok()
@@ -222,7 +222,7 @@ fn comparable(section: Option<&Value>, name: &str) -> Value {
     section
 }
 
-/// CloudFormation gives a question mark for each character that is not ASCII.
+/// CloudFormation replaces each non-ASCII character by a question mark.
 fn as_read_back(value: &Value) -> String {
     let text = text(value);
     let letters = text.chars();
@@ -231,7 +231,7 @@ fn as_read_back(value: &Value) -> String {
         .collect()
 }
 
-/// Differences, to the depth at which a reader finds them: `Resources.ArchiveBucket.Properties.Tags`.
+/// Collects differences down to a readable depth: `Resources.ArchiveBucket.Properties.Tags`.
 fn compare(path: &str, ours: &Value, theirs: &Value, differences: &mut Vec<String>) {
     const DEPTH: usize = 4;
     if as_read_back(ours) == as_read_back(theirs) {
@@ -277,7 +277,7 @@ impl Parameter<'_> {
         self.0.get("Default").map(text)
     }
 
-    /// What CloudFormation would refuse a value for.
+    /// The reason why CloudFormation would reject a value. `None` if it is accepted.
     pub(crate) fn refuses(&self, value: &str) -> Option<String> {
         let must = |otherwise: String| {
             let constraint = self.text("ConstraintDescription").map(str::to_owned);

@@ -4,16 +4,16 @@
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Value, json};
 
-/// Why a document was not read.
+/// An error in a document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub(crate) struct YamlError {
-    /// From 1.
+    /// The line number, starting with 1.
     pub(crate) line: usize,
     pub(crate) reason: String,
 }
 
-/// A node, before plain scalars get their types.
+/// A node whose plain scalars are not typed yet.
 #[derive(Clone, Debug, PartialEq)]
 enum Node {
     Scalar {
@@ -22,7 +22,7 @@ enum Node {
     },
     List(Vec<Self>),
     Map(Vec<Entry>),
-    /// With a short form of an intrinsic function.
+    /// A node with the short form of an intrinsic function, such as `!Ref`.
     Tagged(String, Box<Self>),
 }
 
@@ -33,22 +33,23 @@ struct Entry {
     value: Node,
 }
 
-/// A parameter as a file has it.
+/// A parameter in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Given {
-    /// From 1.
+    /// The line number, starting with 1.
     pub(crate) line: usize,
     pub(crate) name: String,
-    /// What SAM passes on; or why that would not be what is written.
+    /// The value that SAM passes to CloudFormation. An error if YAML would change what is written.
     pub(crate) value: Result<String, String>,
 }
 
-/// A template, with the long forms of intrinsic functions.
+/// Parses a template. Short forms of intrinsic functions become long forms.
 pub(crate) fn template(text: &str) -> Result<Value, YamlError> {
     Ok(value(parse(text)?))
 }
 
-/// A flat file of parameters: `Name: value` lines, and lists that become their items with commas.
+/// Parses a flat file of parameters with lines `Name: value`. A list becomes its items joined by
+/// commas.
 pub(crate) fn parameters(text: &str) -> Result<Vec<Given>, YamlError> {
     let entries = match parse(text)? {
         Node::Map(entries) => entries,
@@ -77,7 +78,7 @@ pub(crate) fn parameters(text: &str) -> Result<Vec<Given>, YamlError> {
 
 fn scalar(node: &Node) -> Result<String, String> {
     match node {
-        // As if nothing was written.
+        // The same as an empty value.
         Node::Scalar {
             text,
             is_plain: true,
@@ -91,7 +92,7 @@ fn scalar(node: &Node) -> Result<String, String> {
     }
 }
 
-/// Why a plain scalar would not stay as it is written: SAM reads YAML 1.1.
+/// Why YAML would change a plain scalar. SAM reads YAML 1.1.
 fn changed_by_yaml(text: &str) -> Option<&'static str> {
     let lower = text.to_ascii_lowercase();
     if ["true", "false", "yes", "no", "on", "off"].contains(&lower.as_str()) {
@@ -116,7 +117,7 @@ fn changed_by_yaml(text: &str) -> Option<&'static str> {
             4 | 7 => byte == b'-',
             _ => byte.is_ascii_digit(),
         });
-    // An address range has a slash, a list commas: they stay.
+    // Texts with a slash (address ranges) or commas (lists) do not change.
     match () {
         () if is_plain_number => None,
         () if is_date => Some("a date"),
@@ -125,7 +126,7 @@ fn changed_by_yaml(text: &str) -> Option<&'static str> {
     }
 }
 
-/// A plain scalar by the core schema, everything else as text.
+/// Types a plain scalar by the YAML core schema.
 fn typed(text: &str) -> Value {
     match text {
         "" | "~" | "null" => Value::Null,
@@ -154,7 +155,7 @@ fn value(node: Node) -> Value {
                     Some((resource, attribute)) => json!([resource, attribute]),
                     None => json!(text),
                 },
-                // An argument in text, such as a parameter's name, is text.
+                // The argument of a function is a text, such as a parameter's name.
                 (_, Node::Scalar { text, .. }) => Value::String(text),
                 (_, node) => value(node),
             };
@@ -263,7 +264,7 @@ impl<'a, I: Iterator<Item = (Event<'a>, usize)>> Reader<'a, I> {
             };
             let line = self.line;
             if entries.iter().any(|entry| entry.key == key) {
-                return self.error(&format!("{key} is there twice"));
+                return self.error(&format!("{key} appears twice"));
             }
             let value = self.node()?;
             entries.push(Entry { line, key, value });

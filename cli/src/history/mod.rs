@@ -1,4 +1,4 @@
-//! `tegata history`: whether what was recorded is what was done.
+//! `tegata history`: verification of the recorded history.
 
 mod verify;
 

@@ -7,20 +7,20 @@ use crate::output::{self, Output, say};
 use crate::period::PeriodArgs;
 use crate::target::Target;
 
-/// Verify that the history of licences, customers and notices is what was done.
+/// Verify that the history of licences, customers and notices is complete and unchanged.
 ///
-/// Compares three things: the items as they are, the history items beside them, and the archive of
-/// changes, which is taken from the tables' own streams and which nobody can change. A history item
-/// that was altered, deleted or forged is named, and so is an item that was changed past this tool:
-/// by another program, or in the console. Leases are checked against the signing keys: a licence
-/// that was suspended or prolonged by hand contradicts its lease.
+/// Compares the current items, their history items, and the archive of changes, which is written
+/// from the tables' streams and which nobody can change. Reports history items that were altered,
+/// deleted or forged, and items that were changed without this tool: by another program, or in the
+/// console. Leases are verified with the signing keys: a licence that was suspended or extended by
+/// hand contradicts its lease.
 ///
-/// Who made a change is what the item claims. Where the stack has a trail of CloudTrail (parameter
-/// ChangeTrail), the claim is compared with the caller that IAM knew; where it has none, the answer
-/// says "unproven".
+/// The author of a change is only a claim in the item. If the stack has a CloudTrail trail
+/// (parameter ChangeTrail), the claim is compared with the caller that IAM verified; without a
+/// trail, it is reported as unproven.
 ///
-/// The tables are always read as a whole, the archive and the trail for the period. Exits with 1 if
-/// anything is wrong.
+/// The tables are always read completely; the archive and the trail are read for the period. Exits
+/// with 1 if there are findings.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -52,8 +52,8 @@ pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::
     }
     match verification.findings.len() {
         0 => Ok(()),
-        1 => bail!("the history is not what was done: 1 finding"),
-        more => bail!("the history is not what was done: {more} findings"),
+        1 => bail!("the history is not consistent: 1 finding"),
+        more => bail!("the history is not consistent: {more} findings"),
     }
 }
 
@@ -67,14 +67,14 @@ fn print(verification: &Verification, target: &Target) {
         verification.verified_by
     );
     if verification.findings.is_empty() {
-        say!("nothing is wrong");
+        say!("no findings");
     } else {
         let rows = verification
             .findings
             .iter()
             .map(|finding| row(finding, target));
         let header = [
-            "what is wrong",
+            "finding",
             "table",
             "item",
             "version",
@@ -92,7 +92,10 @@ fn print(verification: &Verification, target: &Target) {
         verification.archived_changes
     );
     if let Some(callers) = &verification.callers {
-        say!("CloudTrail proves who made {} of them.", callers.proven);
+        say!(
+            "CloudTrail confirms the author of {} of them.",
+            callers.proven
+        );
     }
     for words in &verification.unproven {
         say!("Unproven: {words}");

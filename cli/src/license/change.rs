@@ -18,10 +18,10 @@ use crate::target::Target;
 pub(crate) struct Change {
     #[command(flatten)]
     which: LicenseSelector,
-    /// The customer whose contract it is.
+    /// The customer.
     #[arg(long, value_name = "ID", group = "values")]
     customer: Option<CustomerId>,
-    /// The length of its terms from the next one on.
+    /// The billing interval from the next term on.
     #[arg(long, value_enum, group = "values")]
     billing: Option<BillingArg>,
     /// The new edition.
@@ -30,10 +30,10 @@ pub(crate) struct Change {
     /// The new number of users.
     #[arg(long, group = "values")]
     users: Option<u32>,
-    /// Set a limit; may be repeated.
+    /// Set a limit; can be repeated.
     #[arg(long = "quota", value_name = "NAME=NUMBER", value_parser = quota, group = "values")]
     quotas: Vec<(String, u64)>,
-    /// Remove a limit; may be repeated.
+    /// Remove a limit; can be repeated.
     #[arg(long = "no-quota", value_name = "NAME", group = "values")]
     no_quotas: Vec<String>,
     #[command(flatten)]
@@ -64,7 +64,7 @@ fn quotas(
     let mut quotas = BTreeMap::new();
     for (name, value) in set.chain(removed) {
         if quotas.insert(name.clone(), value).is_some() {
-            return Err(UsageError(format!("quota {name} is named twice")));
+            return Err(UsageError(format!("quota {name} is given twice")));
         }
     }
     Ok(quotas)

@@ -13,16 +13,16 @@ use crate::target::Target;
 pub(crate) struct Convert {
     #[command(flatten)]
     which: LicenseSelector,
-    /// The length of its terms, from the 1st of next month on.
+    /// The billing interval; the first term starts on the 1st of next month.
     #[arg(long, value_enum)]
     billing: BillingArg,
-    /// The edition bought [default: the one tried].
+    /// The edition [default: unchanged].
     #[arg(long)]
     edition: Option<String>,
-    /// The number of users bought [default: those of the trial].
+    /// The number of users [default: unchanged].
     #[arg(long)]
     users: Option<u32>,
-    /// The customer whose contract it is [default: as it is].
+    /// The customer [default: unchanged].
     #[arg(long, value_name = "ID")]
     customer: Option<CustomerId>,
     #[command(flatten)]

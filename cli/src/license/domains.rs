@@ -1,4 +1,4 @@
-//! `tegata license domains`: the domains of a contract, listed, added, given up.
+//! `tegata license domains`: list, add, remove and keep domains of a contract.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -19,18 +19,18 @@ pub(crate) struct Domains {
     /// Add a domain to the contract.
     #[arg(long, value_name = "DOMAIN", group = "change")]
     add: Option<String>,
-    /// Give up a domain of the contract; it is in quarantine for 90 days after that. One that has
-    /// not worked yet is free at once.
+    /// Remove a domain from the contract. It is then in quarantine for 90 days, unless it was never
+    /// in use.
     #[arg(long, value_name = "DOMAIN", group = "change")]
     remove: Option<String>,
-    /// Keep a domain after all that was to be given up.
+    /// Keep a domain whose removal is scheduled.
     #[arg(long, value_name = "DOMAIN", group = "change")]
     keep: Option<String>,
-    /// The domain that is added is for development.
+    /// With --add: the domain is for development.
     #[arg(long, requires = "add")]
     development: bool,
-    /// With --add, the date or instant from which it works; with --remove, the last day on which
-    /// it does [default: now].
+    /// With --add, the date or instant from which the domain can be used; with --remove, the last
+    /// day on which it can [default: now].
     #[arg(
         long,
         value_name = "WHEN",

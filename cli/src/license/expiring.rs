@@ -1,4 +1,4 @@
-//! `tegata license expiring`: contracts that end soon, before somebody is surprised.
+//! `tegata license expiring`: contracts that end soon.
 
 use clap::Args;
 use tegata_common::license::LicenseKind;
@@ -6,17 +6,17 @@ use tegata_common::product::ProductSlug;
 use tegata_operations::Found;
 use tegata_operations::licenses::{self, EndingLicense};
 
-use super::complain;
+use super::fail_if_unreadable;
 use crate::output::{self, Output};
 use crate::target::Target;
 use crate::when;
 
 #[derive(Args)]
 pub(crate) struct Expiring {
-    /// How far to look ahead, in days: 45d.
+    /// The number of days to look ahead, such as 45d.
     #[arg(long, value_name = "DAYS", default_value = "45d", value_parser = when::days)]
     within: u16,
-    /// Only this product's.
+    /// Only licences of this product.
     #[arg(long)]
     product: Option<ProductSlug>,
 }
@@ -29,7 +29,7 @@ pub(super) async fn run(target: &Target, output: Output, args: Expiring) -> anyh
         Output::Json => output::json(&items)?,
         Output::Text => print(&items),
     }
-    complain(&unreadable)
+    fail_if_unreadable(&unreadable)
 }
 
 fn print(ending: &[EndingLicense]) {

@@ -1,4 +1,4 @@
-//! `tegata license explain`: why a domain got its answer.
+//! `tegata license explain`: why a domain got an answer.
 
 use std::path::PathBuf;
 
@@ -16,16 +16,15 @@ use crate::when::When;
 pub(crate) struct Explain {
     #[command(flatten)]
     which: LicenseSelector,
-    /// The instant of the answer, or a date for the start of that day; one to come is explained by
-    /// what is known now [default: now].
+    /// The instant of the answer, or a date for the start of that day. A future instant is a
+    /// forecast [default: now].
     #[arg(long, value_name = "WHEN")]
     at: Option<When>,
-    /// The serial that came with the request; it is compared, and not printed. Others on this
-    /// machine see it in the list of processes, and the shell's history keeps it: rather use
-    /// --serial-file.
+    /// The serial of the request. It is only compared, and not printed. Other users of this machine
+    /// can see it in the process list, and the shell keeps it in its history: prefer --serial-file.
     #[arg(long, value_parser = Serial::parse, conflicts_with = "serial_file")]
     serial: Option<Serial>,
-    /// Read that serial from FILE, or from standard input if FILE is `-`.
+    /// Read the serial from FILE, or from standard input if FILE is `-`.
     #[arg(long, value_name = "FILE")]
     serial_file: Option<PathBuf>,
 }
@@ -70,15 +69,15 @@ fn print(explained: &Explanation) {
             revision.by,
             calendar::rfc3339(revision.at, &explained.policy)
         ),
-        None => say!("there was no item yet"),
+        None => say!("there was no licence yet"),
     }
     if explained.is_forecast {
-        say!("that is to come; it is what follows from what is known now");
+        say!("this is a forecast from the current state");
     }
     print_steps(&explained.steps);
 }
 
-/// Prints the steps up to the one that decides.
+/// Prints the steps up to the deciding one.
 fn print_steps(steps: &[Step]) {
     let width = steps.iter().map(|step| step.rule.len()).max().unwrap_or(0);
     for step in steps {

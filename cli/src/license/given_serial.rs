@@ -1,4 +1,5 @@
-//! A serial that an operator gives, without showing it to others on the machine.
+//! Reading a serial from a file or standard input, so that other users of the machine cannot see
+//! it.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -9,10 +10,10 @@ use tegata_common::serial::Serial;
 
 use crate::failure::UsageError;
 
-/// More than any serial has, in bytes.
+/// The maximum number of bytes to read, more than any serial has.
 const LIMIT: u64 = 4096;
 
-/// The serial that was given: as an argument, in a file, or on standard input.
+/// The serial from an argument, a file or standard input.
 pub(super) fn read(
     argument: Option<Serial>,
     file: Option<&Path>,
@@ -32,7 +33,7 @@ pub(super) fn read(
     result.with_context(|| format!("cannot read {shown}"))?;
     let text = String::from_utf8(bytes).unwrap_or_default();
     let serial = Serial::parse(text.trim_start_matches('\u{feff}').trim());
-    // Its text is not repeated.
+    // The error does not contain the text.
     let serial = serial.map_err(|error| UsageError(format!("{shown}: {error}")))?;
     Ok(Some(serial))
 }

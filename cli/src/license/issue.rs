@@ -18,10 +18,11 @@ use crate::when::{self, When};
 pub(crate) struct Issue {
     #[command(flatten)]
     which: LicenseSelector,
-    /// The customer whose contract it is; `tegata customer add` first.
+    /// The customer, which must exist (`tegata customer add`).
     #[arg(long, value_name = "ID")]
     customer: Option<CustomerId>,
-    /// A bought licence with terms of this length, from the 1st of next month on.
+    /// Issue a paid licence with this billing interval. The first term starts on the 1st of next
+    /// month.
     #[arg(
         long,
         value_enum,
@@ -29,7 +30,7 @@ pub(crate) struct Issue {
         conflicts_with = "trial"
     )]
     billing: Option<BillingArg>,
-    /// A trial of this many days.
+    /// Issue a trial of this many days.
     #[arg(long, value_name = "DAYS", value_parser = when::days)]
     trial: Option<u16>,
     /// The edition.
@@ -38,17 +39,17 @@ pub(crate) struct Issue {
     /// The number of users.
     #[arg(long)]
     users: u32,
-    /// A further limit; may be repeated.
+    /// A further limit; can be repeated.
     #[arg(long = "quota", value_name = "NAME=NUMBER", value_parser = quota)]
     quotas: Vec<(String, u64)>,
-    /// The date or instant from which it works [default: now].
+    /// The date or instant from which the licence can be used [default: now].
     #[arg(long, value_name = "WHEN")]
     usable_from: Option<When>,
-    /// A serial that the customer has already [default: a new one]. Others on this machine see it
-    /// in the list of processes, and the shell's history keeps it: rather use --serial-file.
+    /// A serial that the customer already has [default: a new one]. Other users of this machine can
+    /// see it in the process list, and the shell keeps it in its history: prefer --serial-file.
     #[arg(long, value_parser = Serial::parse, conflicts_with = "serial_file")]
     serial: Option<Serial>,
-    /// Read that serial from FILE, or from standard input if FILE is `-`.
+    /// Read the serial from FILE, or from standard input if FILE is `-`.
     #[arg(long, value_name = "FILE")]
     serial_file: Option<PathBuf>,
     #[command(flatten)]
@@ -76,7 +77,7 @@ pub(super) async fn run(target: &Target, output: Output, args: Issue) -> anyhow:
     let context = target.license_context()?;
     let planned = licenses::issue(&context, &id, order).await?;
     if planned.license.customer.is_none() {
-        note!("note: without --customer, notices about it reach nobody");
+        note!("note: without --customer, nobody receives notices about this licence");
     }
     write::carry_out(&context, output, planned, args.write).await
 }

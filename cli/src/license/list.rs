@@ -7,18 +7,18 @@ use tegata_common::product::ProductSlug;
 use tegata_operations::Found;
 use tegata_operations::licenses::{self, LicenseFilter, ShownLicense};
 
-use super::{canonical, complain};
+use super::{canonical, fail_if_unreadable};
 use crate::output::{self, Output};
 use crate::target::Target;
 
 #[derive(Args)]
 pub(crate) struct List {
-    /// Only this tenant's.
+    /// Only licences of this tenant, such as example.cybozu.com.
     domain: Option<String>,
-    /// Only this product's.
+    /// Only licences of this product.
     #[arg(long)]
     product: Option<ProductSlug>,
-    /// Only those answered with this code now.
+    /// Only licences with this code now, such as GRACE.
     #[arg(long, value_parser = code)]
     code: Option<Code>,
 }
@@ -43,7 +43,7 @@ pub(super) async fn run(target: &Target, output: Output, args: List) -> anyhow::
         Output::Json => output::json(&items)?,
         Output::Text => print(&items),
     }
-    complain(&unreadable)
+    fail_if_unreadable(&unreadable)
 }
 
 fn print(licenses: &[ShownLicense]) {

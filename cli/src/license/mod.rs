@@ -1,4 +1,4 @@
-//! `tegata license`: from an order to its end. One file a command.
+//! `tegata license`: one file per command.
 
 mod cancel;
 mod change;
@@ -14,6 +14,7 @@ mod move_to;
 mod re_sign;
 mod reissue_serial;
 mod restore;
+mod resume;
 mod show;
 mod suspend;
 mod update_plugin_ids;
@@ -44,65 +45,67 @@ use move_to::Move;
 use re_sign::ReSign;
 use reissue_serial::ReissueSerial;
 use restore::Restore;
+use resume::Resume;
 use show::Show;
-use suspend::{Resume, Suspend};
+use suspend::Suspend;
 use update_plugin_ids::UpdatePluginIds;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Issue a licence, bought or for trial, and show its serial once.
+    /// Issue a paid licence or a trial, and show its serial once.
     Issue(Issue),
-    /// Make a trial a paid licence, or order an ended contract again. The serial stays.
+    /// Convert a trial to a paid licence, or order an ended contract again. The serial stays the
+    /// same.
     Convert(Convert),
-    /// Show a licence, and the code it is answered with now.
+    /// Show a licence and its current code.
     Show(Show),
-    /// List the licences of a domain, or all.
+    /// List the licences of one domain or of all.
     List(List),
-    /// List the contracts that end soon: trials, and those that were cancelled.
+    /// List the contracts that end soon: trials and cancelled contracts.
     Expiring(Expiring),
-    /// Explain the answer that a domain got, or would get, at an instant.
+    /// Explain the answer that a domain got, or will get, at an instant.
     ///
-    /// Replays the decision from history: the item as it was then, who had changed it last, what
-    /// time had made of it, and each rule up to the one that decided.
+    /// Replays the decision from the history: the item at that instant, its last change, the
+    /// changes with time since, and each rule up to the deciding one.
     Explain(Explain),
     /// Change edition, users, quotas or customer, effective at once; or the billing interval,
     /// effective at the next term.
     Change(Change),
-    /// Move a contract to another domain, with an overlap in which both work.
+    /// Move a contract to another domain, with an overlap in which both can be used.
     ///
-    /// The old domain is in quarantine for 90 days after the overlap: no other contract gets it.
+    /// After the overlap, the old domain is in quarantine for 90 days: no other contract can have
+    /// it.
     Move(Move),
-    /// List the domains of a contract; or add, give up or keep one.
+    /// List the domains of a contract; or add, remove or keep one.
     Domains(Domains),
     /// Replace a licence's serial by a new one, which is shown once.
     ReissueSerial(ReissueSerial),
-    /// Suspend a licence: its plug-in is told at its next request.
+    /// Suspend a licence, effective at the plug-in's next request.
     Suspend(Suspend),
-    /// End a suspension, or call off one to come. The contract's dates have not moved meanwhile.
+    /// End a suspension, or cancel a scheduled one. A suspension does not extend the contract.
     Resume(Resume),
-    /// Cancel a contract: it ends with this term, or one term on if the deadline has passed.
+    /// Cancel a contract: it ends with this term, or one term later if the deadline has passed.
     Cancel(Cancel),
-    /// Sign leases anew, with the active key and from now on: of one licence, or of all.
+    /// Sign the lease of one licence, or of all, again with the active key.
     ///
-    /// The licences stay as they are. A licence whose grace is over is left alone, unless its
-    /// lease is signed with the key that --signed-with names. `license-renewal` does this every
-    /// hour for leases that near their end.
+    /// The licences do not change. A licence whose grace has ended is skipped, unless its lease is
+    /// signed with the key of --signed-with. `license-renewal` does this every hour for leases that
+    /// have less than half of their lifetime left.
     #[command(alias = "resign")]
     ReSign(ReSign),
-    /// Give licences the kintone plug-in ids and the `without_serial` that the catalogue has now.
+    /// Update licences with the catalogue's current kintone plug-in ids and `without_serial`.
     ///
-    /// A licence has those that its product had when it was issued. By its ids the plug-ins of
-    /// Cybozu's official sample find it at POST /license; by `without_serial` a request without a
-    /// serial is told more or less of it. What else the catalogue fixes for a licence stays as it
-    /// was.
+    /// A licence keeps the values that its product had when it was issued. The plug-ins of Cybozu's
+    /// official sample find a licence by its plug-in ids at POST /license; `without_serial` decides
+    /// how much a request without a serial is told. Other values of the catalogue are not updated.
     UpdatePluginIds(UpdatePluginIds),
-    /// Bring back a licence as it was at an earlier version, signed anew.
+    /// Restore a licence from an earlier version, with a new lease.
     ///
-    /// Serials and suspension stay as they are now: one may have been replaced because it leaked.
-    /// So do domains and kintone plug-in ids. It reads nothing of the current item but its
-    /// version, so that it also repairs an item that can no longer be read.
+    /// The current serials and suspension are kept, because a serial may have been replaced after a
+    /// leak. The current domains and kintone plug-in ids are kept too. Only the version of the
+    /// current item is read, so that this also repairs an unreadable item.
     Restore(Restore),
-    /// Show every change of a licence: when, by whom, which fields.
+    /// Show all changes of a licence: when, by whom, which fields.
     History(History),
 }
 
@@ -119,7 +122,7 @@ pub(crate) async fn run(target: &Target, output: Output, command: Command) -> an
         Command::Domains(args) => domains::run(target, output, args).await,
         Command::ReissueSerial(args) => reissue_serial::run(target, output, args).await,
         Command::Suspend(args) => suspend::run(target, output, args).await,
-        Command::Resume(args) => suspend::resume(target, output, args).await,
+        Command::Resume(args) => resume::run(target, output, args).await,
         Command::Cancel(args) => cancel::run(target, output, args).await,
         Command::ReSign(args) => re_sign::run(target, output, args).await,
         Command::UpdatePluginIds(args) => update_plugin_ids::run(target, output, args).await,
@@ -128,7 +131,7 @@ pub(crate) async fn run(target: &Target, output: Output, command: Command) -> an
     }
 }
 
-/// Which licence.
+/// The arguments that identify a licence.
 #[derive(Args)]
 pub(crate) struct LicenseSelector {
     /// The tenant's host name, such as example.cybozu.com.
@@ -137,7 +140,7 @@ pub(crate) struct LicenseSelector {
     product: ProductSlug,
 }
 
-/// How long terms are, as it is typed.
+/// The billing interval as an argument.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum BillingArg {
     Monthly,
@@ -164,14 +167,15 @@ impl LicenseSelector {
 
 fn canonical(target: &Target, domain: &str) -> anyhow::Result<Domain> {
     if domain.contains('/') {
-        let reason = format!("domain {domain:?}: only the host name, such as example.cybozu.com");
+        let reason =
+            format!("domain {domain:?}: expected only the host name, such as example.cybozu.com");
         return Err(UsageError(reason).into());
     }
     let read = target.bases.canonicalize(domain);
     read.with_context(|| format!("domain {domain:?}"))
 }
 
-/// Names the option that gave a day or an instant, if that is what the operation rejects.
+/// Adds the name of an option to the error if the operation rejects its day or instant.
 fn naming(option: &'static str) -> impl FnOnce(Error) -> anyhow::Error {
     move |error| match error {
         Error::Past { .. } | Error::Future { .. } => UsageError(format!("{option} {error}")).into(),
@@ -179,13 +183,13 @@ fn naming(option: &'static str) -> impl FnOnce(Error) -> anyhow::Error {
     }
 }
 
-/// Items that could not be read are named, and fail the command after it did the rest.
-fn complain(unreadable: &[TableError]) -> anyhow::Result<()> {
+/// Prints a warning for each licence that could not be read. Fails the command if there are any.
+fn fail_if_unreadable(unreadable: &[TableError]) -> anyhow::Result<()> {
     for error in unreadable {
         note!("warning: {error}");
     }
     match unreadable.len() {
         0 => Ok(()),
-        n => bail!("{n} licences could not be read; `tegata license restore` brings them back"),
+        n => bail!("{n} licences could not be read; `tegata license restore` restores them"),
     }
 }

@@ -15,11 +15,11 @@ pub(crate) struct Move {
     which: LicenseSelector,
     /// The tenant's new host name.
     to: String,
-    /// The date or instant from which the new name works [default: now].
+    /// The date or instant from which the new domain can be used [default: now].
     #[arg(long, value_name = "WHEN")]
     on: Option<When>,
-    /// Days for which the old name works beside it, up to the cut-off time of the last one's
-    /// morning after [default: the product's lease days].
+    /// The number of days for which the old domain can still be used. It ends at the cut-off time
+    /// on the day after the last of them [default: the product's lease days].
     #[arg(long, value_name = "DAYS", value_parser = when::days)]
     overlap: Option<u16>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `tegata license re-sign`: leases signed again, of licences that stay as they are.
+//! `tegata license re-sign`: sign leases again without changing their licences.
 
 use anyhow::bail;
 use clap::Args;
@@ -6,7 +6,7 @@ use tegata_common::product::ProductSlug;
 use tegata_operations::BulkItem;
 use tegata_operations::licenses::{self, LeaseSelection, LicenseId};
 
-use super::{canonical, complain};
+use super::{canonical, fail_if_unreadable};
 use crate::change::DryRun;
 use crate::output::{self, Output, note, say};
 use crate::target::Target;
@@ -18,10 +18,10 @@ pub(crate) struct ReSign {
     domain: Option<String>,
     /// The product's slug.
     product: Option<ProductSlug>,
-    /// All licences, or those that the other options pick.
+    /// All licences, or those selected by the other options.
     #[arg(long, conflicts_with = "domain")]
     all: bool,
-    /// Only leases that have less than half of their days left.
+    /// Only leases that have less than half of their lifetime left.
     #[arg(long, requires = "all", conflicts_with = "signed_with")]
     due: bool,
     /// Only leases signed with this key, such as a compromised one.
@@ -48,10 +48,10 @@ pub(super) async fn run(target: &Target, output: Output, args: ReSign) -> anyhow
         Output::Json => output::json(&report)?,
         Output::Text => {
             if report.dry_run {
-                say!("{} leases would be signed anew", report.leases);
+                say!("{} leases would be signed again", report.leases);
             }
             args.write.conclude(&format!(
-                "{} leases signed anew, {} changed meanwhile",
+                "{} leases signed again, {} changed meanwhile",
                 report.signed, report.changed_meanwhile
             ));
         }
@@ -59,7 +59,7 @@ pub(super) async fn run(target: &Target, output: Output, args: ReSign) -> anyhow
     if report.failed > 0 {
         bail!("{} leases could not be signed; run it again", report.failed);
     }
-    complain(&unreadable)
+    fail_if_unreadable(&unreadable)
 }
 
 fn selection(target: &Target, args: &ReSign) -> anyhow::Result<LeaseSelection> {

@@ -13,8 +13,8 @@ use crate::when;
 pub(crate) struct ReissueSerial {
     #[command(flatten)]
     which: LicenseSelector,
-    /// Days for which the old serial is accepted too. With 0, for one that leaked, no serial
-    /// but the new one is.
+    /// The number of days for which the old serial is still accepted. Use 0 if it leaked: then only
+    /// the new one is accepted.
     #[arg(long, value_name = "DAYS", default_value = "14", value_parser = when::days)]
     overlap: u16,
     #[command(flatten)]

@@ -15,10 +15,10 @@ pub(crate) struct Restore {
     /// The version, as `history` lists it.
     #[arg(long)]
     version: u64,
-    /// Bring back that version's serial too. Those that replaced it are no longer accepted.
+    /// Restore that version's serial too. The serials that replaced it are no longer accepted.
     #[arg(long)]
     with_serial: bool,
-    /// Bring back that version's suspension, or its absence.
+    /// Restore that version's suspension too, or its absence.
     #[arg(long)]
     with_suspension: bool,
     #[command(flatten)]

@@ -28,7 +28,7 @@ pub(super) async fn run(target: &Target, output: Output, args: Show) -> anyhow::
         plain(format_args!("{} {}: ", license.domain, license.product)),
         part(output::style(shown.code), shown.code.as_str()),
     ]);
-    // The same walk over the fields that a change prints, from nothing to what is there.
+    // Printed like a change from nothing, so that every field is shown.
     let fields = change::differences(None, &shown)?;
     change::print(&fields, Some(&license.policy));
     Ok(())

@@ -1,4 +1,4 @@
-//! `tegata license suspend` and `resume`.
+//! `tegata license suspend`.
 
 use clap::Args;
 use tegata_operations::licenses;
@@ -31,19 +31,4 @@ pub(super) async fn run(target: &Target, output: Output, args: Suspend) -> anyho
         args.write,
     )
     .await
-}
-
-#[derive(Args)]
-pub(crate) struct Resume {
-    #[command(flatten)]
-    which: LicenseSelector,
-    #[command(flatten)]
-    write: DryRun,
-}
-
-pub(super) async fn resume(target: &Target, output: Output, args: Resume) -> anyhow::Result<()> {
-    let id = args.which.id(target)?;
-    let context = target.license_context()?;
-    let planned = licenses::resume(&context, &id).await?;
-    write::carry_out(&context, output, planned, args.write).await
 }

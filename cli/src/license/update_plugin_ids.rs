@@ -1,5 +1,4 @@
-//! `tegata license update-plugin-ids`: what the catalogue has now, brought to the licences there
-//! are.
+//! `tegata license update-plugin-ids`: update existing licences from the catalogue.
 
 use anyhow::bail;
 use clap::Args;
@@ -7,14 +6,14 @@ use tegata_common::product::ProductSlug;
 use tegata_operations::BulkItem;
 use tegata_operations::licenses;
 
-use super::complain;
+use super::fail_if_unreadable;
 use crate::change::DryRun;
 use crate::output::{self, Output, note, say};
 use crate::target::Target;
 
 #[derive(Args)]
 pub(crate) struct UpdatePluginIds {
-    /// Only this product's licences.
+    /// Only licences of this product.
     #[arg(long)]
     product: Option<ProductSlug>,
     #[command(flatten)]
@@ -47,7 +46,7 @@ pub(super) async fn run(
         Output::Text => {
             if report.dry_run {
                 say!(
-                    "{} licences would get what the catalogue has now",
+                    "{} licences would be updated from the catalogue",
                     report.licenses
                 );
             }
@@ -63,5 +62,5 @@ pub(super) async fn run(
             report.failed
         );
     }
-    complain(&unreadable)
+    fail_if_unreadable(&unreadable)
 }

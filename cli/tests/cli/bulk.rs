@@ -159,7 +159,10 @@ fn every_kind_of_mistake_is_told_with_its_place() {
     let header =
         "domain,product,kind,users,usable_from,billing,customer_id,ends_on,serial,next_billing\n";
     for (row, refusal) in [
-        ("a,b", "column 2 (product): it is not in the catalogue"),
+        (
+            "a,b",
+            "column 2 (product): the product is not in the catalogue",
+        ),
         (
             "abc.cybozu.com,sheet,paid,5,2026-11-01,,,,AAAA-BBBB-CCCC-DDDD,",
             "(billing): a paid licence is",
@@ -198,7 +201,7 @@ fn every_kind_of_mistake_is_told_with_its_place() {
         ),
         (
             "abc.cybozu.com,sheet,paid,5,2026-11-01,monthly,,,AAAA-BBBB-CCCC-DDDD,,stray",
-            "it has 11 cells, and the header has 10",
+            "the row has 11 cells, but the header has 10",
         ),
         (
             "one.cybozu.com,sheet,trial,50,2017-10-03,,,2017-10-05,,",
@@ -254,14 +257,17 @@ fn every_kind_of_mistake_is_told_with_its_place() {
             "C-1,A,a@example.com,additional,,,",
             "(role): an additional contact",
         ),
-        ("C-1,A,,primary,,,", "(role): there is no email"),
+        (
+            "C-1,A,,primary,,,",
+            "(role): must be empty in a row without an email",
+        ),
         (
             "C-1,A,,,,,\nC-1,B,,,,,",
-            "line 3, column 2 (name): line 2 names C-1 otherwise",
+            "line 3, column 2 (name): line 2 has another name for C-1",
         ),
         (
             "C-1,A,a@example.com,,,,\nC-1,A,A@example.com,,,,",
-            "line 3, column 3 (email): line 2 has it too",
+            "line 3, column 3 (email): line 2 has the same address",
         ),
     ] {
         let file = bytes(&tegata, "c.csv", format!("{header}{row}\n").as_bytes());
@@ -272,7 +278,7 @@ fn every_kind_of_mistake_is_told_with_its_place() {
     }
     for (content, said) in [
         (&b"domain,kind\n"[..], "column product is missing"),
-        (b"customer_id,name,phone\n", "column \"phone\" is not known"),
+        (b"customer_id,name,phone\n", "unknown column \"phone\""),
         (b"", "is empty"),
         (
             b"customer_id,name\nC-1,\xff\n",
@@ -510,7 +516,7 @@ fn far_dates_mean_no_end_and_what_is_no_value_is_refused_with_its_tenant() {
     for (row, refusal) in [
         (
             "abc.cybozu.com,sheet,trial,5,2026-11-01,,9999-12-31,AAAA-BBBB-CCCC-DDDD",
-            "(ends_on): a trial has a last day, and 9999-12-31 means no end (abc.cybozu.com)",
+            "(ends_on): a trial must have a last day; 9999-12-31 means no end (abc.cybozu.com)",
         ),
         (
             "https://abc.cybozu.com/k/,sheet,paid,5,2026-11-01,monthly,,AAAA-BBBB-CCCC-DDDD",
@@ -518,7 +524,7 @@ fn far_dates_mean_no_end_and_what_is_no_value_is_refused_with_its_tenant() {
         ),
         (
             "abc.cybozu.com,sheet,paid,#REF!,2026-11-01,monthly,,AAAA-BBBB-CCCC-DDDD",
-            "column 4 (users): #REF! is an error of the spreadsheet's, not a value (abc.cybozu.com)",
+            "column 4 (users): #REF! is a spreadsheet error, not a value (abc.cybozu.com)",
         ),
         (
             "abc.cybozu.com,sheet,paid,many,2026-11-01,monthly,,AAAA-BBBB-CCCC-DDDD",
@@ -543,7 +549,7 @@ fn far_dates_mean_no_end_and_what_is_no_value_is_refused_with_its_tenant() {
     let refused = tegata.run(&["import", &customers]);
     let text = String::from_utf8(refused.stdout).unwrap();
     assert!(
-        text.contains("(name): #N/A is an error of the spreadsheet's"),
+        text.contains("(name): #N/A is a spreadsheet error"),
         "{text}"
     );
     assert_eq!(tegata.json(&["customer", "list"]), json!([]));

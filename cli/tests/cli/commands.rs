@@ -325,7 +325,7 @@ fn errors_say_what_was_wrong_and_what_is_accepted() {
                 "a",
             ],
             2,
-            "quota a is named twice",
+            "quota a is given twice",
         ),
         (
             vec![

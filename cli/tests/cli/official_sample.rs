@@ -283,7 +283,7 @@ fn what_is_wrong_is_refused_with_line_and_column_and_nothing_is_written() {
             "table.csv line 7, column 3 (expirationDate): expected a date such as 2026-11-30, not \"31.3.2027\" (ddd.cybozu.com)",
             "table.csv line 8, column 3 (expirationDate): expected a date such as 2026-11-30, not \"\" (eee.cybozu.com)",
             "table.csv line 9, column 3 (expirationDate): good.cybozu.com, sheet ends on 2027-03-31 by line 2",
-            "table.csv line 10: it has 4 cells, and the header has 3; a comma inside a cell needs quotes (fff.cybozu.com)",
+            "table.csv line 10: the row has 4 cells, but the header has 3; put a cell with a comma in quotes (fff.cybozu.com)",
         ]
     );
     assert_eq!(tegata.json(&["license", "list"]), json!([]));
@@ -304,7 +304,10 @@ fn what_is_wrong_is_refused_with_line_and_column_and_nothing_is_written() {
             "column expirationDate is missing",
         ),
         ("", "is empty"),
-        ("{}", "neither a scan's JSON nor an export's lines"),
+        (
+            "{}",
+            "expected the JSON of a scan, or the lines of an export",
+        ),
     ] {
         let file = tegata.file("other", content);
         let (_, error) = tegata.failure(&["import", "--from-kintone-sample", &file]);

@@ -1,5 +1,5 @@
 //! Files with secrets: readable by their owner only, and not where a link leads to. And secrets
-//! that do not show in the list of processes.
+//! that do not show in the process list.
 #![cfg(unix)]
 
 use std::fs::{self, Permissions};
@@ -174,6 +174,6 @@ fn a_serial_is_read_from_a_file_or_from_standard_input() {
     assert_eq!(code, 2);
     for verb in ["issue", "explain"] {
         let help = tegata.text(&["license", verb, "--help"]);
-        assert!(help.contains("list of processes"), "{help}");
+        assert!(help.contains("process list"), "{help}");
     }
 }
