@@ -92,7 +92,7 @@ pub fn has_told(state: State) -> bool {
 ///          "unreachable": [{ "who": "C-0042", "because": "no_primary_contact" }] }"#,
 /// )?;
 /// let now = "2026-12-01T00:01:00Z".parse().unwrap();
-/// let not_told = not_told([], Some(&record), &BTreeMap::new(), now);
+/// let not_told = not_told([], Some(&record), &BTreeMap::<String, ()>::new(), now);
 /// assert_eq!(not_told[0].who, "C-0042");
 /// assert_eq!(not_told[0].because.words(), "the customer has no primary contact");
 /// # Ok::<(), serde_json::Error>(())
