@@ -74,18 +74,18 @@ function expect(name, { results, ran }, wanted, wantedRan) {
 }
 
 try {
-  const [old, next, third] = ["1.8.0", "1.9.0", "1.10.0"].map(publish);
+  const [old, next, third] = ["2.8.0", "2.9.0", "2.10.0"].map(publish);
 
   const customer = await Customer.make();
   expect("nothing kept, CDN down", await customer.load.call(Object.assign(customer, { cdn: "down" }), [old]), "nothing unreachable", "");
   customer.cdn = "up";
-  expect("CDN up", await customer.load([old]), "1.8.0 cdn", "1.8.0");
+  expect("CDN up", await customer.load([old]), "2.8.0 cdn", "2.8.0");
   rows.push([customer.asked.at(-1) === "https://example.cybozu.com/" ? "ok    " : "WRONG ", "the CDN learns the tenant, and not the page", customer.asked.at(-1)]);
-  expect("loaded twice at once", await customer.load([old, old]), "1.8.0 cdn, 1.8.0 cdn", "1.8.0");
+  expect("loaded twice at once", await customer.load([old, old]), "2.8.0 cdn, 2.8.0 cdn", "2.8.0");
   for (const [cdn, problem] of [["down", "unreachable"], ["slow", "unreachable"], [503, "unreachable"], [404, "missing"], ["tampered", "tampered"]]) {
     customer.cdn = cdn;
-    expect(`CDN ${cdn}, this version kept`, await customer.load([old]), `1.8.0 cache ${problem}`, "1.8.0");
-    expect(`CDN ${cdn}, another version kept`, await customer.load([next]), `1.8.0 cache stale ${problem}`, "1.8.0");
+    expect(`CDN ${cdn}, this version kept`, await customer.load([old]), `2.8.0 cache ${problem}`, "2.8.0");
+    expect(`CDN ${cdn}, another version kept`, await customer.load([next]), `2.8.0 cache stale ${problem}`, "2.8.0");
     const stranger = await Customer.make();
     stranger.cdn = cdn;
     expect(`CDN ${cdn}, nothing kept`, await stranger.load([next]), `nothing ${problem}`, "");
@@ -102,32 +102,32 @@ try {
   customer.cdn = "down";
   expect("CDN down, what is kept was tampered with", await customer.load([old], tamper), "nothing unreachable", "");
   customer.cdn = "up";
-  expect("CDN up again: loaded, and kept anew", await customer.load([old]), "1.8.0 cdn", "1.8.0");
+  expect("CDN up again: loaded, and kept anew", await customer.load([old]), "2.8.0 cdn", "2.8.0");
 
   await customer.load([next]);
   await customer.load([third]);
   customer.cdn = "down";
-  expect("two versions are kept: the newest", await customer.load([third]), "1.10.0 cache unreachable", "1.10.0");
-  expect("… the one before", await customer.load([next]), "1.9.0 cache unreachable", "1.9.0");
-  expect("… not the oldest", await customer.load([old]), "1.10.0 cache stale unreachable", "1.10.0");
+  expect("two versions are kept: the newest", await customer.load([third]), "2.10.0 cache unreachable", "2.10.0");
+  expect("… the one before", await customer.load([next]), "2.9.0 cache unreachable", "2.9.0");
+  expect("… not the oldest", await customer.load([old]), "2.10.0 cache stale unreachable", "2.10.0");
   const newestTampered = async () => {
     const cache = await caches.open("tegata/sheet");
-    const request = (await cache.keys()).find(({ url }) => url.includes("1.10.0"));
+    const request = (await cache.keys()).find(({ url }) => url.includes("2.10.0"));
     const { headers } = await cache.match(request);
     await cache.put(request, new Response('window.ran = ["evil"]', { headers }));
   };
-  expect("the newest kept was tampered with: the one before", await customer.load([third], newestTampered), "1.9.0 cache stale unreachable", "1.9.0");
+  expect("the newest kept was tampered with: the one before", await customer.load([third], newestTampered), "2.9.0 cache stale unreachable", "2.9.0");
   expect("another hash for the same version: what is kept does not run", await customer.load([{ ...next, integrity: `sha384-${"A".repeat(64)}` }]), "nothing unreachable", "");
   customer.cdn = "up";
   expect("another hash than the CDN's file has", await customer.load([{ ...next, integrity: `sha384-${"A".repeat(64)}` }], () => caches.delete("tegata/sheet")), "nothing tampered", "");
   expect("a hash that is none", await customer.load([{ ...next, integrity: "sha256-abc" }]), "TypeError", "");
   customer.cdn = "broken once";
-  expect("it came broken once: asked again", await customer.load([next]), "1.9.0 cdn", "1.9.0");
+  expect("it came broken once: asked again", await customer.load([next]), "2.9.0 cdn", "2.9.0");
   customer.cdn = "up";
   for (const version of [old, next, old, third]) await customer.load([version]);
   customer.cdn = "down";
-  expect("gone back to 1.8.0 before 1.10.0: 1.9.0 is not kept", await customer.load([next]), "1.10.0 cache stale unreachable", "1.10.0");
-  expect("… 1.8.0 is", await customer.load([old]), "1.8.0 cache unreachable", "1.8.0");
+  expect("gone back to 2.8.0 before 2.10.0: 2.9.0 is not kept", await customer.load([next]), "2.10.0 cache stale unreachable", "2.10.0");
+  expect("… 2.8.0 is", await customer.load([old]), "2.8.0 cache unreachable", "2.8.0");
   // An error of what runs is the page's, and says where: the file that ran, not the one asked for.
   const note = () => window.addEventListener("error", ({ error }) => { window.ran.push(/https:[^):]*/.exec(error.stack)[0]); });
   customer.cdn = "up";
@@ -142,7 +142,7 @@ try {
   await customer.context.close();
 
   const blocked = await Customer.make(() => Object.defineProperty(window, "caches", { get() { throw new DOMException("blocked", "SecurityError"); } }));
-  expect("Cache Storage blocked, CDN up", await blocked.load([next]), "1.9.0 cdn", "1.9.0");
+  expect("Cache Storage blocked, CDN up", await blocked.load([next]), "2.9.0 cdn", "2.9.0");
   blocked.cdn = "down";
   expect("Cache Storage blocked, CDN down", await blocked.load([next]), "nothing unreachable", "");
   await blocked.context.close();
@@ -156,13 +156,13 @@ try {
   expect("two plug-ins, each with the loader in it: the file runs once", await twice.evaluate(async (file) => {
     const loaders = await Promise.all([import("/pinned.js?1"), import("/pinned.js?2")]);
     return { results: await Promise.all(loaders.map(({ loadPinned }) => loadPinned(file))), ran: window.ran };
-  }, next), "1.9.0 cdn, 1.9.0 cdn", "1.9.0");
+  }, next), "2.9.0 cdn, 2.9.0 cdn", "2.9.0");
   await copies.context.close();
   await page.goto("https://example.cybozu.com/k/12/");
   const first = await page.evaluate(async (file) => (await (await import("/pinned.js")).loadPinned(file)).ok, next);
   retried.cdn = "up";
   const second = await page.evaluate(async (file) => ({ results: [await (await import("/pinned.js")).loadPinned(file)], ran: window.ran }), next);
-  expect(`what failed may be tried again on the page${first ? ", but did not fail" : ""}`, second, "1.9.0 cdn", "1.9.0");
+  expect(`what failed may be tried again on the page${first ? ", but did not fail" : ""}`, second, "2.9.0 cdn", "2.9.0");
   await retried.context.close();
   // What a script of the page left in the storage, with its own hash and a time of its choice.
   const plant = async (at) => {
@@ -185,7 +185,7 @@ try {
     planted.cdn = "up";
     await planted.load([old]);
     planted.cdn = "down";
-    expect(`a planted file, kept ${when}: not run after a good load`, await planted.load([next]), "1.8.0 cache stale unreachable", "1.8.0");
+    expect(`a planted file, kept ${when}: not run after a good load`, await planted.load([next]), "2.8.0 cache stale unreachable", "2.8.0");
     await planted.context.close();
   }
 
@@ -212,23 +212,23 @@ try {
     for (const visit of ["", ", and the page after"]) {
       const page = await context.newPage();
       await page.goto(home);
-      await page.evaluate(before, `${base}/sheet/1.9.0/plugin.min.js`);
+      await page.evaluate(before, `${base}/sheet/2.9.0/plugin.min.js`);
       const result = await page.evaluate(async (file) => {
         window.ran = [];
         const results = [await (await import("/pinned.js")).loadPinned(file)];
         return { results, ran: window.ran };
       }, { ...next, base });
-      expect(`HTTP cache: ${name}${visit}`, result, expected, "1.9.0");
+      expect(`HTTP cache: ${name}${visit}`, result, expected, "2.9.0");
       await page.close();
     }
     rows.push([requests.join() === wantedRequests ? "ok    " : "WRONG ", `HTTP cache: ${name}, requests`, requests.join()]);
     await context.close();
   };
   try {
-    await cached("in order", false, () => {}, "1.9.0 cdn", "fetch");
-    await cached("a broken file in it", true, () => {}, "1.9.0 cdn", "fetch,fetch");
+    await cached("in order", false, () => {}, "2.9.0 cdn", "fetch");
+    await cached("a broken file in it", true, () => {}, "2.9.0 cdn", "fetch,fetch");
     const plain = (url) => new Promise((done) => document.head.append(Object.assign(document.createElement("script"), { src: url, onload: done })));
-    await cached("what a plain <script> got in it", false, plain, "1.9.0 cdn", "script,fetch");
+    await cached("what a plain <script> got in it", false, plain, "2.9.0 cdn", "script,fetch");
   } finally {
     for (const server of [cdn, site]) {
       server.close();
