@@ -477,6 +477,12 @@ def _():
     (built / "plugin.min.js").write_text("console.log(1)\n")
     manifest = tegata("publish", "files", "sheet", "1.9.0", built)["manifest"]
     refused = tegata("publish", "current", "sheet", "1.9.0", code=1)
+    assert "2 customers have not been told" in refused and "C-2: the mail bounced" in refused, refused
+    told = [
+        "--told-otherwise", "C-2", "by telephone",
+        "--told-otherwise", "tenant4.cybozu.com sheet", "by its own operator",
+    ]
+    refused = tegata("publish", "current", "sheet", "1.9.0", *told, code=1)
     assert "it was announced for" in refused, refused
     tegata("key", "create", "--purpose", "release")
     tegata("publish", "current", "sheet", "1.9.0", "--emergency", "the deployment test")

@@ -710,10 +710,12 @@ dead = json.loads(redrive["RedrivePolicy"])["deadLetterTargetArn"].split(":")[-1
 dead = sqs.receive_message(QueueUrl=sqs.get_queue_url(QueueName=dead)["QueueUrl"])
 check([of["Body"] for of in dead["Messages"]] == ["{}"], "put aside", dead)
 
-# The instant that 1.9.1 was announced for.
-time.sleep(max(0.0, (soon - datetime.datetime.now(JAPAN)).total_seconds()))
-said = refused("publish", "current", "sheet", "1.9.1")
-check("was last calculated at" in said, "it is not known yet who joined last", said)
+# The instant that 1.9.1 was announced for. A slow machine has passed it before the last run.
+wait = (soon - datetime.datetime.now(JAPAN)).total_seconds()
+if wait > 0:
+    time.sleep(wait)
+    said = refused("publish", "current", "sheet", "1.9.1")
+    check("was last calculated at" in said, "it is not known yet who joined last", said)
 announce()
 made = tegata("publish", "current", "sheet", "1.9.1")
 check(made["before"] == "1.9.0" and made["current"]["announced_by"] == R191, "as announced", made)
