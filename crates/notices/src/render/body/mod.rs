@@ -3,7 +3,7 @@
 //!
 //! Emphasis follows the [CJK-friendly amendment](https://github.com/tats-u/markdown-cjk-friendly)
 //! of CommonMark, so that it works next to 「」（）。 in Japanese text. How line breaks are treated:
-//! [`lines`].
+//! `lines`.
 
 mod lines;
 mod plain;
