@@ -227,7 +227,7 @@ describe("the CDN is not in order", () => {
     const expected = { ok: true, version: "1.7.0", source: "cache", stale: true, problem };
     expect(await load(pinned("1.9.0", soon))).toEqual(expected);
     expect(ran).toEqual([script("1.7.0")]);
-    // Whoever reads a stack trace sees what ran.
+    // A stack trace shows which file ran.
     expect(sources).toEqual([url("1.7.0")]);
   });
 

@@ -253,8 +253,8 @@ impl Announcement {
             });
         }
         let calculated_at = self.audience.as_ref().map(|record| record.calculated_at);
-        // Who joined last is known when the planned instant has passed. Before, `announce` goes on
-        // calculating, and an alarm tells of whoever is not told.
+        // The audience is final when the planned instant has passed. Before, `announce` calculates it
+        // again, and an alarm reports customers who have not been told.
         let since = match planned_at {
             Some(planned_at) if planned_at <= now => planned_at,
             _ => now - MAX_AGE,

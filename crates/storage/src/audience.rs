@@ -17,7 +17,7 @@ fn audience(notice: &NoticeId) -> Key {
     Key::of(&NOTICES, notice.as_str(), "audience")
 }
 
-/// In a partition of their own: whoever may write them may write no delivery.
+/// In a partition of their own, so that a role can be allowed to write them and no delivery.
 fn told_otherwise(notice: &NoticeId, who: &str) -> Key {
     Key::of(&NOTICES, "#told", &format!("{notice}#{who}"))
 }

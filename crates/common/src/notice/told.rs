@@ -15,7 +15,7 @@ pub const MAX_UNREACHABLE: usize = 2_000;
 
 /// The last calculation of a notice's audience: the item `audience` of the notices table.
 ///
-/// `announce` writes it, so that whoever publishes need not read customers and licences.
+/// `announce` writes it, so that the publishing role does not read customers and licences.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AudienceRecord {
     /// The instant as of which the audience was calculated.

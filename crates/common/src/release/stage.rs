@@ -18,8 +18,8 @@ pub const MAX_TENANTS: usize = 1000;
 /// `<version>/<domain>` in UTF-8, written as 32 lower-case hexadecimal digits.
 ///
 /// It is different for each version, so that the same tenants are not always the first. The document
-/// names tenants by it, because anybody can read the document. Whoever guesses a tenant's name can
-/// test the guess.
+/// names tenants by it, because anybody can read the document. A person who guesses a tenant's name
+/// can test the guess.
 ///
 /// ```
 /// use tegata_common::domain::BaseDomains;
