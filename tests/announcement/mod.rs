@@ -10,7 +10,6 @@ mod plan;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use fastrand::Rng;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -498,22 +497,10 @@ impl World {
         batch.extend(again);
         self.random.shuffle(&mut batch);
         for messages in batch.chunks(10) {
-            let mut event = SqsEvent::default();
-            for (number, body) in messages.iter().enumerate() {
-                let mut message = SqsMessage::default();
-                message.message_id = Some(number.to_string());
-                message.body = Some(body.clone());
-                event.records.push(message);
-            }
-            let now = self.now;
-            let handled = self.deliver.handle(event, || now, || false);
-            let back: Option<Vec<usize>> = tokio::select! {
-                (response, _) = Box::pin(handled) => {
-                    let failures = response.batch_item_failures.iter();
-                    Some(failures.map(|of| of.item_identifier.parse().unwrap()).collect())
-                }
-                () = self.cloud.crash.notified() => None,
-            };
+            let handled = self
+                .cloud
+                .deliver_batch(&self.deliver, self.now, messages.iter());
+            let back = handled.await;
             let numbers = match &back {
                 Some(back) => back.clone(),
                 None => (0..messages.len()).collect(),

@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tegata_tests::contract_world::oracle::{first_day, month_of};
+
 pub(crate) type Second = i64;
 
 const DAY: Second = 86_400;
@@ -111,39 +113,6 @@ fn last_day(usable_from: i64, cancelled_on: i64) -> i64 {
     let term = month_of(cancelled_on).max(first_term);
     let is_in_time = cancelled_on < first_day(term) + 20;
     first_day(term + if is_in_time { 1 } else { 2 }) - 1
-}
-
-/// Months since 1970-01, of a day.
-fn month_of(day: i64) -> i64 {
-    let mut month = day / 31;
-    while first_day(month + 1) <= day {
-        month += 1;
-    }
-    month
-}
-
-/// The first day of a month, counted.
-fn first_day(month: i64) -> i64 {
-    let length = |month: i64| {
-        let year = 1970 + month / 12;
-        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-        let days = [
-            31,
-            28 + i64::from(is_leap),
-            31,
-            30,
-            31,
-            30,
-            31,
-            31,
-            30,
-            31,
-            30,
-            31,
-        ];
-        days[usize::try_from(month % 12).unwrap()]
-    };
-    (0..month).map(length).sum()
 }
 
 /// A customer's contacts: the address, and whether it is a primary one. An additional one here has

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
@@ -12,6 +13,8 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, Uri};
+use jiff::Timestamp;
+use release_notification::deliver::Deliver;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -153,6 +156,31 @@ impl Cloud {
             ses: aws_sdk_sesv2::Client::new(&config(1)),
         };
         (cloud, clients)
+    }
+
+    /// Lets the function handle a batch of messages, and returns the numbers of those that come again:
+    /// `None` if the process died, and all come again.
+    pub(crate) async fn deliver_batch(
+        &self,
+        deliver: &Deliver,
+        now: Timestamp,
+        bodies: impl Iterator<Item = &String>,
+    ) -> Option<Vec<usize>> {
+        let mut event = SqsEvent::default();
+        for (number, body) in bodies.enumerate() {
+            let mut message = SqsMessage::default();
+            message.message_id = Some(number.to_string());
+            message.body = Some(body.clone());
+            event.records.push(message);
+        }
+        let handled = deliver.handle(event, || now, || false);
+        tokio::select! {
+            (response, _) = Box::pin(handled) => {
+                let failures = response.batch_item_failures.iter();
+                Some(failures.map(|of| of.item_identifier.parse().unwrap()).collect())
+            }
+            () = self.crash.notified() => None,
+        }
     }
 
     pub(crate) fn step(&self, step: &'static str) {

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use release_notification::announce::Announce;
@@ -283,22 +282,9 @@ impl World {
     }
 
     async fn deliver_batch(&mut self, messages: &[(String, u32)]) {
-        let mut event = SqsEvent::default();
-        for (number, (body, _)) in messages.iter().enumerate() {
-            let mut message = SqsMessage::default();
-            message.message_id = Some(number.to_string());
-            message.body = Some(body.clone());
-            event.records.push(message);
-        }
-        let now = self.now;
-        let handled = self.deliver.handle(event, || now, || false);
-        let back: Option<Vec<usize>> = tokio::select! {
-            (response, _) = Box::pin(handled) => {
-                let failures = response.batch_item_failures.iter();
-                Some(failures.map(|of| of.item_identifier.parse().unwrap()).collect())
-            }
-            () = self.cloud.crash.notified() => None,
-        };
+        let bodies = messages.iter().map(|(body, _)| body);
+        let handled = self.cloud.deliver_batch(&self.deliver, self.now, bodies);
+        let back = handled.await;
         if back.is_none() {
             // A new process.
             self.deliver = deliver(&self.clients, &self.notices, &self.sender);

@@ -11,14 +11,14 @@ use tegata_common::keys::{KeyPurpose, KeyRegister, KeyState, Kid};
 use tegata_common::product::ProductSlug;
 use tegata_common::release::Release;
 use tegata_common::revision::Revision;
-use tegata_common::usage::DomainUsage;
+use tegata_common::usage::{Counts, DomainUsage};
 use tegata_common::version::PluginVersion;
 use tegata_signing::{VerifiedRelease, verify_release};
 use tegata_storage::licenses::Licenses;
 use tegata_storage::notices::{CurrentVersion, Notices};
 
 use super::product_of;
-use crate::usage::Place;
+use crate::usage::{Place, last_versions};
 use crate::{Error, Period};
 
 /// Days that are read at a time.
@@ -194,29 +194,20 @@ fn tenants(
     rows: impl IntoIterator<Item = DomainUsage>,
     expected: impl Fn(&str) -> Option<Option<PluginVersion>>,
 ) -> Vec<TenantVersions> {
-    let mut found: BTreeMap<String, TenantVersions> = BTreeMap::new();
-    for row in rows {
-        let counts = &row.counts;
-        let versions = counts.versions.keys().chain(counts.file_versions.keys());
-        let versions: BTreeSet<String> = versions.cloned().collect();
-        // Not a tenant: rows of requests without one.
-        let Some(expected) = expected(&row.domain).filter(|_| !versions.is_empty()) else {
-            continue;
-        };
-        let is_older = found
-            .get(&row.domain)
-            .is_some_and(|before| before.seen_on > row.date);
-        if !is_older {
-            let tenant = TenantVersions {
-                domain: row.domain.clone(),
-                seen_on: row.date,
-                versions,
-                expected,
-            };
-            found.insert(row.domain, tenant);
-        }
-    }
-    found.into_values().collect()
+    let versions_of = |counts: Counts| {
+        let files = counts.file_versions.into_keys();
+        counts.versions.into_keys().chain(files).collect()
+    };
+    let tenants = last_versions(rows, versions_of).into_iter();
+    let tenants = tenants.filter_map(|(domain, (seen_on, versions))| {
+        Some(TenantVersions {
+            expected: expected(&domain)?,
+            domain,
+            seen_on,
+            versions,
+        })
+    });
+    tenants.collect()
 }
 
 fn versions(tenants: &[TenantVersions]) -> Vec<VersionTenants> {
@@ -260,7 +251,7 @@ mod tests {
             "requests": 3, "codes": nothing, "versions": counts(versions), "refused": 0, "errors": 0,
             "files": 1, "file_versions": counts(file_versions), "file_errors": 0, "bytes": 9,
             "first_seen": "2026-12-05T01:00:00Z", "last_seen": "2026-12-05T02:00:00Z",
-            "latencies": tegata_common::usage::Counts::default().latencies,
+            "latencies": Counts::default().latencies,
         });
         serde_json::from_value(usage).unwrap()
     }

@@ -14,6 +14,7 @@ pub use report::{
     UnlicensedDomain, UsageReport, VersionUsage, report,
 };
 
+pub(crate) use running::last_versions;
 pub use running::running;
 
 /// What operations on usage need.

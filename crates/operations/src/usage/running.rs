@@ -1,10 +1,10 @@
 //! The tenants that run certain versions of a product.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use tegata_common::product::ProductSlug;
-use tegata_common::usage::{DomainUsage, OTHERS, UNKNOWN};
+use tegata_common::usage::{Counts, DomainUsage, OTHERS, UNKNOWN};
 
 use super::Place;
 use crate::{Error, Period};
@@ -23,27 +23,27 @@ pub async fn running(
             rows.extend(place.usage.rows(product.as_str(), day.date).await?);
         }
     }
-    Ok(last_versions(rows)
-        .into_iter()
-        .filter(|(_, (_, last))| versions.iter().any(|version| last.contains_key(version)))
-        .map(|(domain, _)| domain)
-        .collect())
+    Ok(
+        last_versions(rows, |counts| counts.versions.into_keys().collect())
+            .into_iter()
+            .filter(|(_, (_, last))| versions.iter().any(|version| last.contains(version)))
+            .map(|(domain, _)| domain)
+            .collect(),
+    )
 }
 
-type Versions = BTreeMap<String, u64>;
-
-/// The versions of each tenant's last day.
-fn last_versions(rows: Vec<DomainUsage>) -> BTreeMap<String, (Date, Versions)> {
-    let mut last: BTreeMap<String, (Date, Versions)> = BTreeMap::new();
+/// The last day on which each tenant ran a version, and the versions of that day.
+pub(crate) fn last_versions(
+    rows: impl IntoIterator<Item = DomainUsage>,
+    versions_of: impl Fn(Counts) -> BTreeSet<String>,
+) -> BTreeMap<String, (Date, BTreeSet<String>)> {
+    let mut last: BTreeMap<String, (Date, BTreeSet<String>)> = BTreeMap::new();
     let is_tenant = |row: &DomainUsage| ![UNKNOWN, OTHERS].contains(&row.domain.as_str());
-    let has_version = |row: &DomainUsage| !row.counts.versions.is_empty();
-    for row in rows
-        .into_iter()
-        .filter(|row| is_tenant(row) && has_version(row))
-    {
+    for row in rows.into_iter().filter(is_tenant) {
+        let versions = versions_of(row.counts);
         let known = last.get(&row.domain).map(|(date, _)| *date);
-        if known.is_none_or(|date| date <= row.date) {
-            last.insert(row.domain, (row.date, row.counts.versions));
+        if !versions.is_empty() && known.is_none_or(|date| date <= row.date) {
+            last.insert(row.domain, (row.date, versions));
         }
     }
     last
@@ -51,8 +51,6 @@ fn last_versions(rows: Vec<DomainUsage>) -> BTreeMap<String, (Date, Versions)> {
 
 #[cfg(test)]
 mod tests {
-    use tegata_common::usage::Counts;
-
     use super::*;
 
     #[test]
@@ -66,17 +64,18 @@ mod tests {
                 ..Counts::default()
             },
         };
-        let last = last_versions(vec![
+        let rows = vec![
             row("a.cybozu.com", 20, &["1.9.0"]),
             row("a.cybozu.com", 1, &["1.8.0"]),
             row("b.cybozu.com", 1, &["1.8.0", "1.7.0"]),
             row("b.cybozu.com", 2, &[]),
             row(UNKNOWN, 3, &["1.8.0"]),
             row(OTHERS, 3, &["1.8.0"]),
-        ]);
+        ];
+        let last = last_versions(rows, |counts| counts.versions.into_keys().collect());
         let last: Vec<(&str, Vec<&str>)> = last
             .iter()
-            .map(|(domain, (_, of))| (domain.as_str(), of.keys().map(String::as_str).collect()))
+            .map(|(domain, (_, of))| (domain.as_str(), of.iter().map(String::as_str).collect()))
             .collect();
         assert_eq!(
             last,
