@@ -7,10 +7,11 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use tegata_common::change::Role;
 use tegata_common::revision::Revision;
 
 use crate::key::{self, Schema};
-use crate::{Item, Key, TableError};
+use crate::{Item, Key, TableError, archived_item};
 
 /// The attribute that holds an item's [`Revision`].
 pub(crate) const REVISION: &str = "revision";
@@ -69,6 +70,10 @@ impl Table {
         names: HashMap<String, String>,
         values: Option<HashMap<String, AttributeValue>>,
     ) -> Result<(), TableError> {
+        debug_assert!(
+            archived_item(item.clone()).is_none_or(|item| item.key.role() != Role::Current),
+            "an item without a history has a role that says so, or `history verify` reports it"
+        );
         let put = self
             .client
             .put_item()

@@ -80,6 +80,8 @@ pub enum Role {
     Alias,
     /// A delivery of a notice. It has no history.
     Delivery,
+    /// The record of a notice's audience. It has no history.
+    Audience,
 }
 
 const CONTACT: &str = "contact#";
@@ -120,6 +122,7 @@ impl ItemKey {
         match self.table {
             TableKind::Licenses if self.sort.starts_with("plugin#") => Role::Alias,
             TableKind::Notices if self.sort.starts_with("delivery#") => Role::Delivery,
+            TableKind::Notices if self.sort == "audience" => Role::Audience,
             _ => Role::Current,
         }
     }
@@ -216,6 +219,8 @@ mod tests {
                 "delivery#001-6f1ed002ab5595859014ebf0951522d9",
                 Role::Delivery,
             ),
+            (Notices, "audience", Role::Audience),
+            (Notices, "2026-12-09-sheet-1.12.0#C-0001", Role::Current),
         ] {
             assert_eq!(key(table, "x", sort).role(), role, "{sort}");
         }

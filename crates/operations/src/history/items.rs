@@ -91,7 +91,7 @@ pub(super) struct Items {
     pub(super) current: BTreeMap<ItemKey, Version>,
     /// The history items, by the key of the current item and the instant in the history item's key.
     pub(super) past: BTreeMap<ItemKey, BTreeMap<Timestamp, (ItemKey, Version)>>,
-    /// Aliases and deliveries, which have no history.
+    /// Aliases, deliveries and records of audiences, which have no history.
     pub(super) others: BTreeMap<ItemKey, Version>,
 }
 
@@ -132,7 +132,7 @@ impl Items {
             Role::History { of, at } => {
                 self.past.entry(of).or_default().insert(at, (key, version));
             }
-            Role::Alias | Role::Delivery => {
+            Role::Alias | Role::Delivery | Role::Audience => {
                 self.others.insert(key, version);
             }
         }
@@ -143,7 +143,7 @@ impl Items {
         match key.role() {
             Role::Current => self.current.get(key),
             Role::History { of, at } => self.past.get(&of)?.get(&at).map(|(_, version)| version),
-            Role::Alias | Role::Delivery => self.others.get(key),
+            Role::Alias | Role::Delivery | Role::Audience => self.others.get(key),
         }
     }
 

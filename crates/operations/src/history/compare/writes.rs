@@ -29,11 +29,11 @@ impl Comparison<'_> {
                 Role::Current => self.check_item_write(key, write),
                 Role::History { of, at } => self.check_history_write(key, of, *at, write),
                 Role::Alias => self.check_alias_write(key, write),
-                Role::Delivery if write.event == ChangeEvent::Remove => {
+                Role::Delivery | Role::Audience if write.event == ChangeEvent::Remove => {
                     let what = format!("it was deleted at {}", write.time);
                     self.add_finding(FindingKind::Unrecorded, key, write.before.as_ref(), what);
                 }
-                Role::Delivery => {}
+                Role::Delivery | Role::Audience => {}
             }
         }
         self.check_last_write(key, &role, writes);
