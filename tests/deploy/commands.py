@@ -125,7 +125,7 @@ def scenario(work):
 
 def every_command_as_every_role(work, decisions):
     """Returns the rows as tested, and which lines of `decisions` are of runs that were refused."""
-    rows, tested, of_refused = roles.table(), {}, set()
+    rows, tested, starts = roles.table(), {}, {role: [] for role in roles.ROLES}
     listed = {name for name in roles.commands(TEGATA) if name not in roles.OF_NO_ROLE}
     known = {roles.row_of(name.split(), rows) for name in listed}
     without_options = {row for row in rows if "--" not in row}
@@ -139,6 +139,7 @@ def every_command_as_every_role(work, decisions):
 
     def attempt(role, name, arguments):
         start = len(decisions.read_text().splitlines())
+        starts[role].append((start, role in rows[name]))
         words = [word for word in name.split() if not word.startswith("--")]
         ran = run_as(role, *words, *arguments(role))
         return ran, decided(role, start)
@@ -153,7 +154,15 @@ def every_command_as_every_role(work, decisions):
         # A command on many licences names each in a warning; the hint follows an error that ends a command.
         if any(line.startswith("error:") and "AccessDenied" in line for line in ran.stderr.splitlines()):
             assert "Who may run which command" in ran.stderr, about
-        of_refused.update(seen)
+
+    def of_refused():
+        """The lines of refused runs. A run that ends at the first refusal may have other calls under way,
+        which are decided after it: until the role's next run, its lines are of the last one."""
+        for role, runs in starts.items():
+            ends = [start for start, _ in runs[1:]] + [None]
+            for (start, is_allowed), end in zip(runs, ends):
+                if not is_allowed:
+                    yield from (line for line in decided(role, start) if end is None or line < end)
 
     for name, arguments in scenario(work):
         may = rows[name]
@@ -166,4 +175,4 @@ def every_command_as_every_role(work, decisions):
             assert all(line["allowed"] for line in seen.values()), (name, role, seen)
         tested[name] = may
     assert set(tested) == set(rows), set(tested) ^ set(rows)
-    return tested, of_refused
+    return tested, set(of_refused())
