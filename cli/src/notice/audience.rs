@@ -19,6 +19,28 @@ pub(super) async fn suppressed(target: &Target) -> BTreeSet<ContactHash> {
     suppressed.addresses
 }
 
+/// How many contracts of a restricted audience are printed.
+const CONTRACTS_PRINTED: usize = 50;
+
+/// Says which contracts a restricted audience has.
+pub(super) fn print_contracts(report: &AudienceReport) {
+    let contracts = &report.audience.contracts;
+    say!(
+        "restricted to {}:",
+        count(contracts.len(), "contract", "contracts")
+    );
+    for of in contracts.iter().take(CONTRACTS_PRINTED) {
+        let customer = of.customer.as_ref().map_or("no customer", |id| id.as_str());
+        say!("  {} {} ({customer})", of.domain, of.product);
+    }
+    if contracts.len() > CONTRACTS_PRINTED {
+        say!(
+            "  and {} more (--output json lists all)",
+            contracts.len() - CONTRACTS_PRINTED
+        );
+    }
+}
+
 /// Says who gets it and who cannot be told.
 pub(super) fn print(report: &AudienceReport) {
     let audience = &report.audience;

@@ -44,6 +44,9 @@ pub(super) async fn run(target: &Target, output: Output, args: Preview) -> anyho
         return output::json(&report);
     }
     audience::print(&preview.audience);
+    if !preview.notice.audience.is_empty() {
+        audience::print_contracts(&preview.audience);
+    }
     for (language, number) in &report.languages {
         say!("  in {language}: {number}");
     }

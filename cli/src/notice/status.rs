@@ -88,6 +88,9 @@ fn print(status: &NoticeStatus, target: &Target) {
     if let Some(planned) = notice.kind.planned_at() {
         say!("planned for {}", target.local_time(planned));
     }
+    if !notice.mails {
+        say!("on the pages only: its file says mails = false");
+    }
     if let Some(pause) = &notice.paused {
         let since = target.local_time(pause.at);
         say!("paused since {since} by {}: {}", pause.by, pause.reason);

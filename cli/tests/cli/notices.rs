@@ -1,5 +1,7 @@
 //! Notices and published versions, as an operator types them.
 
+use serde_json::{Value, json};
+
 use crate::support::{Tegata, text};
 
 const RELEASE: &str = r#"
@@ -412,4 +414,26 @@ fn an_incident_in_japanese_alone_goes_out_if_all_its_recipients_read_japanese() 
     }
     let previewed = tegata.json(&["notice", "preview", &file]);
     assert_eq!(previewed["files"].as_array().unwrap().len(), 4);
+    assert_eq!(previewed["contracts"], 1);
+    assert_eq!(previewed["restricted_to"], Value::Null);
+
+    let restricted = incident("audience = { customers = [\"C-1\"] }", "major");
+    let file = tegata.file("2026-11-20-restricted.toml", &restricted);
+    let previewed = tegata.json(&["notice", "preview", &file]);
+    assert_eq!(
+        previewed["restricted_to"],
+        json!([{ "domain": "example.cybozu.com", "product": "sheet", "customer_id": "C-1" }])
+    );
+    let printed = tegata.text(&["notice", "preview", &file]);
+    assert!(
+        printed.contains("restricted to 1 contract:\n  example.cybozu.com sheet (C-1)"),
+        "{printed}"
+    );
+
+    let file = tegata.file("2026-11-20-pages.toml", &pages);
+    tegata.json(&["notice", "send", &file, "--yes"]);
+    let status = tegata.json(&["notice", "status", "2026-11-20-pages"]);
+    assert_eq!(status["mails"], false);
+    let printed = tegata.text(&["notice", "status", "2026-11-20-pages"]);
+    assert!(printed.contains("on the pages only"), "{printed}");
 }

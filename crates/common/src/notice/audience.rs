@@ -26,14 +26,14 @@ pub enum NoticeScope {
 }
 
 /// A contract that is told, reduced to what the audience depends on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entitlement {
-    /// The customer of the contract, if it is recorded.
-    pub customer: Option<CustomerId>,
-    /// The tenant. Used to name a licence without a customer.
+    /// The tenant.
     pub domain: Domain,
     /// The product's slug.
     pub product: ProductSlug,
+    /// The customer of the contract, if it is recorded.
+    pub customer: Option<CustomerId>,
 }
 
 /// A customer and its contacts.
@@ -123,6 +123,8 @@ impl UnreachableBecause {
 /// contract's contact is not kept for them until an operator acts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Audience {
+    /// The contracts that the notice is for, sorted.
+    pub contracts: Vec<Entitlement>,
     /// The recipients, sorted by address. Each address occurs once.
     pub recipients: Vec<Recipient>,
     /// The contracts without a reachable primary contact, sorted.
@@ -191,6 +193,7 @@ pub fn audience(
         if !products.is_empty() && !products.contains(&right.product) {
             continue;
         }
+        audience.contracts.push(right.clone());
         match &right.customer {
             Some(id) => {
                 entitled.insert(id);
@@ -203,6 +206,7 @@ pub fn audience(
             }
         }
     }
+    audience.contracts.sort();
     let members: BTreeMap<&CustomerId, &Member> = members
         .iter()
         .map(|member| (&member.customer.customer_id, member))

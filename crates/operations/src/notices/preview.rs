@@ -45,6 +45,10 @@ pub struct PreviewReport {
     pub notice_id: NoticeId,
     /// The number of the update.
     pub update: u16,
+    /// The number of contracts that the notice is for.
+    pub contracts: usize,
+    /// Those contracts, if the file restricts its audience: `domain`, `product`, `customer_id`.
+    pub restricted_to: Option<Vec<Value>>,
     /// The number of recipients.
     pub recipients: usize,
     /// The number of recipients by language.
@@ -92,9 +96,18 @@ impl Preview {
                 "because": of.because,
             })
         });
+        let restricted_to = audience.contracts.iter().map(|of| {
+            json!({
+                "domain": of.domain,
+                "product": of.product,
+                "customer_id": of.customer,
+            })
+        });
         PreviewReport {
             notice_id: self.notice.notice_id.clone(),
             update: self.update.number,
+            contracts: audience.contracts.len(),
+            restricted_to: (!self.notice.audience.is_empty()).then(|| restricted_to.collect()),
             recipients: audience.recipients.len(),
             languages: self.languages(),
             undeliverable: audience.undeliverable,

@@ -193,6 +193,7 @@ impl NoticeStatus {
             "notice_id": notice.notice_id,
             "kind": notice.kind.as_str(),
             "state": self.state().as_str(),
+            "mails": notice.mails,
             "planned_at": notice.kind.planned_at().map(local),
             "paused": notice.paused,
             "sending_paused": self.sending_paused,
