@@ -9,7 +9,7 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 /** What the modules may weigh, gzipped, in bytes. */
-const LIMITS = { index: 4608, loader: 3072, pinned: 1536 };
+const LIMITS = { index: 6144, loader: 3072, pinned: 1536 };
 
 const here = dirname(fileURLToPath(import.meta.url));
 const check = process.argv.includes("--check");

@@ -2,10 +2,11 @@
 
 import { kintoneNow, reading } from "./clock.js";
 import { type Claims, stateAt, verify } from "./lease.js";
-import { isMissing, messages } from "./messages.js";
+import { isDenial, isMissing, messages } from "./messages.js";
+import { normalizeSerial } from "./serial.js";
 import { load, type Memo, save } from "./store.js";
 import { tenant } from "./tenant.js";
-import { ask, LATE, retryAfter } from "./transport.js";
+import { LATE, prepare, retryAfter } from "./transport.js";
 import type { Code, License, Options, Reason } from "./types.js";
 
 const MINUTE = 60_000;
@@ -38,11 +39,13 @@ const flights = new Map<string, Promise<Known>>();
  * With a lease in the cache it does not wait for the network.
  */
 export async function checkLicense(options: Options): Promise<License> {
-  const { product, endpoint, keys, version = "0" } = options;
-  if (!product || !endpoint || !keys?.length || !/^[\w.+-]{1,32}$/.test(version)) {
-    throw new TypeError("bad product, endpoint, keys or version");
+  const { product, keys, version = "0" } = options;
+  if (!/^[\w-]+$/.test(product) || !keys?.length || !/^[\w.+-]{1,32}$/.test(version)) {
+    throw new TypeError("bad product, keys or version");
   }
   const kintone = options.kintone ?? (globalThis as Pick<Options, "kintone">).kintone;
+  const serial = normalizeSerial(options.serial ?? "");
+  const send = prepare(options, serial, kintone);
   let domain = "";
 
   function result(
@@ -77,6 +80,8 @@ export async function checkLicense(options: Options): Promise<License> {
   try {
     domain = await tenant(kintone);
     const key = `tegata/1/${product}/${domain}`;
+    /** Whether the serial is malformed, and nothing is asked with it. */
+    const isUnsent = serial === null;
 
     /** Reads the memo, and verifies its lease. */
     const recall = async (): Promise<Known> => {
@@ -129,13 +134,13 @@ export async function checkLicense(options: Options): Promise<License> {
       Math.max(offline, failed) > now + MINUTE;
 
     const conclude = ({ memo, lease, fresh }: Known, now: number): License => {
-      const { why } = memo;
+      const why = isUnsent ? "malformed_serial" : memo.why;
       const source = fresh ? "network" : "cache";
       const state = lease && stateAt(lease, now);
       if (state) {
         return result(state.code, state.usable, why || "lease", source, state.until, lease);
       }
-      if (why === "no_license") {
+      if (isDenial(why)) {
         return result("NOT_FOUND", false, why, source);
       }
       const end = Math.min(memo.offline, now) + OFFLINE_GRACE;
@@ -149,10 +154,12 @@ export async function checkLicense(options: Options): Promise<License> {
     const request = async (): Promise<Known> => {
       let why: Reason | "" = "";
       let wait = 0;
-      let answer: { lease?: string; refresh_after?: string; code?: string } = {};
+      let answer: { lease?: string; refresh_after?: string; code?: string; detail?: string } = {};
       let lease: Claims | undefined;
+      let sent: ReturnType<typeof send> | undefined;
       try {
-        const [body, status, headers] = await ask(options, kintone, domain);
+        sent = send(domain);
+        const [body, status, headers] = await sent;
         wait = retryAfter(headers);
         try {
           answer = JSON.parse(body) ?? answer;
@@ -164,7 +171,9 @@ export async function checkLicense(options: Options): Promise<License> {
         } else {
           // No licence has a malformed serial or tenant.
           why = /^(NOT_FOUND|MALFORMED)$/.test(answer.code!)
-            ? "no_license"
+            ? /^X-License-Serial/.test(answer.detail!)
+              ? "malformed_serial"
+              : "no_license"
             : status === 429
               ? "throttled"
               : status < 500
@@ -172,7 +181,8 @@ export async function checkLicense(options: Options): Promise<License> {
                 : "unavailable";
         }
       } catch (error) {
-        why = error === LATE ? "timeout" : "offline";
+        // What was never sent says nothing about the network.
+        why = !sent ? "error" : error === LATE ? "timeout" : "offline";
       }
 
       const now = await time(lease);
@@ -188,14 +198,14 @@ export async function checkLicense(options: Options): Promise<License> {
         }
       }
       const held = known.lease && stateAt(known.lease, now);
-      known.fresh = !why || (why === "no_license" && !held);
+      known.fresh = !why || (isDenial(why) && !held);
       if (why) {
         // With a lease to go by, each pause is twice as long as the one before.
         const pause = held && memo.failed ? 2 * (now - memo.failed) : 0;
         memo.refresh = now + Math.min(Math.max(pause, wait, MINUTE), HOUR);
         memo.failed = now;
         // What an answer closed, only a lease opens.
-        if (memo.why !== "no_license" && (!isMissing(why) || isMissing(memo.why))) {
+        if (isDenial(why) || (!isDenial(memo.why) && (!isMissing(why) || isMissing(memo.why)))) {
           memo.why = why;
         }
         memo.offline = Math.min(memo.offline || (isMissing(why) ? now : 0), now);
@@ -218,7 +228,10 @@ export async function checkLicense(options: Options): Promise<License> {
 
     /** Asks, or waits for the answer that the page is already waiting for. */
     const refresh = (): Promise<Known> => {
-      const name = key + options.serial;
+      if (isUnsent) {
+        return recall();
+      }
+      const name = key + serial;
       const flight = flights.get(name) ?? request().finally(() => flights.delete(name));
       flights.set(name, flight);
       return flight;

@@ -1,6 +1,7 @@
 // Checks a kintone plug-in's licence, and keeps the customer working when the network does not.
 
 export { checkLicense } from "./check.js";
+export { normalizeSerial } from "./serial.js";
 export type {
   Code,
   Flaw,

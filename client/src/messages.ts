@@ -43,6 +43,16 @@ const NO_TRUST: Texts = [
   " Bad answer from the server. Please update the plug-in.",
 ];
 
+const BAD_SERIAL: Texts = [
+  "シリアルの形式が正しくありません。半角の英数字とハイフンで入力してください。",
+  " The serial is malformed. Please enter letters, digits and hyphens only.",
+];
+
+const FAULT: Texts = [
+  "プラグインの不具合です。販売元にお問い合わせください。",
+  " Fault in the plug-in. Please contact the vendor.",
+];
+
 const CLOSED: Texts = [
   "この機能は現在利用できません。管理者にお問い合わせください。",
   "Not available now. Please contact your administrator.",
@@ -51,6 +61,10 @@ const CLOSED: Texts = [
 /** Whether a reason says nothing against the customer. */
 export const isMissing = (reason: string) =>
   "offline timeout throttled unavailable refused".includes(reason);
+
+/** Whether a reason is the service's word that there is no licence, or could be none. */
+export const isDenial = (reason: string): reason is "no_license" | "malformed_serial" =>
+  /^(no_license|malformed_serial)$/.test(reason);
 
 /** Facts by the names that the texts use. Instants are in RFC 3339. */
 export type Facts = Partial<Claims> & { domain: string; until: unknown };
@@ -65,19 +79,22 @@ export function messages(
 ): { admin: string; user: string } {
   const inLanguage = (texts: Texts) => texts[language === "ja" ? 0 : 1];
   const { until } = facts;
+  const isBad = reason === "malformed_serial";
   const told: Texts[] = [
     ["ライセンス：", "Licence:"],
-    code === "VALID" && !until ? VALID : CODES[code],
+    code === "NOT_FOUND" && isBad ? BAD_SERIAL : code === "VALID" && !until ? VALID : CODES[code],
   ];
   if (until && usable && code !== "VALID") {
     told.push(FOR_A_TIME);
   }
   if (isMissing(reason) || reason === "lease_ended") {
     told.push(NO_ANSWER);
-  } else if (reason !== "lease" && reason !== "no_license") {
+  } else if (reason === "error") {
+    told.push(FAULT);
+  } else if (reason !== "lease" && !isDenial(reason)) {
     told.push(NO_TRUST);
   } else if (reason !== "lease" && usable) {
-    told.push(CODES.NOT_FOUND);
+    told.push(isBad ? BAD_SERIAL : CODES.NOT_FOUND);
   }
   return {
     admin: told

@@ -30,7 +30,7 @@ const memory = new Map<string, string>();
 const isSound = (name: string, value: unknown) =>
   typeof value === "number"
     ? Number.isFinite(value)
-    : name !== "why" || /^[a-z_]{0,13}$/.test(value as string);
+    : name !== "why" || /^[a-z_]{0,16}$/.test(value as string);
 
 /** The memo; a blank one, wholly or in part, for what is absent or corrupt. */
 export function load(key: string): Memo {

@@ -17,28 +17,48 @@ export function limit<T>(work: PromiseLike<T>, ms = 8_000): Promise<T> {
 /** Body, status, headers. */
 type Answer = [string, number, Record<string, string>];
 
-/** `GET`s the licence of a tenant. Rejects if there is no answer within eight seconds. */
-export function ask(
-  { product, endpoint, version, serial, pluginId, transport = "auto" }: Options,
+/**
+ * Prepares `GET` of a tenant's licence. Throws if the options allow no request: an endpoint that is
+ * not a URL, or a transport that the page does not have.
+ *
+ * What it returns rejects if there is no answer within eight seconds. It throws, and does not
+ * reject, if kintone refuses to send.
+ */
+export function prepare(
+  { product, endpoint, version, pluginId, transport = "auto" }: Options,
+  serial: string | null,
   kintone: Kintone | undefined,
-  domain: string,
-): Promise<Answer> {
+): (domain: string) => Promise<Answer> {
   const query = version ? `?version=${encodeURIComponent(version)}` : "";
-  const [of, by] = [product, domain].map(encodeURIComponent);
-  const path = `/v1/products/${of}/domains/${by}/license${query}`;
-  const url = new URL(path, endpoint).href;
+  const { protocol, username, password } = new URL(endpoint);
+  // `fetch` refuses an address with a password.
+  if (!/^https?:$/.test(protocol) || username || password) {
+    throw TypeError("bad endpoint");
+  }
   const headers: Record<string, string> = serial ? { "X-License-Serial": serial } : {};
   const app = kintone?.plugin?.app;
-  const is = (name: string, isHere: unknown) =>
-    transport === "auto" ? isHere : transport === name;
-  return limit(
-    is("plugin-proxy", pluginId && app?.proxy)
-      ? // The serial is a header that the settings screen saved, and that the page never sees.
-        app!.proxy!(pluginId!, url, "GET", {}, {})
-      : is("proxy", kintone?.proxy)
-        ? kintone!.proxy!(url, "GET", headers, {})
-        : fetched(url, headers),
-  );
+  const way =
+    transport !== "auto"
+      ? transport
+      : pluginId && app?.proxy
+        ? "plugin-proxy"
+        : kintone?.proxy
+          ? "proxy"
+          : "fetch";
+  const ways = {
+    // The serial is a header that the settings screen saved, and that the page never sees.
+    "plugin-proxy": pluginId && app?.proxy && ((url: string) => app.proxy!(pluginId, url, "GET", {}, {})),
+    proxy: kintone?.proxy && ((url: string) => kintone.proxy!(url, "GET", headers, {})),
+    fetch: (url: string) => fetched(url, headers),
+  };
+  const send = ways[way];
+  if (!send) {
+    throw TypeError(`${way}: not on this page`);
+  }
+  return (domain) => {
+    const path = `/v1/products/${product}/domains/${encodeURIComponent(domain)}/license${query}`;
+    return limit(send(new URL(path, endpoint).href));
+  };
 }
 
 async function fetched(url: string, headers: Record<string, string>): Promise<Answer> {

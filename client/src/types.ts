@@ -48,7 +48,9 @@ export type Reason =
   | "lease"
   /** The service answered that there is no licence. */
   | "no_license"
-  /** The environment broke an assumption of this library. */
+  /** The serial is not one: 16 to 64 letters and digits, with optional hyphens. */
+  | "malformed_serial"
+  /** The environment broke an assumption of this library, or the request could not be made. */
   | "error"
   | Missing
   | Flaw;
@@ -120,15 +122,18 @@ export interface Kintone {
 export type Transport = "auto" | "plugin-proxy" | "proxy" | "fetch";
 
 export interface Options {
-  /** The product's slug, such as `sheet`. */
+  /** The product's slug, such as `sheet`: letters, digits, `-`, `_`. */
   product: string;
-  /** The origin of the licence API, such as `https://license.example.com`. */
+  /** The origin of the licence API, `https` (or `http`, for tests), such as `https://license.example.com`. */
   endpoint: string;
   /** The pinned keys: the `keys` of the JWKS. */
   keys: readonly Key[];
   /** The vendor's issuer; a lease's `iss` is checked against it if given. */
   issuer?: string | undefined;
-  /** Sent as `X-License-Serial`, except through `kintone.plugin.app.proxy`. Never stored. */
+  /**
+   * As the customer typed it; sent normalised ([`normalizeSerial`]) as `X-License-Serial`, except
+   * through `kintone.plugin.app.proxy`. Never stored. With a malformed one nothing is asked.
+   */
   serial?: string | undefined;
   /** The plug-in's version: 1 to 32 of letters, digits, `.`, `-`, `_`, `+`. */
   version?: string | undefined;

@@ -25,13 +25,13 @@ it("the list is there", () => {
   expect(strings.length).toBeGreaterThan(400);
 });
 
-it("as a serial: it is sent as it is or not at all, and not stored", async () => {
+it("as a serial: it is sent as a header may be or not at all, and not stored", async () => {
   for (const serial of strings) {
     const world = new World();
     await world.grants();
     expect(await visit(world, { serial }), serial).toHaveProperty("code");
     const [request] = world.requests;
-    expect(request?.headers["X-License-Serial"] ?? serial, serial).toBe(serial);
+    expect(request?.headers["X-License-Serial"] ?? "A", serial).toMatch(/^[\w-]{1,128}$/);
     expect(request?.url ?? "", serial).not.toContain("serial");
     // Digits may stand in any instant.
     if (serial.length > 4 && !/^[\d.]+$/.test(serial)) {

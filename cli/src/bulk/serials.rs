@@ -44,7 +44,7 @@ fn parse(path: &Path, bytes: Vec<u8>) -> anyhow::Result<Known> {
         let read = || -> Result<_, Refusal> {
             table.check_cells(row)?;
             let cell = |column| table.cell(row, column).unwrap_or_default();
-            let serial = Serial::parse(cell("serial"));
+            let serial = Serial::parse_typed(cell("serial"));
             let serial = serial.map_err(|error| table.refuse(row, "serial", error))?;
             let key = (cell("domain").to_owned(), cell("product").to_owned());
             Ok((key, serial))

@@ -22,7 +22,7 @@ pub(crate) struct Explain {
     at: Option<When>,
     /// The serial of the request. It is only compared, and not printed. Other users of this machine
     /// can see it in the process list, and the shell keeps it in its history: prefer --serial-file.
-    #[arg(long, value_parser = Serial::parse, conflicts_with = "serial_file")]
+    #[arg(long, value_parser = Serial::parse_typed, conflicts_with = "serial_file")]
     serial: Option<Serial>,
     /// Read the serial from FILE, or from standard input if FILE is `-`.
     #[arg(long, value_name = "FILE")]

@@ -32,7 +32,7 @@ pub(super) fn read(
     };
     result.with_context(|| format!("cannot read {shown}"))?;
     let text = String::from_utf8(bytes).unwrap_or_default();
-    let serial = Serial::parse(text.trim_start_matches('\u{feff}').trim());
+    let serial = Serial::parse_typed(&text);
     // The error does not contain the text.
     let serial = serial.map_err(|error| UsageError(format!("{shown}: {error}")))?;
     Ok(Some(serial))

@@ -47,7 +47,7 @@ pub(crate) struct Issue {
     usable_from: Option<When>,
     /// A serial that the customer already has [default: a new one]. Other users of this machine can
     /// see it in the process list, and the shell keeps it in its history: prefer --serial-file.
-    #[arg(long, value_parser = Serial::parse, conflicts_with = "serial_file")]
+    #[arg(long, value_parser = Serial::parse_typed, conflicts_with = "serial_file")]
     serial: Option<Serial>,
     /// Read the serial from FILE, or from standard input if FILE is `-`.
     #[arg(long, value_name = "FILE")]

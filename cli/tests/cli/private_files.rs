@@ -162,6 +162,12 @@ fn a_serial_is_read_from_a_file_or_from_standard_input() {
     let output = explained(&["--serial-file", "-"], &format!("{serial}\n"));
     let said = text(&output.stdout);
     assert!(said.contains("it is the licence's"), "{said}");
+    // As a Japanese keyboard and a wrapped mail give it.
+    let typed = "ＡＡＡＡ－ＢＢＢＢ‐\r\n\u{3000}ＣＣＣＣーＤＤＤ１\u{a0}";
+    let output = explained(&["--serial-file", "-"], typed);
+    assert!(text(&output.stdout).contains("it is the licence's"));
+    let output = explained(&["--serial", "ＡＡＡＡＢＢＢＢＣＣＣＣＤＤＤ１"], "");
+    assert!(text(&output.stdout).contains("it is the licence's"));
     let output = explained(&["--serial-file", "-"], "AAAA-BBBB-CCCC-DDD2\n");
     assert!(text(&output.stdout).contains("it is not the licence's"));
     let output = explained(&["--serial-file", "-"], "wrong-secret\n");

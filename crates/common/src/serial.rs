@@ -6,6 +6,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use unicode_normalization::UnicodeNormalization;
 
 /// A licence's serial in plain text: 16 to 64 ASCII letters and digits, with optional hyphens.
 ///
@@ -47,8 +48,28 @@ impl Serial {
         Self(groups.join("-"))
     }
 
-    /// Parses a serial as typed by a person or sent by a plug-in. Case, hyphens and surrounding
-    /// spaces are not significant.
+    /// Parses a serial as typed or pasted by a person: [`normalize`], then [`Self::parse`].
+    ///
+    /// # Errors
+    ///
+    /// If the normalised text is not a serial.
+    ///
+    /// ```
+    /// # use tegata_common::serial::Serial;
+    /// let serial = Serial::parse_typed("ＡＢＣＤ－ＥＦＧＨ－ＩＪＫＬ－２３４５\u{3000}")?;
+    /// assert_eq!(serial.reveal(), "ABCD-EFGH-IJKL-2345");
+    /// # Ok::<(), tegata_common::serial::SerialError>(())
+    /// ```
+    pub fn parse_typed(text: &str) -> Result<Self, SerialError> {
+        // In UTF-8, four bytes for each of 128 characters and as many blanks.
+        if text.len() > 1024 {
+            return Err(SerialError);
+        }
+        Self::parse(&normalize(text))
+    }
+
+    /// Parses a serial as sent in a request. Case, hyphens and surrounding spaces are not
+    /// significant.
     ///
     /// # Errors
     ///
@@ -93,6 +114,27 @@ impl Serial {
         }
         SerialHash(sha256.finalize().into())
     }
+}
+
+/// Replaces what keyboards, word processors and mail programs put into a serial: NFKC (full-width
+/// letters and digits), all dashes become `-`, blanks and invisible characters are removed.
+///
+/// `client/src/serial.ts` does the same in the browser; `client/test/vectors/serials.json` holds
+/// both to it.
+fn normalize(text: &str) -> String {
+    text.nfkc()
+        .filter_map(|character| match character {
+            // Soft hyphen, zero-width and direction marks, joiners, byte order mark.
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' => None,
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => None,
+            blank if blank.is_whitespace() => None,
+            // Hyphens and dashes; minus; box drawing lines and the prolonged sound mark, which a
+            // Japanese keyboard gives for the key of the hyphen.
+            '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{2212}' => Some('-'),
+            '\u{2500}' | '\u{2501}' | '\u{30fc}' => Some('-'),
+            other => Some(other),
+        })
+        .collect()
 }
 
 impl fmt::Debug for Serial {
@@ -179,6 +221,33 @@ mod tests {
         }
         let other = Serial::parse("ABCD-EFGH-IJKL-MNOQ").unwrap();
         assert!(!serial.hash().matches(&other));
+    }
+
+    #[test]
+    fn typed_serials_are_normalised_as_in_the_browser() {
+        #[derive(serde::Deserialize)]
+        struct Vector {
+            what: String,
+            text: String,
+            /// What is sent; null if it is refused.
+            read: Option<String>,
+        }
+        let vectors = include_str!("../../../client/test/vectors/serials.json");
+        let vectors: Vec<Vector> = serde_json::from_str(vectors).unwrap();
+        assert!(vectors.len() > 30);
+        for Vector { what, text, read } in vectors {
+            let parsed = Serial::parse_typed(&text).ok();
+            let parsed = parsed.as_ref().map(Serial::reveal);
+            match read.as_deref() {
+                // Nothing is typed: the browser sends no serial.
+                Some("") => assert_eq!((normalize(&text).as_str(), parsed), ("", None), "{what}"),
+                read => {
+                    let read = read.map(str::to_ascii_uppercase);
+                    assert_eq!(parsed, read.as_deref(), "{what}");
+                }
+            }
+        }
+        assert!(Serial::parse_typed(&"\u{3000}".repeat(400)).is_err());
     }
 
     #[test]

@@ -195,7 +195,7 @@ impl<'a> Columns<'a> {
         let of_serial = match self.text("serial") {
             "" => None,
             serial => {
-                let serial = Serial::parse(serial);
+                let serial = Serial::parse_typed(serial);
                 let serial = serial.map_err(|error| self.refuse("serial", error))?;
                 Some(serial.hash())
             }
