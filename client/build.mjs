@@ -49,7 +49,9 @@ try {
       fail(`${name}.js is heavier than ${limit} bytes gzipped`);
     }
   }
+  // For plug-ins without a bundler.
   await bundle("src/index.ts", "tegata-client.js", { format: "iife", globalName: "tegata" });
+  await bundle("src/loader.ts", "tegata-loader.js", { format: "iife", globalName: "tegataLoader" });
 
   const tsc = join(here, "node_modules/.bin/tsc");
   const flags = ["--ignoreConfig", "--declaration", "--emitDeclarationOnly", "--rootDir", "src"];

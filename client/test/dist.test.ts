@@ -26,15 +26,24 @@ it("the module exports the check, and how serials are read", async () => {
   expect(Object.keys(module).sort()).toEqual(["checkLicense", "normalizeSerial"]);
 });
 
-it("the script defines tegata, with the same in it", () => {
-  const { tegata } = runInNewContext(`${read("tegata-client.js")}; ({ tegata })`) as {
-    tegata: { checkLicense: unknown };
-  };
-  expect(tegata.checkLicense).toBeTypeOf("function");
+it.each([
+  ["tegata-client.js", "tegata", ["checkLicense", "normalizeSerial"]],
+  ["tegata-loader.js", "tegataLoader", ["loadPlugin"]],
+])("the script %s defines %s, with the same in it", (script, name, members) => {
+  const page: Record<string, object> = {};
+  runInNewContext(read(script), page);
+  expect(Object.keys(page)).toEqual([name]);
+  expect(Object.keys(page[name]!).sort()).toEqual(members);
+});
+
+it("the package has the version of the workspace", () => {
+  const at = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+  const [, version] = at("../Cargo.toml").match(/\[workspace\.package\]\nversion = "(.+)"/)!;
+  expect(JSON.parse(at("package.json")).version).toBe(version);
 });
 
 it("nothing that is published asks, evaluates or brings a dependency along", () => {
-  for (const name of ["index.js", "tegata-client.js", "loader.js", "pinned.js"]) {
+  for (const name of ["index.js", "loader.js", "pinned.js", "tegata-client.js", "tegata-loader.js"]) {
     expect(read(name)).not.toMatch(/\balert\(|\bconfirm\(|\beval\(|new Function|\bimport\b|require\(/);
   }
   const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));

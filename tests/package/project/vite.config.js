@@ -1,0 +1,1 @@
+export default { build: { lib: { entry: "main.ts", formats: ["iife"], name: "plugin", fileName: () => "plugin.js" } } };
