@@ -1,0 +1,3 @@
+import { onList } from "./list";
+
+onList("app.record.index.show", () => kintone.app.getHeaderSpaceElement());

@@ -1,0 +1,20 @@
+// The licence check, with what this vendor pins.
+
+import { checkLicense, type License, type Options } from "tegata-client";
+
+/** Checks the licence of the page's tenant; see client/README.md. */
+export function license(options: Partial<Options>): Promise<License> {
+  return checkLicense({
+    product: VENDOR.product,
+    endpoint: VENDOR.api,
+    issuer: VENDOR.issuer,
+    keys: VENDOR.licenseKeys,
+    version: VERSION,
+    ...options,
+  });
+}
+
+/** Whether an administrator has something to read: the licence ends, has ended, or is not confirmed. */
+export function needsAttention({ code, reason }: License): boolean {
+  return code !== "VALID" || reason !== "lease";
+}

@@ -1,0 +1,23 @@
+// WCAG 2.2 AA, as far as axe-core can tell, of what a page shows now.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+
+const AXE = readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+let checked = 0;
+
+// How many page views were checked.
+export const views = () => checked;
+
+// Fails with every rule that is violated, and where.
+export async function accessible(page, what) {
+  // Frames too: axe asks them by messages.
+  for (const frame of page.frames()) await frame.evaluate(`${AXE};0`);
+  const { violations } = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), TAGS);
+  const found = violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary, html }) =>
+    `${id}: ${target.join(" ")}\n    ${html.slice(0, 160)}\n    ${failureSummary.split("\n").slice(1).join(" ").trim()}`));
+  checked++;
+  assert.equal(found.length, 0, `${what}: ${found.length} violations\n  ${found.join("\n  ")}`);
+}
