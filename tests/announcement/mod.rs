@@ -158,6 +158,7 @@ impl World {
             sender: sender(),
             rate: 1000.0,
             window: SignedDuration::from_mins(60),
+            retention: SignedDuration::from_hours(400 * 24),
             by: "announce".to_owned(),
         };
         Self {

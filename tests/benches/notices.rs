@@ -85,6 +85,7 @@ async fn main() {
         sender: sender.clone(),
         rate: f64::from(rate),
         window: SignedDuration::from_mins(60),
+        retention: SignedDuration::from_hours(400 * 24),
         by: "bench".to_owned(),
     };
     let started = Instant::now();

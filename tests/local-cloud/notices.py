@@ -152,6 +152,7 @@ of_announce = {
     "CDN_BUCKET": bucket,
     "DELIVERY_QUEUE_URL": queue,
     "EVIDENCE_WINDOW_MINUTES": "30",
+    "RETENTION_DAYS": "400",
     "STATUS_PAGE": "sample",
     "STATUS_PAGE_SERVICES": "7,8",
     "STATUS_PAGE_SECRET": secret["ARN"],

@@ -9,6 +9,7 @@ mod evidence;
 mod mails;
 mod messages;
 mod newcomers;
+mod retention;
 mod states;
 mod status_page;
 mod texts;

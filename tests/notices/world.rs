@@ -41,6 +41,9 @@ pub(crate) const ID: &str = "2026-12-05-sheet-1.9.0";
 /// How long evidence may take.
 pub(crate) const WINDOW: SignedDuration = SignedDuration::from_mins(60);
 
+/// How long addresses stay in deliveries.
+pub(crate) const RETENTION: SignedDuration = SignedDuration::from_hours(400 * 24);
+
 /// What a receive count is for: after so many a message is a dead letter.
 const RECEIVES: u32 = 5;
 
@@ -163,6 +166,7 @@ impl World {
             sender: sender(),
             rate: 1000.0,
             window: WINDOW,
+            retention: RETENTION,
             by: "announce".to_owned(),
         };
         let feedback = Feedback::new(notices.clone(), "feedback");
@@ -349,6 +353,21 @@ impl World {
             let id = Some(&self.id);
             operations::resume(&context, id, false).await.unwrap();
         }
+    }
+
+    /// What `notice status --output csv` prints.
+    pub(crate) async fn ledger(&self) -> Vec<operations::LedgerRow> {
+        operations::ledger(&self.operator(), &self.id)
+            .await
+            .unwrap()
+    }
+
+    /// Pauses the notice, as an operator does.
+    pub(crate) async fn pause(&self) {
+        let (context, id) = (self.operator(), Some(&self.id));
+        operations::pause(&context, id, "wait", false)
+            .await
+            .unwrap();
     }
 
     /// What an operator works on, past the cloud that fails.

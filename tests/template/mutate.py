@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Weakens the transformed template, one property at a time, and sees that a rule notices.
 
-usage: mutate.py RULES TRANSFORMED.json     with cfn-guard on PATH
+usage: mutate.py RULES TRANSFORMED.json [RULE…]     with cfn-guard on PATH; only the mutants of a RULE
 
 A mutant has to be caught by the rule that is named beside it: another one's failure would be luck.
 Fails if one survives, if the rules cannot be read, or if a rule has no mutant.
@@ -103,6 +103,9 @@ MUTANTS = [
     ("no_accounts_and_no_network", ("Resources", "Key"), resource("AWS::IAM::AccessKey")),
     ("no_accounts_and_no_network", ("Resources", "Pool"), resource("AWS::Cognito::UserPool")),
     ("no_accounts_and_no_network", ("Resources", "Vpc"), resource("AWS::EC2::VPC")),
+    ("no_accounts_and_no_network", ("Resources", "Server"), resource("AWS::EC2::Instance")),
+    ("no_accounts_and_no_network", ("Resources", "Container"), resource("AWS::ECS::Service")),
+    ("no_accounts_and_no_network", ("Resources", "Vault"), resource("AWS::Backup::BackupVault")),
     ("no_accounts_and_no_network", at("LookupFunction", "VpcConfig"), {"SubnetIds": ["subnet-1"]}),
     ("no_other_door", ("Resources", "Url"), resource("AWS::Lambda::Url", AuthType="NONE")),
     ("no_other_door", at("LookupFunctionGetPermission", "Principal"), "*"),
@@ -289,6 +292,8 @@ MUTANTS = [
     # The API's name, and the region.
     ("the_api_speaks_tls", at("ApiName", "DomainNameConfigurations", 0, "SecurityPolicy"), "TLS_1_0"),
     ("the_api_speaks_tls", at("ApiName", "DomainNameConfigurations", 0, "EndpointType"), "EDGE"),
+    ("addresses_expire_with_the_records", at("AnnounceFunction", "Environment", "Variables", "RETENTION_DAYS"), GONE),
+    ("addresses_expire_with_the_records", at("AnnounceFunction", "Environment", "Variables", "RETENTION_DAYS"), "36500"),
     ("nothing_is_replicated", at("ArchiveBucket", "ReplicationConfiguration"), {"Role": "arn", "Rules": []}),
     ("nothing_is_replicated", at("LicensesTable", "Replicas"), [{"Region": "us-east-1"}]),
     ("nothing_is_replicated", at("DataKey", "MultiRegion"), True),
@@ -392,15 +397,24 @@ def broken(rules, template):
     return names, set(report["not_applicable"]), judged
 
 
-def main(rules, path):
+def main(rules, path, *only):
     template = json.loads(Path(path).read_text(encoding="utf-8"))
-    names = set(re.findall(r"(?m)^rule (\w+)", Path(rules).read_text(encoding="utf-8")))
+    text = Path(rules).read_text(encoding="utf-8")
+    names = set(re.findall(r"(?m)^rule (\w+)", text))
+    if only:
+        if unknown := set(only) - names:
+            sys.exit(f"no rule {sorted(unknown)}")
+        text = re.sub(r"(?ms)^rule (\w+) \{.*?^\}\n", lambda rule: rule[0] if rule[1] in only else "", text)
+        names, rules = set(only), Path(path).with_suffix(".guard")
+        rules.write_text(text, encoding="utf-8")
     failing, skipped, judged = broken(rules, template)
     if failing or skipped or judged != len(names):
         sys.exit(f"as it is, broken: {sorted(failing)}, skipped: {sorted(skipped)}, {judged} of {len(names)} judged")
     without = names - {rule for rule, *_ in MUTANTS}
     if without:
         sys.exit(f"no mutant for {sorted(without)}")
+
+    mutants = [of for of in MUTANTS if not only or of[0] in only]
 
     def survives(of):
         rule, place, value = of
@@ -411,10 +425,12 @@ def main(rules, path):
         return f"{rule} does not notice {'.'.join(map(str, place)) if isinstance(place, tuple) else place(template)}"
 
     with ThreadPoolExecutor(2) as pool:
-        survivors = [of for of in pool.map(survives, MUTANTS) if of]
+        survivors = [of for of in pool.map(survives, mutants) if of]
     for survivor in survivors:
         print(survivor, file=sys.stderr)
-    print(f"{len(MUTANTS)} mutants, {len(MUTANTS) - len(survivors)} caught")
+    for rule in only:
+        print(f"{rule} holds, and notices {sum(of[0] == rule for of in mutants)} changes that break it")
+    print(f"{len(mutants)} mutants, {len(mutants) - len(survivors)} caught")
     return 1 if survivors else 0
 
 

@@ -32,6 +32,9 @@ const RATE: f64 = 10.0;
 /// How long evidence of a mail may take.
 const WINDOW: SignedDuration = SignedDuration::from_mins(60);
 
+/// How long addresses stay in deliveries: the default of the template's `LogRetentionDays`.
+const RETENTION: SignedDuration = SignedDuration::from_hours(400 * 24);
+
 /// Messages of a batch, as the template has it.
 const BATCH: usize = 10;
 
@@ -66,6 +69,7 @@ impl PostOffice {
                 sender: sender.clone(),
                 rate: RATE,
                 window: WINDOW,
+                retention: RETENTION,
                 by: "local:announce".to_owned(),
             },
             deliver: Deliver::new(

@@ -20,7 +20,9 @@ use crate::key::{HISTORY, NOTICES};
 use crate::{
     ChangeContext, HistoryEntry, Item, Key, Precondition, Table, TableError, Versioned, Write,
 };
-use tegata_common::notice::{ContactHash, Delivery, DeliveryId, Facts, Notice, NoticeId, Sending};
+use tegata_common::notice::{
+    ContactHash, Delivery, DeliveryId, Facts, Notice, NoticeId, RecipientAddress, Sending,
+};
 use tegata_common::product::ProductSlug;
 use tegata_common::release::Rollout;
 use tegata_common::revision::Revision;
@@ -36,8 +38,13 @@ const DUE_AT: &str = "due_at";
 pub enum Work {
     /// Work is due from this instant on.
     Due(Timestamp),
-    Done,
+    /// Nothing is left to do until this instant, when the addresses in its deliveries are removed;
+    /// `None` if it has no addresses.
+    Done(Option<Timestamp>),
 }
+
+/// The attribute `due_at` of a notice that never has work again. Sorts after every instant.
+const NEVER: &str = "never";
 
 /// The prefix of a delivery's sort key.
 const DELIVERY: &str = "delivery#";
@@ -170,11 +177,8 @@ impl Notices {
         });
         let (state, due_at) = match work {
             Work::Due(at) => ("due", format!("{at:.3}")),
-            // A notice without due work is listed by the instant of its first update.
-            Work::Done => {
-                let first = notice.updates.first().map(|update| update.send_at);
-                ("done", format!("{:.3}", first.unwrap_or(act.at)))
-            }
+            Work::Done(Some(at)) => ("done", format!("{at:.3}")),
+            Work::Done(None) => ("done", NEVER.to_owned()),
         };
         let index = [(WORK, state.to_owned()), (DUE_AT, due_at)]
             .map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
@@ -213,6 +217,12 @@ impl Notices {
     /// consistent.
     pub async fn due(&self, now: Timestamp) -> Result<Vec<NoticeId>, TableError> {
         self.indexed("due", Some(now)).await
+    }
+
+    /// The notices without due work whose addresses may have expired at an instant. A notice that was
+    /// written before 2026-11-28 is among them earlier: check [`Notice::addresses_expire_at`].
+    pub async fn expiring(&self, now: Timestamp) -> Result<Vec<NoticeId>, TableError> {
+        self.indexed("done", Some(now)).await
     }
 
     /// All notices, sorted by id.
@@ -307,6 +317,15 @@ impl Notices {
         let mut delivery = before.delivery.clone();
         delivery.facts = facts;
         self.write_delivery(before.version, delivery).await
+    }
+
+    /// Removes the address of a delivery; retried after concurrent writes. Returns whether there was
+    /// one.
+    pub async fn remove_address(&self, read: VersionedDelivery) -> Result<bool, TableError> {
+        let removed = self.change_delivery(read, |delivery| {
+            delivery.email = RecipientAddress::Removed;
+        });
+        Ok(removed.await?.is_some())
     }
 
     async fn write_delivery(

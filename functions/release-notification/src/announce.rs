@@ -66,6 +66,8 @@ pub struct Announce {
     pub rate: f64,
     /// How long evidence of a mail may take.
     pub window: SignedDuration,
+    /// How long addresses stay in the deliveries: [`Notice::addresses_expire_at`].
+    pub retention: SignedDuration,
     /// Whom changes are recorded for.
     pub by: String,
 }
@@ -133,6 +135,8 @@ impl Announce {
                 }
             }
         }
+        self.remove_expired_addresses(now, &time_is_up, &mut report)
+            .await?;
         if report.open > 0 {
             report.daily_quota_percent = self.quota(report.open).await;
         }
@@ -167,6 +171,13 @@ impl Announce {
             self.write(&mut open, Work::Due(now), now).await?;
         }
         let mut deliveries = self.stores.notices.deliveries(id, None).await?;
+        if let Some(at) = open.notice.addresses_expire_at(self.retention)
+            && at <= now
+        {
+            deliveries = self
+                .remove_addresses(id, deliveries, &time_is_up, report)
+                .await?;
+        }
         let is_watched = match open.notice.paused {
             Some(_) => true,
             None => {
@@ -213,7 +224,9 @@ impl Announce {
         }
         see(&open.notice, &tally, now, report);
         if !is_watched && self.is_done(&open.notice, &tally) {
-            self.write(&mut open, Work::Done, now).await
+            let at = open.notice.addresses_expire_at(self.retention);
+            let work = Work::Done(at.filter(|at| *at > now));
+            self.write(&mut open, work, now).await
         } else {
             let waits_until = match is_watched && open.notice.last_announced() > 0 {
                 true => None,

@@ -21,7 +21,7 @@ use crate::queue::Message;
 use crate::rate_limiter::RateLimiter;
 use crate::report::DeliverReport;
 use tegata_notices::mailer::{Mailer, Sent, Tags};
-use tegata_notices::render::{RenderError, Sender, mail};
+use tegata_notices::render::{self, RenderError, Sender, mail};
 
 /// How long a claim holds: longer than this function may run. After that its outcome is unknown.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(180);
@@ -237,7 +237,7 @@ impl Deliver {
         delivery: &Delivery,
         now: Timestamp,
     ) -> Result<(EmailAddress, Vec<u8>), RenderError> {
-        let to = delivery.email.valid().ok_or(RenderError::Recipient)?;
+        let to = render::recipient(delivery)?;
         let parts = mail::mail(notice, update, delivery, &self.sender)?;
         let raw = mail::message(parts, notice, delivery, &self.sender, now)?;
         Ok((to.clone(), raw))

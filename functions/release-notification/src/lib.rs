@@ -13,4 +13,5 @@ mod newcomers;
 pub mod queue;
 pub mod rate_limiter;
 pub mod report;
+mod retention;
 pub mod settings;

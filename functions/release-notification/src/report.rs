@@ -34,6 +34,8 @@ pub struct AnnounceReport {
     pub contracts_not_told: usize,
     /// Notices that could not be worked on.
     pub failed: usize,
+    /// Deliveries whose address was removed after the retention.
+    pub addresses_removed: usize,
     /// How much of the day's quota is, or will be, used up, in percent; while there is something
     /// to send.
     pub daily_quota_percent: Option<f64>,
@@ -46,6 +48,7 @@ impl AnnounceReport {
             .figure("Announced", self.announced)
             .figure("DeliveriesOpen", self.open)
             .figure("UnknownResent", self.resent)
+            .figure("AddressesRemoved", self.addresses_removed)
             .metric(UNKNOWN_OVERDUE, self.unknown_overdue)
             .metric(NOTICES_BEHIND, self.behind + self.failed)
             .metric(NOTICES_PAUSED, self.paused)

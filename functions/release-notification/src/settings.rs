@@ -107,7 +107,8 @@ impl<F: Fn(&str) -> Option<String>> Settings<'_, F> {
     }
 
     /// `announce`: beside the above `NOTICES_TABLE`, `CUSTOMERS_TABLE`, `LICENSES_TABLE`,
-    /// `DELIVERY_QUEUE_URL`, `CDN_BUCKET`, `EVIDENCE_WINDOW_MINUTES`, `ROLE_ARN`, and for the
+    /// `DELIVERY_QUEUE_URL`, `CDN_BUCKET`, `EVIDENCE_WINDOW_MINUTES`, `RETENTION_DAYS` (of
+    /// addresses in deliveries; at least 400), `ROLE_ARN`, and for the
     /// status page, if there is one, `STATUS_PAGE` (its subdomain), `STATUS_PAGE_SERVICES`
     /// (numbers separated by commas), `STATUS_PAGE_SECRET` (an ARN) and `STATUS_PAGE_API`.
     pub fn announce(&self) -> Result<Announce, StartError> {
@@ -118,6 +119,10 @@ impl<F: Fn(&str) -> Option<String>> Settings<'_, F> {
         let minutes: u32 = self
             .0
             .number("EVIDENCE_WINDOW_MINUTES", "minutes, from 1")?;
+        let retention: u32 = self.0.number("RETENTION_DAYS", "days, from 400")?;
+        if retention < 400 {
+            return Err(SettingError::invalid("RETENTION_DAYS", "expected days, from 400").into());
+        }
         let secrets = config("SECRETS_MANAGER");
         Ok(Announce {
             stores: Stores {
@@ -147,6 +152,7 @@ impl<F: Fn(&str) -> Option<String>> Settings<'_, F> {
             sender: self.sender(self.address("SECURITY_CONTACT")?)?,
             rate: self.rate()?,
             window: SignedDuration::from_mins(i64::from(minutes.max(1))),
+            retention: SignedDuration::from_hours(i64::from(retention) * 24),
             by: self.0.required("ROLE_ARN")?,
         })
     }
@@ -203,6 +209,7 @@ mod tests {
                 name if name == changed => value,
                 "MAIL_FROM" | "SECURITY_CONTACT" => "a@example.com",
                 "SEND_RATE" | "SENDERS" | "EVIDENCE_WINDOW_MINUTES" | "STATUS_PAGE_SERVICES" => "2",
+                "RETENTION_DAYS" => "400",
                 "AWS_CA_BUNDLE" | "AWS_ENDPOINT_URL" => "",
                 _ => "x",
             };
@@ -241,6 +248,11 @@ mod tests {
                 "environment variable SENDERS: expected a number from 1",
             ),
             (
+                "RETENTION_DAYS",
+                "399",
+                "environment variable RETENTION_DAYS: expected days, from 400",
+            ),
+            (
                 "SEND_RATE",
                 "0",
                 "environment variable SEND_RATE: expected mails a second, from 1 to 500",
@@ -251,11 +263,11 @@ mod tests {
                 "environment variable MAIL_FROM: the mail address does not have the form name@example.com",
             ),
         ] {
-            let error = Settings(&with(name, value))
-                .deliver()
-                .unwrap_err()
-                .to_string();
-            assert_eq!(error, expected);
+            let variables = with(name, value);
+            let settings = Settings(&variables);
+            let announced = settings.announce().map(|_| ());
+            let error = announced.and(settings.deliver().map(|_| ())).unwrap_err();
+            assert_eq!(error.to_string(), expected);
         }
     }
 }

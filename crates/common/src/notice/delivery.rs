@@ -121,30 +121,25 @@ pub struct Delivery {
     pub facts: Facts,
 }
 
-/// The address of a delivery as stored. A malformed address can be read, so that only its own
-/// delivery fails.
+/// The address of a delivery as stored: a string, or null after the retention of addresses. A
+/// malformed address can be read, so that only its own delivery fails.
 #[derive(Clone, PartialEq, Eq)]
 pub enum RecipientAddress {
     /// An address that SES can send to.
     Valid(EmailAddress),
     /// An address for which no mail can be rendered.
     Malformed(String),
+    /// The address was removed. The delivery's id keeps its hash.
+    Removed,
 }
 
 impl RecipientAddress {
-    /// The address as text.
+    /// The address as text; empty if it was removed.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Valid(address) => address.as_str(),
             Self::Malformed(text) => text,
-        }
-    }
-
-    /// The address, if SES can send to it.
-    pub fn valid(&self) -> Option<&EmailAddress> {
-        match self {
-            Self::Valid(address) => Some(address),
-            Self::Malformed(_) => None,
+            Self::Removed => "",
         }
     }
 }
@@ -164,13 +159,18 @@ impl fmt::Debug for RecipientAddress {
 
 impl Serialize for RecipientAddress {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+        match self {
+            Self::Removed => serializer.serialize_none(),
+            address => serializer.serialize_str(address.as_str()),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for RecipientAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let Some(text) = Option::<String>::deserialize(deserializer)? else {
+            return Ok(Self::Removed);
+        };
         let read = EmailAddress::of_stored(&text);
         Ok(read.map_or(Self::Malformed(text), Self::Valid))
     }

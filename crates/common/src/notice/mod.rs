@@ -12,7 +12,7 @@ mod text;
 mod told;
 
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp, ToSpan as _};
+use jiff::{SignedDuration, Span, Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 
 use crate::customer::{Language, Severity};
@@ -399,6 +399,14 @@ impl Notice {
             .map(|update| update.number)
             .last()
             .unwrap_or(0)
+    }
+
+    /// When the addresses in its deliveries are removed: `retention` after the last announcement or
+    /// the planned instant, whichever is later. `None` if nothing has been announced.
+    pub fn addresses_expire_at(&self, retention: SignedDuration) -> Option<Timestamp> {
+        let announced = self.announced().filter_map(|update| update.announced);
+        let last = announced.map(|announced| announced.at).max()?;
+        Some(last.max(self.kind.planned_at().unwrap_or(last)) + retention)
     }
 
     /// The update with a number.

@@ -136,7 +136,7 @@ pub fn message(
         let parsed = email.as_str().parse::<lettre::Address>();
         parsed.map_err(|_| wrong("the address is malformed".to_owned()))
     };
-    let to = delivery.email.valid().ok_or(RenderError::Recipient)?;
+    let to = super::recipient(delivery)?;
     let (_, host) = sender.from.as_str().rsplit_once('@').unwrap_or_default();
     let id = format!("<{}.{}@{host}>", notice.notice_id, delivery.delivery);
     let since_epoch = Duration::from_secs(u64::try_from(now.as_second()).unwrap_or_default());

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use minijinja::{Environment, UndefinedBehavior, Value};
 use tegata_common::customer::EmailAddress;
+use tegata_common::notice::{Delivery, RecipientAddress};
 use tegata_common::product::Zone;
 
 const TEMPLATES: [(&str, &str); 9] = [
@@ -67,9 +68,21 @@ pub enum RenderError {
     /// The recipient's address is malformed.
     #[error("the recipient's address is malformed: correct the contact")]
     Recipient,
+    /// The recipient's address was removed after its retention.
+    #[error("the recipient's address was removed: the retention of this notice is over")]
+    AddressRemoved,
     /// The mail could not be built.
     #[error("mail: {0}")]
     Mail(String),
+}
+
+/// The address that the mail of a delivery goes to.
+pub fn recipient(delivery: &Delivery) -> Result<&EmailAddress, RenderError> {
+    match &delivery.email {
+        RecipientAddress::Valid(address) => Ok(address),
+        RecipientAddress::Malformed(_) => Err(RenderError::Recipient),
+        RecipientAddress::Removed => Err(RenderError::AddressRemoved),
+    }
 }
 
 /// The templates, parsed once per process.
