@@ -17,6 +17,18 @@ python_tools() {
   PATH="$venv/bin:$PATH"
 }
 
+# What the checks of the templates need.
+template_tools() {
+  local packages guard="$cache/cfn-guard-3.2.1"
+  mapfile -t packages <tests/template/requirements.txt
+  python_tools template "${packages[@]}"
+  if [ ! -x "$guard/bin/cfn-guard" ]; then
+    CARGO_TARGET_DIR="$guard/target" cargo install --quiet --debug --locked --root "$guard" cfn-guard@3.2.1
+    rm -rf "$guard/target"
+  fi
+  PATH="$guard/bin:$PATH"
+}
+
 # The functions as SAM builds them, but quickly instead of small: what is tested with them needs
 # their behaviour.
 sam_build() {
