@@ -393,6 +393,7 @@ def steps_that_differ(listed, workflow):
 TEMPLATE, DELIVERY = load("template.yaml"), load("template-cdn-logs.yaml")
 ADMINS, EMERGENCIES = read("docs/operations/admins.md"), read("docs/operations/emergencies.md")
 METRICS, PROMISES, ASVS = read("docs/METRICS.md"), read("docs/PROMISES.md"), read("docs/ASVS.md")
+CHECK_SHEET = read("docs/ja/SECURITY-CHECKSHEET.md")
 CONFIGURATION = read("docs/CONFIGURATION.md")
 DOCUMENTS = "\n".join(read(path) for path in subprocess.check_output(["git", "ls-files", "docs/**.md"], text=True).split())
 CODE = {
@@ -458,6 +459,7 @@ def prove():
     must_find("a parameter that is not explained", parameters_that_differ(TEMPLATE, ADMINS.replace("| `SendRate` |", "| |")))
     named.prove("PROMISES.md", PROMISES, must_find)
     named.prove("ASVS.md", ASVS, must_find)
+    named.prove("SECURITY-CHECKSHEET.md", CHECK_SHEET, must_find)
     named.prove_requirements(ASVS, must_find)
     must_find("a variable that is not explained", variables_that_differ(TEMPLATE, CONFIGURATION.replace("`SENDERS`", "")))
     must_find("a function that has no such variable", variables_that_differ(TEMPLATE, CONFIGURATION.replace("lookup, renewal", "lookup")))
@@ -534,6 +536,7 @@ wrong = [
     *variables_that_differ(TEMPLATE, CONFIGURATION),
     *named.checks_that_are_not_there("PROMISES.md", PROMISES),
     *named.checks_that_are_not_there("ASVS.md", ASVS),
+    *named.checks_that_are_not_there("SECURITY-CHECKSHEET.md", CHECK_SHEET),
     *named.requirements_that_differ(ASVS),
     *steps_that_differ(STEPS, WORKFLOW),
 ]

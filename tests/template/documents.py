@@ -275,34 +275,102 @@ def documents_that_are_too_long(documents):
     return [f"ARCHITECTURE.md has {words} words, and at most 1,500 are wanted"] if words > 1500 else []
 
 
+# Documents that operators, auditors and plug-in developers read in Japanese.
+TRANSLATED = [
+    "README.md",
+    "CHANGELOG.md",
+    "docs/MIGRATING.md",
+    "docs/NOTICES.md",
+    "docs/PROMISES.md",
+    "docs/operations/emergencies.md",
+    "docs/operations/operators.md",
+]
+
+
+def translation_of(path):
+    return path.removesuffix(".md") + ".ja.md"
+
+
+def translated_part(path, document):
+    """What of a document is translated: of CHANGELOG.md, what operators have to do."""
+    if not Path(path).name.startswith("CHANGELOG"):
+        return document
+    headings = r"(?m)^(?:#|##) .*\n|^### (?:To do when upgrading|アップグレード時に行うこと)\n[^#]*"
+    return "".join(re.findall(headings, document))
+
+
+def code_lines(block):
+    """A code block without its comments, whose text is translated."""
+    comment = r"(?:(?:^|\s)(?:#|//)(?:\s.*)?$)|/\*.*?\*/"
+    lines = (re.sub(comment, "", line).rstrip() for line in block.splitlines())
+    # Text in quotes that is written for people is not compared either: it is in both languages.
+    return [" ".join(line.split()) for line in lines if line.strip()]
+
+
 def skeleton(document):
-    """What a translation has in common with its original: commands, names, tables, and where links lead."""
-    text = without_code(document)
-    blocks = re.findall(r"(?s)```\w*\n(.*?)```", document)
-    tables = [names_in(line) for line in text.splitlines() if line.startswith("|")]
-    files = re.findall(r"\]\(([^)#\s]*)", text)
-    prose = "\n".join(line for line in text.splitlines() if not line.startswith("|"))
-    return {
-        "commands": ["\n".join(re.sub(r"\s{2,}# .*", "", line).strip() for line in block.splitlines()) for block in blocks],
-        "names in the text": sorted({" ".join(name.split()) for name in names_in(prose)}),
-        "rows": [sorted(set(names)) for names in tables],
-        "marks": [line.count("✓") for line in text.splitlines() if line.startswith("|")],
-        "headings": [len(level) for level in re.findall(r"(?m)^(#+) ", text)],
-        "links": sorted({file.replace(".ja.md", ".md") for file in files} - {""}),
-    }
+    """What a translation has in common with its original, by section: headings, code, the names in the
+    text and in each row of a table, marks, and where links lead."""
+    parts = re.split(r"(?m)^(#+) .*$", re.sub(r"(?s)```.*?```", lambda block: block[0].replace("\n#", "\n\0"), document))
+    levels, found = ["", *parts[1::2]], {}
+    for number, (level, text) in enumerate(zip(levels, parts[0::2])):
+        text = text.replace("\n\0", "\n#")
+        blocks = re.findall(r"(?s)```[^\n]*\n(.*?)```", text)
+        prose = [line for line in without_code(text).splitlines() if not line.startswith("|")]
+        table = [line for line in without_code(text).splitlines() if line.startswith("|")]
+        files = re.findall(r"\]\(([^)#\s]*)", without_code(text))
+        section = {
+            "level": len(level),
+            "code": [code_lines(block) for block in blocks],
+            "names": sorted({" ".join(name.split()) for name in names_in("\n".join(prose))}),
+            "rows": [sorted(set(names_in(line))) for line in table],
+            "marks": [line.count("✓") for line in table],
+            "links": sorted({file.replace(".ja.md", ".md") for file in files} - {""}),
+        }
+        found |= {(number, what): of for what, of in section.items()}
+    return found
 
 
-def translations_that_differ(documents):
+def translations_that_differ(documents, paths=TRANSLATED):
     wrong = []
-    for path, document in documents.items():
-        if path.endswith(".ja.md"):
-            original, translated = skeleton(documents[path.replace(".ja.md", ".md")]), skeleton(document)
-            for what, of in original.items():
-                for first, second in zip([*of, None], [*translated[what], None]):
-                    if first != second:
-                        wrong.append(f"{path}: {what}: {second!r} instead of {first!r}")
-                        break
-    return wrong
+    for path in paths:
+        other = translation_of(path)
+        if other not in documents or path not in documents:
+            wrong.append(f"{path} has no translation {other}")
+            continue
+        for first, second in [(path, other), (other, path)]:
+            beginning = documents[first].split("\n\n")[1]
+            if f"]({Path(second).name})" not in beginning:
+                wrong.append(f"{first} does not begin with a link to {second}")
+        original = skeleton(translated_part(path, documents[path]))
+        translated = skeleton(translated_part(other, documents[other]))
+        for key in sorted({*original, *translated}):
+            if original.get(key) != translated.get(key):
+                number, what = key
+                wrong.append(f"{other}: section {number}: {what}: {difference(original.get(key), translated.get(key))}")
+    unlisted = {path for path in documents if path.endswith(".ja.md")} - {translation_of(path) for path in TRANSLATED}
+    return wrong + [f"{path} is not in TRANSLATED" for path in sorted(unlisted)]
+
+
+def difference(original, translated):
+    """The first part in which two lists differ."""
+    if isinstance(original, list) and isinstance(translated, list):
+        for first, second in zip([*original, None], [*translated, None]):
+            if first != second:
+                return f"{second!r} instead of {first!r}"
+    return f"{translated!r} instead of {original!r}"
+
+
+def mutants_of(document):
+    """Changes of a document, each of which a comparison with its translation has to find: every name in
+    its text once, every heading, every block of code."""
+    for name in dict.fromkeys(names_in(without_code(document))):
+        yield f"`{name}`", document.replace(f"`{name}`", f"`{name}x`", 1)
+    for heading in re.finditer(r"(?m)^#+ .*$", without_code(document)):
+        yield heading[0], document.replace(f"\n{heading[0]}\n", f"\n#{heading[0]}\n", 1)
+    for block in re.finditer(r"(?s)```[^\n]*\n(.*?)```", document):
+        yield block[0][:40], document[: block.start(1)] + "another line\n" + document[block.start(1) :]
+    for mark in re.finditer("✓", document):
+        yield "a mark", document[: mark.start()] + document[mark.end() :]
 
 
 # ---- The comparisons, and that they find differences ----
@@ -368,19 +436,28 @@ def prove():
         must_find(f"the path {word}", paths_that_are_not_there(other, FILES))
     long = {**DOCUMENTS, "docs/ARCHITECTURE.md": "word " * 1501}
     must_find("a long document", documents_that_are_too_long(long))
-    path = "docs/operations/operators.ja.md"
-    for old, new in [
-        ("| `product apply` | | ✓ | | |", "| `product apply` | ✓ | ✓ | | |"),
-        ("| `COMPLAINED` |", "| `BOUNCED` |"),
-        ("tegata publish files sheet", "tegata publish file sheet"),
-        ("`--with-serial`", "`--serial`"),
-        ("## ライセンス\n", "### ライセンス\n"),
-    ]:
-        other = {**DOCUMENTS, path: DOCUMENTS[path].replace(old, new)}
-        must_find(f"{new} in a translation", translations_that_differ(other))
+    for path in TRANSLATED:
+        other = translation_of(path)
+        without = {name: of for name, of in DOCUMENTS.items() if name != other}
+        must_find(f"that {other} is missing", translations_that_differ(without, [path]))
+        for side in [path, other]:
+            without = {**DOCUMENTS, side: DOCUMENTS[side].replace("](", "](x", 1)}
+            must_find(f"that {side} does not link its translation", translations_that_differ(without, [path]))
+            document = translated_part(side, DOCUMENTS[side])
+            intact = skeleton(document)
+            for what, mutant in mutants_of(document):
+                if mutant != document and skeleton(mutant) == intact:
+                    sys.exit(f"documents.py does not find a change of {what} in {side}")
+
+
+def sheet_that_differs():
+    """The security check sheet for spreadsheets is what its Markdown says."""
+    done = subprocess.run(["scripts/check-sheet", "--check"], capture_output=True, text=True)
+    return done.stderr.splitlines() if done.returncode else []
 
 
 wrong = [
+    *sheet_that_differs(),
     *types_that_differ(DATA, CODE),
     *tables_that_differ(DATA, TEMPLATE),
     *buckets_that_differ(DATA, TEMPLATE),
