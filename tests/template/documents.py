@@ -279,6 +279,8 @@ def documents_that_are_too_long(documents):
 TRANSLATED = [
     "README.md",
     "CHANGELOG.md",
+    "client/LOADER.md",
+    "client/README.md",
     "docs/MIGRATING.md",
     "docs/NOTICES.md",
     "docs/PROMISES.md",
