@@ -43,7 +43,8 @@ fn vendor() -> Tegata {
 
 #[test]
 fn every_example_is_known_to_a_test() {
-    let known = ["notices", "parameters.yaml", "products.toml"];
+    // The plug-in is tested in a browser: tests/browser/plugin.mjs.
+    let known = ["notices", "parameters.yaml", "plugin", "products.toml"];
     assert_eq!(names(&examples()), known.map(str::to_owned).into());
 }
 
