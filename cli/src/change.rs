@@ -8,7 +8,7 @@ use tegata_common::calendar;
 use tegata_common::product::Policy;
 pub(crate) use tegata_operations::{Difference, differences};
 
-use crate::output::{self, part, plain, say};
+use crate::output::{self, columns, part, plain, say, translated, verbatim};
 
 /// The option of commands that write.
 #[derive(Args, Clone, Copy)]
@@ -43,26 +43,34 @@ pub(crate) fn print(differences: &[Difference], policy: Option<&Policy>) {
         Value::String(text) => local(text).unwrap_or_else(|| text.clone()),
         other => other.to_string(),
     };
-    let width = differences.iter().map(|d| d.field.len()).max().unwrap_or(0);
+    let label = |difference: &Difference| translated(&difference.field).into_owned();
+    let width = differences
+        .iter()
+        .map(|of| columns(&label(of)))
+        .max()
+        .unwrap_or(0);
     let (red, green) = (AnsiColor::Red.on_default(), AnsiColor::Green.on_default());
-    for Difference {
-        field,
-        before,
-        after,
-    } in differences
-    {
-        let title = plain(format_args!("  {field:width$}  "));
+    for difference in differences {
+        let Difference { before, after, .. } = difference;
+        let label = label(difference);
+        let blanks = width - columns(&label);
+        let title = plain(format_args!("  {label}{:blanks$}  ", ""));
+        // Words such as `paid` are translated; settings are typed as they are shown.
+        let value = match difference.field.starts_with("policy.") {
+            true => verbatim,
+            false => part,
+        };
         match (before, after) {
             (None, Some(after)) => {
-                output::parts(&[title, part(green, show(after))]);
+                output::parts(&[title, value(green, show(after))]);
             }
             (Some(before), None) => {
-                output::parts(&[title, part(red, show(before)), plain(" → (none)")]);
+                output::parts(&[title, value(red, show(before)), plain(" → (none)")]);
             }
             (before, after) => {
                 let before = before.as_ref().map(show).unwrap_or_default();
                 let after = after.as_ref().map(show).unwrap_or_default();
-                let (before, after) = (part(red, before), part(green, after));
+                let (before, after) = (value(red, before), value(green, after));
                 output::parts(&[title, before, plain(" → "), after]);
             }
         }

@@ -7,14 +7,18 @@ mod contact;
 mod customer;
 mod dev;
 mod doctor;
+#[cfg(test)]
+mod documents;
 mod embedded;
 mod environment;
 mod failure;
 mod history;
 mod identity;
+mod instants;
 mod key;
 mod license;
 mod loopback;
+mod messages;
 mod notice;
 mod output;
 mod owner_only;
@@ -56,6 +60,11 @@ use target::TargetArgs;
 struct Cli {
     #[command(flatten)]
     target: TargetArgs,
+
+    /// The language of results, explanations and errors; stands before the command [default: ja if the
+    /// locale (LC_ALL, LC_MESSAGES, LANG) is Japanese, or else en]. JSON and help stay English.
+    #[arg(long, value_enum)]
+    language: Option<messages::Language>,
 
     /// How results are printed.
     #[arg(long, value_enum, default_value_t, global = true)]
@@ -105,6 +114,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    messages::choose(std::env::args_os().skip(1), |name| std::env::var(name).ok());
     match environment::unset_empty_variables() {
         Ok(None) => run_to_exit_code(),
         Ok(Some(code)) => code,
@@ -152,6 +162,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<()> {
     let Cli {
         target,
+        language: _,
         output,
         command,
     } = cli;
@@ -171,6 +182,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         return doctor::run(&target, output, args).await;
     }
     let target = target.open().await?;
+    instants::show_in(&target.zone);
     let done = match command {
         Command::License(command) => license::run(&target, output, command).await,
         Command::Customer(command) => customer::run(&target, output, command).await,

@@ -18,6 +18,9 @@ use serde::Serialize;
 use tegata_common::license::Code;
 use tegata_operations::Progress;
 
+use crate::instants::localized;
+use crate::messages;
+
 /// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
@@ -47,6 +50,14 @@ macro_rules! say {
 }
 pub(crate) use say;
 
+/// A text as it is printed: with the target's offset, in the chosen language.
+pub(crate) fn translated(text: &str) -> Cow<'_, str> {
+    match localized(text) {
+        Cow::Borrowed(text) => messages::translated(text),
+        Cow::Owned(text) => Cow::Owned(messages::translated(&text).into_owned()),
+    }
+}
+
 /// Prints a line to stderr: a warning, a note or progress.
 macro_rules! note {
     ($($part:tt)*) => { $crate::output::note_line(&format!($($part)*)) };
@@ -54,11 +65,12 @@ macro_rules! note {
 pub(crate) use note;
 
 pub(crate) fn line(text: &str) {
-    write_line(&visible(text, LINES));
+    write_line(&visible(&translated(text), LINES));
 }
 
 pub(crate) fn note_line(text: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{}", visible(text, LINES));
+    let text = translated(text);
+    let _ = writeln!(anstream::stderr().lock(), "{}", visible(&text, LINES));
 }
 
 /// A part of a line with a style, which is used on a terminal only.
@@ -68,12 +80,24 @@ pub(crate) struct Part {
     text: String,
 }
 
-/// A part of a line in a style.
+/// A part of a line in a style, in the chosen language.
 pub(crate) fn part(style: Style, text: impl fmt::Display) -> Part {
+    verbatim(style, translated(&text.to_string()))
+}
+
+/// A part of a line in a style, which is the same in each language: a value, not a word.
+pub(crate) fn verbatim(style: Style, text: impl fmt::Display) -> Part {
     Part {
         style,
         text: text.to_string(),
     }
+}
+
+/// The columns of a terminal that a text takes: a Japanese character takes two.
+pub(crate) fn columns(text: &str) -> usize {
+    text.chars()
+        .map(|c| if c > '\u{2e7f}' { 2 } else { 1 })
+        .sum()
 }
 
 /// A part of a line without a style.
@@ -97,20 +121,21 @@ pub(crate) fn parts(parts: &[Part]) {
 /// Prints the error of a failed command.
 pub(crate) fn failure(error: &anyhow::Error) {
     let title = part(AnsiColor::Red.on_default().bold(), "error:");
+    // A chain of errors is translated as one text.
     let reason = format!("{error:#}");
     let mut stderr = anstream::stderr().lock();
     let _ = writeln!(stderr, "{title}{}", plain(format_args!(" {reason}")));
     // IAM's error code contains this text in all services.
     if reason.contains("AccessDenied") {
         let hint = "which role may run which command: docs/operations/operators.md, \"Who may run which command\"";
-        let _ = writeln!(stderr, "{hint}");
+        let _ = writeln!(stderr, "{}", translated(hint));
     }
 }
 
 /// Prints a question. The answer is typed on the same line.
 pub(crate) fn ask(question: &str) {
     let mut stderr = anstream::stderr().lock();
-    let _ = write!(stderr, "{}", visible(question, LINES));
+    let _ = write!(stderr, "{}", visible(&translated(question), LINES));
     let _ = stderr.flush();
 }
 
@@ -184,11 +209,11 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) {
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header.iter().map(|name| name.to_uppercase()));
-    table.add_rows(
-        rows.iter()
-            .map(|row| row.iter().map(|cell| visible(cell, &[]))),
-    );
+        .set_header(header.iter().map(|name| translated(name).to_uppercase()));
+    table.add_rows(rows.iter().map(|row| {
+        let cells = row.iter().map(|cell| translated(cell));
+        cells.map(|cell| visible(&cell, &[]).into_owned())
+    }));
     for line in table.lines() {
         say!("{}", line.trim());
     }

@@ -8,7 +8,7 @@ use tegata_common::serial::Serial;
 use tegata_operations::licenses::{self, Explanation, Question, Step};
 
 use super::{LicenseSelector, given_serial};
-use crate::output::{self, Output, note, part, plain, say};
+use crate::output::{self, Output, columns, note, part, plain, say, translated, verbatim};
 use crate::target::Target;
 use crate::when::When;
 
@@ -79,15 +79,18 @@ fn print(explained: &Explanation) {
 
 /// Prints the steps up to the deciding one.
 fn print_steps(steps: &[Step]) {
-    let width = steps.iter().map(|step| step.rule.len()).max().unwrap_or(0);
+    let rules = steps.iter().map(|step| columns(&translated(step.rule)));
+    let width = rules.max().unwrap_or(0);
     for step in steps {
         let (style, mark) = match (step.code, step.applies) {
             (Some(code), _) => (output::style(code), "→"),
             (None, true) => (anstyle::Style::new(), "·"),
             (None, false) => (anstyle::Style::new().dimmed(), " "),
         };
-        let text = format!("{mark} {:width$}  {}", step.rule, step.says);
-        output::parts(&[plain("  "), part(style, text)]);
+        let (rule, says) = (translated(step.rule), translated(&step.says));
+        let blanks = width - columns(&rule);
+        let text = format!("{mark} {rule}{:blanks$}  {says}", "");
+        output::parts(&[plain("  "), verbatim(style, text)]);
         if step.code.is_some() {
             break;
         }

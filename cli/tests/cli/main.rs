@@ -7,6 +7,7 @@ mod commands;
 mod contracts;
 mod examples;
 mod history;
+mod language;
 mod naughty;
 mod notices;
 mod official_sample;

@@ -61,6 +61,9 @@ impl Tegata {
             .args(self.now.borrow().as_ref())
             .args(arguments)
             .env_remove("TEGATA_STACK")
+            .env_remove("LC_ALL")
+            .env_remove("LC_MESSAGES")
+            .env("LANG", "C.UTF-8")
             .env("USER", "tester");
         command
     }

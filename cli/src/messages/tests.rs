@@ -1,0 +1,319 @@
+//! Each message of the source has a Japanese text, and each Japanese text belongs to a message.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+/// Where messages stand: the commands of operators, and what they call.
+const SOURCES: [&str; 26] = [
+    "cli/src/access_log",
+    "cli/src/bulk",
+    "cli/src/change.rs",
+    "cli/src/contact",
+    "cli/src/customer",
+    "cli/src/doctor",
+    "cli/src/embedded/mod.rs",
+    "cli/src/history",
+    "cli/src/identity.rs",
+    "cli/src/key.rs",
+    "cli/src/license",
+    "cli/src/main.rs",
+    "cli/src/notice",
+    "cli/src/output.rs",
+    "cli/src/period.rs",
+    "cli/src/private_file.rs",
+    "cli/src/product",
+    "cli/src/proxy.rs",
+    "cli/src/publish",
+    "cli/src/target",
+    "cli/src/text_file.rs",
+    "cli/src/usage",
+    "cli/src/when.rs",
+    "crates/notices/src/check.rs",
+    "crates/notices/src/gate.rs",
+    "crates/operations/src",
+];
+
+/// Files of other crates whose errors are shown. Only their errors (`#[error("…")]`) are messages.
+const ERRORS: [&str; 9] = [
+    "crates/common/src/customer.rs",
+    "crates/common/src/domain.rs",
+    "crates/common/src/license",
+    "crates/common/src/notice",
+    "crates/common/src/product.rs",
+    "crates/common/src/release",
+    "crates/common/src/serial.rs",
+    "crates/common/src/version.rs",
+    "crates/storage/src/error.rs",
+];
+
+/// Literals that look like messages, and are not printed, or are the same in each language.
+const UNTRANSLATED: [&str; 11] = [
+    "A mail to SES's simulator.\r",
+    "An error occurred (",
+    "Subject: tegata doctor\r",
+    "make deploy",
+    "p50 ms",
+    "p99 ms",
+    "{bar} {pos}/{len} files",
+    "{domain} TXT \"v=spf1 include:amazonses.com ~all\"",
+    "{msg} {wide_bar} {pos} of {len} objects",
+    "{wide_bar} {pos} of {len} licences, {eta} left",
+    "{wide_bar} {pos} of {len} rows, {eta} left",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn files(path: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(path)];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(
+                fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+        } else if path.extension().is_some_and(|ending| ending == "rs")
+            && !path.ends_with("tests.rs")
+        {
+            found.push(path);
+        }
+    }
+    assert!(!found.is_empty(), "{path}");
+    found
+}
+
+/// The string literals of a source file without its tests, comments and attributes; of the attribute
+/// `error` the literal is one, and the only ones if `only_errors`.
+fn literals(source: &str, only_errors: bool) -> Vec<String> {
+    let source = source.split("\nmod tests {").next().unwrap_or_default();
+    let mut found = Vec::new();
+    let mut rest = source;
+    while let Some(c) = rest.chars().next() {
+        if rest.starts_with("//") {
+            rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
+        } else if rest.starts_with("#[") {
+            let (attribute, after) = attribute(rest);
+            if let Some(text) = attribute.strip_prefix("#[error(") {
+                found.extend(literal(text.trim_start()).map(|(text, _)| text));
+            }
+            rest = after;
+        } else if let Some((text, after)) = literal(rest) {
+            if !only_errors {
+                found.push(text);
+            }
+            rest = after;
+        } else if c == '\'' {
+            // A character, or the start of a lifetime.
+            let mut characters = rest.char_indices().skip(1);
+            let is_escaped = characters.next().is_some_and(|(_, c)| c == '\\');
+            let end = match is_escaped {
+                true => characters.skip(1).find(|(_, c)| *c == '\''),
+                false => characters.next().filter(|(_, c)| *c == '\''),
+            };
+            rest = &rest[end.map_or(1, |(at, _)| at + 1)..];
+        } else {
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    found
+}
+
+/// An attribute at the start of a text, and what follows.
+fn attribute(text: &str) -> (&str, &str) {
+    let (mut depth, mut at) = (0, 1);
+    while at < text.len() {
+        if let Some((_, after)) = literal(&text[at..]) {
+            at = text.len() - after.len();
+            continue;
+        }
+        let c = text[at..].chars().next().unwrap();
+        at += c.len_utf8();
+        match c {
+            '[' => depth += 1,
+            ']' if depth == 1 => break,
+            ']' => depth -= 1,
+            _ => {}
+        }
+    }
+    text.split_at(at)
+}
+
+/// A string literal at the start of a text, without its escapes, and what follows.
+fn literal(text: &str) -> Option<(String, &str)> {
+    if let Some(raw) = text.strip_prefix("r#\"") {
+        return raw
+            .split_once("\"#")
+            .map(|(text, rest)| (text.to_owned(), rest));
+    }
+    let mut found = String::new();
+    let mut rest = text.strip_prefix('"')?;
+    loop {
+        let c = rest.chars().next()?;
+        rest = &rest[c.len_utf8()..];
+        match c {
+            '"' => return Some((found, rest)),
+            '\\' => {
+                let escaped = rest.chars().next()?;
+                rest = &rest[escaped.len_utf8()..];
+                match escaped {
+                    'n' => found.push('\n'),
+                    'r' => found.push('\r'),
+                    '\n' => rest = rest.trim_start(),
+                    other => found.push(other),
+                }
+            }
+            c => found.push(c),
+        }
+    }
+}
+
+/// The lines of a literal as templates: placeholders by name, or by number if they have none.
+fn templates(literal: &str) -> Vec<String> {
+    let mut number = 0;
+    let lines = literal.split('\n').map(|line| {
+        let named = pieces(line).into_iter().map(|piece| match piece {
+            Piece::Text(text) => text.replace('{', "{{").replace('}', "}}"),
+            Piece::Placeholder(name) => {
+                let name = name.split(':').next().unwrap_or_default().to_owned();
+                match name.is_empty() {
+                    true => {
+                        number += 1;
+                        format!("{{{number}}}")
+                    }
+                    false => format!("{{{name}}}"),
+                }
+            }
+        });
+        named
+            .collect::<String>()
+            .trim_matches([' ', '\t'])
+            .to_owned()
+    });
+    lines.filter(|line| is_message(line)).collect()
+}
+
+/// Whether a text is for people: several words, of which one is in lower case; and not a command.
+fn is_message(template: &str) -> bool {
+    let program = template.split(' ').next().unwrap_or_default();
+    if [
+        "aws",
+        "export",
+        "pip3",
+        "pipx",
+        "rustup",
+        "tegata",
+        "xcode-select",
+    ]
+    .contains(&program)
+    {
+        return false;
+    }
+    let words = template.split_whitespace();
+    let is_word = |word: &str| {
+        let word = word.trim_matches(|c: char| c.is_ascii_punctuation());
+        word.len() > 1
+            && word
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c == '\'' || c == '-')
+    };
+    let own: Vec<&str> = words.collect();
+    own.len() > 1 && own.iter().any(|word| !word.contains('{') && is_word(word))
+}
+
+fn messages() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let sources = SOURCES.iter().map(|path| (path, false));
+    for (path, only_errors) in sources.chain(ERRORS.iter().map(|path| (path, true))) {
+        for file in files(path) {
+            for literal in literals(&fs::read_to_string(&file).unwrap(), only_errors) {
+                for template in templates(&literal) {
+                    found.insert(template, file.display().to_string());
+                }
+            }
+        }
+    }
+    found
+}
+
+fn names(template: &str) -> BTreeSet<String> {
+    let placeholders = pieces(template)
+        .into_iter()
+        .filter_map(|piece| match piece {
+            Piece::Placeholder(name) => Some(name),
+            Piece::Text(_) => None,
+        });
+    placeholders.collect()
+}
+
+fn catalogue() -> HashMap<String, HashMap<String, String>> {
+    toml::from_str(include_str!("ja.toml")).unwrap()
+}
+
+#[test]
+fn every_message_has_a_japanese_text_and_every_text_a_message() {
+    let messages = messages();
+    let tables = catalogue();
+    let untranslated: BTreeSet<&str> = UNTRANSLATED.into();
+    let is_known = |template: &str| {
+        untranslated.contains(template) || tables.values().any(|of| of.contains_key(template))
+    };
+    let missing: Vec<_> = messages
+        .iter()
+        .filter(|(message, _)| !is_known(message))
+        .collect();
+    assert!(missing.is_empty(), "without a Japanese text: {missing:#?}");
+    let stale: Vec<_> = tables["messages"]
+        .keys()
+        .map(String::as_str)
+        .chain(untranslated)
+        .filter(|template| !messages.contains_key(*template))
+        .collect();
+    assert!(stale.is_empty(), "no message of the source: {stale:#?}");
+}
+
+#[test]
+fn a_japanese_text_has_the_placeholders_of_its_message() {
+    for (english, japanese) in catalogue().into_values().flatten() {
+        assert_eq!(names(&english), names(&japanese), "{english}");
+        assert!(!japanese.trim().is_empty(), "{english}");
+    }
+}
+
+#[test]
+fn texts_are_translated_with_what_they_contain() {
+    for (english, japanese) in [
+        ("none", "ありません"),
+        ("  nothing to change", "  変更はありません"),
+        (
+            "warning: 株式会社見本 has no licence of sheet",
+            "警告：株式会社見本 には sheet のライセンスがありません",
+        ),
+        (
+            "domain \"x\": the domain is empty; expected a kintone host name such as example.cybozu.com",
+            "ドメイン \"x\"：ドメインが空です。example.cybozu.com のような kintone のホスト名を指定してください",
+        ),
+        ("what nobody has translated", "what nobody has translated"),
+    ] {
+        assert_eq!(JAPANESE.text(english), japanese);
+    }
+}
+
+#[test]
+fn the_language_is_the_options_or_the_locales() {
+    let scan = |text: &str| literals(text, false);
+    assert_eq!(scan(r#"f("a b", 'x', "c\n d") // "e f""#), ["a b", "c\n d"]);
+    assert_eq!(
+        templates("{} of {name:>5} licences"),
+        ["{1} of {name} licences"]
+    );
+    let template = pieces("{a} has no licence of {b}");
+    let found = values(&template, "x has no licence of y").unwrap();
+    assert_eq!((found["a"], found["b"]), ("x", "y"));
+    assert!(values(&template, "x has a licence").is_none());
+}

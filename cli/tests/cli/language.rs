@@ -1,0 +1,254 @@
+//! The operators' language: results, explanations and refusals in Japanese. `-- --nocapture language::` prints
+//! the commands with what they print.
+#![allow(clippy::disallowed_macros)]
+
+use crate::support::{Tegata, text};
+
+const CUSTOMER: &str = "株式会社見本";
+
+/// What a command prints in Japanese, and its exit code.
+fn japanese(tegata: &Tegata, arguments: &[&str]) -> (String, i32) {
+    let mut command = tegata.command(arguments);
+    let output = command.env("LANG", "ja_JP.UTF-8").output().unwrap();
+    let printed = text(&output.stdout) + &text(&output.stderr);
+    println!("$ tegata {}\n{printed}", arguments.join(" "));
+    (printed, output.status.code().unwrap())
+}
+
+/// Two English words in a row that are neither in quotation marks nor in a command to type.
+fn english(printed: &str) -> Option<String> {
+    for line in printed.lines() {
+        let text = line.split("tegata ").next().unwrap();
+        let words: Vec<&str> = text.split(['`', '"', '\'']).step_by(2).collect();
+        let words = words.join(" | ");
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let is_word = |word: &str| word.len() > 2 && word.chars().all(|c| c.is_ascii_lowercase());
+        if words
+            .windows(2)
+            .any(|pair| pair.iter().all(|word| is_word(word)))
+        {
+            return Some(line.to_owned());
+        }
+    }
+    None
+}
+
+#[test]
+fn results_explanations_and_refusals_are_japanese() {
+    let tegata = Tegata::new();
+    tegata.travel("2026-11-20T10:00:00+09:00");
+    let notice = tegata.file(
+        "2026-12-05-sheet-1.9.0.toml",
+        "kind = \"release\"\nproducts = [\"sheet\"]\nversion = \"1.9.0\"\n\
+         planned_at = 2026-11-21T10:00:00+09:00\n\
+         title = { ja = \"リリース\", en = \"Release\" }\nbody = { ja = \"本文\", en = \"Text\" }\n",
+    );
+    let domain = "example.cybozu.com";
+    for (arguments, code, expected) in [
+        (
+            vec!["customer", "add", "C-0042", "--name", CUSTOMER],
+            0,
+            CUSTOMER,
+        ),
+        (
+            vec!["customer", "add", "C-0042", "--name", CUSTOMER],
+            1,
+            "エラー: お客様 C-0042 はすでに登録されています",
+        ),
+        (
+            vec![
+                "contact",
+                "add",
+                "C-0042",
+                "taro@customer.example",
+                "--role",
+                "primary",
+                "--language",
+                "ja",
+            ],
+            0,
+            "連絡先",
+        ),
+        (vec!["contact", "list", "C-0042"], 0, "主な連絡先"),
+        (
+            vec![
+                "license",
+                "issue",
+                domain,
+                "sheet",
+                "--billing",
+                "yearly",
+                "--users",
+                "50",
+                "--customer",
+                "C-0042",
+            ],
+            0,
+            "シリアル（表示されるのは今回だけです）：",
+        ),
+        (
+            vec![
+                "license",
+                "issue",
+                domain,
+                "sheet",
+                "--billing",
+                "yearly",
+                "--users",
+                "50",
+            ],
+            1,
+            "にはすでに sheet のライセンスがあります",
+        ),
+        (vec!["license", "show", domain, "sheet"], 0, "ユーザー数"),
+        (vec!["license", "list"], 0, "エディション"),
+        (
+            vec!["license", "explain", domain, "sheet"],
+            0,
+            "までに解約がなければ自動更新",
+        ),
+        (
+            vec![
+                "license",
+                "change",
+                domain,
+                "sheet",
+                "--users",
+                "80",
+                "--dry-run",
+            ],
+            0,
+            "確認だけの実行です",
+        ),
+        (
+            vec![
+                "license",
+                "suspend",
+                domain,
+                "sheet",
+                "--from",
+                "2026-11-01",
+            ],
+            2,
+            "過去の日付です。今日は 2026-11-20 です",
+        ),
+        (
+            vec!["license", "suspend", "nowhere.cybozu.com", "sheet"],
+            3,
+            "nowhere.cybozu.com には sheet のライセンスがありません",
+        ),
+        (
+            vec!["license", "suspend", "https://x", "sheet"],
+            2,
+            "ホスト名だけを指定してください",
+        ),
+        (
+            vec!["license", "history", domain, "sheet"],
+            0,
+            "実行者 local:tester",
+        ),
+        (vec!["license", "issue"], 2, "次の引数が必要です："),
+        (vec!["license", "shwo"], 2, "不明なコマンドです"),
+        (
+            vec!["license", "cancel", domain, "sheet"],
+            0,
+            "契約は、今の契約期間の終わり",
+        ),
+        (
+            vec!["license", "expiring", "--within", "400d"],
+            0,
+            "解約済み",
+        ),
+        (vec!["notice", "check", &notice], 1, "日前の"),
+        (
+            vec!["notice", "status", "2026-12-05-sheet-1.9.0"],
+            3,
+            "お知らせ 2026-12-05-sheet-1.9.0 はありません",
+        ),
+        (
+            vec!["publish", "current", "sheet", "1.9.0"],
+            3,
+            "CDN にありません",
+        ),
+        (vec!["publish", "list", "sheet"], 0, ""),
+        (vec!["usage", "report", "--product", "sheet"], 0, "照会"),
+        (
+            vec![
+                "usage",
+                "report",
+                "--product",
+                "sheet",
+                "--from",
+                "2026-11-20",
+                "--to",
+                "2026-11-01",
+            ],
+            2,
+            "より後になっています",
+        ),
+        (vec!["history", "verify"], 0, "問題はありません"),
+        (vec!["doctor"], 2, "--local には対応していません"),
+    ] {
+        let (printed, exit) = japanese(&tegata, &arguments);
+        assert!(printed.contains(expected), "{arguments:?}: {printed}");
+        assert_eq!(exit, code, "{arguments:?}: {printed}");
+        assert_eq!(english(&printed), None, "{arguments:?}");
+    }
+}
+
+/// The refusal of a name in quarantine has the offset of the product's zone, in each language.
+#[test]
+fn instants_have_the_products_offset() {
+    let tegata = Tegata::new();
+    tegata.travel("2026-11-20T10:00:00+09:00");
+    let paid = ["--billing", "monthly", "--users", "50"];
+    tegata.text(&[&["license", "issue", "old.cybozu.com", "sheet"], &paid[..]].concat());
+    let moved = [
+        "license",
+        "move",
+        "old.cybozu.com",
+        "sheet",
+        "new.cybozu.com",
+        "--overlap",
+        "0",
+    ];
+    tegata.text(&moved);
+    tegata.travel("2026-12-01T10:00:00+09:00");
+    let again = [&["license", "issue", "old.cybozu.com", "sheet"], &paid[..]].concat();
+    let (code, refusal) = tegata.failure(&again);
+    assert_eq!(code, 1, "{refusal}");
+    assert!(
+        refusal.contains("is in quarantine until 2027-02-") && refusal.contains("+09:00"),
+        "{refusal}"
+    );
+    let (printed, _) = japanese(&tegata, &again);
+    assert!(
+        printed.contains("使用制限中です。2027-02-") && printed.contains("+09:00"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn the_option_decides_before_the_locale_and_json_stays_as_it_is() {
+    let tegata = Tegata::new();
+    let run = |arguments: &[&str], lang: &str| {
+        let output = tegata
+            .command(arguments)
+            .env("LANG", lang)
+            .output()
+            .unwrap();
+        text(&output.stdout)
+    };
+    assert_eq!(
+        run(&["--language", "ja", "customer", "list"], "C"),
+        "ありません\n"
+    );
+    assert_eq!(
+        run(&["--language=en", "customer", "list"], "ja_JP.UTF-8"),
+        "none\n"
+    );
+    assert_eq!(run(&["customer", "list"], "en_US.UTF-8"), "none\n");
+    let json = ["product", "list", "--output", "json"];
+    assert_eq!(run(&json, "ja_JP.UTF-8"), run(&json, "C"));
+    assert_eq!(run(&["--help"], "ja_JP.UTF-8"), run(&["--help"], "C"));
+}
