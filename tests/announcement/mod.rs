@@ -138,7 +138,7 @@ fn sender() -> Sender {
 impl World {
     async fn new(seed: u64) -> Self {
         let database = Database::start().await;
-        let (cloud, clients) = Cloud::start(&database.endpoint).await;
+        let (cloud, clients) = Cloud::new(&database.endpoint);
         let news = tempfile::tempdir().unwrap();
         let dynamodb = || clients.dynamodb.clone();
         let notices = Notices::new(dynamodb(), "Notices");

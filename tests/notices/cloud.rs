@@ -1,31 +1,38 @@
-//! What the functions call, in one server that fails as it is told: DynamoDB (the embedded one
-//! behind it), SQS's and SES's wire formats. The functions reach it through the real SDK.
+//! What the functions call: the real SDK, whose requests end here. DynamoDB's go on to the embedded
+//! one; SQS and SES are answered in their wire formats. Calls fail as a test says.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, Response, Uri};
+use aws_sdk_dynamodb::config::{
+    AsyncSleep, BehaviorVersion, Credentials, Region, SharedAsyncSleep, SharedCredentialsProvider,
+    SharedHttpClient,
+};
+use aws_smithy_runtime_api::client::http::HttpClient as _;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
 use jiff::Timestamp;
 use release_notification::deliver::Deliver;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-/// How long a call may take before the SDK gives up on it.
-const ATTEMPT: Duration = Duration::from_millis(400);
+/// The time-out of an attempt. It passes when a call is never answered, and at no other time: see
+/// [`Clock`].
+const ATTEMPT: Duration = Duration::from_secs(3600);
 
-/// Made once: it reads the system's certificates, which takes longer than a scenario.
-static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().build().unwrap()
-});
+thread_local! {
+    /// Whether the call that was polled last on this thread will never be answered.
+    static IS_UNANSWERED: Cell<bool> = const { Cell::new(false) };
+}
 
 /// What goes wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,7 +96,7 @@ pub(crate) struct Answer {
     pub(crate) message: &'static str,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Seen {
     /// Which function is running.
     pub(crate) step: &'static str,
@@ -103,11 +110,10 @@ pub(crate) struct Seen {
     pub(crate) mails: Vec<Mail>,
 }
 
+#[derive(Debug, Default)]
 pub(crate) struct Cloud {
     pub(crate) seen: Mutex<Seen>,
     pub(crate) crash: Notify,
-    dynamodb: String,
-    http: reqwest::Client,
 }
 
 /// The real clients of a cloud.
@@ -118,18 +124,10 @@ pub(crate) struct Clients {
 }
 
 impl Cloud {
-    /// Serves one in front of a database, and makes clients for it.
-    pub(crate) async fn start(dynamodb: &str) -> (Arc<Self>, Clients) {
-        let cloud = Arc::new(Self {
-            seen: Mutex::default(),
-            crash: Notify::new(),
-            dynamodb: dynamodb.to_owned(),
-            http: HTTP.clone(),
-        });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().fallback(serve).with_state(Arc::clone(&cloud));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+    /// Makes one in front of a database, and clients for it.
+    pub(crate) fn new(dynamodb: &str) -> (Arc<Self>, Clients) {
+        let cloud = Arc::new(Self::default());
+        let http = http_client(Arc::clone(&cloud));
         let config = |attempts| {
             let timeouts = TimeoutConfig::builder()
                 .operation_attempt_timeout(ATTEMPT)
@@ -140,13 +138,13 @@ impl Cloud {
                 .with_initial_backoff(Duration::from_millis(1));
             aws_types::SdkConfig::builder()
                 .behavior_version(BehaviorVersion::latest())
-                .http_client(tegata_aws::http_client())
-                .endpoint_url(&endpoint)
+                .http_client(http.clone())
+                .endpoint_url(dynamodb)
                 .region(Region::new("local"))
                 .credentials_provider(SharedCredentialsProvider::new(credentials))
                 .timeout_config(timeouts)
                 .retry_config(retries)
-                .sleep_impl(aws_sdk_dynamodb::config::SharedAsyncSleep::new(Sleep))
+                .sleep_impl(SharedAsyncSleep::new(Clock))
                 .build()
         };
         let clients = Clients {
@@ -197,34 +195,60 @@ impl Cloud {
         (number - since < fault.lasts()).then_some(*fault)
     }
 
+    /// Answers a request, or ends the process that made it, or never answers.
+    async fn answer(
+        &self,
+        request: HttpRequest,
+        database: SharedHttpConnector,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let Some(service) = Service::of(&request) else {
+            return Ok(error_response(404, "NotFoundException", ""));
+        };
+        // As the roles have it: `announce` fills the queue that wakes `deliver`, and nobody else.
+        if matches!(service, Service::Sqs(_)) && self.seen.lock().unwrap().step != "announce" {
+            return Ok(error_response(403, "AccessDenied", ""));
+        }
+        let fault = self.begin(&service.operation());
+        let answer = match fault {
+            Some(fault) if !fault.is_carried_out() => None,
+            _ => Some(self.carry_out(&service, request, database).await?),
+        };
+        match (fault, answer) {
+            (None, Some(answer)) => Ok(answer),
+            (Some(Fault::CrashBefore | Fault::CrashAfter), _) => {
+                self.crash.notify_one();
+                std::future::pending().await
+            }
+            (Some(Fault::TimeoutBefore | Fault::TimeoutAfter), _) => {
+                std::future::poll_fn(|_| {
+                    IS_UNANSWERED.set(true);
+                    std::task::Poll::Pending
+                })
+                .await
+            }
+            (Some(Fault::Throttled), _) => Ok(service.throttled()),
+            _ => Ok(error_response(500, "InternalServerError", "")),
+        }
+    }
+
     async fn carry_out(
         &self,
         service: &Service,
-        headers: &HeaderMap,
-        body: Bytes,
-    ) -> Response<Body> {
+        request: HttpRequest,
+        database: SharedHttpConnector,
+    ) -> Result<HttpResponse, ConnectorError> {
+        if matches!(service, Service::DynamoDb(_)) {
+            return database.call(request).await;
+        }
+        let body = request.body().bytes().unwrap();
+        let request: Value = serde_json::from_slice(body).unwrap();
+        Ok(self.take(service, &request))
+    }
+
+    /// What SQS and SES do.
+    fn take(&self, service: &Service, request: &Value) -> HttpResponse {
         match service {
-            Service::DynamoDb(_) => {
-                let mut request = self.http.post(&self.dynamodb).body(body);
-                for (name, value) in headers {
-                    if name != "host" && name != "content-length" {
-                        request = request.header(name, value);
-                    }
-                }
-                let answer = request.send().await.unwrap();
-                let status = answer.status();
-                let checksum = answer.headers().get("x-amz-crc32").cloned();
-                let body = answer.bytes().await.unwrap();
-                let mut response = Response::builder()
-                    .status(status)
-                    .header("content-type", "application/x-amz-json-1.0");
-                if let Some(checksum) = checksum {
-                    response = response.header("x-amz-crc32", checksum);
-                }
-                response.body(Body::from(body)).unwrap()
-            }
             Service::Sqs(_) => {
-                let request: Value = serde_json::from_slice(&body).unwrap();
                 let entries = request["Entries"].as_array().unwrap();
                 let mut seen = self.seen.lock().unwrap();
                 let mut successful = Vec::new();
@@ -237,8 +261,7 @@ impl Cloud {
                 }
                 json_response(200, &json!({ "Successful": successful, "Failed": [] }))
             }
-            Service::Ses => {
-                let request: Value = serde_json::from_slice(&body).unwrap();
+            _ => {
                 let mut seen = self.seen.lock().unwrap();
                 if let Some(Answer {
                     status,
@@ -275,13 +298,49 @@ impl Cloud {
     }
 }
 
-/// The SDK's pauses between attempts, by the runtime's clock.
-#[derive(Debug)]
-struct Sleep;
+/// An HTTP client whose requests a cloud answers.
+fn http_client(cloud: Arc<Cloud>) -> SharedHttpClient {
+    let database = tegata_aws::http_client();
+    http_client_fn(move |settings, components| {
+        SharedHttpConnector::new(Connector {
+            cloud: Arc::clone(&cloud),
+            database: database.http_connector(settings, components),
+        })
+    })
+}
 
-impl aws_sdk_dynamodb::config::AsyncSleep for Sleep {
+#[derive(Debug)]
+struct Connector {
+    cloud: Arc<Cloud>,
+    database: SharedHttpConnector,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (cloud, database) = (Arc::clone(&self.cloud), self.database.clone());
+        HttpConnectorFuture::new(async move { cloud.answer(request, database).await })
+    }
+}
+
+/// The SDK's pauses between attempts, by the runtime's clock; and the time-out of an attempt, which has
+/// passed as soon as its call is known to stay without an answer. So no scenario waits for a time-out,
+/// and a slow machine has none.
+///
+/// The SDK polls an attempt and then the pause that limits it, so that the two meet on one thread.
+#[derive(Debug)]
+struct Clock;
+
+impl AsyncSleep for Clock {
     fn sleep(&self, duration: Duration) -> aws_sdk_dynamodb::config::Sleep {
-        aws_sdk_dynamodb::config::Sleep::new(tokio::time::sleep(duration))
+        if duration < ATTEMPT {
+            return aws_sdk_dynamodb::config::Sleep::new(tokio::time::sleep(duration));
+        }
+        aws_sdk_dynamodb::config::Sleep::new(std::future::poll_fn(|_| {
+            match IS_UNANSWERED.replace(false) {
+                true => std::task::Poll::Ready(()),
+                false => std::task::Poll::Pending,
+            }
+        }))
     }
 }
 
@@ -292,6 +351,18 @@ enum Service {
 }
 
 impl Service {
+    fn of(request: &HttpRequest) -> Option<Self> {
+        let target = request.headers().get("x-amz-target");
+        match target.and_then(|target| target.split_once('.')) {
+            Some(("AmazonSQS", operation)) => Some(Self::Sqs(operation.to_owned())),
+            Some((_, operation)) => Some(Self::DynamoDb(operation.to_owned())),
+            None => request
+                .uri()
+                .ends_with("/v2/email/outbound-emails")
+                .then_some(Self::Ses),
+        }
+    }
+
     fn operation(&self) -> String {
         match self {
             Self::DynamoDb(operation) => format!("DynamoDB {operation}"),
@@ -300,7 +371,7 @@ impl Service {
         }
     }
 
-    fn throttled(&self) -> Response<Body> {
+    fn throttled(&self) -> HttpResponse {
         let (status, kind) = match self {
             Self::DynamoDb(_) => (400, "ProvisionedThroughputExceededException"),
             Self::Sqs(_) => (400, "RequestThrottled"),
@@ -310,54 +381,17 @@ impl Service {
     }
 }
 
-async fn serve(
-    State(cloud): State<Arc<Cloud>>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response<Body> {
-    let target = headers
-        .get("x-amz-target")
-        .map(|value| value.to_str().unwrap());
-    let service = match target.and_then(|target| target.split_once('.')) {
-        Some(("AmazonSQS", operation)) => Service::Sqs(operation.to_owned()),
-        Some((_, operation)) => Service::DynamoDb(operation.to_owned()),
-        None if uri.path() == "/v2/email/outbound-emails" => Service::Ses,
-        None => return error_response(404, "NotFoundException", ""),
-    };
-    // As the roles have it: `announce` fills the queue that wakes `deliver`, and nobody else.
-    if matches!(service, Service::Sqs(_)) && cloud.seen.lock().unwrap().step != "announce" {
-        return error_response(403, "AccessDenied", "");
-    }
-    let fault = cloud.begin(&service.operation());
-    let answer = match fault {
-        Some(fault) if !fault.is_carried_out() => None,
-        _ => Some(cloud.carry_out(&service, &headers, body).await),
-    };
-    match (fault, answer) {
-        (None, Some(answer)) => answer,
-        (Some(Fault::CrashBefore | Fault::CrashAfter), _) => {
-            cloud.crash.notify_one();
-            std::future::pending().await
-        }
-        (Some(Fault::TimeoutBefore | Fault::TimeoutAfter), _) => std::future::pending().await,
-        (Some(Fault::Throttled), _) => service.throttled(),
-        _ => error_response(500, "InternalServerError", ""),
-    }
-}
-
-fn error_response(status: u16, kind: &str, message: &str) -> Response<Body> {
-    let body = json!({ "__type": kind, "message": message });
-    let mut response = json_response(status, &body);
-    let kind = kind.parse().unwrap();
+fn error_response(status: u16, kind: &'static str, message: &str) -> HttpResponse {
+    let mut response = json_response(status, &json!({ "__type": kind, "message": message }));
     response.headers_mut().insert("x-amzn-errortype", kind);
     response
 }
 
-fn json_response(status: u16, body: &Value) -> Response<Body> {
-    Response::builder()
-        .status(status)
-        .header("content-type", "application/json")
-        .body(Body::from(body.to_string()))
-        .unwrap()
+fn json_response(status: u16, body: &Value) -> HttpResponse {
+    let mut response =
+        HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body.to_string()));
+    response
+        .headers_mut()
+        .insert("content-type", "application/json");
+    response
 }

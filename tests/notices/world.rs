@@ -143,7 +143,7 @@ impl World {
             .await
             .unwrap();
 
-        let (cloud, clients) = Cloud::start(&database.endpoint).await;
+        let (cloud, clients) = Cloud::new(&database.endpoint);
         let news = tempfile::tempdir().unwrap();
         let table = |name: &str| (clients.dynamodb.clone(), name.to_owned());
         let notices = {
