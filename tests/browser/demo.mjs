@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { accessible, views } from "./axe.mjs";
 import { start } from "./dev.mjs";
 
 const shots = process.argv[3];
@@ -117,6 +118,11 @@ try {
       const isWider = await view.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
       assert(!isWider, `${language}, ${width}: the page is wider than the window`);
       checks += 3;
+      for (const colorScheme of ["dark", "light"]) {
+        await view.emulateMedia({ colorScheme });
+        await accessible(view, `${language}, ${width}, ${colorScheme}`);
+        await accessible(view.frames()[1], `${language}, ${width}, ${colorScheme}: kintone`);
+      }
       await shot(view, `${language}-${width}`);
       await view.close();
     }
@@ -124,4 +130,4 @@ try {
 } finally {
   await end();
 }
-console.log(`demo: ${checks} checks passed`);
+console.log(`demo: ${checks} checks passed, ${views()} views without a violation of WCAG 2.2 AA`);

@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parse } from "parse5";
+import { accessible, views } from "./axe.mjs";
 import { place, run, start, until, work } from "./dev.mjs";
 
 const shots = process.argv[3]
@@ -540,6 +541,18 @@ try {
     validate(url, await (await fetch(url)).text());
   }
   done("HTML");
+
+  // With scripts, because axe-core is one.
+  const written = Object.values(previews).flatMap((directory) => LANGUAGES.map((language) => pathToFileURL(join(directory, `mail.${language}.html`)).href));
+  for (const { name, width, colorScheme } of PAGE_VIEWS) {
+    await reader.setViewportSize({ width, height: 800 });
+    await reader.emulateMedia({ colorScheme });
+    for (const url of [...pages, ...written, outbox]) {
+      await reader.goto(url);
+      await accessible(reader, `${url}, ${name}`, written.includes(url));
+    }
+  }
+  done(`${views()} views without a violation of WCAG 2.2 AA`);
 } finally {
   await end();
   console.log(`screenshots: ${shots}`);

@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { accessible } from "./axe.mjs";
 import { run, start, until, work } from "./dev.mjs";
 
 const shots = process.argv[3] && resolve(process.argv[3]);
@@ -18,6 +19,7 @@ const VIEWS = [
   { name: "desktop", width: 1200, height: 900, colorScheme: "light" },
   { name: "phone", width: 390, height: 844, colorScheme: "light" },
   { name: "dark", width: 1200, height: 900, colorScheme: "dark" },
+  { name: "phone-dark", width: 390, height: 844, colorScheme: "dark" },
 ];
 let checks = 0;
 
@@ -67,6 +69,7 @@ try {
         "document.documentElement.scrollWidth - document.documentElement.clientWidth",
       );
       assert.equal(overflow, 0, `${language} ${name}: wider than its window`);
+      await accessible(page, `usage report, ${language} ${name}`);
       checks += 1;
       if (shots) await page.screenshot({ path: join(shots, `usage-${language}-${name}.png`), fullPage: true });
       if (name === "desktop") {

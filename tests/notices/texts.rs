@@ -162,7 +162,7 @@ fn decoded(word: &str) -> String {
 proptest! {
     #[test]
     fn plain_text_and_html_say_the_same(markdown in markdown()) {
-        let (page, text) = (body::html(&markdown), body::text(&markdown));
+        let (page, text) = (body::html(&markdown, 2), body::text(&markdown));
         prop_assert_eq!(words_of_html(&page), words(&text), "{:?}\n{}\n{}", markdown, page, text);
         prop_assert_eq!(xml::first_forbidden(&page), None);
         prop_assert_eq!(xml::first_forbidden(&text), None);

@@ -62,7 +62,7 @@ const ELEMENTS: [&str; 13] = [
 ];
 
 fn markdown(text: &str) {
-    let page = body::html(text);
+    let page = body::html(text, 2);
     // No text is both markup and harmless by luck: an element that is not ours starts with '<'.
     for tag in page.split('<').skip(1) {
         let (tag, _) = tag.split_once('>').expect("a tag ends");

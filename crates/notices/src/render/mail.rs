@@ -90,7 +90,7 @@ pub fn mail(
         severity,
         stage => update.stage.map(|stage| stage.as_str()),
         update_number => update.number,
-        body_html => Value::from_safe_string(body::html(markdown)),
+        body_html => Value::from_safe_string(body::html(markdown, 2)),
         body_text => body::text(markdown),
         why => delivery.why.as_str(),
         customers,

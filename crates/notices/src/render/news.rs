@@ -117,6 +117,12 @@ fn other(language: Language, file: &str) -> String {
 }
 
 fn notice_page(notice: &Notice, language: Language, sender: &Sender) -> Result<Page, RenderError> {
+    // Several updates have headings of their own.
+    let heading_level = if notice.announced().nth(1).is_some() {
+        3
+    } else {
+        2
+    };
     let mut updates: Vec<Value> = notice
         .announced()
         .map(|update| {
@@ -128,7 +134,7 @@ fn notice_page(notice: &Notice, language: Language, sender: &Sender) -> Result<P
                 stage => update.stage.map(|stage| stage.as_str()),
                 severity => update.severity.map(Severity::as_str),
                 at => shown(at, &notice.time_zone),
-                body_html => Value::from_safe_string(body::html(update.body.get(language))),
+                body_html => Value::from_safe_string(body::html(update.body.get(language), heading_level)),
             }
         })
         .collect();
@@ -198,7 +204,11 @@ fn feed(notices: &[&Notice], language: Language, sender: &Sender) -> Result<Page
                 .map(|update| update.body.get(language))
                 .collect();
             // In descending order, as on the page.
-            let html: Vec<String> = bodies.iter().rev().map(|text| body::html(text)).collect();
+            let html: Vec<String> = bodies
+                .iter()
+                .rev()
+                .map(|text| body::html(text, 2))
+                .collect();
             let text = bodies
                 .last()
                 .map(|text| body::text(text))

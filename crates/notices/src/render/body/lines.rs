@@ -116,7 +116,7 @@ mod tests {
 
     /// The HTML of one paragraph.
     fn paragraph(markdown: &str) -> String {
-        let page = html(markdown);
+        let page = html(markdown, 2);
         let inner = page.trim().strip_prefix("<p>").unwrap();
         inner.strip_suffix("</p>").unwrap().to_owned()
     }
@@ -157,7 +157,7 @@ mod tests {
             "**日時**: 22時から\n**対象**: すべての製品",
             "詳しくは次のページをご覧ください。\n<https://example.com/a>",
         ] {
-            let (page, plain) = (html(written), text(written));
+            let (page, plain) = (html(written, 2), text(written));
             let lines = written.matches('\n').count();
             assert_eq!(page.matches("<br />").count(), lines, "{page}");
             assert_eq!(plain.matches('\n').count(), lines, "{plain}");
@@ -167,7 +167,7 @@ mod tests {
             "2026\nと 2027",
             "変更点は、次のとおりです: 一覧\nと集計",
         ] {
-            assert!(!html(written).contains("<br"), "{written}");
+            assert!(!html(written, 2).contains("<br"), "{written}");
         }
     }
 }

@@ -80,9 +80,15 @@ fn is_allowed(url: &str) -> bool {
 }
 
 /// Converts a text into HTML. HTML in the text is escaped; images and invalid links are removed.
-pub fn html(markdown: &str) -> String {
+/// All headings get the level that follows the page's own headings.
+pub fn html(markdown: &str, heading_level: u8) -> String {
     let arena = Arena::new();
     let root = document(&arena, markdown);
+    for node in root.descendants() {
+        if let NodeValue::Heading(heading) = &mut node.data_mut().value {
+            heading.level = heading_level;
+        }
+    }
     let mut page = String::new();
     // Writing into a `String` does not fail.
     let _ = format_html(root, &options(), &mut page);
@@ -112,8 +118,6 @@ fn document<'a>(arena: &'a Arena<'a>, markdown: &str) -> Node<'a> {
     for node in nodes {
         let mut ast = node.data_mut();
         match &mut ast.value {
-            // The first two levels are reserved for the page's own headings.
-            NodeValue::Heading(heading) => heading.level = 3,
             NodeValue::Image(_) => {
                 drop(ast);
                 unwrap(node);
@@ -157,15 +161,15 @@ mod tests {
 
     #[test]
     fn html_has_only_allowed_elements() {
-        let page = html(SAMPLE);
-        assert!(page.contains("<h3>変わること</h3>"), "{page}");
+        let page = html(SAMPLE, 2);
+        assert!(page.contains("<h2>変わること</h2>"), "{page}");
         assert!(
             page.contains(r#"<a href="https://example.com/a?b=1&amp;c=2">"#),
             "{page}"
         );
         let hostile = "a <script>alert(1)</script> ![x](https://example.com/x.png)\n\n\
                        [a](javascript:alert(1)) [b](http://example.com)\n\n<div onclick=x>";
-        let page = html(hostile);
+        let page = html(hostile, 2);
         for forbidden in ["<script", "<img", "href", "<div"] {
             assert!(!page.contains(forbidden), "{forbidden} in {page}");
         }
@@ -206,7 +210,7 @@ mod tests {
                 "<strong><code>CSV</code></strong>の書き出し",
             ),
         ] {
-            assert_eq!(html(written), format!("<p>{shown}</p>\n"), "{written}");
+            assert_eq!(html(written, 2), format!("<p>{shown}</p>\n"), "{written}");
             assert_eq!(text(written), written.replace(['*', '`'], ""), "{written}");
             assert_eq!(messages(written), [], "{written}");
         }
@@ -247,7 +251,7 @@ mod tests {
             assert_eq!(found.len(), 1, "{written}");
             assert_eq!(found[0].0, 3, "{written}");
             assert!(found[0].1.contains("which XML 1.0 forbids"), "{found:?}");
-            assert_eq!(xml::first_forbidden(&html(written)), None, "{written}");
+            assert_eq!(xml::first_forbidden(&html(written, 2)), None, "{written}");
             assert_eq!(xml::first_forbidden(&text(written)), None, "{written}");
         }
         assert_eq!(messages("[b](https://example.com/&#xFFFE;)").len(), 1);
