@@ -39,6 +39,10 @@ const LOOKUP_ROUTES: [(&[Method], &str); 2] = [
     (&[Method::POST, Method::OPTIONS], "/license"),
 ];
 
+/// The description of the licence API, and where it is.
+const OPENAPI: &str = include_str!("../../../docs/openapi.json");
+const OPENAPI_PATH: &str = "/openapi.json";
+
 /// What the port serves.
 pub(super) struct Gateway {
     /// Which requests are answered.
@@ -106,6 +110,9 @@ async fn serve(
             gateway.guide.clone(),
         )
             .into_response(),
+        (Method::GET, OPENAPI_PATH) => {
+            ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
+        }
         (Method::GET, path) if path.starts_with(outbox::PATH) => {
             let host = headers
                 .get(header::HOST)
