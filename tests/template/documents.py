@@ -279,6 +279,7 @@ def documents_that_are_too_long(documents):
 TRANSLATED = [
     "README.md",
     "CHANGELOG.md",
+    "client/DISCLOSURE.md",
     "client/LOADER.md",
     "client/README.md",
     "docs/MIGRATING.md",
