@@ -92,10 +92,10 @@ fn words_of_html(page: &str) -> Vec<String> {
         let name = tag.split(' ').next().unwrap_or(tag);
         match name {
             "em" | "/em" | "strong" | "/strong" | "code" | "/code" => {}
-            "br" | "p" | "/p" | "pre" | "/pre" | "/h3" | "/li" | "blockquote" | "/blockquote" => {
+            "br" | "p" | "/p" | "pre" | "/pre" | "/h2" | "/li" | "blockquote" | "/blockquote" => {
                 shown.push('\n');
             }
-            "h3" => shown.push_str("\n■ "),
+            "h2" => shown.push_str("\n■ "),
             "hr" => shown.push_str("\n----------\n"),
             "ul" => lists.push(None),
             "ol" => {
