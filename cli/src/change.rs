@@ -1,6 +1,6 @@
 //! Printing of a planned change, field by field.
 
-use anstyle::AnsiColor;
+use anstyle::{AnsiColor, Style};
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -8,7 +8,8 @@ use tegata_common::calendar;
 use tegata_common::product::Policy;
 pub(crate) use tegata_operations::{Difference, differences};
 
-use crate::output::{self, columns, part, plain, say, translated, verbatim};
+use crate::messages;
+use crate::output::{self, columns, part, plain, say, verbatim};
 
 /// The option of commands that write.
 #[derive(Args, Clone, Copy)]
@@ -43,7 +44,7 @@ pub(crate) fn print(differences: &[Difference], policy: Option<&Policy>) {
         Value::String(text) => local(text).unwrap_or_else(|| text.clone()),
         other => other.to_string(),
     };
-    let label = |difference: &Difference| translated(&difference.field).into_owned();
+    let label = |difference: &Difference| messages::label(&difference.field).into_owned();
     let width = differences
         .iter()
         .map(|of| columns(&label(of)))
@@ -54,7 +55,7 @@ pub(crate) fn print(differences: &[Difference], policy: Option<&Policy>) {
         let Difference { before, after, .. } = difference;
         let label = label(difference);
         let blanks = width - columns(&label);
-        let title = plain(format_args!("  {label}{:blanks$}  ", ""));
+        let title = verbatim(Style::new(), format_args!("  {label}{:blanks$}  ", ""));
         // Words such as `paid` are translated; settings are typed as they are shown.
         let value = match difference.field.starts_with("policy.") {
             true => verbatim,

@@ -143,19 +143,27 @@ fn problem(shown: &Shown, command: &Command) -> Option<String> {
     is_example.then(|| parse_error(&shown.text)).flatten()
 }
 
+/// The words of a command as a shell splits it. Text in quotation marks is one word.
+fn words(text: &str) -> Vec<&str> {
+    let parts = text.split('"').enumerate();
+    let words = parts.map(|(number, part)| match number % 2 {
+        0 => part.split_whitespace().collect(),
+        _ => vec![part],
+    });
+    words.flat_map(|words: Vec<&str>| words).collect()
+}
+
 /// What clap says of a whole command, with values for its placeholders.
 fn parse_error(text: &str) -> Option<String> {
-    let words = text
-        .split_whitespace()
-        .map(|word| match word.trim_matches('"') {
-            "DOMAIN" | "OLD" | "NEW" => "example.cybozu.com",
-            "PRODUCT" => "sheet",
-            "VERSION" => "1.9.0",
-            "DATE" => "2026-11-30",
-            "ID" => "2026-12-05-sheet-1.9.0",
-            "N" => "1",
-            other => other,
-        });
+    let words = words(text).into_iter().map(|word| match word {
+        "DOMAIN" | "OLD" | "NEW" => "example.cybozu.com",
+        "PRODUCT" => "sheet",
+        "VERSION" => "1.9.0",
+        "DATE" => "2026-11-30",
+        "ID" => "2026-12-05-sheet-1.9.0",
+        "N" => "1",
+        other => other,
+    });
     match Cli::try_parse_from(words) {
         Ok(_) => None,
         Err(error) if !error.use_stderr() => None,

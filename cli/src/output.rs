@@ -215,7 +215,8 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) {
         cells.map(|cell| visible(&cell, &[]).into_owned())
     }));
     for line in table.lines() {
-        say!("{}", line.trim());
+        // The cells are translated, and their control characters visible.
+        write_line(line.trim());
     }
 }
 

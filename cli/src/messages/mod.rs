@@ -76,7 +76,23 @@ pub(crate) fn translated(text: &str) -> Cow<'_, str> {
     }
 }
 
-static JAPANESE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::parse(include_str!("ja.toml")));
+/// The label of a field of a licence, a customer or a contact, such as `term.ends_on`. It is the field's
+/// name in English.
+pub(crate) fn label(field: &str) -> Cow<'_, str> {
+    match language() {
+        Language::En => Cow::Borrowed(field),
+        Language::Ja => Cow::Owned(LABELS.text(field)),
+    }
+}
+
+static JAPANESE: LazyLock<Catalogue> =
+    LazyLock::new(|| Catalogue::parse(include_str!("ja.toml"), |table| table != FIELDS));
+
+static LABELS: LazyLock<Catalogue> =
+    LazyLock::new(|| Catalogue::parse(include_str!("ja.toml"), |table| table == FIELDS));
+
+/// The table of the labels. Elsewhere the name of a field is what an operator types.
+const FIELDS: &str = "fields";
 
 /// The texts of a language by their English templates. A placeholder is `{name}`.
 struct Catalogue {
@@ -130,13 +146,14 @@ impl Piece {
 const DEPTH: usize = 6;
 
 impl Catalogue {
-    /// Reads a catalogue. It is part of the program: the tests hold that it can be read.
-    fn parse(file: &str) -> Self {
+    /// Reads some tables of a file. It is part of the program: the tests hold that it can be read.
+    fn parse(file: &str, is_wanted: impl Fn(&str) -> bool) -> Self {
         let tables: HashMap<String, HashMap<String, String>> =
             toml::from_str(file).unwrap_or_default();
         let mut exact = HashMap::new();
         let mut templates = Vec::new();
-        for (english, translation) in tables.into_values().flatten() {
+        let wanted = tables.into_iter().filter(|(table, _)| is_wanted(table));
+        for (english, translation) in wanted.flat_map(|(_, texts)| texts) {
             let (from, to) = (pieces(&english), pieces(&translation));
             match from.as_slice() {
                 [] | [Piece::Text(_)] => {
@@ -192,9 +209,14 @@ impl Catalogue {
             });
         }
         let depth = depth.checked_sub(1)?;
+        // A word: no template is without a blank, except of labels.
+        if !text.contains(' ') && !text.contains('.') {
+            return None;
+        }
         self.templates.iter().find_map(|template| {
             let values = values(&template.from, text)?;
-            let is_word = |value: &str| !value.contains(' ') || self.exact.contains_key(value);
+            let is_word =
+                |value: &str| !value.contains(' ') || self.sentence(value, depth).is_some();
             if !template.is_distinct() && !values.values().all(|value| is_word(value)) {
                 return None;
             }

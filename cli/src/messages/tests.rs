@@ -278,6 +278,16 @@ fn every_message_has_a_japanese_text_and_every_text_a_message() {
 }
 
 #[test]
+fn a_word_is_no_template() {
+    for (table, texts) in catalogue() {
+        for english in texts.keys().filter(|english| !names(english).is_empty()) {
+            let separator = if table == FIELDS { '.' } else { ' ' };
+            assert!(english.contains(separator), "{english}");
+        }
+    }
+}
+
+#[test]
 fn a_japanese_text_has_the_placeholders_of_its_message() {
     for (english, japanese) in catalogue().into_values().flatten() {
         assert_eq!(names(&english), names(&japanese), "{english}");
