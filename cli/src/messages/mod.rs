@@ -215,8 +215,7 @@ impl Catalogue {
         }
         self.templates.iter().find_map(|template| {
             let values = values(&template.from, text)?;
-            let is_word =
-                |value: &str| !value.contains(' ') || self.sentence(value, depth).is_some();
+            let is_word = |value: &str| !value.contains(' ') || self.phrase(value, depth).known > 0;
             if !template.is_distinct() && !values.values().all(|value| is_word(value)) {
                 return None;
             }

@@ -308,6 +308,10 @@ fn texts_are_translated_with_what_they_contain() {
             "domain \"x\": the domain is empty; expected a kintone host name such as example.cybozu.com",
             "ドメイン \"x\"：ドメインが空です。example.cybozu.com のような kintone のホスト名を指定してください",
         ),
+        (
+            "t.json line 1: domain: the domain is longer than 253 characters (bad)",
+            "t.json の 1 行目：ドメイン：ドメインが 253 文字を超えています（bad）",
+        ),
         ("what nobody has translated", "what nobody has translated"),
     ] {
         assert_eq!(JAPANESE.text(english), japanese);
