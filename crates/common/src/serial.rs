@@ -48,7 +48,7 @@ impl Serial {
         Self(groups.join("-"))
     }
 
-    /// Parses a serial as typed or pasted by a person: [`normalize`], then [`Self::parse`].
+    /// Parses a serial as typed or pasted by a person: normalised, then [`Self::parse`].
     ///
     /// # Errors
     ///
