@@ -1,3 +1,3 @@
 export { checkLicense } from "./check.js";
 export { normalizeSerial } from "./serial.js";
-export type { Code, Flaw, Grant, Key, Kintone, License, Missing, Options, ProxyAnswer, Reason, Transport, } from "./types.js";
+export type { Code, Flaw, Grant, Key, Kintone, Language, License, Missing, Options, ProxyAnswer, Reason, Transport, } from "./types.js";

@@ -2,7 +2,7 @@
 
 import { kintoneNow, reading } from "./clock.js";
 import { type Claims, stateAt, verify } from "./lease.js";
-import { isDenial, isMissing, messages } from "./messages.js";
+import { isDenial, isMissing, languageOf, messages } from "./messages.js";
 import { normalizeSerial } from "./serial.js";
 import { load, type Memo, save } from "./store.js";
 import { tenant } from "./tenant.js";
@@ -55,6 +55,7 @@ export async function checkLicense(options: Options): Promise<License> {
     source: License["source"],
     until?: string | number,
     claims?: Claims,
+    now = 0,
   ): License {
     let language: string | undefined = options.language;
     try {
@@ -62,8 +63,8 @@ export async function checkLicense(options: Options): Promise<License> {
     } catch {
       // Not on this screen.
     }
-    language = /^ja/.test(language ?? navigator.language) ? "ja" : "en";
     const change = until ? new Date(until) : null;
+    const days = Math.ceil((Number(change) - now) / (24 * HOUR));
     // Swedes write 2026-11-30 09:00:00, as the claims do.
     const named = claims ? until : change?.toLocaleString("sv");
     return {
@@ -72,7 +73,13 @@ export async function checkLicense(options: Options): Promise<License> {
       reason,
       until: change,
       source,
-      message: messages(code, usable, reason, { ...claims, domain, until: named }, language),
+      message: messages(
+        code,
+        usable,
+        reason,
+        { ...claims, domain, until: named, days },
+        languageOf(language ?? navigator.language),
+      ),
       ...(claims && { license: claims }),
     };
   }
@@ -138,7 +145,7 @@ export async function checkLicense(options: Options): Promise<License> {
       const source = fresh ? "network" : "cache";
       const state = lease && stateAt(lease, now);
       if (state) {
-        return result(state.code, state.usable, why || "lease", source, state.until, lease);
+        return result(state.code, state.usable, why || "lease", source, state.until, lease, now);
       }
       if (isDenial(why)) {
         return result("NOT_FOUND", false, why, source);

@@ -8,6 +8,7 @@ export type {
   Grant,
   Key,
   Kintone,
+  Language,
   License,
   Missing,
   Options,

@@ -55,13 +55,20 @@ export type Reason =
   | Missing
   | Flaw;
 
-/** What a licence grants. */
+/** The languages of the messages: Japanese, English, simplified Chinese. */
+export type Language = "ja" | "en" | "zh";
+
+/** What a licence grants, and whom to ask about it. */
 export interface Grant {
   kind: "trial" | "paid";
   edition: string;
   users: number;
   quotas: Record<string, number>;
   term: { starts_on: string; ends_on: string };
+  /** Where administrators get help: a mail address or an `https` URL, if the vendor says. */
+  support: string;
+  /** Where administrators buy or renew: an `https` URL, if the vendor says. */
+  purchase_url: string;
 }
 
 /** The result of a check. */
@@ -145,8 +152,8 @@ export interface Options {
   transport?: Transport | undefined;
   /** Asks now, whatever is known and however short ago: for a button on the settings screen. */
   force?: boolean | undefined;
-  /** The messages' language; the login user's if not given. */
-  language?: "ja" | "en" | undefined;
+  /** The messages' language; the login user's if not given, and English for all others. */
+  language?: Language | undefined;
   /** Called if what happens after the result was given changes its `code`. */
   onChange?: ((license: License) => void) | undefined;
 }

@@ -124,15 +124,123 @@ describe("the messages", () => {
   });
 });
 
+const links = { support: "support@vendor.example", purchase_url: "https://www.example.com/sheet" };
+const PURCHASE = " To buy or renew: https://www.example.com/sheet";
+const SUPPORT = " Support: support@vendor.example";
+const trial = { kind: "trial", ...links };
+
+describe("whom to ask", () => {
+  const told = async (changes: Record<string, unknown>, language: "ja" | "en" | "zh" = "en") => {
+    await world.grants(changes);
+    return (await world.visit({ language })).message;
+  };
+
+  it.each<[string, Record<string, unknown>, string]>([
+    ["a contract that runs", links, "Licence: valid until 2027-11-01 09:00."],
+    [
+      "a contract that was cancelled, a week before",
+      { valid_until: hours(7 * 24), ...links },
+      `Licence: valid until 2026-11-29 10:00. Days left: 7.${PURCHASE}${SUPPORT}`,
+    ],
+    ["the same, an hour earlier", { valid_until: hours(7 * 24 + 1), ...links }, "Licence: valid until 2026-11-29 11:00."],
+    [
+      "a trial",
+      { valid_until: hours(40 * 24), ...trial },
+      `Licence: trial until 2027-01-01 10:00.${PURCHASE}${SUPPORT}`,
+    ],
+    [
+      "a trial's last month",
+      { valid_until: hours(29.5 * 24), ...trial },
+      `Licence: trial until 2026-12-21 22:00. Days left: 30.${PURCHASE}${SUPPORT}`,
+    ],
+    [
+      "a trial's last minutes",
+      { valid_until: hours(0.1), ...trial },
+      `Licence: trial until 2026-11-22 10:06. Days left: 1.${PURCHASE}${SUPPORT}`,
+    ],
+    [
+      "a trial in grace",
+      { valid_until: hours(-49), grace_until: hours(119), ...trial },
+      `Licence: trial ended on 2026-11-20 09:00. Please purchase to continue. Works until 2026-11-27 09:00.${PURCHASE}${SUPPORT}`,
+    ],
+    [
+      "a trial that has ended",
+      { valid_until: hours(-241), grace_until: hours(-73), ...trial },
+      `Licence: trial ended on 2026-11-12 09:00. Please purchase to continue.${PURCHASE}${SUPPORT}`,
+    ],
+    [
+      "a contract that has ended",
+      { valid_until: hours(-241), grace_until: hours(-73), ...links },
+      `Licence: ended on 2026-11-12 09:00. Please renew.${PURCHASE}${SUPPORT}`,
+    ],
+    [
+      "a suspension",
+      { suspended_from: hours(-1), ...links },
+      `Licence: suspended since 2026-11-22 09:00. Please contact the vendor.${SUPPORT}`,
+    ],
+    ["a vendor who names a page only", { ...trial, support: undefined }, `Licence: trial until 2027-11-01 09:00.${PURCHASE}`],
+    ["a link with an instant in it", { ...links, suspended_from: hours(-1), support: "https://example.com/T09:00/x?$until" }, "Licence: suspended since 2026-11-22 09:00. Please contact the vendor. Support: https://example.com/T09:00/x?$until"],
+  ])("is in the message of %s", async (_, changes, expected) => {
+    const message = await told(changes);
+    expect(message.admin).toBe(expected);
+    // Users are not told.
+    expect(message.user).not.toMatch(/vendor\.example|left/);
+  });
+
+  it("is in the message of an answer that fails", async () => {
+    await world.grants(links);
+    await world.visit();
+    world.vanishes();
+    const { message } = await world.visit({ language: "en", force: true });
+    expect(message.admin).toBe(`Licence: valid until 2027-11-01 09:00.${NETWORK_EN}${SUPPORT}`);
+  });
+
+  it("is said in Japanese and Chinese", async () => {
+    const changes = { valid_until: hours(-241), grace_until: hours(-73), ...trial };
+    expect(await told(changes, "ja")).toEqual({
+      admin:
+        "ライセンス：試用期間は2026-11-12 09:00に終了しました。継続して利用する場合は購入してください。 購入・更新：https://www.example.com/sheet お問い合わせ：support@vendor.example",
+      user: "この機能は現在利用できません。管理者にお問い合わせください。",
+    });
+    expect(await told(changes, "zh")).toEqual({
+      admin:
+        "许可证：试用期已于2026-11-12 09:00结束。如需继续使用，请购买。 购买或续订：https://www.example.com/sheet 咨询：support@vendor.example",
+      user: "目前无法使用此功能。请联系管理员。",
+    });
+  });
+
+  it("has its own words for another domain's licence", async () => {
+    const jws = await lease({ sub: "other.cybozu.com" });
+    world.service = () => [JSON.stringify({ lease: jws }), 200];
+    expect((await world.visit({ language: "en" })).message.admin).toBe(
+      "Licence: not confirmed. The answer is for another domain. Please contact the vendor.",
+    );
+  });
+
+  it("is told in every language for every state", async () => {
+    for (const language of ["ja", "en", "zh"] as const) {
+      const seen = new Set<string>();
+      for (const changes of [{}, trial, { valid_until: hours(-49), grace_until: hours(119) }, { suspended_from: hours(-1) }, { usable_from: hours(23) }]) {
+        world = new World();
+        seen.add((await told(changes, language)).admin);
+      }
+      for (const message of seen) expect(message).not.toMatch(/undefined|null|NaN|\$/);
+      expect(seen.size).toBe(5);
+    }
+  });
+});
+
 describe("the language", () => {
   const spoken = async (options = {}) =>
-    (await world.visit(options)).message.admin.startsWith("Licence") ? "en" : "ja";
+    ({ L: "en", ラ: "ja", 许: "zh" })[(await world.visit(options)).message.admin[0]!];
   beforeEach(() => world.grants());
 
   it.each([
     ["ja", "ja"],
     ["en", "en"],
-    ["zh", "en"],
+    ["zh", "zh"],
+    ["zh-CN", "zh"],
+    ["zh-TW", "en"],
     ["pt-BR", "en"],
   ])("is the login user's: %s gets %s", async (language, expected) => {
     world.language = language;

@@ -93,11 +93,12 @@ pub(crate) enum Command {
     /// have less than half of their lifetime left.
     #[command(alias = "resign")]
     ReSign(ReSign),
-    /// Update licences with the catalogue's current kintone plug-in ids and `without_serial`.
+    /// Update licences with the catalogue's current plug-in ids, `without_serial` and links.
     ///
     /// A licence keeps the values that its product had when it was issued. The plug-ins of Cybozu's
     /// official sample find a licence by its plug-in ids at POST /license; `without_serial` decides
-    /// how much a request without a serial is told. Other values of the catalogue are not updated.
+    /// how much a request without a serial is told; `support` and `purchase_url` are shown to
+    /// administrators. Other values of the catalogue are not updated.
     UpdatePluginIds(UpdatePluginIds),
     /// Restore a licence from an earlier version, with a new lease.
     ///

@@ -48,7 +48,7 @@ fn print(planned: &PlannedCatalogue) {
         change::print(&planned.differences, None);
         if planned.outdates_licenses {
             say!(
-                "  licences keep the ids and without_serial they have until `tegata license update-plugin-ids --product {slug}`"
+                "  licences keep the ids, without_serial, support and purchase_url they have until `tegata license update-plugin-ids --product {slug}`"
             );
         }
     }

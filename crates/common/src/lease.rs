@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::{self, OutOfRange, Term};
 use crate::domain::Domain;
 use crate::license::{License, LicenseKind};
-use crate::product::ProductSlug;
+use crate::product::{Policy, ProductSlug};
 
 /// The `typ` header of a lease (RFC 8725, section 3.11: explicit typing).
 pub const TYP: &str = "license+jwt";
@@ -122,6 +122,30 @@ pub struct Claims {
     pub valid_until: String,
     /// When `GRACE` ends.
     pub grace_until: String,
+    /// Where administrators get help and buy, from the product's policy.
+    #[serde(flatten)]
+    pub vendor: VendorLinks,
+}
+
+/// Where a customer gets help and buys, from the product's policy
+/// ([`Policy::support`](crate::product::Policy::support)). Each is missing if the vendor does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VendorLinks {
+    /// A mail address or an `https` URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub support: Option<String>,
+    /// An `https` URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purchase_url: Option<String>,
+}
+
+impl VendorLinks {
+    fn of(policy: &Policy) -> Self {
+        Self {
+            support: policy.support.clone(),
+            purchase_url: policy.purchase_url.clone(),
+        }
+    }
 }
 
 /// The payload of a lease for requests without a serial: only what is needed to derive the code
@@ -145,6 +169,9 @@ pub struct StateClaims {
     /// The instants from which the code is derived.
     #[serde(flatten)]
     pub state: StateInstants,
+    /// Where administrators get help and buy.
+    #[serde(flatten)]
+    pub vendor: VendorLinks,
 }
 
 /// Replaces an instant after the lease's expiry, which is not disclosed. The plug-in stops at the
@@ -194,6 +221,7 @@ impl StateClaims {
             exp: claims.exp,
             jti: claims.jti.clone(),
             state: StateInstants::of(license, lease_end),
+            vendor: claims.vendor.clone(),
         }
     }
 }
@@ -258,6 +286,7 @@ impl Claims {
             suspended_from: license.suspended_from.map(local),
             valid_until: local(bounds.valid_until),
             grace_until: local(bounds.grace_until),
+            vendor: VendorLinks::of(policy),
         })
     }
 }
@@ -316,14 +345,16 @@ mod tests {
 
     #[test]
     fn claims_have_the_licences_facts_in_the_products_time_zone() {
-        let license = license(Plan::Trial { days: 30 })
+        let mut license = license(Plan::Trial { days: 30 })
             .suspended("2017-10-20T00:00:00Z".parse().unwrap())
             .unwrap();
+        license.policy.support = Some("support@vendor.example".to_owned());
         let issued_at = "2017-10-03T10:00:00.75+09:00".parse().unwrap();
         let claims = Claims::of(&license, issued_at, "id".into()).unwrap();
         assert_eq!(
             serde_json::to_value(&claims).unwrap(),
             serde_json::json!({
+                "support": "support@vendor.example",
                 "iss": "https://license.example.com",
                 "aud": "sheet",
                 "sub": "example.cybozu.com",

@@ -8,7 +8,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::customer::{Language, Severity};
+use crate::customer::{EmailAddress, Language, Severity};
 use crate::xml;
 
 /// A product's name in keys, paths and claims, such as `sheet`: 1 to 32 characters of `a-z`, `0-9`
@@ -231,6 +231,14 @@ pub struct Policy {
     /// written by earlier versions.
     #[serde(default)]
     pub without_serial: WithoutSerial,
+    /// Where a customer gets help: a mail address or an `https` URL, up to 200 bytes. It is in each
+    /// lease, and the plug-in shows it to administrators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub support: Option<String>,
+    /// Where a customer buys or renews a licence: an `https` URL, up to 200 bytes. In each lease, as
+    /// `support`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purchase_url: Option<String>,
 }
 
 fn default_zone() -> Zone {
@@ -306,12 +314,36 @@ impl Policy {
                 "1 to 31",
                 (1..=31).contains(&self.cancel_by_day),
             ),
+            (
+                "support",
+                "a mail address or an https URL of up to 200 characters, such as support@example.com",
+                self.support.as_deref().is_none_or(|support| {
+                    is_https(support)
+                        || (support.len() <= 200 && support.parse::<EmailAddress>().is_ok())
+                }),
+            ),
+            (
+                "purchase_url",
+                "an https URL of up to 200 characters, such as https://www.example.com/sheet",
+                self.purchase_url.as_deref().is_none_or(is_https),
+            ),
         ];
         match rules.into_iter().find(|(_, _, holds)| !holds) {
             Some((field, accepted, _)) => Err(PolicyError { field, accepted }),
             None => Ok(()),
         }
     }
+}
+
+/// Whether a text is an `https` URL that people can read in a message: printable ASCII with a host, up
+/// to 200 bytes.
+fn is_https(text: &str) -> bool {
+    let rest = text.strip_prefix("https://");
+    rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
+        && text.len() <= 200
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte))
 }
 
 mod hours_and_minutes {
@@ -419,6 +451,10 @@ struct CatalogueEntry {
     requires_serial: bool,
     #[serde(default)]
     without_serial: WithoutSerial,
+    #[serde(default)]
+    support: Option<String>,
+    #[serde(default)]
+    purchase_url: Option<String>,
     #[serde(default = "default_notice_days")]
     notice_days: u16,
     #[serde(default = "default_languages")]
@@ -470,6 +506,8 @@ impl TryFrom<CatalogueFile> for Catalogue {
                 cancel_by_day: entry.cancel_by_day,
                 requires_serial: entry.requires_serial,
                 without_serial: entry.without_serial,
+                support: entry.support,
+                purchase_url: entry.purchase_url,
             };
             policy
                 .check()
@@ -654,6 +692,57 @@ mod tests {
                 limits_answers,
                 "{policy:?}"
             );
+        }
+    }
+
+    #[test]
+    fn support_is_a_mail_address_or_a_page_and_purchases_have_a_page() {
+        let long = format!("https://{}.example.com/", "a".repeat(200));
+        for (field, accepted, refused) in [
+            (
+                "support",
+                vec![
+                    "support@vendor.example",
+                    "https://www.example.com/help?lang=ja",
+                ],
+                vec![
+                    "",
+                    "support",
+                    "http://example.com/",
+                    "javascript:alert(1)",
+                    &long,
+                ],
+            ),
+            (
+                "purchase_url",
+                vec!["https://www.example.com/sheet"],
+                vec![
+                    "",
+                    "sales@vendor.example",
+                    "https://",
+                    "https:///x",
+                    "https://a b/",
+                    "https://日本.example/",
+                    &long,
+                ],
+            ),
+        ] {
+            for text in accepted {
+                let product = catalogue(&json!({ field: text })).unwrap();
+                let stored = serde_json::to_value(&product.policy).unwrap();
+                assert_eq!(stored[field], text);
+                assert_eq!(
+                    serde_json::from_value::<Policy>(stored).unwrap(),
+                    product.policy
+                );
+            }
+            for text in refused {
+                let error = catalogue(&json!({ field: text })).unwrap_err();
+                assert!(
+                    error.contains(&format!("{field} must be")),
+                    "{text}: {error}"
+                );
+            }
         }
     }
 

@@ -38,7 +38,7 @@ pub struct PlannedProduct {
     pub state: ProductState,
     /// The fields that would change.
     pub differences: Vec<Difference>,
-    /// Whether the kintone plug-in ids or `without_serial` change. Existing licences keep the old
+    /// Whether the kintone plug-in ids, `without_serial` or a link change. Existing licences keep the old
     /// values until `tegata license update-plugin-ids`.
     pub outdates_licenses: bool,
     /// The product as stated in the file.
@@ -91,6 +91,8 @@ pub async fn apply(licenses: &Licenses, catalogue: Catalogue) -> Result<PlannedC
             outdates_licenses: current.is_some_and(|current| {
                 current.kintone_plugin_ids != product.kintone_plugin_ids
                     || current.policy.without_serial != product.policy.without_serial
+                    || current.policy.support != product.policy.support
+                    || current.policy.purchase_url != product.policy.purchase_url
             }),
             product,
             before: before.map(|before| before.revision),

@@ -14,7 +14,11 @@ export function license(options: Partial<Options>): Promise<License> {
   });
 }
 
-/** Whether an administrator has something to read: the licence ends, has ended, or is not confirmed. */
-export function needsAttention({ code, reason }: License): boolean {
-  return code !== "VALID" || reason !== "lease";
+/** Whether an administrator has something to read: a trial, an end, or a licence that is not confirmed. */
+export function needsAttention({
+  code,
+  reason,
+  license: facts,
+}: License): boolean {
+  return code !== "VALID" || reason !== "lease" || facts?.kind === "trial";
 }

@@ -1,4 +1,4 @@
-//! Updates existing licences with the current kintone plug-in ids and `without_serial` of the
+//! Updates existing licences with the current kintone plug-in ids, `without_serial` and links of the
 //! catalogue.
 
 use std::collections::BTreeMap;
@@ -18,13 +18,20 @@ use crate::{BulkItem, Error, contract};
 const CHANGE: &str = "update-plugin-ids";
 
 /// The values of a licence that this operation updates.
-type PluginSettings = (Vec<KintonePluginId>, WithoutSerial);
+type PluginSettings = (
+    Vec<KintonePluginId>,
+    WithoutSerial,
+    Option<String>,
+    Option<String>,
+);
 
 /// The current values of a licence.
 fn settings(license: &License) -> PluginSettings {
     (
         license.kintone_plugin_ids.clone(),
         license.policy.without_serial,
+        license.policy.support.clone(),
+        license.policy.purchase_url.clone(),
     )
 }
 
@@ -64,8 +71,14 @@ pub async fn outdated_plugin_ids(
     let catalogue: BTreeMap<ProductSlug, PluginSettings> = products
         .map(|stored| {
             let product = stored.value;
-            let without_serial = product.policy.without_serial;
-            (product.slug, (product.kintone_plugin_ids, without_serial))
+            let policy = product.policy;
+            let settings = (
+                product.kintone_plugin_ids,
+                policy.without_serial,
+                policy.support,
+                policy.purchase_url,
+            );
+            (product.slug, settings)
         })
         .collect();
     let FoundLicenses {
@@ -149,7 +162,12 @@ impl OutdatedLicenses {
             return Ok(());
         }
         let mut license = contract.license.clone();
-        (license.kintone_plugin_ids, license.policy.without_serial) = of_catalogue.clone();
+        (
+            license.kintone_plugin_ids,
+            license.policy.without_serial,
+            license.policy.support,
+            license.policy.purchase_url,
+        ) = of_catalogue.clone();
         let act = context.caller.change(CHANGE);
         contract::write(licenses, Some(&contract), &license, signer, &act).await?;
         Ok(())
