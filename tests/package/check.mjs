@@ -40,7 +40,7 @@ try {
   for (const name of [...modules, "dist/tegata-client.js", "dist/tegata-loader.js", "README.md", "LOADER.md", "LICENSE-MIT", "LICENSE-APACHE"]) {
     assert(names.includes(name), `${name} is in the package`);
   }
-  assert(names.every((name) => /^(dist\/|LICENSE-|[A-Z.]+\.md$|package\.json$)/.test(name)), `nothing else is: ${names}`);
+  assert(names.every((name) => /^(dist\/|LICENSE-|[A-Z]+(\.ja)?\.md$|package\.json$)/.test(name)), `nothing else is: ${names}`);
 
   for (const name of ["package.json", "package-lock.json"]) cpSync(join(here, name), join(project, name));
   cpSync(join(here, "project"), project, { recursive: true });
