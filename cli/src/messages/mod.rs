@@ -125,6 +125,21 @@ struct Translation {
     known: usize,
 }
 
+/// Placeholders of names, which stay as they are also where a name is a word, such as a notice called
+/// `incident`.
+const NAMES: [&str; 10] = [
+    "arn",
+    "domain",
+    "file",
+    "id",
+    "kid",
+    "logical",
+    "notice_id",
+    "path",
+    "product",
+    "stack",
+];
+
 /// A part of a template.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Piece {
@@ -215,6 +230,13 @@ impl Catalogue {
         }
         self.templates.iter().find_map(|template| {
             let values = values(&template.from, text)?;
+            // What stands before a name is a phrase of its own.
+            if NAMES
+                .iter()
+                .any(|name| values.get(name).is_some_and(|value| value.contains(": ")))
+            {
+                return None;
+            }
             let is_word = |value: &str| !value.contains(' ') || self.phrase(value, depth).known > 0;
             if !template.is_distinct() && !values.values().all(|value| is_word(value)) {
                 return None;
@@ -228,6 +250,10 @@ impl Catalogue {
                     Piece::Text(text) => translation.text += text,
                     Piece::Placeholder(name) => {
                         let value = values.get(name.as_str()).copied().unwrap_or_default();
+                        if NAMES.contains(&name.as_str()) {
+                            translation.text += value;
+                            continue;
+                        }
                         let value = self.phrase(value, depth);
                         translation.text += &value.text;
                         translation.known += value.known;

@@ -312,6 +312,11 @@ fn texts_are_translated_with_what_they_contain() {
             "t.json line 1: domain: the domain is longer than 253 characters (bad)",
             "t.json の 1 行目：ドメイン：ドメインが 253 文字を超えています（bad）",
         ),
+        // A name that is a word.
+        (
+            "incident: in order (incident, update 1)",
+            "incident：問題ありません（障害、続報 1）",
+        ),
         ("what nobody has translated", "what nobody has translated"),
     ] {
         assert_eq!(JAPANESE.text(english), japanese);

@@ -3,6 +3,8 @@
 use tegata_common::customer::Language;
 use tegata_operations::notices;
 
+use super::status::state_words;
+use crate::messages;
 use crate::output::{self, Output};
 use crate::target::Target;
 
@@ -11,6 +13,10 @@ pub(super) async fn run(target: &Target, output: Output) -> anyhow::Result<()> {
     if output == Output::Json {
         return output::json(&listed);
     }
+    let language = match messages::language() {
+        messages::Language::En => Language::En,
+        messages::Language::Ja => Language::Ja,
+    };
     let rows = listed.iter().map(|status| {
         let notice = &status.notice;
         let local = |at: Option<_>| at.map(|at| target.local_time(at)).unwrap_or_default();
@@ -18,12 +24,12 @@ pub(super) async fn run(target: &Target, output: Output) -> anyhow::Result<()> {
         vec![
             notice.notice_id.to_string(),
             notice.kind.as_str().to_owned(),
-            status.state().as_str().to_owned(),
+            state_words(status.state()).to_owned(),
             local(status.send_at()),
             local(notice.kind.planned_at()),
             tally.total().to_string(),
             tally.open().to_string(),
-            notice.title.get(Language::En).to_owned(),
+            notice.title.get(language).to_owned(),
         ]
     });
     let header = [

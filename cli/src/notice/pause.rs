@@ -51,7 +51,7 @@ pub(super) async fn resume(target: &Target, output: Output, args: Resume) -> any
         let since = target.local_time(report.pause.at);
         say!("was paused since {since}: {}", report.pause.reason);
     }
-    let what = id.map_or("sending", NoticeId::as_str);
+    let what = id.map_or("all sending", NoticeId::as_str);
     let done = format!("{what} goes on within a minute");
     conclude(output, args.write, &report.action, &done)
 }

@@ -8,7 +8,6 @@ use tegata_common::customer::Language;
 use tegata_common::notice::{Channel, NotTold, NoticeId, State, ToldOtherwise};
 use tegata_operations::notices::{self, LEDGER_HEADER, NoticeState, NoticeStatus};
 
-use super::count;
 use crate::failure::{Exit, UsageError};
 use crate::output::{self, Output, note, say};
 use crate::spreadsheet;
@@ -42,6 +41,14 @@ pub(super) async fn run(target: &Target, output: Output, args: Status) -> anyhow
     match exit_code(status.state()) {
         code if args.exit_code && code > 0 => Err(Exit(code).into()),
         _ => Ok(()),
+    }
+}
+
+/// The state as it is printed for people: a notice is cancelled in another way than a contract.
+pub(super) fn state_words(state: NoticeState) -> &'static str {
+    match state {
+        NoticeState::Cancelled => "cancelled before it was announced",
+        other => other.as_str(),
     }
 }
 
@@ -79,7 +86,7 @@ async fn watch(target: &Target, output: Output, id: &NoticeId) -> anyhow::Result
 fn print(status: &NoticeStatus, target: &Target) {
     let notice = &status.notice;
     let (id, kind) = (&notice.notice_id, notice.kind.as_str());
-    say!("{id} ({kind}): {}", status.state().as_str());
+    say!("{id} ({kind}): {}", state_words(status.state()));
     for language in Language::ALL {
         if notice.title.has(language) {
             say!("  {}", notice.title.only(language));
@@ -130,10 +137,10 @@ fn print_updates(status: &NoticeStatus, target: &Target) {
             Some(announced) => {
                 let tally = status.tally(Some(update.number));
                 say!(
-                    "update {}: announced at {} to {}",
+                    "update {}: announced at {}; contacts: {}",
                     update.number,
                     target.local_time(announced.at),
-                    count(tally.total(), "contact", "contacts"),
+                    tally.total(),
                 );
                 for (state, count) in tally.by_count() {
                     say!("  {:11} {count}", state.as_str());
