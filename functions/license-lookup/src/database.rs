@@ -57,6 +57,20 @@ pub struct ReadFailed {
     pub detail: String,
 }
 
+impl ReadFailed {
+    /// The failure that the service names with an error code. Error codes are names such as
+    /// `ThrottlingException`; nothing else that a response has in their place is logged.
+    pub fn of_service(code: Option<&str>, detail: String) -> Self {
+        let is_name =
+            |code: &&str| !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let kind = code.filter(is_name).unwrap_or("unknown service error");
+        Self {
+            kind: kind.to_owned(),
+            detail,
+        }
+    }
+}
+
 /// Reads an item by its primary key.
 pub async fn read(client: &Client, table: &str, key: &Key) -> Result<Option<Item>, ReadFailed> {
     let output = client
@@ -73,18 +87,37 @@ pub async fn read(client: &Client, table: &str, key: &Key) -> Result<Option<Item
 }
 
 fn failed(error: SdkError<GetItemError>) -> ReadFailed {
+    let detail = tegata_aws::causes(&error);
     let kind = match &error {
-        SdkError::TimeoutError(_) => "timeout".to_owned(),
-        SdkError::DispatchFailure(dispatch) if dispatch.is_timeout() => "timeout".to_owned(),
-        SdkError::DispatchFailure(_) => "connection".to_owned(),
+        SdkError::TimeoutError(_) => "timeout",
+        SdkError::DispatchFailure(dispatch) if dispatch.is_timeout() => "timeout",
+        SdkError::DispatchFailure(_) => "connection",
         SdkError::ServiceError(service) => {
-            let code = service.err().meta().code();
-            code.unwrap_or("unknown service error").to_owned()
+            return ReadFailed::of_service(service.err().meta().code(), detail);
         }
-        _ => "unreadable response".to_owned(),
+        _ => "unreadable response",
     };
     ReadFailed {
-        kind,
-        detail: tegata_aws::causes(&error),
+        kind: kind.to_owned(),
+        detail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_name_is_logged_as_an_error_code() {
+        let kind = |code| ReadFailed::of_service(code, String::new()).kind;
+        assert_eq!(kind(Some("ThrottlingException")), "ThrottlingException");
+        for other in [
+            Some("ABCD-EFGH-IJKL-MNOP"),
+            Some("two\nlines"),
+            Some(""),
+            None,
+        ] {
+            assert_eq!(kind(other), "unknown service error", "{other:?}");
+        }
     }
 }

@@ -62,7 +62,8 @@ enum Header {
 #[derive(Arbitrary, Debug)]
 enum Table<'a> {
     Nothing,
-    Fails(&'a str),
+    /// With the service's error code.
+    Fails(Option<&'a str>),
     Item(Vec<(Vec<u8>, Mutation<'a>)>),
 }
 
@@ -254,7 +255,7 @@ fuzz_target!(|input: Input<'_>| {
     let Ok(now) = Timestamp::from_microsecond(input.now) else { return };
     let read = match &input.table {
         Table::Nothing => Ok(None),
-        Table::Fails(kind) => Err(ReadFailed { kind: (*kind).to_owned(), detail: String::new() }),
+        Table::Fails(code) => Err(ReadFailed::of_service(*code, String::new())),
         Table::Item(mutations) => {
             let mut item = item();
             for (path, mutation) in mutations {
