@@ -71,7 +71,7 @@ elif sys.argv[1] == "deploy":
     keep()
 else:
     sys.exit(f"sam: {sys.argv}")
-""".replace("FUNCTIONS", str((ROOT / "template.yaml").read_text().count("BuildMethod: rust-cargolambda")))
+""".replace("FUNCTIONS", str((ROOT / "template.yaml").read_text().count("BuildMethod: ")))
 
 AWS = COMMON + """
 import jmespath

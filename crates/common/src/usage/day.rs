@@ -7,11 +7,11 @@
 //! ([`Day::count`]). All observations of a request are in the same part.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::{Counts, DaySummary, DomainUsage, OTHERS, UNKNOWN, Unconfirmed};
 use crate::access::{AccessRecord, Source};
@@ -42,8 +42,9 @@ const NO_VERSION: u32 = 0;
 /// One record, reduced to the facts that are needed to join and count it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestObservation {
-    /// The first 128 bits of SHA-256 of the request id. A collision within a day is negligible.
-    request: u128,
+    /// Two hashes of 64 bits of the request id, with random keys of this [`Day`]. A collision is
+    /// negligible.
+    request: (u64, u64),
     source: Source,
     /// Milliseconds since 1970.
     time: i64,
@@ -65,7 +66,7 @@ impl RequestObservation {
     /// a request.
     pub fn part(&self, parts: usize) -> usize {
         // The remainder is less than `parts`, so it fits.
-        usize::try_from(self.request % parts.max(1) as u128).unwrap_or(0)
+        usize::try_from(self.request.0 % parts.max(1) as u64).unwrap_or(0)
     }
 }
 
@@ -74,16 +75,30 @@ impl RequestObservation {
 #[derive(Debug)]
 pub struct Day {
     date: Date,
-    rows: Names,
+    hashers: (RandomState, RandomState),
+    names: Names,
     codes: Names,
     versions: Names,
-    counts: Vec<Counts>,
+    rows: Vec<Row>,
     kintone: Networks,
     confirmed: UnlicensedRows,
     unconfirmed: UnlicensedRows,
     unlicensed_versions: usize,
     summary: DaySummary,
 }
+
+/// The figures of a product and tenant. Codes and versions are numbers until the day is finished.
+#[derive(Debug, Default)]
+struct Row {
+    counts: Counts,
+    codes: Tally,
+    versions: Tally,
+    file_versions: Tally,
+    unconfirmed_codes: Tally,
+}
+
+/// Numbers of occurrences by number of a name ([`Names`]).
+type Tally = BTreeMap<u32, u64>;
 
 /// The tenants and products without a licence that have a row.
 #[derive(Debug, Default)]
@@ -97,10 +112,11 @@ impl Day {
     pub fn new(date: Date, kintone: Networks) -> Self {
         let mut day = Self {
             date,
-            rows: Names::default(),
+            hashers: Default::default(),
+            names: Names::default(),
             codes: Names::default(),
             versions: Names::default(),
-            counts: Vec::new(),
+            rows: Vec::new(),
             kintone,
             confirmed: UnlicensedRows::default(),
             unconfirmed: UnlicensedRows::default(),
@@ -123,12 +139,13 @@ impl Day {
         let is_confirmed = domain == UNKNOWN || source == Source::Lookup && self.confirms(record);
         let version = match record.version.as_deref() {
             Some(version) if is_confirmed || source == Source::Cdn => {
-                self.version(PluginVersion::recorded(version), is_licensed)
+                self.version(version, is_licensed)
             }
             _ => NO_VERSION,
         };
+        let id = record.request_id.as_bytes();
         RequestObservation {
-            request: request(&record.request_id),
+            request: (self.hashers.0.hash_one(id), self.hashers.1.hash_one(id)),
             source,
             time: record.time.as_millisecond(),
             row: self.row(product, domain, is_licensed, is_confirmed),
@@ -176,9 +193,18 @@ impl Day {
 
     /// The usage per product and tenant, sorted, and the summary of the day.
     pub fn finish(self) -> (Vec<DomainUsage>, DaySummary) {
-        let names = self.rows.names.into_iter();
+        let (codes, versions) = (self.codes, self.versions);
+        let names = self.names.names.iter();
         let mut rows: Vec<DomainUsage> = names
-            .zip(self.counts)
+            .zip(self.rows)
+            .map(|(name, row)| {
+                let mut counts = row.counts;
+                counts.codes = codes.named(&row.codes);
+                counts.versions = versions.named(&row.versions);
+                counts.file_versions = versions.named(&row.file_versions);
+                counts.unconfirmed.codes = codes.named(&row.unconfirmed_codes);
+                (name, counts)
+            })
             .filter(|(_, counts)| !counts.is_empty())
             .map(|(name, mut counts)| {
                 if !counts.has_own() {
@@ -192,7 +218,7 @@ impl Day {
                 (name, counts)
             })
             .map(|(name, counts)| {
-                let (product, domain) = name.split_once(' ').unwrap_or((&name, UNKNOWN));
+                let (product, domain) = name.split_once(' ').unwrap_or((name, UNKNOWN));
                 DomainUsage {
                     product: product.to_owned(),
                     date: self.date,
@@ -214,6 +240,11 @@ impl Day {
     }
 
     fn version(&mut self, version: &str, is_licensed: bool) -> u32 {
+        // A text that has a number is what `recorded` returned before.
+        if let Some(number) = self.versions.known(version) {
+            return number;
+        }
+        let version = PluginVersion::recorded(version);
         if let Some(number) = self.versions.known(version) {
             return number;
         }
@@ -227,20 +258,20 @@ impl Day {
 
     fn row(&mut self, product: &str, domain: &str, is_licensed: bool, is_confirmed: bool) -> u32 {
         let name = format!("{product} {domain}"); // neither has a blank
-        let number = match self.rows.known(&name) {
-            Some(number) => number,
-            None if is_licensed => self.rows.number(&name),
+        let number = match self.names.known(&name) {
+            Some(number) => return number,
+            None if is_licensed => self.names.number(&name),
             None if !self.has_own_rows(product, is_confirmed) => {
-                self.rows.number(&format!("{OTHERS} {OTHERS}"))
+                self.names.number(&format!("{OTHERS} {OTHERS}"))
             }
-            None if domain == UNKNOWN => self.rows.number(&name),
+            None if domain == UNKNOWN => self.names.number(&name),
             None if self.has_room(is_confirmed) => {
                 self.unlicensed(is_confirmed).tenants += 1;
-                self.rows.number(&name)
+                self.names.number(&name)
             }
-            None => self.rows.number(&format!("{product} {OTHERS}")),
+            None => self.names.number(&format!("{product} {OTHERS}")),
         };
-        self.counts.resize_with(self.rows.len(), Counts::default);
+        self.rows.resize_with(self.names.len(), Row::default);
         number
     }
 
@@ -280,28 +311,29 @@ impl Day {
         };
         // The gateway's status is the one that the caller received.
         let status = gateway.map_or(observed.status, |gateway| gateway.status);
-        let code = match lookup {
-            Some(lookup) => self.codes.names[lookup.code as usize].clone(),
-            None if observed.was_answered => UNRECORDED.to_owned(),
-            None => gateways_own_code(status).to_owned(),
+        let number = match lookup {
+            Some(lookup) => lookup.code,
+            None if observed.was_answered => self.codes.number(UNRECORDED),
+            None => self.codes.number(gateways_own_code(status)),
         };
+        let code = self.codes.names[number as usize].as_str();
         match (gateway, lookup) {
             (None, _) => self.summary.lookup_only += 1,
             (_, None) if code == UNRECORDED => self.summary.gateway_only += 1,
             _ => {}
         }
-        let version = (observed.version != NO_VERSION)
-            .then(|| self.versions.names[observed.version as usize].clone());
-        let counts = &mut self.counts[observed.row as usize];
+        let row = &mut self.rows[observed.row as usize];
+        let counts = &mut row.counts;
         let time = gateway.map_or(observed.time, |gateway| gateway.time);
         if !observed.is_confirmed {
             let time = Timestamp::from_millisecond(time).unwrap_or_default();
             counts.unconfirmed.add(&Unconfirmed {
                 requests: 1,
-                codes: BTreeMap::from([(code, 1)]),
+                codes: BTreeMap::new(),
                 first_seen: time,
                 last_seen: time,
             });
+            *row.unconfirmed_codes.entry(number).or_default() += 1;
             return;
         }
         update_first_and_last_seen(counts, time);
@@ -312,9 +344,9 @@ impl Day {
             400..500 if code != "NOT_FOUND" => counts.refused += 1,
             _ => {}
         }
-        *counts.codes.entry(code).or_default() += 1;
-        if let Some(version) = version {
-            *counts.versions.entry(version).or_default() += 1;
+        *row.codes.entry(number).or_default() += 1;
+        if observed.version != NO_VERSION {
+            *row.versions.entry(observed.version).or_default() += 1;
         }
         if let Some(latency) = gateway.and_then(|gateway| gateway.latency) {
             counts.latencies.count(latency);
@@ -323,9 +355,8 @@ impl Day {
 
     fn count_file(&mut self, file: &RequestObservation) {
         self.summary.files += 1;
-        let version = (file.version != NO_VERSION)
-            .then(|| self.versions.names[file.version as usize].clone());
-        let counts = &mut self.counts[file.row as usize];
+        let row = &mut self.rows[file.row as usize];
+        let counts = &mut row.counts;
         update_first_and_last_seen(counts, file.time);
         counts.bytes += file.bytes;
         // Errors, redirections and aborted connections (000) are not files.
@@ -334,8 +365,8 @@ impl Day {
             return;
         }
         counts.files += 1;
-        if let Some(version) = version.filter(|_| file.is_file) {
-            *counts.file_versions.entry(version).or_default() += 1;
+        if file.version != NO_VERSION && file.is_file {
+            *row.file_versions.entry(file.version).or_default() += 1;
         }
     }
 }
@@ -361,13 +392,6 @@ fn update_first_and_last_seen(counts: &mut Counts, time: i64) {
     }
     counts.first_seen = counts.first_seen.min(time);
     counts.last_seen = counts.last_seen.max(time);
-}
-
-fn request(id: &str) -> u128 {
-    let digest: [u8; 32] = Sha256::digest(id.as_bytes()).into();
-    let mut half = [0; 16];
-    half.copy_from_slice(&digest[..16]);
-    u128::from_le_bytes(half)
 }
 
 /// The observations of one request, by source.
@@ -402,6 +426,15 @@ impl Names {
         self.names.push(name.to_owned());
         self.numbers.insert(name.to_owned(), number);
         number
+    }
+
+    /// A tally with the names instead of their numbers.
+    fn named(&self, tally: &Tally) -> BTreeMap<String, u64> {
+        let name = |number: u32| self.names[number as usize].clone();
+        tally
+            .iter()
+            .map(|(&number, &count)| (name(number), count))
+            .collect()
     }
 }
 

@@ -1,0 +1,1 @@
+target = x86_64-unknown-linux-musl
