@@ -9,7 +9,7 @@ use tegata_common::product::Policy;
 pub(crate) use tegata_operations::{Difference, differences};
 
 use crate::messages;
-use crate::output::{self, columns, part, plain, say, verbatim};
+use crate::output::{self, columns, part, plain, verbatim};
 
 /// The option of commands that write.
 #[derive(Args, Clone, Copy)]
@@ -22,14 +22,10 @@ pub(crate) struct DryRun {
 impl DryRun {
     /// Prints the last line of a command that writes: `done`, or that nothing was written.
     pub(crate) fn conclude(&self, done: &str) {
-        say!(
-            "{}",
-            if self.dry_run {
-                "dry run: nothing was written"
-            } else {
-                done
-            }
-        );
+        output::line(match self.dry_run {
+            true => "dry run: nothing was written",
+            false => done,
+        });
     }
 }
 
@@ -42,9 +38,11 @@ pub(crate) fn print(differences: &[Difference], policy: Option<&Policy>) {
     };
     let show = |value: &Value| match value {
         Value::String(text) => local(text).unwrap_or_else(|| text.clone()),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
         other => other.to_string(),
     };
-    let label = |difference: &Difference| messages::label(&difference.field).into_owned();
+    let label = |difference: &Difference| messages::label(&difference.field);
     let width = differences
         .iter()
         .map(|of| columns(&label(of)))
@@ -56,24 +54,39 @@ pub(crate) fn print(differences: &[Difference], policy: Option<&Policy>) {
         let label = label(difference);
         let blanks = width - columns(&label);
         let title = verbatim(Style::new(), format_args!("  {label}{:blanks$}  ", ""));
-        // Words such as `paid` are translated; settings are typed as they are shown.
-        let value = match difference.field.starts_with("policy.") {
-            true => verbatim,
-            false => part,
+        let value = |style, value: &Option<Value>| {
+            let is_word = matches!(value, Some(Value::Bool(_))) || has_words(&difference.field);
+            let shown = value.as_ref().map(show).unwrap_or_default();
+            match is_word {
+                true => part(style, shown),
+                false => verbatim(style, messages::value(shown)),
+            }
         };
         match (before, after) {
-            (None, Some(after)) => {
-                output::parts(&[title, value(green, show(after))]);
-            }
-            (Some(before), None) => {
-                output::parts(&[title, value(red, show(before)), plain(" → (none)")]);
-            }
-            (before, after) => {
-                let before = before.as_ref().map(show).unwrap_or_default();
-                let after = after.as_ref().map(show).unwrap_or_default();
-                let (before, after) = (value(red, before), value(green, after));
-                output::parts(&[title, before, plain(" → "), after]);
-            }
+            (None, Some(_)) => output::parts(&[title, value(green, after)]),
+            (Some(_), None) => output::parts(&[title, value(red, before), plain!(" → (none)")]),
+            _ => output::parts(&[
+                title,
+                value(red, before),
+                plain!(" → "),
+                value(green, after),
+            ]),
         }
     }
+}
+
+/// Whether the values of a field are words of the program, such as `paid`.
+fn has_words(field: &str) -> bool {
+    let name = field.rsplit('.').next().unwrap_or(field);
+    [
+        "billing",
+        "change",
+        "kind",
+        "next_billing",
+        "purpose",
+        "role",
+        "state",
+    ]
+    .contains(&name)
+        && !field.starts_with("quotas.")
 }

@@ -188,7 +188,7 @@ fn list(registers: &[KeyRegister], output: Output) -> anyhow::Result<()> {
         ]
     });
     let header = ["kid", "purpose", "state", "created at", "location"];
-    output::table(&header, rows.collect());
+    output::table(&header, &["purpose", "state", "location"], rows.collect());
     Ok(())
 }
 

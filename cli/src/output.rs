@@ -46,30 +46,42 @@ pub(crate) enum OutputArg {
 /// continues without output, so that its writes are completed. Any other error of stdout makes the
 /// command fail.
 macro_rules! say {
-    ($($part:tt)*) => { $crate::output::line(&format!($($part)*)) };
+    ($template:literal $($values:tt)*) => {
+        $crate::output::filled_line($template, &format!($template $($values)*))
+    };
 }
 pub(crate) use say;
 
-/// A text as it is printed: with the target's offset, in the chosen language.
-pub(crate) fn translated(text: &str) -> Cow<'_, str> {
-    match localized(text) {
-        Cow::Borrowed(text) => messages::translated(text),
-        Cow::Owned(text) => Cow::Owned(messages::translated(&text).into_owned()),
-    }
-}
-
 /// Prints a line to stderr: a warning, a note or progress.
 macro_rules! note {
-    ($($part:tt)*) => { $crate::output::note_line(&format!($($part)*)) };
+    ($template:literal $($values:tt)*) => {
+        $crate::output::filled_note($template, &format!($template $($values)*))
+    };
 }
 pub(crate) use note;
 
+/// A message or a word as it is printed: with the target's offset, in the chosen language.
+pub(crate) fn translated(text: &str) -> String {
+    shown(text, messages::translated)
+}
+
+/// A text as it is printed: with the target's offset, and changed, except its marked values.
+fn shown(text: &str, change: impl FnOnce(&str) -> String) -> String {
+    messages::around_values(text, |text| change(&localized(text)))
+}
+
+/// Prints a message to stdout that was put together elsewhere.
 pub(crate) fn line(text: &str) {
     write_line(&visible(&translated(text), LINES));
 }
 
-pub(crate) fn note_line(text: &str) {
-    let text = translated(text);
+pub(crate) fn filled_line(template: &str, text: &str) {
+    let text = shown(text, |text| messages::filled(template, text));
+    write_line(&visible(&text, LINES));
+}
+
+pub(crate) fn filled_note(template: &str, text: &str) {
+    let text = shown(text, |text| messages::filled(template, text));
     let _ = writeln!(anstream::stderr().lock(), "{}", visible(&text, LINES));
 }
 
@@ -82,15 +94,14 @@ pub(crate) struct Part {
 
 /// A part of a line in a style, in the chosen language.
 pub(crate) fn part(style: Style, text: impl fmt::Display) -> Part {
-    verbatim(style, translated(&text.to_string()))
+    let text = translated(&text.to_string());
+    Part { style, text }
 }
 
-/// A part of a line in a style, which is the same in each language: a value, not a word.
+/// A part of a line in a style, which is the same in each language: a value.
 pub(crate) fn verbatim(style: Style, text: impl fmt::Display) -> Part {
-    Part {
-        style,
-        text: text.to_string(),
-    }
+    let text = shown(&text.to_string(), str::to_owned);
+    Part { style, text }
 }
 
 /// The columns of a terminal that a text takes: a Japanese character takes two.
@@ -100,9 +111,18 @@ pub(crate) fn columns(text: &str) -> usize {
         .sum()
 }
 
-/// A part of a line without a style.
-pub(crate) fn plain(text: impl fmt::Display) -> Part {
-    part(Style::new(), text)
+/// A part of a line without a style, made from a template, in the chosen language.
+macro_rules! plain {
+    ($template:literal $($values:tt)*) => {
+        $crate::output::filled_part($template, &format!($template $($values)*))
+    };
+}
+pub(crate) use plain;
+
+pub(crate) fn filled_part(template: &str, text: &str) -> Part {
+    let text = shown(text, |text| messages::filled(template, text));
+    let style = Style::new();
+    Part { style, text }
 }
 
 impl fmt::Display for Part {
@@ -121,10 +141,10 @@ pub(crate) fn parts(parts: &[Part]) {
 /// Prints the error of a failed command.
 pub(crate) fn failure(error: &anyhow::Error) {
     let title = part(AnsiColor::Red.on_default().bold(), "error:");
-    // A chain of errors is translated as one text.
     let reason = format!("{error:#}");
+    let shown = shown(&reason, messages::translated_error);
     let mut stderr = anstream::stderr().lock();
-    let _ = writeln!(stderr, "{title}{}", plain(format_args!(" {reason}")));
+    let _ = writeln!(stderr, "{title} {}", visible(&shown, LINES));
     // IAM's error code contains this text in all services.
     if reason.contains("AccessDenied") {
         let hint = "which role may run which command: docs/operations/operators.md, \"Who may run which command\"";
@@ -144,7 +164,7 @@ fn write_line(line: &str) {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return;
         }
-        note_line(&format!("error: cannot write to stdout: {error}"));
+        note!("error: cannot write to stdout: {error}");
         std::process::exit(1);
     }
 }
@@ -194,13 +214,14 @@ pub(crate) fn is_stderr_seen() -> bool {
 /// Prints rows for a program. On a terminal, control characters are made visible.
 pub(crate) fn rows(text: &str) {
     match io::stdout().is_terminal() {
-        true => line(text),
+        true => write_line(&visible(text, LINES)),
         false => write_line(text),
     }
 }
 
-/// Prints rows under a header, or `(none)`.
-pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) {
+/// Prints rows under a header, or `none`. `messages` are the columns whose cells are messages or words of the
+/// program. Cells of other columns are values, and are printed as they are.
+pub(crate) fn table(header: &[&str], messages: &[&str], rows: Vec<Vec<String>>) {
     if rows.is_empty() {
         say!("none");
         return;
@@ -211,11 +232,17 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) {
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(header.iter().map(|name| translated(name).to_uppercase()));
     table.add_rows(rows.iter().map(|row| {
-        let cells = row.iter().map(|cell| translated(cell));
-        cells.map(|cell| visible(&cell, &[]).into_owned())
+        let cells = row.iter().zip(header).map(|(cell, name)| {
+            let cell = match messages.contains(name) {
+                true => translated(cell),
+                false => shown(cell, str::to_owned),
+            };
+            visible(&cell, &[]).into_owned()
+        });
+        cells.collect::<Vec<_>>()
     }));
     for line in table.lines() {
-        // The cells are translated, and their control characters visible.
+        // The control characters of the cells are visible already.
         write_line(line.trim());
     }
 }

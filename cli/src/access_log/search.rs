@@ -104,5 +104,5 @@ fn print(target: &Target, found: &[MergedRequest]) {
         "ms",
         "request",
     ];
-    output::table(&header, rows.collect());
+    output::table(&header, &[], rows.collect());
 }

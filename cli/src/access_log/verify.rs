@@ -78,7 +78,7 @@ fn print(verification: &ArchiveVerification) {
         "lock",
         "state",
     ];
-    output::table(&header, rows.collect());
+    output::table(&header, &["lock", "state"], rows.collect());
     for (title, of) in [
         (
             "Problems",

@@ -81,10 +81,12 @@ fn write(args: &Export, path: &Path, table: &ExportedTable) -> anyhow::Result<()
             path.display()
         )
     })?;
-    let (existing, hint) = match args.force {
-        true => (Existing::Replace, ""),
-        false => (Existing::Keep, "; --force writes over it"),
+    let existing = match args.force {
+        true => Existing::Replace,
+        false => Existing::Keep,
     };
-    private_file::write(path, &bytes, existing)
-        .with_context(|| format!("cannot write {}{hint}", path.display()))
+    private_file::write(path, &bytes, existing).with_context(|| match args.force {
+        true => format!("cannot write {}", path.display()),
+        false => format!("cannot write {}; --force writes over it", path.display()),
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anstyle::AnsiColor;
+use anstyle::{AnsiColor, Style};
 use anyhow::bail;
 use clap::Args;
 use tegata_common::product::Policy;
@@ -159,16 +159,16 @@ fn print(plan: &ImportPlan) {
         } = missing;
         output::parts(&[
             part(AnsiColor::Yellow.on_default(), "not in the file"),
-            plain(format_args!(
+            plain!(
                 " {domain} {product}: {code} here; if its row was deleted: \
                  tegata license suspend {domain} {product}"
-            )),
+            ),
         ]);
     }
     for refusal in plan.refused() {
         output::parts(&[
             part(AnsiColor::Red.on_default(), "refused"),
-            plain(format_args!(" {refusal}")),
+            part(Style::new(), format_args!(" {refusal}")),
         ]);
     }
 }

@@ -4,8 +4,9 @@ use tegata_common::customer::CustomerId;
 use tegata_operations::Found;
 use tegata_operations::contacts::{self, ListedContact};
 
-use super::{HEADER, cells};
+use super::{HEADER, MESSAGES, cells};
 use crate::customer::fail_if_unreadable;
+use crate::messages::value;
 use crate::output::{self, Output};
 use crate::target::Target;
 
@@ -33,12 +34,13 @@ fn print(contacts: &[ListedContact]) {
         row.extend(cells(&listed.contact));
         row.push(match &listed.undeliverable {
             None => "reaches".to_owned(),
-            Some(mark) => mark.reason.clone(),
+            Some(mark) => value(&mark.reason).to_string(),
         });
         row
     });
     let mut header = vec!["customer"];
     header.extend(HEADER);
     header.push("mail");
-    output::table(&header, rows.collect());
+    let messages = [&MESSAGES[..], &["mail"]].concat();
+    output::table(&header, &messages, rows.collect());
 }

@@ -48,10 +48,13 @@ fn conclude(
 /// The columns of a contact in tables.
 const HEADER: [&str; 5] = ["email", "role", "language", "incidents", "releases"];
 
+/// The columns whose cells are words.
+const MESSAGES: [&str; 3] = ["role", "incidents", "releases"];
+
 /// Prints the contacts of one customer.
 pub(crate) fn table<'a>(contacts: impl Iterator<Item = &'a Contact>) {
     let rows = contacts.map(|contact| cells(contact).to_vec());
-    output::table(&HEADER, rows.collect());
+    output::table(&HEADER, &MESSAGES, rows.collect());
 }
 
 fn cells(contact: &Contact) -> [String; 5] {

@@ -5,6 +5,7 @@ use tegata_operations::contacts;
 
 use super::conclude;
 use crate::change::DryRun;
+use crate::messages::value;
 use crate::output::{Output, say};
 use crate::target::Target;
 
@@ -27,7 +28,8 @@ pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::
     if output == Output::Text {
         let mark = &planned.mark.value;
         let since = target.local_time(mark.at);
-        say!("{} since {since}: {}", args.email.as_str(), mark.reason);
+        let reason = value(&mark.reason);
+        say!("{} since {since}: {reason}", args.email.as_str());
     }
     let reinstated = planned.carry_out(notices, target.caller(), args.write.dry_run);
     let done = "mail is sent to it again, from the next notice on";

@@ -4,6 +4,7 @@ use tegata_operations::Found;
 use tegata_operations::customers::{self, CustomerSummary};
 
 use super::fail_if_unreadable;
+use crate::messages::value;
 use crate::output::{self, Output};
 use crate::target::Target;
 
@@ -24,10 +25,10 @@ fn print(customers: &[CustomerSummary]) {
         };
         vec![
             customer.customer_id.to_string(),
-            customer.name.to_string(),
+            value(&customer.name).to_string(),
             customer.contacts.to_string(),
             note.to_owned(),
         ]
     });
-    output::table(&["customer", "name", "contacts", ""], rows.collect());
+    output::table(&["customer", "name", "contacts", ""], &[""], rows.collect());
 }

@@ -6,6 +6,7 @@ use tegata_operations::customers::{self, CustomerDetails};
 
 use super::fail_if_unreadable;
 use crate::contact;
+use crate::messages::value;
 use crate::output::{self, Output, say};
 use crate::target::Target;
 
@@ -32,7 +33,7 @@ pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::
 }
 
 fn print(customer: &CustomerDetails) {
-    say!("{}  {}", customer.customer_id, customer.name);
+    say!("{}  {}", customer.customer_id, value(&customer.name));
     say!("\ncontacts:");
     contact::table(customer.contacts.iter());
     say!("\nlicences:");
@@ -43,5 +44,5 @@ fn print(customer: &CustomerDetails) {
             license.code.as_str().to_owned(),
         ]
     });
-    output::table(&["domain", "product", "code"], rows.collect());
+    output::table(&["domain", "product", "code"], &[], rows.collect());
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use anstyle::AnsiColor;
 use serde::Serialize;
 
-use crate::output::{self, part, plain, say};
+use crate::output::{self, plain, verbatim};
 
 /// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -154,10 +154,10 @@ impl Check {
             CheckOutcome::Failed => ('✗', AnsiColor::Red),
             CheckOutcome::Skipped => ('–', AnsiColor::Yellow),
         };
-        let finding = format!(" {}: {}", self.name, self.finding.seen);
-        output::parts(&[part(colour.on_default(), sign), plain(finding)]);
+        let finding = plain!(" {}: {}", self.name, self.finding.seen);
+        output::parts(&[verbatim(colour.on_default(), sign), finding]);
         for line in self.finding.fix.iter().flat_map(|fix| fix.lines()) {
-            say!("    {line}");
+            output::line(&format!("    {line}"));
         }
     }
 }

@@ -275,18 +275,16 @@ pub(crate) fn template(stack: &Stack<'_>, embedded: &Template) -> Check {
 fn judge_template(differences: &[String]) -> Finding {
     let version = env!("CARGO_PKG_VERSION");
     let seen = format!("the same as in this tegata {version}");
-    let shown = differences.iter().take(8).map(String::as_str);
-    let shown: Vec<&str> = shown.collect();
-    let more = differences.len().saturating_sub(shown.len());
-    let more = match more {
-        0 => String::new(),
-        more => format!(", and {more} more"),
-    };
+    let mut shown: Vec<&str> = differences.iter().take(8).map(String::as_str).collect();
+    if shown.len() < differences.len() {
+        shown.push("…");
+    }
     match differences.is_empty() {
         true => Finding::passed(seen),
         false => Finding::failed(
             format!(
-                "another version is deployed; it differs in {}{more}",
+                "another version is deployed; it differs in {} places: {}",
+                differences.len(),
                 shown.join(", ")
             ),
             "make deploy      (or use the tegata of the commit that is deployed)",
@@ -385,7 +383,7 @@ mod tests {
         let finding = judge_template(&differences);
         assert_eq!(finding.outcome, Failed);
         assert!(
-            finding.seen.ends_with("Resources.R7, and 2 more"),
+            finding.seen.contains("in 10 places: ") && finding.seen.ends_with("Resources.R7, …"),
             "{}",
             finding.seen
         );

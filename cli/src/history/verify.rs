@@ -82,7 +82,7 @@ fn print(verification: &Verification, target: &Target) {
             "claimed by",
             "",
         ];
-        output::table(&header, rows.collect());
+        output::table(&header, &["finding", "table", ""], rows.collect());
     }
     say!(
         "\n{} items and {} history items were compared with each other, and with {} changes in \

@@ -102,6 +102,6 @@ async fn list(context: &Context<'_>, output: Output, id: &LicenseId) -> anyhow::
         "until",
         "quarantined until",
     ];
-    output::table(&header, rows.collect());
+    output::table(&header, &["purpose"], rows.collect());
     Ok(())
 }

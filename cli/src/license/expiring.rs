@@ -59,5 +59,5 @@ fn print(ending: &[EndingLicense]) {
         "ends on",
         "days left",
     ];
-    output::table(&header, rows.collect());
+    output::table(&header, &["kind"], rows.collect());
 }

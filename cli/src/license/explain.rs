@@ -8,7 +8,7 @@ use tegata_common::serial::Serial;
 use tegata_operations::licenses::{self, Explanation, Question, Step};
 
 use super::{LicenseSelector, given_serial};
-use crate::output::{self, Output, columns, note, part, plain, say, translated, verbatim};
+use crate::output::{self, Output, columns, note, plain, say, translated, verbatim};
 use crate::target::Target;
 use crate::when::When;
 
@@ -58,8 +58,8 @@ fn print(explained: &Explanation) {
         ..
     } = explained;
     output::parts(&[
-        plain(format_args!("{domain} {product} at {at}: ")),
-        part(output::style(*code), code.as_str()),
+        plain!("{domain} {product} at {at}: "),
+        verbatim(output::style(*code), code.as_str()),
     ]);
     match &explained.revision {
         Some(revision) => say!(
@@ -90,7 +90,7 @@ fn print_steps(steps: &[Step]) {
         let (rule, says) = (translated(step.rule), translated(&step.says));
         let blanks = width - columns(&rule);
         let text = format!("{mark} {rule}{:blanks$}  {says}", "");
-        output::parts(&[plain("  "), verbatim(style, text)]);
+        output::parts(&[plain!("  "), verbatim(style, text)]);
         if step.code.is_some() {
             break;
         }

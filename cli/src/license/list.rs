@@ -74,5 +74,5 @@ fn print(licenses: &[ShownLicense]) {
     let header = [
         "domain", "product", "customer", "code", "kind", "edition", "users", "term", "ends on",
     ];
-    output::table(&header, rows.collect());
+    output::table(&header, &["kind", "ends on"], rows.collect());
 }

@@ -5,7 +5,7 @@ use tegata_operations::licenses;
 
 use super::LicenseSelector;
 use crate::change;
-use crate::output::{self, Output, part, plain};
+use crate::output::{self, Output, plain, verbatim};
 use crate::target::Target;
 
 #[derive(Args)]
@@ -25,8 +25,8 @@ pub(super) async fn run(target: &Target, output: Output, args: Show) -> anyhow::
     }
     let license = &shown.license;
     output::parts(&[
-        plain(format_args!("{} {}: ", license.domain, license.product)),
-        part(output::style(shown.code), shown.code.as_str()),
+        plain!("{} {}: ", license.domain, license.product),
+        verbatim(output::style(shown.code), shown.code.as_str()),
     ]);
     // Printed like a change from nothing, so that every field is shown.
     let fields = change::differences(None, &shown)?;

@@ -22,7 +22,7 @@ pub(super) async fn carry_out(
         );
         change::print(&planned.differences, Some(&license.policy));
         for remark in &planned.remarks {
-            say!("  {remark}");
+            output::line(&format!("  {remark}"));
         }
     }
     let report = planned.carry_out(context, write.dry_run).await?;

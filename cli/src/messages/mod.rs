@@ -1,16 +1,18 @@
 //! The language of what is printed for people: English, or Japanese.
 //!
 //! The English texts stand in the source, where they are used; `ja.toml` has the Japanese text of each.
-//! [`translated`] is called where text is printed (`output`), and finds the template that a text was
-//! made from. So a message, an error of another crate and a chain of errors are translated alike.
+//! `say!` and `note!` hand over the template with the text ([`filled`]); of an error only the text is
+//! known, and its template is found ([`translated_error`]). **A value in a text stays as it is**, unless
+//! `ja.toml` says that its placeholder holds a message. Text from elsewhere with blanks in it, such as a
+//! customer's name, is marked by [`value`], so that no part of it is taken for a message.
 //! Decision 47 has the reasons. JSON, `--help` and codes such as `VALID` stay as they are.
 
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::sync::{LazyLock, OnceLock};
 
 use clap::ValueEnum;
@@ -67,22 +69,103 @@ pub(crate) fn language() -> Language {
     CHOSEN.get().copied().unwrap_or_default()
 }
 
-/// A text as it is printed in the chosen language. Each line is translated by itself; blanks around it
-/// stay. What has no translation is printed as it is.
-pub(crate) fn translated(text: &str) -> Cow<'_, str> {
+/// A text that was made from a template, in the chosen language. Without a translation of the template, it
+/// is the text.
+pub(crate) fn filled(template: &str, text: &str) -> String {
     match language() {
-        Language::En => Cow::Borrowed(text),
-        Language::Ja => Cow::Owned(JAPANESE.text(text)),
+        Language::En => text.to_owned(),
+        Language::Ja => JAPANESE.filled(template, text),
+    }
+}
+
+/// A message of the program, or a word, in the chosen language: a heading, or what was put together.
+pub(crate) fn translated(text: &str) -> String {
+    match language() {
+        Language::En => text.to_owned(),
+        Language::Ja => JAPANESE.text(text),
+    }
+}
+
+/// An error in the chosen language: a chain, whose parts are separated by `: `. What has no translation
+/// stays as it is.
+pub(crate) fn translated_error(text: &str) -> String {
+    match language() {
+        Language::En => text.to_owned(),
+        Language::Ja => JAPANESE.error(text),
     }
 }
 
 /// The label of a field of a licence, a customer or a contact, such as `term.ends_on`. It is the field's
 /// name in English.
-pub(crate) fn label(field: &str) -> Cow<'_, str> {
+pub(crate) fn label(field: &str) -> String {
     match language() {
-        Language::En => Cow::Borrowed(field),
-        Language::Ja => Cow::Owned(LABELS.text(field)),
+        Language::En => field.to_owned(),
+        Language::Ja => LABELS.text(field),
     }
+}
+
+/// Marks text from elsewhere, such as a customer's name: it is printed as it is, wherever it stands. For
+/// texts that `output` prints for people.
+pub(crate) fn value<T: fmt::Display>(text: T) -> Value<T> {
+    Value(text)
+}
+
+/// See [`value`].
+#[derive(Debug)]
+pub(crate) struct Value<T>(T);
+
+/// Around a value. These characters belong to no text (Unicode's noncharacters).
+const MARKS: [char; 2] = ['\u{fdd0}', '\u{fdd1}'];
+
+impl<T: fmt::Display> fmt::Display for Value<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&marked(&self.0.to_string()))
+    }
+}
+
+fn marked(text: &str) -> String {
+    format!(
+        "{}{}{}",
+        MARKS[0],
+        text.replace(MARKS, "\u{fffd}"),
+        MARKS[1]
+    )
+}
+
+/// Changes a text around its marked values, and removes the marks. `change` gets the text with the numbers of
+/// the values in their place.
+pub(crate) fn around_values(text: &str, change: impl FnOnce(&str) -> String) -> String {
+    let mut values: Vec<String> = Vec::new();
+    let numbered = map_marked(text, |value| {
+        let same = values.iter().position(|of| of == value);
+        let number = same.unwrap_or_else(|| {
+            values.push(value.to_owned());
+            values.len() - 1
+        });
+        marked(&number.to_string())
+    });
+    map_marked(&change(&numbered), |number| {
+        let value = number
+            .parse()
+            .ok()
+            .and_then(|number: usize| values.get(number));
+        value.cloned().unwrap_or_default()
+    })
+}
+
+/// Replaces what is marked, with its marks.
+fn map_marked(text: &str, mut replace: impl FnMut(&str) -> String) -> String {
+    let mut replaced = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, from)) = rest.split_once(MARKS[0]) {
+        let Some((marked, after)) = from.split_once(MARKS[1]) else {
+            break;
+        };
+        replaced += before;
+        replaced += &replace(marked);
+        rest = after;
+    }
+    replaced + rest
 }
 
 static JAPANESE: LazyLock<Catalogue> =
@@ -94,20 +177,30 @@ static LABELS: LazyLock<Catalogue> =
 /// The table of the labels. Elsewhere the name of a field is what an operator types.
 const FIELDS: &str = "fields";
 
-/// The texts of a language by their English templates. A placeholder is `{name}`.
+/// The table of the words. A word is a message only where one is expected, because a value may be a word.
+const WORDS: &str = "words";
+
+/// The texts of a language by their English templates.
 struct Catalogue {
-    /// Texts without a placeholder.
+    /// Words, and labels without a placeholder.
+    words: HashMap<String, String>,
+    /// Messages without a placeholder.
     exact: HashMap<String, String>,
-    /// Texts with placeholders, those with the most text of their own first.
+    /// Messages with placeholders, those with the most text of their own first.
     templates: Vec<Template>,
+    /// The places in `templates` by the English text.
+    by_text: HashMap<String, usize>,
 }
 
 /// A text with placeholders.
 struct Template {
+    english: String,
     from: Vec<Piece>,
     to: Vec<Piece>,
     /// The bytes of the English text without its placeholders.
     own: usize,
+    /// Whether it ends with a message behind values in the same order: a place, and what is wrong there.
+    is_chain: bool,
 }
 
 impl Template {
@@ -115,7 +208,26 @@ impl Template {
     /// letters that begins with a placeholder fits many sentences: its values have to be words.
     fn is_distinct(&self) -> bool {
         let begins = matches!(self.from.first(), Some(Piece::Text(_)));
-        begins || self.from.iter().map(Piece::letters).sum::<usize>() >= 6
+        begins || self.letters() >= 6
+    }
+
+    fn letters(&self) -> usize {
+        self.from.iter().map(Piece::letters).sum()
+    }
+
+    /// Whether a placeholder holds a message.
+    fn holds_message(&self, name: &str) -> bool {
+        self.from
+            .iter()
+            .any(|piece| matches!(piece, Piece::Message(of) if of == name))
+    }
+
+    /// The values of the placeholders in a text that was made from the template. None if the text was not,
+    /// or if it cannot be said where a value begins; in a chain it begins as early as it can.
+    fn values<'t>(&'t self, text: &'t str) -> Option<HashMap<&'t str, &'t str>> {
+        let values = split(&self.from, text)?;
+        let is_certain = self.is_chain || split_from_end(&self.from, text)? == values;
+        is_certain.then_some(values)
     }
 }
 
@@ -125,26 +237,14 @@ struct Translation {
     known: usize,
 }
 
-/// Placeholders of names, which stay as they are also where a name is a word, such as a notice called
-/// `incident`.
-const NAMES: [&str; 10] = [
-    "arn",
-    "domain",
-    "file",
-    "id",
-    "kid",
-    "logical",
-    "notice_id",
-    "path",
-    "product",
-    "stack",
-];
-
-/// A part of a template.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A part of a template. A placeholder is `{name}`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Piece {
     Text(String),
-    Placeholder(String),
+    /// A placeholder of a value, which stays as it is.
+    Value(String),
+    /// A placeholder of a message or a word of the program, `{name:message}` in the other language.
+    Message(String),
 }
 
 impl Piece {
@@ -152,7 +252,14 @@ impl Piece {
     fn letters(&self) -> usize {
         match self {
             Self::Text(text) => text.chars().filter(|c| c.is_alphabetic()).count(),
-            Self::Placeholder(_) => 0,
+            Self::Value(_) | Self::Message(_) => 0,
+        }
+    }
+
+    fn placeholder(&self) -> Option<&str> {
+        match self {
+            Self::Text(_) => None,
+            Self::Value(name) | Self::Message(name) => Some(name),
         }
     }
 }
@@ -165,32 +272,88 @@ impl Catalogue {
     fn parse(file: &str, is_wanted: impl Fn(&str) -> bool) -> Self {
         let tables: HashMap<String, HashMap<String, String>> =
             toml::from_str(file).unwrap_or_default();
-        let mut exact = HashMap::new();
-        let mut templates = Vec::new();
-        let wanted = tables.into_iter().filter(|(table, _)| is_wanted(table));
-        for (english, translation) in wanted.flat_map(|(_, texts)| texts) {
-            let (from, to) = (pieces(&english), pieces(&translation));
-            match from.as_slice() {
-                [] | [Piece::Text(_)] => {
-                    exact.insert(english, translation);
-                }
-                _ => {
-                    let own = own(&from);
-                    templates.push(Template { from, to, own });
+        let (mut words, mut exact, mut templates) = (HashMap::new(), HashMap::new(), Vec::new());
+        for (table, texts) in tables.into_iter().filter(|(table, _)| is_wanted(table)) {
+            let is_of_words = [FIELDS, WORDS].contains(&table.as_str());
+            for (english, translation) in texts {
+                let to = pieces(&translation);
+                let holds_message = |name: &str| to.contains(&Piece::Message(name.to_owned()));
+                let from: Vec<Piece> = pieces(&english)
+                    .into_iter()
+                    .map(|piece| match piece {
+                        Piece::Value(name) if holds_message(&name) => Piece::Message(name),
+                        piece => piece,
+                    })
+                    .collect();
+                match from.as_slice() {
+                    [] | [Piece::Text(_)] if is_of_words => {
+                        words.insert(english, translation);
+                    }
+                    [] | [Piece::Text(_)] => {
+                        exact.insert(english, translation);
+                    }
+                    _ => templates.push(Template {
+                        own: own(&from),
+                        is_chain: matches!(from.last(), Some(Piece::Message(_)))
+                            && names(&from).eq(names(&to)),
+                        english,
+                        from,
+                        to,
+                    }),
                 }
             }
         }
         templates.sort_by(|one, other| (other.own, &one.from).cmp(&(one.own, &other.from)));
-        Self { exact, templates }
+        let numbered = templates.iter().enumerate();
+        let by_text = numbered.map(|(at, of)| (of.english.clone(), at)).collect();
+        Self {
+            words,
+            exact,
+            templates,
+            by_text,
+        }
     }
 
+    /// A text that was made from a template; blanks and line feeds around it stay.
+    fn filled(&self, template: &str, text: &str) -> String {
+        let key = template.trim();
+        let known = || {
+            let (before, after) = template.split_once(key)?;
+            let core = text.strip_prefix(before)?.strip_suffix(after)?;
+            let key = named(key, &mut 0);
+            let translation = match self.by_text.get(&key) {
+                Some(at) => {
+                    let template = self.templates.get(*at)?;
+                    self.fill(template, &template.values(core)?, DEPTH).text
+                }
+                None => self
+                    .exact
+                    .get(&key)
+                    .or_else(|| self.words.get(&key))?
+                    .clone(),
+            };
+            Some(format!("{before}{translation}{after}"))
+        };
+        known().unwrap_or_else(|| text.to_owned())
+    }
+
+    /// A message or a word.
     fn text(&self, text: &str) -> String {
-        let lines = text.split('\n').map(|line| {
-            let core = line.trim();
-            let (before, after) = line.split_once(core).unwrap_or((line, ""));
-            format!("{before}{}{after}", self.phrase(core, DEPTH).text)
-        });
-        lines.collect::<Vec<_>>().join("\n")
+        each_line(text, |line| self.message(line, DEPTH).text)
+    }
+
+    fn error(&self, text: &str) -> String {
+        each_line(text, |line| self.phrase(line, DEPTH).text)
+    }
+
+    fn message(&self, text: &str, depth: usize) -> Translation {
+        match self.words.get(text) {
+            Some(translation) => Translation {
+                text: translation.clone(),
+                known: text.len(),
+            },
+            None => self.phrase(text, depth),
+        }
     }
 
     /// A phrase, translated as a whole or part by part, whichever knows more of it.
@@ -229,48 +392,91 @@ impl Catalogue {
             return None;
         }
         self.templates.iter().find_map(|template| {
-            let values = values(&template.from, text)?;
-            // What stands before a name is a phrase of its own.
-            if NAMES
-                .iter()
-                .any(|name| values.get(name).is_some_and(|value| value.contains(": ")))
-            {
+            // Without a letter of its own it would fit anything.
+            if template.own == 0 || (template.letters() == 0 && text.contains(' ')) {
                 return None;
             }
-            let is_word = |value: &str| !value.contains(' ') || self.phrase(value, depth).known > 0;
-            if !template.is_distinct() && !values.values().all(|value| is_word(value)) {
+            let values = template.values(text)?;
+            // What stands before a value is a phrase of its own.
+            let first = template.from.first().and_then(Piece::placeholder);
+            let is_swallowed = first.is_some_and(|name| {
+                !template.holds_message(name)
+                    && values.get(name).is_some_and(|of| of.contains(": "))
+            });
+            if is_swallowed {
                 return None;
             }
-            let mut translation = Translation {
-                text: String::new(),
-                known: template.own,
+            let is_word = |name: &str, value: &str| {
+                !value.contains(' ')
+                    || (template.holds_message(name) && self.message(value, depth).known > 0)
             };
-            for piece in &template.to {
-                match piece {
-                    Piece::Text(text) => translation.text += text,
-                    Piece::Placeholder(name) => {
-                        let value = values.get(name.as_str()).copied().unwrap_or_default();
-                        if NAMES.contains(&name.as_str()) {
-                            translation.text += value;
-                            continue;
-                        }
-                        let value = self.phrase(value, depth);
-                        translation.text += &value.text;
-                        translation.known += value.known;
-                    }
-                }
+            if !template.is_distinct() && !values.iter().all(|(name, value)| is_word(name, value)) {
+                return None;
             }
-            Some(translation)
+            Some(self.fill(template, &values, depth))
         })
     }
+
+    fn fill(&self, template: &Template, values: &HashMap<&str, &str>, depth: usize) -> Translation {
+        let mut translation = Translation {
+            text: String::new(),
+            known: template.own,
+        };
+        for piece in &template.to {
+            match piece {
+                Piece::Text(text) => translation.text += text,
+                Piece::Value(name) => {
+                    translation.text += values.get(name.as_str()).copied().unwrap_or_default();
+                }
+                Piece::Message(name) => {
+                    let value = values.get(name.as_str()).copied().unwrap_or_default();
+                    let message = self.message(value, depth);
+                    translation.text += &message.text;
+                    translation.known += message.known;
+                }
+            }
+        }
+        translation
+    }
+}
+
+/// Maps each line; blanks around it stay.
+fn each_line(text: &str, translate: impl Fn(&str) -> String) -> String {
+    let lines = text.split('\n').map(|line| {
+        let core = line.trim();
+        let (before, after) = line.split_once(core).unwrap_or((line, ""));
+        format!("{before}{}{after}", translate(core))
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn own(template: &[Piece]) -> usize {
     let texts = template.iter().map(|piece| match piece {
         Piece::Text(text) => text.len(),
-        Piece::Placeholder(_) => 0,
+        Piece::Value(_) | Piece::Message(_) => 0,
     });
     texts.sum()
+}
+
+fn names(template: &[Piece]) -> impl Iterator<Item = &str> {
+    template.iter().filter_map(Piece::placeholder)
+}
+
+/// A template of the source as `ja.toml` names it: placeholders by name, or by number if they have none.
+/// `number` is the last one used.
+fn named(template: &str, number: &mut usize) -> String {
+    let named = pieces(template).into_iter().map(|piece| match piece {
+        Piece::Text(text) => text.replace('{', "{{").replace('}', "}}"),
+        Piece::Value(name) | Piece::Message(name) => {
+            if name.is_empty() {
+                *number += 1;
+                format!("{{{number}}}")
+            } else {
+                format!("{{{name}}}")
+            }
+        }
+    });
+    named.collect()
 }
 
 /// Splits a template at its placeholders. `{{` and `}}` are braces.
@@ -288,8 +494,13 @@ fn pieces(template: &str) -> Vec<Piece> {
                 if !text.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut text)));
                 }
-                let name = rest.by_ref().take_while(|c| *c != '}').collect();
-                pieces.push(Piece::Placeholder(name));
+                let inner: String = rest.by_ref().take_while(|c| *c != '}').collect();
+                // Behind the colon a template of the source has the format.
+                pieces.push(match inner.split_once(':') {
+                    Some((name, "message")) => Piece::Message(name.to_owned()),
+                    Some((name, _)) => Piece::Value(name.to_owned()),
+                    None => Piece::Value(inner),
+                });
             }
             c => text.push(c),
         }
@@ -300,44 +511,75 @@ fn pieces(template: &str) -> Vec<Piece> {
     pieces
 }
 
-/// The values of a template's placeholders in a text that was made from it. A placeholder that occurs
-/// twice must have the same value.
-fn values<'t>(template: &'t [Piece], text: &'t str) -> Option<HashMap<&'t str, &'t str>> {
+/// The values of a template's placeholders in a text that was made from it, each as short as it can be. A
+/// placeholder that occurs twice must have the same value; only a message may be empty.
+fn split<'t>(template: &'t [Piece], text: &'t str) -> Option<HashMap<&'t str, &'t str>> {
     let mut values = HashMap::new();
     let mut rest = text;
-    let mut open: Option<&str> = None;
+    let mut open: Option<&Piece> = None;
     for (number, piece) in template.iter().enumerate() {
-        match piece {
-            Piece::Placeholder(name) => {
-                if open.replace(name).is_some() {
-                    return None;
-                }
+        let Piece::Text(literal) = piece else {
+            if open.replace(piece).is_some() {
+                return None;
             }
-            Piece::Text(literal) => {
-                let at = match open {
-                    None => rest.starts_with(literal.as_str()).then_some(0)?,
-                    // The last text is at the end.
-                    Some(_) if number + 1 == template.len() => {
-                        rest.strip_suffix(literal.as_str())?.len()
-                    }
-                    Some(_) => rest.find(literal.as_str())?,
-                };
-                if let Some(name) = open.take() {
-                    fill(&mut values, name, &rest[..at])?;
-                }
-                rest = &rest[at + literal.len()..];
-            }
+            continue;
+        };
+        let at = match open {
+            None => rest.starts_with(literal.as_str()).then_some(0)?,
+            // The last text is at the end.
+            Some(_) if number + 1 == template.len() => rest.strip_suffix(literal.as_str())?.len(),
+            Some(_) => rest.find(literal.as_str())?,
+        };
+        if let Some(open) = open.take() {
+            fill(&mut values, open, &rest[..at])?;
         }
+        rest = &rest[at + literal.len()..];
     }
     match open {
-        Some(name) => fill(&mut values, name, rest)?,
+        Some(open) => fill(&mut values, open, rest)?,
         None if rest.is_empty() => {}
         None => return None,
     }
     Some(values)
 }
 
-fn fill<'t>(values: &mut HashMap<&'t str, &'t str>, name: &'t str, value: &'t str) -> Option<()> {
-    let before = values.insert(name, value);
-    (!value.is_empty() && before.is_none_or(|before| before == value)).then_some(())
+/// The same from the end of the text: each value but the first as short as it can be.
+fn split_from_end<'t>(template: &'t [Piece], text: &'t str) -> Option<HashMap<&'t str, &'t str>> {
+    let mut values = HashMap::new();
+    let mut rest = text;
+    let mut open: Option<&Piece> = None;
+    for (number, piece) in template.iter().enumerate().rev() {
+        let Piece::Text(literal) = piece else {
+            if open.replace(piece).is_some() {
+                return None;
+            }
+            continue;
+        };
+        let start = match open {
+            None => rest.strip_suffix(literal.as_str())?.len(),
+            // The first text is at the start.
+            Some(_) if number == 0 => rest.starts_with(literal.as_str()).then_some(0)?,
+            Some(_) => rest.rfind(literal.as_str())?,
+        };
+        if let Some(open) = open.take() {
+            fill(&mut values, open, &rest[start + literal.len()..])?;
+        }
+        rest = &rest[..start];
+    }
+    match open {
+        Some(open) => fill(&mut values, open, rest)?,
+        None if rest.is_empty() => {}
+        None => return None,
+    }
+    Some(values)
+}
+
+fn fill<'t>(
+    values: &mut HashMap<&'t str, &'t str>,
+    placeholder: &'t Piece,
+    value: &'t str,
+) -> Option<()> {
+    let before = values.insert(placeholder.placeholder()?, value);
+    let may_be = !value.is_empty() || matches!(placeholder, Piece::Message(_));
+    (may_be && before.is_none_or(|before| before == value)).then_some(())
 }

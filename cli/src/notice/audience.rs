@@ -6,7 +6,7 @@ use tegata_common::notice::ContactHash;
 use tegata_notices::audience::AudienceReport;
 
 use super::count;
-use crate::output::{note, say};
+use crate::output::{self, note, say};
 use crate::target::Target;
 
 /// The addresses that SES itself sends nothing to. That they cannot be read keeps nobody from
@@ -30,8 +30,10 @@ pub(super) fn print_contracts(report: &AudienceReport) {
         count(contracts.len(), "contract", "contracts")
     );
     for of in contracts.iter().take(CONTRACTS_PRINTED) {
-        let customer = of.customer.as_ref().map_or("no customer", |id| id.as_str());
-        say!("  {} {} ({customer})", of.domain, of.product);
+        match &of.customer {
+            Some(customer) => say!("  {} {} ({customer})", of.domain, of.product),
+            None => say!("  {} {} (no customer)", of.domain, of.product),
+        }
     }
     if contracts.len() > CONTRACTS_PRINTED {
         say!(
@@ -44,14 +46,8 @@ pub(super) fn print_contracts(report: &AudienceReport) {
 /// Says who gets it and who cannot be told.
 pub(super) fn print(report: &AudienceReport) {
     let audience = &report.audience;
-    say!(
-        "{}",
-        count(
-            audience.recipients.len(),
-            "contact gets it",
-            "contacts get it"
-        )
-    );
+    let recipients = audience.recipients.len();
+    output::line(&count(recipients, "contact gets it", "contacts get it"));
     if audience.undeliverable > 0 {
         say!(
             "  {} left out: mail to them does not arrive",

@@ -4,7 +4,7 @@ use tegata_common::customer::Language;
 use tegata_operations::notices;
 
 use super::status::state_words;
-use crate::messages;
+use crate::messages::{self, value};
 use crate::output::{self, Output};
 use crate::target::Target;
 
@@ -29,7 +29,7 @@ pub(super) async fn run(target: &Target, output: Output) -> anyhow::Result<()> {
             local(notice.kind.planned_at()),
             tally.total().to_string(),
             tally.open().to_string(),
-            notice.title.get(language).to_owned(),
+            value(notice.title.get(language)).to_string(),
         ]
     });
     let header = [
@@ -42,6 +42,6 @@ pub(super) async fn run(target: &Target, output: Output) -> anyhow::Result<()> {
         "open",
         "title",
     ];
-    output::table(&header, rows.collect());
+    output::table(&header, &["kind", "state"], rows.collect());
     Ok(())
 }

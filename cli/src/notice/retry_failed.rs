@@ -6,6 +6,7 @@ use tegata_operations::notices::{self, FailedDelivery};
 
 use super::{conclude, count};
 use crate::change::DryRun;
+use crate::messages::value;
 use crate::output::{Output, say};
 use crate::target::Target;
 
@@ -27,7 +28,7 @@ pub(super) async fn run(target: &Target, output: Output, args: RetryFailed) -> a
                 state,
                 reason,
             } = failed;
-            say!("  {} {delivery}: {reason}", state.as_str());
+            say!("  {} {delivery}: {}", state.as_str(), value(reason));
         }
     }
     let number = report.failed.len();

@@ -15,6 +15,7 @@ use super::file::{self, TermsArgs};
 use super::{audience, count};
 use crate::change::DryRun;
 use crate::failure::UsageError;
+use crate::messages::value;
 use crate::output::{self, Output, say};
 use crate::target::Target;
 use crate::when;
@@ -94,7 +95,7 @@ fn print(planned: &PlannedSend) {
     say!("{id} ({kind}), update {}:", planned.update);
     for language in Language::ALL {
         if notice.title.has(language) {
-            say!("  {}", notice.title.only(language));
+            say!("  {}", value(notice.title.only(language)));
         }
     }
     audience::print(&planned.audience);

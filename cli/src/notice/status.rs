@@ -9,6 +9,7 @@ use tegata_common::notice::{Channel, NotTold, NoticeId, State, ToldOtherwise};
 use tegata_operations::notices::{self, LEDGER_HEADER, NoticeState, NoticeStatus};
 
 use crate::failure::{Exit, UsageError};
+use crate::messages::value;
 use crate::output::{self, Output, note, say};
 use crate::spreadsheet;
 use crate::target::Target;
@@ -89,7 +90,7 @@ fn print(status: &NoticeStatus, target: &Target) {
     say!("{id} ({kind}): {}", state_words(status.state()));
     for language in Language::ALL {
         if notice.title.has(language) {
-            say!("  {}", notice.title.only(language));
+            say!("  {}", value(notice.title.only(language)));
         }
     }
     if let Some(planned) = notice.kind.planned_at() {
@@ -100,9 +101,11 @@ fn print(status: &NoticeStatus, target: &Target) {
     }
     if let Some(pause) = &notice.paused {
         let since = target.local_time(pause.at);
-        say!("paused since {since} by {}: {}", pause.by, pause.reason);
+        let reason = value(&pause.reason);
+        say!("paused since {since} by {}: {reason}", pause.by);
     }
     if let Some(reason) = &status.sending_paused {
+        let reason = value(reason);
         say!("all sending is paused: {reason}");
     }
     print_updates(status, target);
@@ -122,6 +125,7 @@ fn print(status: &NoticeStatus, target: &Target) {
         is_wrong.then(|| (state, &stored.delivery, facts.reason().unwrap_or_default()))
     });
     for (state, delivery, reason) in wrong.take(20) {
+        let reason = value(reason);
         say!("  {} {}: {reason}", state.as_str(), delivery.delivery);
     }
 }
@@ -154,7 +158,7 @@ fn print_updates(status: &NoticeStatus, target: &Target) {
             }
         }
         if let Some(reason) = &update.short_notice {
-            say!("  on short notice: {reason}");
+            say!("  on short notice: {}", value(reason));
         }
     }
 }
@@ -168,10 +172,11 @@ fn print_told(status: &NoticeStatus, target: &Target) {
     for told in status.told_otherwise.values() {
         let ToldOtherwise { who, how } = &told.value;
         let (at, by) = (target.local_time(told.revision.at), &told.revision.by);
+        let (who, how) = (value(who), value(how));
         say!("told otherwise: {who}: {how} (recorded at {at} by {by})");
     }
     for NotTold { who, because } in status.not_told() {
-        say!("not told: {who}: {}", because.words());
+        say!("not told: {}: {}", value(who), because.words());
     }
     let unnamed = status.audience.as_ref().map_or(0, |record| record.unnamed);
     if unnamed > 0 {
@@ -181,7 +186,10 @@ fn print_told(status: &NoticeStatus, target: &Target) {
 
 fn print_channel(name: &str, channel: &Channel, announced: u16) {
     match &channel.failed {
-        Some(failed) => say!("{name}: failed {} times: {}", failed.times, failed.reason),
+        Some(failed) => {
+            let reason = value(&failed.reason);
+            say!("{name}: failed {} times: {reason}", failed.times);
+        }
         None if channel.done >= announced => say!("{name}: up to date"),
         None => say!("{name}: update {announced} is to come"),
     }

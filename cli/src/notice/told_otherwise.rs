@@ -6,6 +6,7 @@ use tegata_operations::notices;
 
 use super::conclude;
 use crate::change::DryRun;
+use crate::messages::value;
 use crate::output::Output;
 use crate::target::Target;
 
@@ -32,6 +33,6 @@ pub(super) async fn run(
     };
     let (context, dry_run) = (target.notice_context()?, args.write.dry_run);
     let report = notices::told_otherwise(&context, &args.id, &told, dry_run).await?;
-    let done = format!("{} counts as told", told.who);
+    let done = format!("{} counts as told", value(told.who));
     conclude(output, args.write, &report, &done)
 }

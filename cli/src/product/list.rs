@@ -3,6 +3,7 @@
 use tegata_common::product::Product;
 use tegata_operations::products;
 
+use crate::messages::value;
 use crate::output::{self, Output};
 use crate::target::Target;
 
@@ -22,8 +23,8 @@ pub(super) async fn run(target: &Target, output: Output) -> anyhow::Result<()> {
         };
         vec![
             slug.to_string(),
-            name.ja.clone(),
-            name.en.clone(),
+            value(&name.ja).to_string(),
+            value(&name.en).to_string(),
             policy.time_zone.name().to_owned(),
             format!("{} d", policy.grace_days),
             format!("{} d", policy.lease_days),
@@ -41,6 +42,10 @@ pub(super) async fn run(target: &Target, output: Output) -> anyhow::Result<()> {
         "refresh",
         "serial",
     ];
-    output::table(&header, rows.collect());
+    output::table(
+        &header,
+        &["grace", "lease", "refresh", "serial"],
+        rows.collect(),
+    );
     Ok(())
 }

@@ -13,6 +13,7 @@ use tegata_operations::publish::{self, FileDifferences, PlannedCurrent, Publishe
 
 use super::stage;
 use crate::change::DryRun;
+use crate::messages::value;
 use crate::output::{self, Output, say};
 use crate::target::Target;
 use crate::when;
@@ -111,7 +112,7 @@ fn print(target: &Target, planned: &PlannedCurrent) {
     say!("  files        {}", files(&planned.files));
     match (&current.announced_by, &current.emergency) {
         (Some(notice), _) => say!("  announced by {notice}"),
-        (_, Some(reason)) => say!("  not announced; emergency: {reason}"),
+        (_, Some(reason)) => say!("  not announced; emergency: {}", value(reason)),
         _ => {}
     }
     if planned.before() == Some(current) {
@@ -180,14 +181,17 @@ pub(super) async fn list(
             target.local_time(revision.at),
             revision.by.clone(),
             match (&current.announced_by, &current.emergency) {
-                (Some(notice), _) => notice.to_string(),
+                (Some(notice), _) => value(notice).to_string(),
                 (None, reason) => {
-                    format!("emergency: {}", reason.as_deref().unwrap_or_default())
+                    format!(
+                        "emergency: {}",
+                        value(reason.as_deref().unwrap_or_default())
+                    )
                 }
             },
         ]
     });
     let header = ["version", "since", "by", "announced by"];
-    output::table(&header, rows.collect());
+    output::table(&header, &["version", "announced by"], rows.collect());
     Ok(())
 }

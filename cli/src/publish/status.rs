@@ -6,6 +6,7 @@ use tegata_common::product::ProductSlug;
 use tegata_operations::publish::{self, PublishStatus};
 
 use super::current::in_words;
+use crate::messages::value;
 use crate::output::{self, Output, say};
 use crate::period::PeriodArgs;
 use crate::target::Target;
@@ -60,7 +61,7 @@ fn print(target: &Target, status: &PublishStatus) {
     );
     match (&current.announced_by, &current.emergency) {
         (Some(notice), _) => say!("  announced by {notice}"),
-        (_, Some(reason)) => say!("  not announced; emergency: {reason}"),
+        (_, Some(reason)) => say!("  not announced; emergency: {}", value(reason)),
         _ => {}
     }
     match (document.issued_at, &document.kid, document.key) {
@@ -80,6 +81,7 @@ fn print(target: &Target, status: &PublishStatus) {
     });
     output::table(
         &["version", "tenants", "of the tenants seen, to run it"],
+        &[],
         rows.collect(),
     );
     let differing: Vec<_> = status
@@ -107,7 +109,11 @@ fn print(target: &Target, status: &PublishStatus) {
             tenant.seen_on.to_string(),
         ]
     });
-    output::table(&["domain", "ran", "is to run", "seen on"], rows.collect());
+    output::table(
+        &["domain", "ran", "is to run", "seen on"],
+        &[],
+        rows.collect(),
+    );
     if differing.len() > SHOWN {
         say!(
             "… and {} more: --output json has all",

@@ -55,5 +55,5 @@ fn print(days: &[DomainDay]) {
         "unconfirmed",
         "last seen",
     ];
-    output::table(&header, rows.collect());
+    output::table(&header, &[], rows.collect());
 }

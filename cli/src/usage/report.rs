@@ -120,7 +120,7 @@ fn print_days(report: &UsageReport) {
         "p99 ms",
         "files",
     ];
-    output::table(&header, rows.collect());
+    output::table(&header, &["requests"], rows.collect());
     if !report.waiting.is_empty() {
         let days: Vec<String> = report.waiting.iter().map(Date::to_string).collect();
         say!(
@@ -146,7 +146,7 @@ fn print_codes(codes: &[CodeUsage]) {
             percent(code.share),
         ]
     });
-    output::table(&["code", "requests", "share"], rows.collect());
+    output::table(&["code", "requests", "share"], &[], rows.collect());
 }
 
 fn print_versions(versions: &[VersionUsage]) {
@@ -158,7 +158,11 @@ fn print_versions(versions: &[VersionUsage]) {
             version.domains.to_string(),
         ]
     });
-    output::table(&["version", "requests", "share", "domains"], rows.collect());
+    output::table(
+        &["version", "requests", "share", "domains"],
+        &[],
+        rows.collect(),
+    );
 }
 
 fn print_unlicensed(unlicensed: &[UnlicensedDomain]) {
@@ -169,7 +173,7 @@ fn print_unlicensed(unlicensed: &[UnlicensedDomain]) {
             domain.last_seen.clone(),
         ]
     });
-    output::table(&["domain", "requests", "last seen"], rows.collect());
+    output::table(&["domain", "requests", "last seen"], &[], rows.collect());
 }
 
 fn print_unconfirmed(claimed: &[UnconfirmedUsage]) {
@@ -183,6 +187,7 @@ fn print_unconfirmed(claimed: &[UnconfirmedUsage]) {
     });
     output::table(
         &["domain", "requests", "codes", "last seen"],
+        &[],
         rows.collect(),
     );
 }

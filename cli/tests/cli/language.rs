@@ -252,3 +252,79 @@ fn the_option_decides_before_the_locale_and_json_stays_as_it_is() {
     assert_eq!(run(&json, "ja_JP.UTF-8"), run(&json, "C"));
     assert_eq!(run(&["--help"], "ja_JP.UTF-8"), run(&["--help"], "C"));
 }
+
+/// Names and reasons that are words or messages of the program are printed as they are: a customer, a notice
+/// and what operators write.
+#[test]
+fn what_is_stored_is_never_translated() {
+    for hostile in ["incident", "suspended", "x has no licence of cancelled"] {
+        let tegata = Tegata::new();
+        tegata.travel("2026-11-20T10:00:00+09:00");
+        let id = hostile.split(' ').next_back().unwrap();
+        let notice_id = format!("{id}.notice");
+        let file = tegata.file(
+            &format!("{notice_id}.toml"),
+            &format!(
+                "kind = \"information\"\nproducts = [\"sheet\"]\n\
+                 title = {{ ja = \"{hostile}\", en = \"{hostile}\" }}\nbody = {{ ja = \"本文\", en = \"Text\" }}\n"
+            ),
+        );
+        let rows = tegata.file(
+            "none",
+            &format!(
+                "customer_id,name,email,role,language\n{id},other,taro@customer.example,primary,ja\n"
+            ),
+        );
+        let domain = "example.cybozu.com";
+        let all = |arguments: &[&str]| japanese(&tegata, arguments).0;
+        for (arguments, places) in [
+            (&["customer", "add", id, "--name", hostile][..], 1),
+            (&["customer", "list"], 1),
+            (&["customer", "show", id], 1),
+            (&["contact", "add", id, "taro@customer.example"], 0),
+            (&["customer", "change", id, "--name", "x", "--dry-run"], 1),
+            (
+                &[
+                    "license",
+                    "issue",
+                    domain,
+                    "sheet",
+                    "--billing",
+                    "yearly",
+                    "--users",
+                    "50",
+                    "--customer",
+                    id,
+                    "--edition",
+                    id,
+                    "--quota",
+                    &format!("{}=1", id.replace('-', "_")),
+                ],
+                0,
+            ),
+            (&["import", &rows], 1),
+            (&["notice", "check", &file], 0),
+            (&["notice", "send", &file, "--yes"], 2),
+            (&["notice", "list"], 1),
+            (&["notice", "status", &notice_id], 2),
+            (&["notice", "pause", &notice_id, "--reason", hostile], 0),
+            (&["notice", "status", &notice_id], 3),
+            (&["notice", "resume", &notice_id], 1),
+        ] {
+            let printed = all(arguments);
+            assert!(
+                printed.matches(hostile).count() >= places,
+                "{arguments:?}: {printed}"
+            );
+        }
+        // The edition, the customer and the quota.
+        for arguments in [
+            &["license", "show", domain, "sheet"][..],
+            &["license", "list"],
+            &["license", "history", domain, "sheet"],
+        ] {
+            let printed = all(arguments);
+            assert!(printed.matches(id).count() >= 2, "{arguments:?}: {printed}");
+        }
+    }
+}

@@ -213,7 +213,7 @@ fn judge_leftovers(stack: &str, status: Option<&str>, found: &[Leftover]) -> Fin
             "no stack {stack}; could not determine whether these are empty: {}",
             names(found.iter())
         )),
-        (None, 0) => Finding::skipped(format!("no stack {stack}{kept}: a new stack makes its own")),
+        (None, 0) => Finding::skipped(format!("no stack {stack}: a new stack makes its own{kept}")),
         (status, count) => {
             let mut commands = Vec::new();
             let mut is = "does not exist".to_owned();
