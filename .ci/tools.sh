@@ -33,6 +33,6 @@ template_tools() {
 # their behaviour.
 sam_build() {
   CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=0 \
-    SAM_CLI_TELEMETRY=0 sam build --beta-features --parameter-overrides Architecture=x86_64
+    SAM_CLI_TELEMETRY=0 sam build --parameter-overrides Architecture=x86_64
   scripts/check-architecture x86_64 .aws-sam/build
 }

@@ -1,12 +1,16 @@
 //! The handler on a full subscription batch, and the roll-up of a day of millions of records: how
-//! many a second, in how much memory.
+//! many a second, in how much memory, and beside DuckDB on the same files, if its Python package is
+//! installed.
 //!
 //! `TEGATA_RECORDS=20000000 cargo bench -p tegata-tests --bench usage`   (2,000,000 otherwise)
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use access_log::handler::AccessLog;
@@ -17,12 +21,14 @@ use flate2::write::GzEncoder;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 use serde_json::json;
 use tegata_archive::objects::Objects;
 use tegata_archive::{Archive, ObjectName};
 use tegata_common::access::{ReadLine, Source, read_lines};
 use tegata_common::domain::BaseDomains;
 use tegata_common::network::Networks;
+use tegata_common::usage::{Counts, DomainUsage};
 use tegata_tests::{Database, memory};
 
 /// Events of a full batch.
@@ -109,7 +115,7 @@ async fn day(records: u32) {
         "records", "MB, gzip", "MB, peak", "records/s", "floor", "ratio"
     );
     let date: Date = "2026-11-22".parse().unwrap();
-    let mut written = 0;
+    let (mut written, most) = (0, records);
     for records in [records / 4, records / 2, records] {
         written = write_day(&archive, date, written, records).await;
         let started = Instant::now();
@@ -129,8 +135,67 @@ async fn day(records: u32) {
             memory::peak_mb(),
             floor / rate
         );
+        if records == most {
+            compare_with_duckdb(directory.path(), date, rate, &added.usage);
+        }
         black_box(added);
     }
+}
+
+/// The same sums by DuckDB, from the same files.
+fn compare_with_duckdb(archive: &Path, date: Date, rate: f64, usage: &[DomainUsage]) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/roll_up_by_duckdb.py");
+    for threads in ["1", "2"] {
+        let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let run = Command::new(python)
+            .arg(script)
+            .arg(archive)
+            .args([&date.to_string(), threads])
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&run.stderr);
+        if error.contains("No module named 'duckdb'") {
+            println!("  DuckDB is not installed: pip install duckdb");
+            return;
+        }
+        assert!(run.status.success(), "{error}");
+        let sums: DuckDb = serde_json::from_slice(&run.stdout).unwrap();
+        let mut codes: BTreeMap<[&str; 3], u64> = BTreeMap::new();
+        let mut versions: BTreeMap<[&str; 3], u64> = BTreeMap::new();
+        for (product, domain, code, version, requests) in &sums.rows {
+            *codes.entry([product, domain, code]).or_default() += requests;
+            *versions.entry([product, domain, version]).or_default() += requests;
+        }
+        let of = |figures: fn(&Counts) -> &BTreeMap<String, u64>| {
+            let rows = usage.iter().flat_map(move |row| {
+                let figures = figures(&row.counts).iter();
+                figures.map(|(name, requests)| ([&*row.product, &*row.domain, &**name], *requests))
+            });
+            rows.collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(codes, of(|counts| &counts.codes), "DuckDB's sums differ");
+        assert_eq!(
+            versions,
+            of(|counts| &counts.versions),
+            "DuckDB's sums differ"
+        );
+        let requests: u64 = codes.values().sum();
+        #[allow(clippy::cast_precision_loss)]
+        let duckdb = 2.0 * requests as f64 / sums.seconds;
+        println!(
+            "  DuckDB, {threads} threads: {duckdb:>9.0} records/s, {:.0} MB; the roll-up does {:.2} of it; the sums are equal",
+            sums.peak_mb,
+            rate / duckdb
+        );
+    }
+}
+
+/// What the script prints.
+#[derive(Deserialize)]
+struct DuckDb {
+    seconds: f64,
+    peak_mb: f64,
+    rows: Vec<(String, String, String, String, u64)>,
 }
 
 /// The floor: fetching the objects, decompressing and checking them, and nothing else.
