@@ -57,9 +57,11 @@ pub(crate) fn print(differences: &[Difference], policy: Option<&Policy>) {
         let value = |style, value: &Option<Value>| {
             let is_word = matches!(value, Some(Value::Bool(_))) || has_words(&difference.field);
             let shown = value.as_ref().map(show).unwrap_or_default();
-            match is_word {
-                true => part(style, shown),
-                false => verbatim(style, messages::value(shown)),
+            // An instant without a policy gets the target's offset.
+            match shown.parse::<Timestamp>() {
+                _ if is_word => part(style, shown),
+                Ok(_) => verbatim(style, shown),
+                Err(_) => verbatim(style, messages::value(shown)),
             }
         };
         match (before, after) {
@@ -78,6 +80,7 @@ pub(crate) fn print(differences: &[Difference], policy: Option<&Policy>) {
 /// Whether the values of a field are words of the program, such as `paid`.
 fn has_words(field: &str) -> bool {
     let name = field.rsplit('.').next().unwrap_or(field);
+    // Of a hash only `(set)` or `(changed)` is shown.
     [
         "billing",
         "change",
@@ -85,6 +88,8 @@ fn has_words(field: &str) -> bool {
         "next_billing",
         "purpose",
         "role",
+        "serial_sha256",
+        "sha256",
         "state",
     ]
     .contains(&name)

@@ -75,6 +75,11 @@ pub(crate) fn line(text: &str) {
     write_line(&visible(&translated(text), LINES));
 }
 
+/// Prints a text to stdout that has no translation.
+pub(crate) fn untranslated(text: &str) {
+    write_line(&visible(text, LINES));
+}
+
 pub(crate) fn filled_line(template: &str, text: &str) {
     let text = shown(text, |text| messages::filled(template, text));
     write_line(&visible(&text, LINES));
@@ -211,11 +216,12 @@ pub(crate) fn is_stderr_seen() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Prints rows for a program. On a terminal, control characters are made visible.
+/// Prints rows of CSV. On a terminal, control characters are made visible; elsewhere the rows begin with a
+/// byte order mark, without which Excel in Japan does not read them as UTF-8.
 pub(crate) fn rows(text: &str) {
     match io::stdout().is_terminal() {
-        true => write_line(&visible(text, LINES)),
-        false => write_line(text),
+        true => untranslated(text),
+        false => write_line(&format!("\u{feff}{text}")),
     }
 }
 

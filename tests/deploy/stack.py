@@ -202,7 +202,7 @@ def deliveries(notice):
 
 def ledger(notice):
     """The deliveries of a notice by their addresses."""
-    rows = csv.DictReader(tegata("notice", "status", notice, output="csv").splitlines())
+    rows = csv.DictReader(tegata("notice", "status", notice, output="csv").lstrip("\ufeff").splitlines())
     return {row["email"]: row for row in rows if row["email"]}
 
 

@@ -250,7 +250,7 @@ def inbox(words):
 def ledger(notice):
     done = run("notice", "status", notice, output="csv")
     assert done.returncode == 0, done.stderr
-    return {row["email"]: row for row in csv.DictReader(io.StringIO(done.stdout)) if row["email"]}
+    return {row["email"]: row for row in csv.DictReader(io.StringIO(done.stdout.lstrip("\ufeff"))) if row["email"]}
 
 
 def counts(notice):

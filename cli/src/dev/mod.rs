@@ -110,7 +110,7 @@ pub(crate) async fn run(target: &TargetArgs, args: Args) -> anyhow::Result<()> {
         outbox,
         lines: demo::Lines::default(),
     };
-    output::line(&gateway.guide);
+    output::untranslated(&gateway.guide);
     let renewal = Renewal::new(
         gateway.target.licenses()?.clone(),
         gateway.target.keys().clone(),

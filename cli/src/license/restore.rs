@@ -21,6 +21,10 @@ pub(crate) struct Restore {
     /// Restore that version's suspension too, or its absence.
     #[arg(long)]
     with_suspension: bool,
+    /// Write the items even if no field changes: with a new lease, copies and index, for a licence that
+    /// `history verify` or an alarm names.
+    #[arg(long)]
+    rewrite: bool,
     #[command(flatten)]
     write: DryRun,
 }
@@ -31,6 +35,7 @@ pub(super) async fn run(target: &Target, output: Output, args: Restore) -> anyho
         version: args.version,
         with_serial: args.with_serial,
         with_suspension: args.with_suspension,
+        rewrite: args.rewrite,
     };
     let context = target.license_context()?;
     let planned = licenses::restore(&context, &id, wanted).await?;

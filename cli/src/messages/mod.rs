@@ -27,6 +27,15 @@ pub(crate) enum Language {
     Ja,
 }
 
+impl From<Language> for tegata_common::customer::Language {
+    fn from(language: Language) -> Self {
+        match language {
+            Language::En => Self::En,
+            Language::Ja => Self::Ja,
+        }
+    }
+}
+
 static CHOSEN: OnceLock<Language> = OnceLock::new();
 
 /// Chooses the language once: what `--language` says before the command, or else the locale
@@ -215,19 +224,13 @@ impl Template {
         self.from.iter().map(Piece::letters).sum()
     }
 
-    /// Whether a placeholder holds a message.
-    fn holds_message(&self, name: &str) -> bool {
-        self.from
-            .iter()
-            .any(|piece| matches!(piece, Piece::Message(of) if of == name))
-    }
-
-    /// The values of the placeholders in a text that was made from the template. None if the text was not,
-    /// or if it cannot be said where a value begins; in a chain it begins as early as it can.
-    fn values<'t>(&'t self, text: &'t str) -> Option<HashMap<&'t str, &'t str>> {
+    /// The values of the placeholders in a text that was made from the template, each as short as it can be,
+    /// and whether it is certain where they begin. None if the text was not made from it.
+    fn values<'t>(&'t self, text: &'t str) -> Option<(HashMap<&'t str, &'t str>, bool)> {
         let values = split(&self.from, text)?;
-        let is_certain = self.is_chain || split_from_end(&self.from, text)? == values;
-        is_certain.then_some(values)
+        let is_certain =
+            self.is_chain || split_from_end(&self.from, text).as_ref() == Some(&values);
+        Some((values, is_certain))
     }
 }
 
@@ -243,8 +246,10 @@ enum Piece {
     Text(String),
     /// A placeholder of a value, which stays as it is.
     Value(String),
-    /// A placeholder of a message or a word of the program, `{name:message}` in the other language.
+    /// A placeholder of a message of the program, `{name:message}` in the other language.
     Message(String),
+    /// A placeholder of a word of the program, `{name:word}` in the other language.
+    Word(String),
 }
 
 impl Piece {
@@ -252,14 +257,14 @@ impl Piece {
     fn letters(&self) -> usize {
         match self {
             Self::Text(text) => text.chars().filter(|c| c.is_alphabetic()).count(),
-            Self::Value(_) | Self::Message(_) => 0,
+            Self::Value(_) | Self::Message(_) | Self::Word(_) => 0,
         }
     }
 
     fn placeholder(&self) -> Option<&str> {
         match self {
             Self::Text(_) => None,
-            Self::Value(name) | Self::Message(name) => Some(name),
+            Self::Value(name) | Self::Message(name) | Self::Word(name) => Some(name),
         }
     }
 }
@@ -277,14 +282,17 @@ impl Catalogue {
             let is_of_words = [FIELDS, WORDS].contains(&table.as_str());
             for (english, translation) in texts {
                 let to = pieces(&translation);
-                let holds_message = |name: &str| to.contains(&Piece::Message(name.to_owned()));
-                let from: Vec<Piece> = pieces(&english)
-                    .into_iter()
-                    .map(|piece| match piece {
-                        Piece::Value(name) if holds_message(&name) => Piece::Message(name),
-                        piece => piece,
-                    })
-                    .collect();
+                // What a placeholder holds is said in the translation.
+                let told = |piece: Piece| {
+                    let mut same = to
+                        .iter()
+                        .filter(|of| of.placeholder() == piece.placeholder());
+                    match piece {
+                        Piece::Text(_) => piece,
+                        _ => same.next().cloned().unwrap_or(piece),
+                    }
+                };
+                let from: Vec<Piece> = pieces(&english).into_iter().map(told).collect();
                 match from.as_slice() {
                     [] | [Piece::Text(_)] if is_of_words => {
                         words.insert(english, translation);
@@ -324,7 +332,8 @@ impl Catalogue {
             let translation = match self.by_text.get(&key) {
                 Some(at) => {
                     let template = self.templates.get(*at)?;
-                    self.fill(template, &template.values(core)?, DEPTH).text
+                    let message = |text: &str| self.message(text, DEPTH);
+                    self.fill(template, core, message)?.0.text
                 }
                 None => self
                     .exact
@@ -343,7 +352,10 @@ impl Catalogue {
     }
 
     fn error(&self, text: &str) -> String {
-        each_line(text, |line| self.phrase(line, DEPTH).text)
+        each_line(text, |line| match is_excerpt(line) {
+            true => line.to_owned(),
+            false => self.phrase(line, DEPTH).text,
+        })
     }
 
     fn message(&self, text: &str, depth: usize) -> Translation {
@@ -391,52 +403,73 @@ impl Catalogue {
         if !text.contains(' ') && !text.contains('.') {
             return None;
         }
-        self.templates.iter().find_map(|template| {
+        let translations = self.templates.iter().filter_map(|template| {
             // Without a letter of its own it would fit anything.
             if template.own == 0 || (template.letters() == 0 && text.contains(' ')) {
                 return None;
             }
-            let values = template.values(text)?;
             // What stands before a value is a phrase of its own.
-            let first = template.from.first().and_then(Piece::placeholder);
-            let is_swallowed = first.is_some_and(|name| {
-                !template.holds_message(name)
-                    && values.get(name).is_some_and(|of| of.contains(": "))
-            });
-            if is_swallowed {
+            if let Some(Piece::Value(name)) = template.from.first()
+                && template.values(text)?.0.get(name.as_str())?.contains(": ")
+            {
                 return None;
             }
-            let is_word = |name: &str, value: &str| {
-                !value.contains(' ')
-                    || (template.holds_message(name) && self.message(value, depth).known > 0)
-            };
-            if !template.is_distinct() && !values.iter().all(|(name, value)| is_word(name, value)) {
+            // A value that is a word could fit here, too.
+            let message = |text: &str| self.phrase(text, depth);
+            let (filled, is_plain) = self.fill(template, text, message)?;
+            if !template.is_distinct() && !is_plain {
                 return None;
             }
-            Some(self.fill(template, &values, depth))
-        })
+            let begins = matches!(template.from.first(), Some(Piece::Text(_)));
+            Some((begins, filled))
+        });
+        // One that begins as the text does; then the one that knows most of it; then the one with the most
+        // text of its own.
+        let best = translations.reduce(|best, next| {
+            match (next.0, next.1.known) > (best.0, best.1.known) {
+                true => next,
+                false => best,
+            }
+        });
+        best.map(|(_, translation)| translation)
     }
 
-    fn fill(&self, template: &Template, values: &HashMap<&str, &str>, depth: usize) -> Translation {
+    /// The translation of a text that was made from a template, and whether its values have no blanks and
+    /// its messages are known. None if it was not made from it, or if it is not certain where its values begin.
+    fn fill(
+        &self,
+        template: &Template,
+        text: &str,
+        message: impl Fn(&str) -> Translation,
+    ) -> Option<(Translation, bool)> {
+        let (values, is_certain) = template.values(text)?;
         let mut translation = Translation {
             text: String::new(),
             known: template.own,
         };
+        let mut is_plain = true;
         for piece in &template.to {
+            let name = piece.placeholder().unwrap_or_default();
+            let value = values.get(name).copied().unwrap_or_default();
             match piece {
                 Piece::Text(text) => translation.text += text,
-                Piece::Value(name) => {
-                    translation.text += values.get(name.as_str()).copied().unwrap_or_default();
+                Piece::Value(_) => {
+                    translation.text += value;
+                    is_plain &= !value.contains(' ');
                 }
-                Piece::Message(name) => {
-                    let value = values.get(name.as_str()).copied().unwrap_or_default();
-                    let message = self.message(value, depth);
+                Piece::Word(_) => {
+                    translation.text += self.words.get(value).map_or(value, String::as_str);
+                    is_plain &= !value.contains(' ');
+                }
+                Piece::Message(_) => {
+                    let message = message(value);
                     translation.text += &message.text;
                     translation.known += message.known;
+                    is_plain &= message.known > 0 || !value.contains(' ');
                 }
             }
         }
-        translation
+        (is_certain || is_plain).then_some((translation, is_plain))
     }
 }
 
@@ -450,10 +483,16 @@ fn each_line(text: &str, translate: impl Fn(&str) -> String) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Whether a line of an error shows a line of a TOML file: `3 | text`, and marks below.
+fn is_excerpt(line: &str) -> bool {
+    line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ')
+        .starts_with('|')
+}
+
 fn own(template: &[Piece]) -> usize {
     let texts = template.iter().map(|piece| match piece {
         Piece::Text(text) => text.len(),
-        Piece::Value(_) | Piece::Message(_) => 0,
+        Piece::Value(_) | Piece::Message(_) | Piece::Word(_) => 0,
     });
     texts.sum()
 }
@@ -467,7 +506,7 @@ fn names(template: &[Piece]) -> impl Iterator<Item = &str> {
 fn named(template: &str, number: &mut usize) -> String {
     let named = pieces(template).into_iter().map(|piece| match piece {
         Piece::Text(text) => text.replace('{', "{{").replace('}', "}}"),
-        Piece::Value(name) | Piece::Message(name) => {
+        Piece::Value(name) | Piece::Message(name) | Piece::Word(name) => {
             if name.is_empty() {
                 *number += 1;
                 format!("{{{number}}}")
@@ -498,6 +537,7 @@ fn pieces(template: &str) -> Vec<Piece> {
                 // Behind the colon a template of the source has the format.
                 pieces.push(match inner.split_once(':') {
                     Some((name, "message")) => Piece::Message(name.to_owned()),
+                    Some((name, "word")) => Piece::Word(name.to_owned()),
                     Some((name, _)) => Piece::Value(name.to_owned()),
                     None => Piece::Value(inner),
                 });

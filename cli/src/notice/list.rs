@@ -1,6 +1,5 @@
 //! `tegata notice list`.
 
-use tegata_common::customer::Language;
 use tegata_operations::notices;
 
 use super::status::state_words;
@@ -13,10 +12,7 @@ pub(super) async fn run(target: &Target, output: Output) -> anyhow::Result<()> {
     if output == Output::Json {
         return output::json(&listed);
     }
-    let language = match messages::language() {
-        messages::Language::En => Language::En,
-        messages::Language::Ja => Language::Ja,
-    };
+    let language = messages::language().into();
     let rows = listed.iter().map(|status| {
         let notice = &status.notice;
         let local = |at: Option<_>| at.map(|at| target.local_time(at)).unwrap_or_default();

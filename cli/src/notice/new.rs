@@ -13,6 +13,7 @@ use tegata_common::version::PluginVersion;
 use tegata_notices::file::KindName;
 use tegata_operations::{Period, notices, usage};
 
+use crate::messages;
 use crate::output::{self, Output, say};
 use crate::target::Target;
 
@@ -60,7 +61,8 @@ pub(super) async fn run(target: &Target, output: Output, args: New) -> anyhow::R
     let (product, version) = (args.product.as_ref(), args.version.as_ref());
     let domains = running(target, &args).await?;
     let kind = args.kind.into();
-    let draft = notices::new(&context, kind, product, version, &domains).await?;
+    let comments = messages::language().into();
+    let draft = notices::new(&context, kind, product, version, &domains, comments).await?;
     let path = args
         .to
         .unwrap_or_else(|| format!("{}.toml", draft.id).into());

@@ -31,8 +31,12 @@ pub(super) async fn run(target: &Target, output: Output, args: RetryFailed) -> a
             say!("  {} {delivery}: {}", state.as_str(), value(reason));
         }
     }
-    let number = report.failed.len();
-    let number = count(number, "delivery is", "deliveries are");
-    let done = format!("{number} attempted once more");
+    let done = match report.failed.len() {
+        0 => "no delivery has failed: nothing to attempt once more".to_owned(),
+        number => {
+            let number = count(number, "delivery is", "deliveries are");
+            format!("{number} attempted once more")
+        }
+    };
     conclude(output, args.write, &report.action, &done)
 }

@@ -34,8 +34,8 @@ pub(super) async fn run(target: &Target, output: Output) -> anyhow::Result<()> {
     });
     let header = [
         "product",
-        "ja",
-        "en",
+        "name (ja)",
+        "name (en)",
         "time zone",
         "grace",
         "lease",

@@ -518,6 +518,16 @@ fn a_restore_brings_back_no_serial_that_leaked() {
     assert_eq!(on("show", &[])["code"], "SUSPENDED");
     on("resume", &[]);
 
+    // What is so already is not written again.
+    let versions = || on("history", &[]).as_array().unwrap().len();
+    on("restore", &["--version", "1"]);
+    let before = versions();
+    let again = on("restore", &["--version", "1"]);
+    assert_eq!(again["version"], json!(null), "{again}");
+    assert_eq!(versions(), before);
+    let rewritten = on("restore", &["--version", "1", "--rewrite"]);
+    assert!(rewritten["version"].is_number(), "{rewritten}");
+
     // Asked for, it comes back: for a serial that was replaced by mistake.
     let restored = on("restore", &["--version", "1", "--with-serial"]);
     let remarks = restored["remarks"].to_string();

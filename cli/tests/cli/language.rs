@@ -43,6 +43,17 @@ fn results_explanations_and_refusals_are_japanese() {
          planned_at = 2026-11-21T10:00:00+09:00\n\
          title = { ja = \"リリース\", en = \"Release\" }\nbody = { ja = \"本文\", en = \"Text\" }\n",
     );
+    let marks = tegata.file(
+        "marks.toml",
+        "kind = \"information\"\nproducts = [\"sheet\"]\ntitle = { ja = \"\", en = \"Information\" }\n\n\
+         body.ja = \"\"\"\n** 速く ** なります\n![x](https://x.example/x.png)\"\"\"\nbody.en = \"Text\"\n",
+    );
+    let broken = tegata.file("broken.toml", "kind = \"release\"\ntitle\n");
+    let information = tegata.file(
+        "information.toml",
+        "kind = \"information\"\ntitle = { ja = \"ご案内\", en = \"Information\" }\n\
+         body = { ja = \"本文\", en = \"Text\" }\n",
+    );
     let domain = "example.cybozu.com";
     for (arguments, code, expected) in [
         (
@@ -186,6 +197,93 @@ fn results_explanations_and_refusals_are_japanese() {
             2,
             "より後になっています",
         ),
+        (
+            vec!["notice", "check", &marks],
+            1,
+            "body.ja：6 行目：** が強調として働いていません",
+        ),
+        (vec!["notice", "check", &marks], 1, "7 行目：画像があります"),
+        (
+            vec!["notice", "check", &marks],
+            1,
+            "title.ja：空です。このお知らせに必要な言語：日本語（ja）と英語（en）",
+        ),
+        (
+            vec!["notice", "check", &broken],
+            1,
+            "TOML の 2 行目、6 文字目に誤りがあります",
+        ),
+        (
+            vec!["notice", "check", &broken],
+            1,
+            "\n値がありません。「=」と値を記載してください",
+        ),
+        (
+            vec!["notice", "check", "2026-12-05-nowhere.toml"],
+            1,
+            "ファイルまたはディレクトリがありません（os error 2）",
+        ),
+        (
+            vec!["notice", "new", "release"],
+            1,
+            "リリースには --product と --version を指定してください",
+        ),
+        (
+            vec!["notice", "send", &information],
+            2,
+            "確認を入力できません",
+        ),
+        (
+            vec!["notice", "send", &information, "--yes"],
+            0,
+            "1 分以内に告知します",
+        ),
+        (
+            vec!["license", "history", domain, "sheet"],
+            0,
+            "（設定済み）",
+        ),
+        (
+            vec!["notice", "status", "information"],
+            0,
+            "information（ご案内）：予定",
+        ),
+        (vec!["key", "rotate"], 1, "切り替え先の次の鍵がありません"),
+        (
+            vec!["notice", "retry-failed", "information"],
+            0,
+            "失敗した配信がないため",
+        ),
+        (
+            vec!["license", "change", domain, "sheet", "--users", "abc"],
+            2,
+            "の値 'abc' に誤りがあります：整数ではありません",
+        ),
+        (
+            vec!["license", "restore", domain, "sheet", "--version", "1"],
+            0,
+            "example.cybozu.com sheet：復元",
+        ),
+        (
+            vec![
+                "license",
+                "move",
+                domain,
+                "sheet",
+                "new.cybozu.com",
+                "--overlap",
+                "0",
+            ],
+            0,
+            "example.cybozu.com sheet：移行",
+        ),
+        (
+            vec!["license", "explain", domain, "sheet", "--at", "2026-12-31"],
+            0,
+            "このドメインから移行しました",
+        ),
+        (vec!["product", "list"], 0, "名称（日本語）"),
+        (vec!["key", "list"], 0, "署名に使用中"),
         (vec!["history", "verify"], 0, "問題はありません"),
         (vec!["doctor"], 2, "--local には対応していません"),
     ] {

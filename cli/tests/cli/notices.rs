@@ -119,7 +119,8 @@ fn a_file_is_checked_previewed_and_sent_after_a_word() {
     assert_eq!(list[0]["state"], "scheduled");
     let ledger = tegata.text(&["notice", "status", ID, "--output", "csv"]);
     assert!(
-        ledger.starts_with("notice_id,delivery,update,email,") && ledger.ends_with(",evidence\n"),
+        ledger.starts_with("\u{feff}notice_id,delivery,update,email,")
+            && ledger.ends_with(",evidence\n"),
         "{ledger}"
     );
     let (code, message) = tegata.failure(&["notice", "list", "--output", "csv"]);

@@ -54,13 +54,15 @@ pub enum DraftError {
 /// Writes a notice file for a product, or for all products.
 ///
 /// A planned notice is planned for a weekday after the lead time: a release at 10:00, a maintenance
-/// from 22:00 for four hours. `domains` are the tenants that it is for; empty for all.
+/// from 22:00 for four hours. `domains` are the tenants that it is for; empty for all. `comments` is the
+/// language of the comments, which are for operators.
 pub fn draft(
     kind: KindName,
     product: Option<&Product>,
     version: Option<&PluginVersion>,
     domains: &[String],
     catalogue: &[Product],
+    comments: Language,
     now: Timestamp,
 ) -> Result<Draft, DraftError> {
     let first = product
@@ -105,6 +107,7 @@ pub fn draft(
     };
     let instant = |at: &ZonedDateTime| at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
     let values = context! {
+        comments => comments.as_str(),
         product => slug,
         version => version.map(ToString::to_string),
         ja => name_in(Language::Ja),
@@ -184,11 +187,18 @@ mod tests {
                         true => Vec::new(),
                         false => vec!["example.cybozu.com".to_owned()],
                     };
-                    let Ok(draft) = draft(kind, product, version, &domains, &catalogue, now) else {
+                    let comments = match languages {
+                        ["en"] => Language::En,
+                        _ => Language::Ja,
+                    };
+                    let draft = draft(kind, product, version, &domains, &catalogue, comments, now);
+                    let Ok(draft) = draft else {
                         assert!(kind == KindName::Release && product.is_none());
                         continue;
                     };
                     let file = NoticeFile::parse(&draft.content).unwrap();
+                    let is_english = draft.content.is_ascii();
+                    assert_eq!(is_english, comments == Language::En, "{}", draft.content);
                     let terms = Terms {
                         now,
                         send_at: now,
@@ -220,8 +230,16 @@ mod tests {
             ("2026-11-24T01:00:00Z", "2026-12-04-sheet-1.9.0"),
         ] {
             let (kind, now) = (KindName::Release, now.parse().unwrap());
-            let draft =
-                draft(kind, catalogue.last(), Some(&version), &[], &catalogue, now).unwrap();
+            let draft = draft(
+                kind,
+                catalogue.last(),
+                Some(&version),
+                &[],
+                &catalogue,
+                Language::Ja,
+                now,
+            )
+            .unwrap();
             assert_eq!(draft.id.as_str(), id);
         }
     }
@@ -230,12 +248,22 @@ mod tests {
     fn a_draft_needs_what_its_kind_needs() {
         let (catalogue, now) = (catalogue(&["ja"]), Timestamp::UNIX_EPOCH);
         let version: PluginVersion = "1.9.0".parse().unwrap();
-        let of = |kind, version| draft(kind, catalogue.first(), version, &[], &catalogue, now);
+        let of = |kind, version| {
+            draft(
+                kind,
+                catalogue.first(),
+                version,
+                &[],
+                &catalogue,
+                Language::Ja,
+                now,
+            )
+        };
         let release = of(KindName::Release, None);
         assert!(matches!(release, Err(DraftError::Release)));
         let incident = of(KindName::Incident, Some(&version));
         assert!(matches!(incident, Err(DraftError::Version)));
-        let none = draft(KindName::Incident, None, None, &[], &[], now);
+        let none = draft(KindName::Incident, None, None, &[], &[], Language::Ja, now);
         assert!(matches!(none, Err(DraftError::NoProducts)));
     }
 }

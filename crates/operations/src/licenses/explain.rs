@@ -191,7 +191,10 @@ fn step(finding: &RuleResult, policy: &Policy) -> Step {
     let (rule, says) = match (finding.rule, boundary) {
         (Rule::Released, Some(at)) => (
             "released",
-            format!("the contract leaves the domain at {at}"),
+            match finding.applies {
+                true => format!("the contract left the domain at {at}"),
+                false => format!("the contract leaves the domain at {at}"),
+            },
         ),
         (Rule::Released, None) => ("released", "the contract stays at the domain".to_owned()),
         (Rule::Suspended, Some(at)) => ("suspended", format!("from {at}")),

@@ -138,10 +138,15 @@ impl PlannedChange {
         self
     }
 
-    /// Adds remarks, and writes the change even if no field differs.
-    pub(super) fn written_always(mut self, remarks: Vec<String>) -> Self {
-        self.always_writes = true;
+    /// Adds remarks.
+    pub(super) fn with_remarks(mut self, remarks: Vec<String>) -> Self {
         self.remarks = remarks;
+        self
+    }
+
+    /// Writes the change even if no field differs.
+    pub(super) fn written_always(mut self) -> Self {
+        self.always_writes = true;
         self
     }
 

@@ -1,9 +1,10 @@
 //! Restores a licence from its history.
 
 use tegata_common::calendar;
+use tegata_common::domain::Domain;
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::License;
-use tegata_storage::HistoryEntry;
+use tegata_storage::{HistoryEntry, TableError};
 
 use super::planned::Before;
 use super::{Context, LicenseId, PlannedChange};
@@ -18,6 +19,8 @@ pub struct Restored {
     pub with_serial: bool,
     /// Whether to restore the suspension too, or its absence.
     pub with_suspension: bool,
+    /// Whether to write the items even if no field changes.
+    pub rewrite: bool,
 }
 
 /// Plans to restore the facts of a version, for all domains of the contract. The current domains
@@ -43,8 +46,41 @@ pub async fn restore(
         license: Some(last.as_of(now)?),
         contract: Some(contract::read_to_restore(context.licenses, license.clone()).await?),
     };
+    let is_needless = !wanted.rewrite && is_stored(context, last).await?;
     let planned = PlannedChange::new(context, "restore", before, &license).await?;
-    Ok(planned.written_always(remarks.into_iter().flatten().collect()))
+    let planned = planned.with_remarks(remarks.into_iter().flatten().collect());
+    Ok(match is_needless {
+        true => planned,
+        false => planned.written_always(),
+    })
+}
+
+/// Whether the items of a licence's current domains have the facts of its history. A restoration that changes
+/// no field still repairs an item that is missing, unreadable or altered.
+async fn is_stored(context: &Context<'_>, last: &License) -> Result<bool, Error> {
+    let now = context.caller.now;
+    let mut domains: Vec<&Domain> = last
+        .domains
+        .iter()
+        .filter(|name| name.until.is_none_or(|until| until > now))
+        .map(|name| &name.domain)
+        .collect();
+    domains.push(&last.domain);
+    for domain in domains {
+        let wanted = License {
+            domain: domain.clone(),
+            ..last.as_of(now)?
+        };
+        let is_wanted = match context.licenses.get(domain, &last.product).await {
+            Ok(Some(stored)) => stored.value.license.as_of(now)? == wanted,
+            Ok(None) | Err(TableError::Unreadable { .. }) => false,
+            Err(error) => return Err(error.into()),
+        };
+        if !is_wanted {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The latest licence in the history, and the licence of the version.
