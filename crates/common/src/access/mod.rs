@@ -21,7 +21,7 @@ mod text;
 mod unreadable;
 
 pub use read::{ReadLine, read_cdn, read_line, read_lines};
-pub use record::{AccessRecord, Source, UnknownSource};
+pub use record::{AccessRecord, Source, UnknownSource, UsageRecord};
 pub use redact::{FILE_ENDINGS, agent, may_be_serial};
 pub use text::Text;
 pub use unreadable::Unreadable;

@@ -146,6 +146,38 @@ pub struct AccessRecord<'a> {
     pub cache: Option<Text<'a>>,
 }
 
+/// The facts of an [`AccessRecord`] that usage is calculated from, for reading millions of lines.
+#[derive(Debug, Deserialize)]
+#[allow(missing_docs)] // As there.
+pub struct UsageRecord<'a> {
+    #[serde(borrow)]
+    pub request_id: Text<'a>,
+    #[serde(with = "milliseconds")]
+    pub time: Timestamp,
+    #[serde(borrow, default)]
+    pub product: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub domain: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub version: Option<Text<'a>>,
+    #[serde(default)]
+    pub status: Option<u16>,
+    #[serde(borrow, default)]
+    pub code: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub serial: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub network: Option<Text<'a>>,
+    #[serde(default)]
+    pub latency_ms: Option<u32>,
+    #[serde(default)]
+    pub integration_status: Option<u16>,
+    #[serde(borrow, default)]
+    pub file: Option<Text<'a>>,
+    #[serde(default)]
+    pub bytes: Option<u64>,
+}
+
 impl<'a> AccessRecord<'a> {
     /// A record with the request id and the time only.
     pub fn new(request_id: Text<'a>, time: Timestamp) -> Self {

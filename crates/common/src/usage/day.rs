@@ -14,7 +14,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::{Counts, DaySummary, DomainUsage, OTHERS, UNKNOWN, Unconfirmed};
-use crate::access::{AccessRecord, Source};
+use crate::access::{Source, UsageRecord};
 use crate::license::Code;
 use crate::network::Networks;
 use crate::version::PluginVersion;
@@ -77,6 +77,8 @@ pub struct Day {
     date: Date,
     hashers: (RandomState, RandomState),
     names: Names,
+    /// The name that was looked up last: its memory is used again.
+    name: String,
     codes: Names,
     versions: Names,
     rows: Vec<Row>,
@@ -114,6 +116,7 @@ impl Day {
             date,
             hashers: Default::default(),
             names: Names::default(),
+            name: String::new(),
             codes: Names::default(),
             versions: Names::default(),
             rows: Vec::new(),
@@ -129,7 +132,7 @@ impl Day {
     }
 
     /// Registers a record, and returns the observation to be counted later.
-    pub fn see(&mut self, source: Source, record: &AccessRecord<'_>) -> RequestObservation {
+    pub fn see(&mut self, source: Source, record: &UsageRecord<'_>) -> RequestObservation {
         self.summary.records += 1;
         let code = record.code.as_deref().unwrap_or_default();
         let product = record.product.as_deref().unwrap_or(UNKNOWN);
@@ -233,7 +236,7 @@ impl Day {
 
     /// Whether a request was sent by the tenant that it names: it came from kintone's addresses or
     /// had the correct serial.
-    fn confirms(&self, record: &AccessRecord<'_>) -> bool {
+    fn confirms(&self, record: &UsageRecord<'_>) -> bool {
         let is_kintone = |network| self.kintone.include(network);
         record.serial.as_deref() == Some("match")
             || record.network.as_deref().is_some_and(is_kintone)
@@ -257,20 +260,27 @@ impl Day {
     }
 
     fn row(&mut self, product: &str, domain: &str, is_licensed: bool, is_confirmed: bool) -> u32 {
-        let name = format!("{product} {domain}"); // neither has a blank
-        let number = match self.names.known(&name) {
-            Some(number) => return number,
-            None if is_licensed => self.names.number(&name),
-            None if !self.has_own_rows(product, is_confirmed) => {
-                self.names.number(&format!("{OTHERS} {OTHERS}"))
-            }
-            None if domain == UNKNOWN => self.names.number(&name),
-            None if self.has_room(is_confirmed) => {
-                self.unlicensed(is_confirmed).tenants += 1;
-                self.names.number(&name)
-            }
-            None => self.names.number(&format!("{product} {OTHERS}")),
+        // Neither has a blank.
+        let name = &mut self.name;
+        name.clear();
+        name.extend([product, " ", domain]);
+        if let Some(number) = self.names.known(name) {
+            return number;
+        }
+        let name = name.clone();
+        let name = if is_licensed {
+            name
+        } else if !self.has_own_rows(product, is_confirmed) {
+            format!("{OTHERS} {OTHERS}")
+        } else if domain == UNKNOWN {
+            name
+        } else if self.has_room(is_confirmed) {
+            self.unlicensed(is_confirmed).tenants += 1;
+            name
+        } else {
+            format!("{product} {OTHERS}")
         };
+        let number = self.names.number(&name);
         self.rows.resize_with(self.names.len(), Row::default);
         number
     }
@@ -443,27 +453,45 @@ mod tests {
     use super::*;
     use crate::access::Text;
 
-    fn record(id: &str, product: &str, domain: &str, code: &str) -> AccessRecord<'static> {
+    fn unknown(id: &str) -> UsageRecord<'static> {
+        UsageRecord {
+            request_id: Text::from(id.to_owned()),
+            time: Timestamp::UNIX_EPOCH,
+            product: None,
+            domain: None,
+            version: None,
+            status: None,
+            code: None,
+            serial: None,
+            network: None,
+            latency_ms: None,
+            integration_status: None,
+            file: None,
+            bytes: None,
+        }
+    }
+
+    fn record(id: &str, product: &str, domain: &str, code: &str) -> UsageRecord<'static> {
         let text = |text: &str| Some(Text::from(text.to_owned()));
-        AccessRecord {
+        UsageRecord {
             product: text(product),
             domain: text(domain),
             code: text(code),
             status: Some(if code == "NOT_FOUND" { 404 } else { 200 }),
             network: text("103.79.14.0/24"),
-            ..AccessRecord::new(Text::from(id.to_owned()), Timestamp::UNIX_EPOCH)
+            ..unknown(id)
         }
     }
 
-    fn gateway(id: &str, status: u16, integration: Option<u16>) -> AccessRecord<'static> {
-        AccessRecord {
+    fn gateway(id: &str, status: u16, integration: Option<u16>) -> UsageRecord<'static> {
+        UsageRecord {
             status: Some(status),
             integration_status: integration,
-            ..AccessRecord::new(Text::from(id.to_owned()), Timestamp::UNIX_EPOCH)
+            ..unknown(id)
         }
     }
 
-    fn add_up(records: &[(Source, AccessRecord<'_>)]) -> (Vec<DomainUsage>, DaySummary) {
+    fn add_up(records: &[(Source, UsageRecord<'_>)]) -> (Vec<DomainUsage>, DaySummary) {
         let mut day = Day::new("2026-11-22".parse().unwrap(), Networks::default());
         let seen = records
             .iter()

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tegata_archive::objects::ObjectsError;
 use tegata_archive::{Archive, KEPT_DAYS, Listed};
 use tegata_aws::TrustError;
-use tegata_common::access::{AccessRecord, Source};
+use tegata_common::access::{Source, UsageRecord};
 use tegata_common::network::Networks;
 use tegata_common::usage::day::Day;
 use tegata_common::usage::{DaySummary, DomainUsage, cdn_records_stopped};
@@ -270,15 +270,20 @@ fn read_object(
     day: &mut Day,
     spill: &mut SpillFiles,
 ) -> Result<(), RollUpError> {
-    for line in lines
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-    {
+    // Checked once for the whole object: this program writes nothing but UTF-8.
+    let Ok(lines) = str::from_utf8(lines) else {
+        lines
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .for_each(|_| day.see_unreadable());
+        return Ok(());
+    };
+    for line in lines.split('\n').filter(|line| !line.is_empty()) {
         if source == Source::Unreadable {
             day.see_unreadable();
             continue;
         }
-        match serde_json::from_slice::<AccessRecord<'_>>(line) {
+        match serde_json::from_str::<UsageRecord<'_>>(line) {
             Ok(record) => spill.put(&day.see(source, &record))?,
             // Written by a version of this program with another format.
             Err(_) => day.see_unreadable(),

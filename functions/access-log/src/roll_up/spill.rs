@@ -1,7 +1,7 @@
 //! Temporary files for observations, divided into parts of which each fits into memory.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Seek as _, Write as _};
+use std::io::{self, BufWriter, Read as _, Seek as _, Write as _};
 
 use tegata_common::usage::day::RequestObservation;
 
@@ -57,15 +57,16 @@ impl SpillFiles {
         part.file.flush()?;
         let file = part.file.get_mut();
         file.rewind()?;
-        let mut reader = BufReader::with_capacity(BUFFER, file);
-        let mut scratch = [0; LONGEST];
+        let mut encoded = Vec::new();
+        file.read_to_end(&mut encoded)?;
+        file.set_len(0)?;
+        let mut rest = encoded.as_slice();
         let mut observations = Vec::with_capacity(usize::try_from(part.observations).unwrap_or(0));
         for _ in 0..part.observations {
-            let (observation, _) =
-                postcard::from_io((&mut reader, &mut scratch)).map_err(io::Error::other)?;
+            let (observation, after) = postcard::take_from_bytes(rest).map_err(io::Error::other)?;
             observations.push(observation);
+            rest = after;
         }
-        reader.into_inner().set_len(0)?;
         Ok(observations)
     }
 }
