@@ -483,11 +483,55 @@ fn a_notice_reaches_the_outbox_and_the_news_page() {
     assert!(page(&dev, "/news/feed.xml").contains("<entry>"));
     // What would lead out of the CDN's files does not.
     assert!(page(&dev, "/news/../dynamodb.sqlite").contains("Not Found"));
+    an_incident_names_whom_it_does_not_reach(&directory);
     assert_eq!(dev.interrupt().code(), Some(0));
     // Whoever bounced is not written to again.
     let bounced = run(&directory, &["notice", "status", &id, "--output", "csv"]);
     let ledger = String::from_utf8(bounced.stdout).unwrap();
     assert!(ledger.contains("bounce@sample.example"), "{ledger}");
+}
+
+fn an_incident_names_whom_it_does_not_reach(directory: &Path) {
+    let issue = [
+        "license",
+        "issue",
+        "nobody.cybozu.com",
+        "sheet",
+        "--billing",
+        "yearly",
+        "--users",
+        "5",
+    ];
+    assert!(run(directory, &issue).status.success());
+    let file = directory.join("notices").join("incident.toml");
+    let file = file.to_str().unwrap();
+    let new = [
+        "notice",
+        "new",
+        "incident",
+        "--product",
+        "sheet",
+        "--to",
+        file,
+    ];
+    assert!(run(directory, &new).status.success());
+    let sent = run(directory, &["notice", "send", file, "--yes"]);
+    assert!(sent.status.success(), "{sent:?}");
+    let watch = [
+        "notice", "status", "incident", "--watch", "--output", "json",
+    ];
+    let status = json(&run(directory, &watch));
+    let not_told = status["not_told"].as_array().unwrap();
+    let nobody = serde_json::json!({ "who": "nobody.cybozu.com sheet", "because": "no_customer" });
+    assert!(not_told.contains(&nobody), "{status}");
+    let printed = run(
+        directory,
+        &["--language", "ja", "notice", "status", "incident"],
+    );
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let expected =
+        "お伝えできていません：nobody.cybozu.com sheet：ライセンスにお客様が設定されていません";
+    assert!(printed.contains(expected), "{printed}");
 }
 
 /// A page's text, whatever its status.

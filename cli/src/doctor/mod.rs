@@ -252,6 +252,11 @@ struct DoctorReport<'a> {
     checks: Vec<Check>,
 }
 
+/// Whether a check has a name, as JSON has it or as it is printed.
+fn is_named(check: &Check, name: &str) -> bool {
+    check.name == name || output::translated(&check.name) == name
+}
+
 impl<'a> DoctorReport<'a> {
     fn new(output: Output, explained: &'a [(String, String)]) -> Self {
         Self {
@@ -264,7 +269,7 @@ impl<'a> DoctorReport<'a> {
     fn add(&mut self, made: Vec<Check>) {
         for mut check in made {
             let mut explained = self.explained.iter();
-            let reason = explained.find(|(name, _)| *name == check.name);
+            let reason = explained.find(|(name, _)| is_named(&check, name));
             if let (CheckOutcome::Failed, Some((_, reason))) = (check.finding.outcome, reason) {
                 let seen = format!("explained: {reason} ({})", check.finding.seen);
                 check.finding = Finding::skipped(seen);
@@ -279,7 +284,7 @@ impl<'a> DoctorReport<'a> {
     /// Rejects an explanation of a check that does not exist: probably a typing error.
     fn check_explanations(&self) -> anyhow::Result<()> {
         for (name, _) in self.explained {
-            if !self.checks.iter().any(|check| check.name == *name) {
+            if !self.checks.iter().any(|check| is_named(check, name)) {
                 return Err(UsageError(format!("--explain: there is no check '{name}'")).into());
             }
         }

@@ -10,8 +10,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use tegata_archive::objects::Objects;
 use tegata_common::notice::{
-    AcknowledgedErrors, Announced, ContactHash, Delivery, DeliveryId, Facts, Notice, NoticeId,
-    NoticeKind, Pause, Queued, Recipient, RetryReason, Sending, State, Tally, Update,
+    AcknowledgedErrors, Announced, AudienceRecord, ContactHash, Delivery, DeliveryId, Facts,
+    MAX_UNREACHABLE, Notice, NoticeId, NoticeKind, Pause, Queued, Recipient, RetryReason, Sending,
+    State, Tally, Unreachable, Update,
 };
 use tegata_common::revision::Revision;
 use tegata_storage::notices::{VersionedDelivery, Work};
@@ -277,7 +278,12 @@ impl Announce {
                 .tell(&open.notice, update, registry, None, now, time_is_up)
                 .await?;
             let recipients = audience.audience.recipients.len();
-            let unreachable = audience.unreachable().len();
+            let unreachable = audience.unreachable();
+            if open.notice.kind.planned_at().is_none() {
+                self.record_unreachable(&open.notice.notice_id, unreachable.clone(), now, report)
+                    .await;
+            }
+            let unreachable = unreachable.len();
             if let Some(update) = open
                 .notice
                 .updates
@@ -296,6 +302,29 @@ impl Announce {
             report.announced += 1;
         }
         Ok(())
+    }
+
+    /// Records whom an update of a notice without a planned instant does not reach, so that
+    /// `notice status` names them. The mails do not wait for this: if it fails, only the number is known.
+    async fn record_unreachable(
+        &self,
+        id: &NoticeId,
+        mut unreachable: Vec<Unreachable>,
+        now: Timestamp,
+        report: &mut AnnounceReport,
+    ) {
+        let unnamed = unreachable.len().saturating_sub(MAX_UNREACHABLE);
+        unreachable.truncate(MAX_UNREACHABLE);
+        let record = AudienceRecord {
+            calculated_at: now,
+            unreachable,
+            unnamed,
+            withdrawn: BTreeSet::new(),
+        };
+        if let Err(error) = self.stores.notices.put_audience(id, &record).await {
+            tracing::error!(%id, "whom it does not reach was not recorded: {error}");
+            report.failed += 1;
+        }
     }
 
     /// Writes a delivery for each recipient of an update who has none. Safe to repeat.
