@@ -1,4 +1,4 @@
-// `tegata dev` on a place of its own, and Chromium to look at it: CHROMIUM, or /usr/bin/chromium.
+// `tegata dev` on a place of its own, and Chromium to look at it.
 // The first argument of the script that imports this is the binary.
 
 import assert from "node:assert/strict";
@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { chromium } from "playwright-core";
+import { launch } from "./chromium.mjs";
 
 const tegata = resolve(process.argv[2]);
 const { TEGATA_STACK: _, ...environment } = process.env;
@@ -51,11 +51,7 @@ export async function start({ args = [], browser: chromiumArgs = [] } = {}) {
         if (found) done(found[1]);
       });
     });
-    browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-      args: ["--no-sandbox", "--disable-quic", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", "--no-first-run", ...chromiumArgs],
-    });
+    browser = await launch(chromiumArgs);
     return { address, browser, end };
   } catch (error) {
     await end();

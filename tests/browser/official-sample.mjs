@@ -6,7 +6,6 @@
 // kintone tenants in which official-sample.js runs as a plug-in does. kintone.proxy is a request
 // by this process, as it is one by Cybozu's servers. Beside it stands an endpoint that answers
 // from the table as the sample's own does: the plug-in has to show the same from both.
-// Needs Chromium: CHROMIUM, or /usr/bin/chromium.
 
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";

@@ -56,8 +56,8 @@ class Customer {
     const result = await page.evaluate(async (files) => {
       const { loadPinned } = await import("/pinned.js");
       const results = await Promise.all(files.map((file) => loadPinned(file).catch((error) => ({ threw: error.name }))));
-      // Keeping is not waited for.
-      await new Promise((done) => setTimeout(done, 150));
+      // Keeping what came from the CDN is not waited for.
+      if (results.some(({ source }) => source === "cdn")) await new Promise((done) => setTimeout(done, 500));
       return { results, ran: window.ran ?? [] };
     }, files);
     await page.close();

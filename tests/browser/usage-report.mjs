@@ -3,8 +3,8 @@
 // usage: node usage-report.mjs TEGATA [DIRECTORY]     screenshots go into the directory
 //
 // Starts `tegata dev --sample-traffic` on a place of its own, asks for a licence, and opens the
-// page that `usage report --html` writes, in both languages, on a desktop and on a phone, in
-// light, dark and print. Needs Chromium: CHROMIUM, or /usr/bin/chromium.
+// page that `usage report --html` writes, in both languages, light on a desktop, dark on a phone, and
+// in print.
 
 import assert from "node:assert/strict";
 import { join, resolve } from "node:path";
@@ -17,8 +17,6 @@ const shots = process.argv[3] && resolve(process.argv[3]);
 const CHARTS = ["requests", "domains", "latency", "versions", "codes"];
 const VIEWS = [
   { name: "desktop", width: 1200, height: 900, colorScheme: "light" },
-  { name: "phone", width: 390, height: 844, colorScheme: "light" },
-  { name: "dark", width: 1200, height: 900, colorScheme: "dark" },
   { name: "phone-dark", width: 390, height: 844, colorScheme: "dark" },
 ];
 let checks = 0;

@@ -1,10 +1,10 @@
 // Tenants of kintone and a CDN, served on this machine under their real names, and Chromium to visit
-// them: CHROMIUM, or /usr/bin/chromium. What travels is HTTP; the origins count as secure ones.
+// them. What travels is HTTP; the origins count as secure ones.
 
 import { createHash, webcrypto } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { chromium } from "playwright-core";
+import { launch } from "./chromium.mjs";
 
 export const CDN = "http://cdn.vendor.example";
 export const ISSUER = "https://license.example.com";
@@ -47,12 +47,11 @@ export class World {
     const world = new World();
     const server = createServer((request, response) => world.answer(request, response).catch(() => response.destroy()));
     await new Promise((done) => server.listen(0, "127.0.0.1", done));
-    const browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-      args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
-        `--host-resolver-rules=MAP * 127.0.0.1:${server.address().port}`,
-        `--unsafely-treat-insecure-origin-as-secure=${TENANTS.join()}`],
-    });
+    // The shell has no origins that count as secure ones.
+    const browser = await launch([
+      `--host-resolver-rules=MAP * 127.0.0.1:${server.address().port}`,
+      `--unsafely-treat-insecure-origin-as-secure=${TENANTS.join()}`,
+    ], true);
     return Object.assign(world, { browser, async end() {
       await browser.close();
       server.close();
