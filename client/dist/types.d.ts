@@ -72,11 +72,19 @@ export interface License {
     until: Date | null;
     /** Where what counted came from. */
     source: "network" | "cache" | "none";
-    /** For the administrator: reason and remedy. For the user: empty while the plug-in works. */
+    /**
+     * For the administrator: reason and remedy, then links and the support code, each on a line of its own
+     * (CSS: `white-space: pre-line`). For the user: empty while the plug-in works.
+     */
     message: {
         admin: string;
         user: string;
     };
+    /**
+     * What this check saw, for the vendor's `tegata license explain --code`: instant, code, reason,
+     * product, tenant, version, key ids. No secret. `message.admin` ends with it if something is wrong.
+     */
+    supportCode: string;
     /** Present if a lease says it. Without the serial, a product may tell nothing of the grant. */
     license?: Partial<Grant>;
 }

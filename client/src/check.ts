@@ -5,6 +5,7 @@ import { type Claims, stateAt, verify } from "./lease.js";
 import { isDenial, isMissing, languageOf, messages } from "./messages.js";
 import { normalizeSerial } from "./serial.js";
 import { load, type Memo, save } from "./store.js";
+import { supportCode } from "./support.js";
 import { tenant } from "./tenant.js";
 import { LATE, prepare, retryAfter } from "./transport.js";
 import type { Code, License, Options, Reason } from "./types.js";
@@ -44,7 +45,7 @@ export async function checkLicense(options: Options): Promise<License> {
     throw new TypeError("bad product, keys or version");
   }
   const kintone = options.kintone ?? (globalThis as Pick<Options, "kintone">).kintone;
-  const serial = normalizeSerial(options.serial ?? "");
+  const serial = options.serial ? normalizeSerial(options.serial) : "";
   const send = prepare(options, serial, kintone);
   let domain = "";
 
@@ -53,9 +54,9 @@ export async function checkLicense(options: Options): Promise<License> {
     usable: boolean,
     reason: Reason,
     source: License["source"],
+    now: number,
     until?: string | number,
     claims?: Claims,
-    now = 0,
   ): License {
     let language: string | undefined = options.language;
     try {
@@ -67,6 +68,18 @@ export async function checkLicense(options: Options): Promise<License> {
     const days = Math.ceil((Number(change) - now) / (24 * HOUR));
     // Swedes write 2026-11-30 09:00:00, as the claims do.
     const named = claims ? until : change?.toLocaleString("sv");
+    const instant = (ms: number) => `${new Date(ms).toJSON()}`.replace(/\.\d+/, "");
+    const support = supportCode(
+      1,
+      instant(now),
+      code,
+      reason,
+      product,
+      domain,
+      version,
+      `${keys.map((key) => `${key?.kid}`.slice(0, 8))}`,
+      claims ? instant(claims.iat * 1000) : "",
+    );
     return {
       usable,
       code,
@@ -77,9 +90,10 @@ export async function checkLicense(options: Options): Promise<License> {
         code,
         usable,
         reason,
-        { ...claims, domain, until: named, days },
+        { ...claims, domain, until: named, days, supportCode: support },
         languageOf(language ?? navigator.language),
       ),
+      supportCode: support,
       ...(claims && { license: claims }),
     };
   }
@@ -145,16 +159,16 @@ export async function checkLicense(options: Options): Promise<License> {
       const source = fresh ? "network" : "cache";
       const state = lease && stateAt(lease, now);
       if (state) {
-        return result(state.code, state.usable, why || "lease", source, state.until, lease, now);
+        return result(state.code, state.usable, why || "lease", source, now, state.until, lease);
       }
       if (isDenial(why)) {
-        return result("NOT_FOUND", false, why, source);
+        return result("NOT_FOUND", false, why, source, now);
       }
       const end = Math.min(memo.offline, now) + OFFLINE_GRACE;
       // A lease that has ended was already the customer's time without the network.
       const isOpen = !lease && isMissing(why) && now < end;
       const reason = why && !(lease && isMissing(why)) ? why : "lease_ended";
-      return result("UNREACHABLE", isOpen, reason, "none", isOpen ? end : undefined);
+      return result("UNREACHABLE", isOpen, reason, "none", now, isOpen ? end : undefined);
     };
 
     /** Asks the service, and remembers what came of it. Never rejects. */
@@ -296,6 +310,6 @@ export async function checkLicense(options: Options): Promise<License> {
     setTimeout(follow, 0, license);
     return license;
   } catch {
-    return result("UNREACHABLE", false, "error", "none");
+    return result("UNREACHABLE", false, "error", "none", Date.now());
   }
 }

@@ -95,12 +95,18 @@ const FAULT: Texts = [
 ];
 
 const PURCHASE: Texts = [
-  " 購入・更新：$purchase_url",
-  " To buy or renew: $purchase_url",
-  " 购买或续订：$purchase_url",
+  "\n購入・更新：$purchase_url",
+  "\nTo buy or renew: $purchase_url",
+  "\n购买或续订：$purchase_url",
 ];
 
-const SUPPORT: Texts = [" お問い合わせ：$support", " Support: $support", " 咨询：$support"];
+const SUPPORT: Texts = ["\nお問い合わせ：$support", "\nSupport: $support", "\n咨询：$support"];
+
+const SUPPORT_CODE: Texts = [
+  "\nサポートコード：$supportCode",
+  "\nSupport code: $supportCode",
+  "\n支持代码：$supportCode",
+];
 
 const CLOSED: Texts = [
   "この機能は現在利用できません。管理者にお問い合わせください。",
@@ -117,7 +123,12 @@ export const isDenial = (reason: string): reason is "no_license" | "malformed_se
   /^(no_license|malformed_serial)$/.test(reason);
 
 /** Facts by the names that the texts use. Instants are in RFC 3339; `days` are left until the end. */
-export type Facts = Partial<Claims> & { domain: string; until: unknown; days: number };
+export type Facts = Partial<Claims> & {
+  domain: string;
+  until: unknown;
+  days: number;
+  supportCode: string;
+};
 
 /** The language of the messages: English for every language that has no texts here. */
 export function languageOf(tag: string): Language {
@@ -166,8 +177,12 @@ export function messages(
   if (facts.purchase_url && (kind === "trial" || endsSoon || /^(GRACE|EXPIRED)$/.test(code))) {
     told.push(PURCHASE);
   }
-  if (facts.support && (endsSoon || kind === "trial" || code !== "VALID" || reason !== "lease")) {
+  const isFine = code === "VALID" && reason === "lease";
+  if (facts.support && (endsSoon || kind === "trial" || !isFine)) {
     told.push(SUPPORT);
+  }
+  if (!isFine) {
+    told.push(SUPPORT_CODE);
   }
   return {
     admin: told

@@ -1,7 +1,7 @@
 // What the administrator and the user are told.
 
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { HOUR, World, hours, lease, seconds } from "./world.js";
+import { HOUR, World, hours, lease, seconds, withoutCode } from "./world.js";
 
 let world: World;
 beforeEach(() => {
@@ -113,11 +113,11 @@ describe("the messages", () => {
     await happens();
     const inJapanese = await world.visit({ language: "ja" });
     const inEnglish = await world.visit({ language: "en" });
-    expect(inJapanese.message).toEqual({
+    expect(withoutCode(inJapanese)).toEqual({
       admin: ja,
       user: inJapanese.usable ? "" : "この機能は現在利用できません。管理者にお問い合わせください。",
     });
-    expect(inEnglish.message).toEqual({
+    expect(withoutCode(inEnglish)).toEqual({
       admin: en,
       user: inEnglish.usable ? "" : "Not available now. Please contact your administrator.",
     });
@@ -125,14 +125,14 @@ describe("the messages", () => {
 });
 
 const links = { support: "support@vendor.example", purchase_url: "https://www.example.com/sheet" };
-const PURCHASE = " To buy or renew: https://www.example.com/sheet";
-const SUPPORT = " Support: support@vendor.example";
+const PURCHASE = "\nTo buy or renew: https://www.example.com/sheet";
+const SUPPORT = "\nSupport: support@vendor.example";
 const trial = { kind: "trial", ...links };
 
 describe("whom to ask", () => {
   const told = async (changes: Record<string, unknown>, language: "ja" | "en" | "zh" = "en") => {
     await world.grants(changes);
-    return (await world.visit({ language })).message;
+    return withoutCode(await world.visit({ language }));
   };
 
   it.each<[string, Record<string, unknown>, string]>([
@@ -179,7 +179,7 @@ describe("whom to ask", () => {
       `Licence: suspended since 2026-11-22 09:00. Please contact the vendor.${SUPPORT}`,
     ],
     ["a vendor who names a page only", { ...trial, support: undefined }, `Licence: trial until 2027-11-01 09:00.${PURCHASE}`],
-    ["a link with an instant in it", { ...links, suspended_from: hours(-1), support: "https://example.com/T09:00/x?$until" }, "Licence: suspended since 2026-11-22 09:00. Please contact the vendor. Support: https://example.com/T09:00/x?$until"],
+    ["a link with an instant in it", { ...links, suspended_from: hours(-1), support: "https://example.com/T09:00/x?$until" }, "Licence: suspended since 2026-11-22 09:00. Please contact the vendor.\nSupport: https://example.com/T09:00/x?$until"],
   ])("is in the message of %s", async (_, changes, expected) => {
     const message = await told(changes);
     expect(message.admin).toBe(expected);
@@ -191,7 +191,7 @@ describe("whom to ask", () => {
     await world.grants(links);
     await world.visit();
     world.vanishes();
-    const { message } = await world.visit({ language: "en", force: true });
+    const message = withoutCode(await world.visit({ language: "en", force: true }));
     expect(message.admin).toBe(`Licence: valid until 2027-11-01 09:00.${NETWORK_EN}${SUPPORT}`);
   });
 
@@ -199,12 +199,12 @@ describe("whom to ask", () => {
     const changes = { valid_until: hours(-241), grace_until: hours(-73), ...trial };
     expect(await told(changes, "ja")).toEqual({
       admin:
-        "ライセンス：試用期間は2026-11-12 09:00に終了しました。継続して利用する場合は購入してください。 購入・更新：https://www.example.com/sheet お問い合わせ：support@vendor.example",
+        "ライセンス：試用期間は2026-11-12 09:00に終了しました。継続して利用する場合は購入してください。\n購入・更新：https://www.example.com/sheet\nお問い合わせ：support@vendor.example",
       user: "この機能は現在利用できません。管理者にお問い合わせください。",
     });
     expect(await told(changes, "zh")).toEqual({
       admin:
-        "许可证：试用期已于2026-11-12 09:00结束。如需继续使用，请购买。 购买或续订：https://www.example.com/sheet 咨询：support@vendor.example",
+        "许可证：试用期已于2026-11-12 09:00结束。如需继续使用，请购买。\n购买或续订：https://www.example.com/sheet\n咨询：support@vendor.example",
       user: "目前无法使用此功能。请联系管理员。",
     });
   });
@@ -212,7 +212,7 @@ describe("whom to ask", () => {
   it("has its own words for another domain's licence", async () => {
     const jws = await lease({ sub: "other.cybozu.com" });
     world.service = () => [JSON.stringify({ lease: jws }), 200];
-    expect((await world.visit({ language: "en" })).message.admin).toBe(
+    expect(withoutCode(await world.visit({ language: "en" })).admin).toBe(
       "Licence: not confirmed. The answer is for another domain. Please contact the vendor.",
     );
   });

@@ -1,6 +1,7 @@
 // Screens of kintone that a plug-in's package runs on, at https://TENANT.cybozu.com: what Cybozu
 // documents of the JavaScript API (cybozu.dev/ja/kintone/docs/js-api), on the screens on which it is
-// documented, and nothing else. The package is the zip as kintone takes it.
+// documented, and nothing else. The package is the zip as kintone takes it. The pages are dark where the
+// browser prefers that, which kintone's are not: what a plug-in shows has to be legible on both.
 
 import assert from "node:assert/strict";
 import { createHash, createPublicKey, verify } from "node:crypto";
@@ -35,7 +36,7 @@ function html(plugin, screen, language) {
   const list = `<div id="space"></div><table><thead><tr><th scope="col">${ja ? "顧客" : "Customer"}</th><th scope="col">${ja ? "金額" : "Amount"}</th></tr></thead><tbody>${rows}</tbody></table>`;
   return `<!DOCTYPE html><html lang="${language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${ja ? "案件管理" : "Deals"} - kintone</title>
-<style>body { margin: 0; font: 14px/1.6 "Noto Sans CJK JP", sans-serif; color: #333; } header { padding: 12px 16px; background: #eef0f3; } h1 { margin: 0; font-size: 18px; }
+<style>:root { color-scheme: light dark; } body { margin: 0; font: 14px/1.6 "Noto Sans CJK JP", sans-serif; color: light-dark(#333, #e4e6e8); background: light-dark(#fff, #16181b); } header { padding: 12px 16px; background: light-dark(#eef0f3, #25292e); } h1 { margin: 0; font-size: 18px; }
 table { width: calc(100% - 32px); margin: 0 16px; border-collapse: collapse; } th, td { padding: 6px 8px; border: 1px solid #d4d7d7; text-align: left; }</style>
 ${css.map((name) => `<style>${plugin.file(name)}</style>`).join("\n")}</head>
 <body><header><h1>${ja ? "案件管理" : "Deals"}</h1></header><main>${screen === "config" ? plugin.file(body) : list}</main>

@@ -60,6 +60,16 @@ async function says(page) {
   return { total: await text("total"), closed: await text("closed"), admin: await text("admin") };
 }
 
+// The support code that the button copies; of a licence that is fine the message has none.
+async function copied(page) {
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  const button = page.locator(".tegata-sheet-copy");
+  await button.click();
+  await button.filter({ hasText: /^(コピーしました|Copied)$/ }).waitFor();
+  const code = await page.evaluate(() => navigator.clipboard.readText());
+  return (await page.locator(".tegata-sheet-admin").textContent()).includes(code) ? code : "";
+}
+
 const CLOSED = {
   ja: "この機能は現在利用できません。管理者にお問い合わせください。",
   en: "Not available now. Please contact your administrator.",
@@ -108,6 +118,7 @@ try {
       assert.doesNotMatch(said.admin, /undefined|NaN|Invalid/);
       equal(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth), true, `${what}: not wider than the screen`);
       if (editApp) await accessible(page, what);
+      if (told) equal(await copied(page), said.admin.match(/[：:] ?(1\/\S+)$/)?.[1] ?? "", `${what}: the support code`);
       await shot(page, `${String(++names).padStart(2, "0")}-${state}-${language}-${screen}-${editApp ? "admin" : "user"}`);
       await page.context().close();
     }
@@ -125,10 +136,10 @@ try {
   await cut.context().close();
 
   // The settings: the serial as a Japanese keyboard gives it is saved as it is sent.
-  for (const [language, width] of [["ja", 1280], ["en", 390]]) {
+  for (const [language, width, colorScheme] of [["ja", 1280, "light"], ["en", 390, "dark"]]) {
     const customer = tenant("example");
     customer.config = {};
-    const page = await customer.open("config", { language, width });
+    const page = await customer.open("config", { language, width, colorScheme });
     const [field, serial, error] = ["[name=field]", "[name=serial]", ".tegata-sheet-error"].map((of) => page.locator(of));
     const words = await page.locator("[data-word]").allTextContents();
     equal(words.every((word) => word && !/undefined/.test(word)), true, `words: ${words}`);

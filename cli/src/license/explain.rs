@@ -4,18 +4,30 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tegata_common::calendar;
+use tegata_common::product::ProductSlug;
 use tegata_common::serial::Serial;
+use tegata_common::support_code::SupportCode;
 use tegata_operations::licenses::{self, Explanation, Question, Step};
 
-use super::{LicenseSelector, given_serial};
+use super::{LicenseSelector, canonical, given_serial};
+use crate::failure::UsageError;
 use crate::output::{self, Output, columns, note, plain, say, translated, verbatim};
 use crate::target::Target;
 use crate::when::When;
 
 #[derive(Args)]
 pub(crate) struct Explain {
-    #[command(flatten)]
-    which: LicenseSelector,
+    /// The tenant's host name, such as example.cybozu.com.
+    #[arg(required_unless_present = "support_code")]
+    domain: Option<String>,
+    /// The product's slug, such as sheet.
+    #[arg(required_unless_present = "support_code")]
+    product: Option<ProductSlug>,
+    /// The support code that a plug-in shows to administrators: says what the plug-in saw, and
+    /// explains the answer at that instant. It is not signed: it may be made up.
+    #[arg(long = "code", value_name = "CODE", value_parser = SupportCode::parse_typed,
+          conflicts_with_all = ["domain", "product", "at"])]
+    support_code: Option<SupportCode>,
     /// The instant of the answer, or a date for the start of that day. A future instant is a
     /// forecast [default: now].
     #[arg(long, value_name = "WHEN")]
@@ -30,23 +42,77 @@ pub(crate) struct Explain {
 }
 
 pub(super) async fn run(target: &Target, output: Output, args: Explain) -> anyhow::Result<()> {
-    let id = args.which.id(target)?;
-    let question = Question {
-        at: args.at,
-        serial: given_serial::read(args.serial, args.serial_file.as_deref())?,
-    };
-    let explained = licenses::explain(target.licenses()?, &id, &question, target.now).await?;
+    let serial = given_serial::read(args.serial, args.serial_file.as_deref())?;
+    match (args.support_code, args.domain, args.product) {
+        (Some(code), _, _) => explain_code(target, output, code, serial).await,
+        (None, Some(domain), Some(product)) => {
+            let id = LicenseSelector { domain, product }.id(target)?;
+            let question = Question {
+                at: args.at,
+                serial,
+            };
+            let explained =
+                licenses::explain(target.licenses()?, &id, &question, target.now).await?;
+            warn(&explained);
+            match output {
+                Output::Json => output::json(&explained),
+                Output::Text => {
+                    print(&explained);
+                    Ok(())
+                }
+            }
+        }
+        // The command line is not accepted without them.
+        _ => Err(UsageError("say DOMAIN and PRODUCT, or --code".to_owned()).into()),
+    }
+}
+
+async fn explain_code(
+    target: &Target,
+    output: Output,
+    code: SupportCode,
+    serial: Option<Serial>,
+) -> anyhow::Result<()> {
+    if output == Output::Text {
+        print_code(&code);
+    }
+    let domain = canonical(target, &code.domain)?;
+    let explained =
+        licenses::explain_code(target.licenses()?, code, domain, serial, target.now).await?;
+    warn(&explained.answer);
+    if output == Output::Json {
+        return output::json(&explained);
+    }
+    for finding in &explained.findings {
+        let finding = translated(finding);
+        output::parts(&[verbatim(anstyle::Style::new(), format!("  {finding}"))]);
+    }
+    print(&explained.answer);
+    Ok(())
+}
+
+fn warn(explained: &Explanation) {
     if explained.unreadable > 0 {
         note!(
             "warning: {} revisions cannot be read; see `tegata license history`",
             explained.unreadable
         );
     }
-    if output == Output::Json {
-        return output::json(&explained);
+}
+
+fn print_code(code: &SupportCode) {
+    let SupportCode {
+        at,
+        code: seen,
+        reason,
+        version,
+        ..
+    } = code;
+    say!("the plug-in (version {version}) saw {seen} ({reason}) at {at}");
+    match code.signed {
+        Some(signed) => say!("by a lease that was signed at {signed}"),
+        None => say!("without a lease to decide by"),
     }
-    print(&explained);
-    Ok(())
 }
 
 fn print(explained: &Explanation) {

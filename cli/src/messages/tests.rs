@@ -40,7 +40,7 @@ const SOURCES: [&str; 29] = [
 ];
 
 /// Files of other crates whose errors are shown. Only their errors (`#[error("…")]`) are messages.
-const ERRORS: [&str; 15] = [
+const ERRORS: [&str; 16] = [
     "crates/aws/src",
     "crates/common/src/calendar.rs",
     "crates/common/src/customer.rs",
@@ -51,6 +51,7 @@ const ERRORS: [&str; 15] = [
     "crates/common/src/product.rs",
     "crates/common/src/release",
     "crates/common/src/serial.rs",
+    "crates/common/src/support_code.rs",
     "crates/common/src/version.rs",
     "crates/notices/src",
     "crates/signing/src",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Tegata;
+use crate::support::{self, Tegata};
 
 const TENANT: [&str; 2] = ["example.cybozu.com", "sheet"];
 
@@ -14,6 +14,71 @@ fn on(tegata: &Tegata, verb: &str, domain: &str, more: &[&str]) -> Value {
 fn code_at(tegata: &Tegata, domain: &str, at: &str) -> String {
     let explained = on(tegata, "explain", domain, &["--at", at]);
     explained["code"].as_str().unwrap().to_owned()
+}
+
+/// What a plug-in's administrator copies is read, and compared with the record at its instant.
+#[test]
+fn a_support_code_says_what_the_plug_in_saw_and_the_record_at_that_instant() {
+    let tegata = Tegata::new();
+    tegata.travel("2026-11-20T10:00:00+09:00");
+    on(
+        &tegata,
+        "issue",
+        TENANT[0],
+        &["--billing", "monthly", "--users", "50"],
+    );
+    tegata.travel("2026-11-21T10:00:00+09:00");
+    on(&tegata, "suspend", TENANT[0], &[]);
+    // Written by the client's tests: EXPIRED by a lease of 2026-11-21T01:00:00Z, which is the suspension's.
+    let vectors = include_str!("../../../client/test/vectors/support-codes.json");
+    let vectors: Value = serde_json::from_str(vectors).unwrap();
+    let text = |index: usize| vectors["read"][index]["text"].as_str().unwrap();
+    tegata.travel("2026-11-25T10:00:00+09:00");
+    let explained = tegata.json(&["license", "explain", "--code", text(0)]);
+    assert_eq!(explained["support_code"]["code"], "EXPIRED");
+    assert_eq!(explained["support_code"]["at"], "2026-11-22T01:00:00Z");
+    assert_eq!(
+        (&explained["at"], &explained["code"]),
+        (&json!("2026-11-22T10:00:00+09:00"), &json!("SUSPENDED"))
+    );
+    let findings = explained["findings"].to_string();
+    assert!(findings.contains("its lease says so"), "{findings}");
+    assert!(findings.contains("the record says SUSPENDED"), "{findings}");
+    assert!(findings.contains("does not pin key"), "{findings}");
+
+    // Moved on since that lease: the plug-in has not learnt it yet.
+    tegata.travel("2026-11-25T11:00:00+09:00");
+    on(&tegata, "resume", TENANT[0], &[]);
+    let shown = tegata.text(&["license", "explain", "--code", text(1)]);
+    for part in [
+        "saw VALID (offline) at 2026-11-23T11:00:00+09:00",
+        "its request got no answer",
+        "SUSPENDED",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    // What the plug-in saw is told also of a tenant without a licence.
+    let output = tegata.run(&["license", "explain", "--code", text(4)]);
+    let (shown, error) = (support::text(&output.stdout), support::text(&output.stderr));
+    assert!(shown.contains("saw UNREACHABLE (error)"), "{shown}");
+    assert!(
+        error.contains("a-tenant.kintone.com has no licence of sheet"),
+        "{error}"
+    );
+    let mistyped = text(0).replace("EXPIRED", "EXPIREB");
+    let (status, error) = tegata.failure(&["license", "explain", "--code", &mistyped]);
+    assert!(status == 2 && error.contains("typing error"), "{error}");
+    for more in [
+        &["--code", text(0), "--at", "2026-11-22"][..],
+        &["--code", text(0), TENANT[0], TENANT[1]],
+        &TENANT[..1],
+    ] {
+        assert_eq!(
+            tegata.failure(&[&["license", "explain"], more].concat()).0,
+            2,
+            "{more:?}"
+        );
+    }
 }
 
 /// The documented example, ordered on 2017-10-03: free to 10-31, then a monthly term 11-01 to

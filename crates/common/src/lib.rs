@@ -33,6 +33,7 @@ pub mod release;
 pub mod renewal;
 pub mod revision;
 pub mod serial;
+pub mod support_code;
 pub mod usage;
 pub mod version;
 pub mod xml;

@@ -121,7 +121,7 @@ impl Serial {
 ///
 /// `client/src/serial.ts` does the same in the browser; `client/test/vectors/serials.json` holds
 /// both to it.
-fn normalize(text: &str) -> String {
+pub(crate) fn normalize(text: &str) -> String {
     text.nfkc()
         .filter_map(|character| match character {
             // Soft hyphen, zero-width and direction marks, joiners, byte order mark.

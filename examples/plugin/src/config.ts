@@ -2,7 +2,7 @@
 // everything as it was.
 
 import { normalizeSerial } from "tegata-client";
-import { license, needsAttention } from "./license";
+import { copyButton, license, needsAttention } from "./license";
 import { type Words, words } from "./words";
 
 const pluginId = kintone.$PLUGIN_ID;
@@ -17,6 +17,7 @@ function find<T extends HTMLElement>(selector: string): T {
 
 const form = find<HTMLFormElement>("form");
 const banner = find(".tegata-sheet-banner");
+const copy = find(".tegata-sheet-support");
 const error = find(".tegata-sheet-error");
 const field = find<HTMLInputElement>("[name=field]");
 const serial = find<HTMLInputElement>("[name=serial]");
@@ -69,6 +70,7 @@ async function check(force: boolean): Promise<void> {
   banner.textContent = checked.message.admin;
   banner.classList.toggle("tegata-sheet-fine", !needsAttention(checked));
   banner.hidden = !force && !needsAttention(checked);
+  copy.replaceChildren(...(banner.hidden ? [] : [copyButton(checked)]));
 }
 
 form.addEventListener("submit", (event) => {

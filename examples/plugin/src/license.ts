@@ -1,6 +1,7 @@
 // The licence check, with what this vendor pins.
 
 import { checkLicense, type License, type Options } from "tegata-client";
+import { words } from "./words";
 
 /** Checks the licence of the page's tenant; see client/README.md. */
 export function license(options: Partial<Options>): Promise<License> {
@@ -21,4 +22,21 @@ export function needsAttention({
   license: facts,
 }: License): boolean {
   return code !== "VALID" || reason !== "lease" || facts?.kind === "trial";
+}
+
+/** A button that copies a check's support code, which `tegata license explain --code` reads. */
+export function copyButton({ supportCode }: License): HTMLButtonElement {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "tegata-sheet-copy";
+  button.textContent = words().copy;
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(supportCode);
+      button.textContent = words().copied;
+    } catch {
+      // The browser does not allow it. The code is in the message.
+    }
+  });
+  return button;
 }

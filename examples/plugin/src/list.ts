@@ -3,7 +3,7 @@
 
 import type { License } from "tegata-client";
 import { loadPlugin } from "tegata-client/loader";
-import { license, needsAttention } from "./license";
+import { copyButton, license, needsAttention } from "./license";
 import type { Records } from "./main";
 import { words } from "./words";
 
@@ -57,6 +57,7 @@ export function onList(name: string, space: () => HTMLElement | null): void {
       }
       if (needsAttention(current) && (await isAdministrator())) {
         add(element, "admin", current.message.admin);
+        element.append(copyButton(current));
       }
     };
     show();

@@ -16,6 +16,8 @@ const WORDS = {
     cancel: "キャンセル",
     total: "合計",
     records: "件",
+    copy: "サポートコードをコピー",
+    copied: "コピーしました",
     noMain:
       "プラグインのファイルを読み込めませんでした。ネットワークを確認し、画面を再読み込みしてください。",
   },
@@ -33,6 +35,8 @@ const WORDS = {
     cancel: "Cancel",
     total: "Total",
     records: "records",
+    copy: "Copy the support code",
+    copied: "Copied",
     noMain:
       "The plug-in’s files could not be loaded. Please check the network and reload the page.",
   },

@@ -4,11 +4,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tegata_common::calendar;
 use tegata_common::domain::Domain;
+use tegata_common::keys::{KeyPurpose, KeyRegister};
 use tegata_common::lease::SignedLicense;
 use tegata_common::license::{Code, CurrentLicense, License, Rule, RuleResult};
 use tegata_common::product::{Policy, ProductSlug};
 use tegata_common::revision::Revision;
 use tegata_common::serial::Serial;
+use tegata_common::support_code::SupportCode;
 use tegata_storage::HistoryEntry;
 use tegata_storage::licenses::Licenses;
 
@@ -23,6 +25,101 @@ pub struct Question {
     pub at: Option<When>,
     /// The serial of the request. It is only compared, never stored or shown.
     pub serial: Option<Serial>,
+}
+
+/// What a support code says, in words, beside the explanation of the answer at the same instant.
+#[derive(Debug, Serialize)]
+pub struct ExplainedCode {
+    /// What the plug-in saw.
+    pub support_code: SupportCode,
+    /// What its reason means, and how what it saw differs from the record.
+    pub findings: Vec<String>,
+    /// The answer at the same instant, from the record.
+    #[serde(flatten)]
+    pub answer: Explanation,
+}
+
+/// Explains a support code, whose tenant is `domain` in canonical form, and the answer at its instant.
+pub async fn explain_code(
+    licenses: &Licenses,
+    code: SupportCode,
+    domain: Domain,
+    serial: Option<Serial>,
+    now: Timestamp,
+) -> Result<ExplainedCode, Error> {
+    let id = LicenseId {
+        domain,
+        product: code.product.clone(),
+    };
+    let question = Question {
+        at: Some(When::Instant(code.at)),
+        serial,
+    };
+    let answer = explain(licenses, &id, &question, now).await?;
+    let (register, _) = licenses.key_register(KeyPurpose::Lease).await?;
+    Ok(ExplainedCode {
+        findings: findings(&code, &answer, &register),
+        support_code: code,
+        answer,
+    })
+}
+
+fn findings(code: &SupportCode, answer: &Explanation, register: &KeyRegister) -> Vec<String> {
+    let mut findings = vec![meaning(&code.reason).to_owned()];
+    let record = answer.code.as_str();
+    findings.push(match &answer.revision {
+        _ if code.code == record => "the record says the same".to_owned(),
+        Some(Revision { at, version, .. }) if code.signed.is_some_and(|signed| signed < *at) => {
+            format!(
+                "the record says {record}: the lease is older than version {version}. The plug-in asks \
+                 again within 48 hours, and at once when the licence is checked on the settings screen"
+            )
+        }
+        _ => format!("the record says {record}"),
+    });
+    if let Ok(active) = register.active() {
+        let kid = active.jwk.kid.as_str();
+        if !code
+            .keys
+            .iter()
+            .any(|key| !key.is_empty() && kid.starts_with(key))
+        {
+            findings.push(format!(
+                "the plug-in does not pin key {kid}, which signs leases now: it needs a newer version"
+            ));
+        }
+    }
+    findings
+}
+
+/// What a reason of the client means (`client/src/types.ts`).
+fn meaning(reason: &str) -> &'static str {
+    match reason {
+        "lease" => "its lease says so, and its last request went well",
+        "no_license" => "the service answered that there is no licence for this domain and serial",
+        "malformed_serial" => "the serial in the settings is malformed",
+        "offline" => "its request got no answer",
+        "timeout" => "its request got no answer within 8 seconds",
+        "throttled" => "its request was refused as one of too many (429)",
+        "unavailable" => "the service answered with an error of the server (5xx)",
+        "refused" => {
+            "its request was refused, such as with 400 or 403, or answered by somebody else"
+        }
+        "forged" => {
+            "what it got is not a lease signed with a pinned key: a proxy or a portal may have answered"
+        }
+        "unknown_key" => "what it got is signed with a key that it does not pin",
+        "wrong_product" | "wrong_tenant" | "wrong_issuer" => {
+            "what it got is a lease of another product, domain or vendor"
+        }
+        "malformed" => "what it got is a lease that it cannot read",
+        "replayed" => "what it got is older than the lease that it has",
+        "lease_ended" => "its lease has ended, and it got no newer one",
+        "error" => {
+            "the page broke an assumption of the plug-in, or kintone refused to send its request"
+        }
+        _ => "a reason that this version of tegata does not know",
+    }
 }
 
 /// The explanation of an answer.

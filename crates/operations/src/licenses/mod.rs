@@ -31,7 +31,7 @@ pub use domains::{
     AddDomain, DomainEntry, Move, add_domain, domains, keep_domain, move_to, remove_domain,
 };
 pub use expiring::{EndingLicense, expiring};
-pub use explain::{Explanation, Question, Step, explain};
+pub use explain::{ExplainedCode, Explanation, Question, Step, explain, explain_code};
 pub use history::{HistoryLine, LicenseHistory, history};
 pub use issue::{Conversion, IssueOrder, convert, issue};
 pub use planned::{ChangeReport, PlannedChange};
