@@ -196,6 +196,8 @@ STEPS = [
     ("license re-sign --all",),
     ("key retire OLD --force", lambda: {"OLD": kid("previous")}),
     ("key list",),
+    ("notice list",),
+    ("history verify",),
 ]
 
 

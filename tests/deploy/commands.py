@@ -55,7 +55,7 @@ def scenario(work):
     yield "license suspend", lambda of: this
     yield "license resume", lambda of: this
     yield "license cancel", lambda of: this
-    yield "license restore", lambda of: [*this, "--version", 2]
+    yield "license restore", lambda of: [*this, "--version", 2, "--rewrite"]
     yield "license re-sign", lambda of: this
     yield "license domains --add", lambda of: [*this, "--add", another]
     in_a_week = datetime.date.today() + datetime.timedelta(days=7)
