@@ -6,10 +6,11 @@
 //!
 //! `cargo bench -p tegata-tests --bench cold_start [-- --runs N]`
 //!
-//! `-- --binaries DIR` measures what stands in a directory instead of building it.
+//! Needs cargo-lambda. `-- --binaries DIR` measures DIR/floor/bootstrap and DIR/license-lookup/bootstrap
+//! instead of building them.
 //! With `-- --only PROGRAM [--warm N]` it runs one process of `PROGRAM` instead, which may be any
 //! command line, and prints nothing: for a profiler, such as
-//! `--only "valgrind --tool=callgrind target/release/license-lookup"`.
+//! `--only "valgrind --tool=callgrind target/cold_start/license-lookup/bootstrap"`.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A benchmark that cannot run should say where.
 
 mod dynamodb;
@@ -53,10 +54,10 @@ async fn main() {
     }
     let binaries = option("--binaries").map_or_else(build, PathBuf::from);
     let programs = [
-        Program::new("floor", binaries.join("examples/floor"), &[]),
+        Program::new("floor", binaries.join("floor/bootstrap"), &[]),
         Program::new(
             "license-lookup",
-            binaries.join("license-lookup"),
+            binaries.join("license-lookup/bootstrap"),
             &database.variables,
         ),
     ];
@@ -133,30 +134,33 @@ async fn profile(command: &str, variables: &[(String, String)], event: &str, war
     process.terminate();
 }
 
-/// Builds both programs as they are deployed: the release profile, and only this package, so
-/// that no other crate's features leak in.
+/// Builds both programs with cargo-lambda: the function as it is deployed (scripts/lambda/build.mk),
+/// the floor as cargo-lambda builds by default. Each package alone, so that no other crate's features
+/// leak in.
 fn build() -> PathBuf {
     let target = std::env::current_exe().unwrap();
     let target = target.ancestors().nth(3).unwrap().to_owned();
-    let status = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--release",
-            "--locked",
-            "--package",
-            "license-lookup",
-        ])
-        .args([
-            "--bin",
-            "license-lookup",
-            "--example",
-            "floor",
-            "--target-dir",
-        ])
-        .arg(&target)
-        .status();
-    assert!(status.expect("cargo runs").success(), "the build failed");
-    target.join("release")
+    let built = target.join("cold_start");
+    let lambda = |arguments: &[&str], to: &Path, flags: &str| {
+        let status = Command::new(env!("CARGO"))
+            .args(["lambda", "build", "--release", "--locked"])
+            .args(["--package", "license-lookup"])
+            .args(arguments)
+            .arg("--lambda-dir")
+            .arg(to)
+            .env("CARGO_TARGET_DIR", &target)
+            .env("RUSTFLAGS", flags)
+            .status();
+        assert!(
+            status.expect("cargo runs").success(),
+            "cargo lambda build failed: pip install cargo-lambda"
+        );
+    };
+    let musl = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    let function = ["--bin", "license-lookup", "--target", &musl];
+    lambda(&function, &built, "-C relocation-model=static");
+    lambda(&["--example", "floor"], &built, "");
+    built
 }
 
 async fn sample(program: &Program, event: &str) -> Sample {

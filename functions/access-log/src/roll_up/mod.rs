@@ -30,7 +30,7 @@ const AHEAD: usize = 8;
 
 /// The compressed bytes per part of a day: about 300,000 records, which need 30 MB of memory at a
 /// time.
-const PART: u64 = 8 * 1024 * 1024;
+const PART: u64 = 6 * 1024 * 1024;
 
 /// The function with its archive and the usage table.
 #[derive(Clone, Debug)]
