@@ -28,9 +28,9 @@ use spill::SpillFiles;
 /// The number of objects that are fetched concurrently, ahead of the one that is read.
 const AHEAD: usize = 8;
 
-/// The compressed bytes per part of a day: about 300,000 records, which need 30 MB of memory at a
+/// The compressed bytes per part of a day: about 200,000 records, which need 30 MB of memory at a
 /// time.
-const PART: u64 = 6 * 1024 * 1024;
+const PART: u64 = 4 * 1024 * 1024;
 
 /// The function with its archive and the usage table.
 #[derive(Clone, Debug)]
