@@ -28,7 +28,7 @@ use tegata_common::serial::Serial;
 use tegata_notices::audience::Stores;
 use tegata_notices::check::{self, Terms};
 use tegata_notices::file::NoticeFile;
-use tegata_notices::gate::{Announcement, NotYet};
+use tegata_notices::gate::{Announcement, GateRefusal};
 use tegata_notices::mailer::Mailer;
 use tegata_notices::render::Sender;
 use tegata_operations::{Caller, contract, notices as operations};
@@ -601,7 +601,7 @@ impl World {
         judged.map_err(|error| format!("at {}: {error}", self.now))
     }
 
-    async fn gate(&self) -> Result<NoticeId, NotYet> {
+    async fn gate(&self) -> Result<NoticeId, GateRefusal> {
         let notices = &self.database.notices;
         let product = "sheet".parse().unwrap();
         let announcement = Announcement::read(notices, &product, "1.9.0", self.now)

@@ -12,7 +12,7 @@ use tegata_common::notice::{
 };
 use tegata_notices::gate::Announcement;
 use tegata_operations::notices::{
-    Context, NoticeError, Verdict, resolve, retry_failed, told_otherwise,
+    Context, NoticeError, Settlement, resolve, retry_failed, told_otherwise,
 };
 use tegata_operations::{Caller, Error};
 use tegata_storage::ChangeContext;
@@ -156,7 +156,7 @@ impl Office {
         stored.unwrap().unwrap().delivery
     }
 
-    async fn resolve(&self, verdict: Verdict, now: Timestamp) -> Result<(), Error> {
+    async fn resolve(&self, settlement: Settlement, now: Timestamp) -> Result<(), Error> {
         let Delivery {
             notice_id: id,
             delivery,
@@ -164,7 +164,7 @@ impl Office {
         } = delivery();
         let notices = &self.database.notices;
         let delivery = Some(&delivery);
-        let resolved = resolve(notices, &id, delivery, verdict, operator(now), false).await;
+        let resolved = resolve(notices, &id, delivery, settlement, operator(now), false).await;
         resolved.map(|_| ())
     }
 }
@@ -223,8 +223,8 @@ async fn every_state_of_a_delivery_has_a_command_that_ends_it() {
         assert_eq!(office.gate(now).await.is_ok(), is_told, "{context}");
 
         let done = match command {
-            Command::ResolveAsSent => office.resolve(Verdict::Sent, now).await,
-            Command::ResolveAsResend => office.resolve(Verdict::Resend, now).await,
+            Command::ResolveAsSent => office.resolve(Settlement::Sent, now).await,
+            Command::ResolveAsResend => office.resolve(Settlement::Resend, now).await,
             Command::RetryFailed => {
                 let retried = retry_failed(notices, &notice_id, operator(now), false).await;
                 let retried = retried.unwrap();
@@ -306,7 +306,7 @@ async fn a_delivery_that_cannot_be_rendered_fails_with_the_reason_and_alone() {
         assert_eq!(retried.unwrap().failed.len(), 1);
         assert!(office.hand(&event, false).await.is_empty());
         assert_eq!(office.read().await.facts.state(now), State::Failed);
-        office.resolve(Verdict::Sent, now).await.unwrap();
+        office.resolve(Settlement::Sent, now).await.unwrap();
         assert_eq!(office.gate(now).await, Ok(()));
     }
 }

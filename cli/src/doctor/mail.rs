@@ -11,7 +11,7 @@ use tegata_common::notice::{
     State,
 };
 use tegata_notices::channels::status_page::{API, ApiKey, StatusPage, StatusPageError};
-use tegata_notices::mailer::{self, MailTransport, Sent, Tags};
+use tegata_notices::mailer::{self, MailTransport, SendResult, Tags};
 
 use super::check::{Check, Finding, Read, Unread};
 use super::program::sdk;
@@ -176,11 +176,11 @@ async fn send(stack: &Stack<'_>) -> Read<NoticeId> {
         )
         .await;
         let message_id = match sent {
-            Sent::Accepted { message_id } => message_id,
-            Sent::Refused { reason }
-            | Sent::Throttled { reason, .. }
-            | Sent::Stopped { reason }
-            | Sent::Lost { reason } => {
+            SendResult::Accepted { message_id } => message_id,
+            SendResult::Refused { reason }
+            | SendResult::Throttled { reason, .. }
+            | SendResult::Stopped { reason }
+            | SendResult::Lost { reason } => {
                 return Err(match reason.contains("AccessDenied") {
                     true => Unread::Denied(format!("ses:SendEmail ({reason})")),
                     false => Unread::Failed(format!("SES did not send: {reason}")),

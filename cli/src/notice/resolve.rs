@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use tegata_common::notice::{DeliveryId, NoticeId};
-use tegata_operations::notices::{self, Verdict};
+use tegata_operations::notices::{self, Settlement};
 
 use super::{conclude, count};
 use crate::change::DryRun;
@@ -21,13 +21,13 @@ pub(crate) struct Resolve {
     all: bool,
     /// What is known: that it was sent, or that it is to be sent once more.
     #[arg(long = "as", value_enum)]
-    verdict: VerdictArg,
+    settlement: SettlementArg,
     #[command(flatten)]
     write: DryRun,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum VerdictArg {
+enum SettlementArg {
     /// It was sent; or the contact was told otherwise.
     Sent,
     /// It is to be sent once more.
@@ -35,15 +35,15 @@ enum VerdictArg {
 }
 
 pub(super) async fn run(target: &Target, output: Output, args: Resolve) -> anyhow::Result<()> {
-    let (verdict, words) = match args.verdict {
-        VerdictArg::Sent => (Verdict::Sent, "settled as sent"),
-        VerdictArg::Resend => (Verdict::Resend, "to be sent once more"),
+    let (settlement, words) = match args.settlement {
+        SettlementArg::Sent => (Settlement::Sent, "settled as sent"),
+        SettlementArg::Resend => (Settlement::Resend, "to be sent once more"),
     };
     let report = notices::resolve(
         target.notices()?,
         &args.id,
         args.delivery.as_ref(),
-        verdict,
+        settlement,
         target.caller(),
         args.write.dry_run,
     );

@@ -344,14 +344,14 @@ pub struct Contact {
 /// them.
 ///
 /// ```
-/// use tegata_common::customer::{NotificationPreferences, WishesError};
+/// use tegata_common::customer::{NotificationPreferences, NotificationPreferencesError};
 ///
 /// let preferences: NotificationPreferences = serde_json::from_str(
 ///     r#"{ "role": "additional", "language": "ja", "severity_floor": "major", "releases": false }"#,
 /// )?;
 /// assert!(preferences.check().is_ok());
 /// let nothing = NotificationPreferences { severity_floor: None, ..preferences };
-/// assert_eq!(nothing.check(), Err(WishesError::Nothing));
+/// assert_eq!(nothing.check(), Err(NotificationPreferencesError::Nothing));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -370,7 +370,7 @@ pub struct NotificationPreferences {
 
 /// An invalid combination of [`NotificationPreferences`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WishesError {
+pub enum NotificationPreferencesError {
     /// A primary contact with a filter.
     #[error(
         "a primary contact receives every notice: severity_floor and releases are for additional contacts only"
@@ -385,13 +385,13 @@ pub enum WishesError {
 
 impl NotificationPreferences {
     /// Rejects invalid combinations.
-    pub fn check(self) -> Result<Self, WishesError> {
+    pub fn check(self) -> Result<Self, NotificationPreferencesError> {
         match self.role {
             Role::Primary if self.severity_floor.is_some() || self.releases => {
-                Err(WishesError::Primary)
+                Err(NotificationPreferencesError::Primary)
             }
             Role::Additional if self.severity_floor.is_none() && !self.releases => {
-                Err(WishesError::Nothing)
+                Err(NotificationPreferencesError::Nothing)
             }
             _ => Ok(self),
         }
@@ -512,12 +512,15 @@ mod tests {
             releases: true,
             ..primary
         };
-        assert_eq!(picky.check(), Err(WishesError::Primary));
+        assert_eq!(picky.check(), Err(NotificationPreferencesError::Primary));
         let additional = NotificationPreferences {
             role: Role::Additional,
             ..primary
         };
-        assert_eq!(additional.check(), Err(WishesError::Nothing));
+        assert_eq!(
+            additional.check(),
+            Err(NotificationPreferencesError::Nothing)
+        );
         let asked = NotificationPreferences {
             severity_floor: Some(Severity::Major),
             ..additional

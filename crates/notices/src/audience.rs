@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use tegata_common::license::License;
 use tegata_common::notice::{
-    Audience, ContactHash, Entitlement, Member, Notice, NoticeKind, Unreachable,
-    UnreachableBecause, Update, audience,
+    Audience, ContactHash, Entitlement, Member, Notice, NoticeKind, Unreachable, UnreachableReason,
+    Update, audience,
 };
 use tegata_common::product::ProductSlug;
 use tegata_storage::TableError;
@@ -59,7 +59,7 @@ impl AudienceReport {
     pub fn unreachable(&self) -> Vec<Unreachable> {
         let unreadable = self.unreadable.iter().map(|item| Unreachable {
             who: item.key.clone(),
-            because: UnreachableBecause::Unreadable,
+            because: UnreachableReason::Unreadable,
         });
         let all = self.audience.unreachable.iter().cloned().chain(unreadable);
         all.collect::<BTreeSet<_>>().into_iter().collect()

@@ -21,7 +21,7 @@ const NAMED: usize = 10;
 
 /// Why a version cannot become current yet. The message says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotYet {
+pub enum GateRefusal {
     /// There is no announced release notice of the version.
     #[error(
         "{product} {version} has not been announced: send its release notice first (tegata notice send FILE), and publish it when its planned instant has come; in an emergency, --emergency REASON, which is recorded"
@@ -229,17 +229,17 @@ impl Announcement {
     ///
     /// A version that has been current may become current again: its customers were told when it
     /// did.
-    pub fn check(&self, counts_from: Timestamp, now: Timestamp) -> Result<NoticeId, NotYet> {
+    pub fn check(&self, counts_from: Timestamp, now: Timestamp) -> Result<NoticeId, GateRefusal> {
         let announced = self.notice.as_ref().filter(|of| of.last_announced() > 0);
         let Some(notice) = announced else {
-            return Err(NotYet::NotAnnounced {
+            return Err(GateRefusal::NotAnnounced {
                 product: self.product.clone(),
                 version: self.version.clone(),
             });
         };
         let id = notice.notice_id.clone();
         if !notice.is_announced() || notice.paused.is_some() {
-            return Err(NotYet::NotWhole(id));
+            return Err(GateRefusal::NotWhole(id));
         }
         if !self.was_current {
             self.check_told(&id, now)?;
@@ -247,7 +247,7 @@ impl Announcement {
         let planned_at = notice.kind.planned_at();
         if let Some(planned_at) = planned_at.filter(|planned_at| *planned_at > counts_from) {
             let local = planned_at.to_zoned_datetime(notice.time_zone.tz().clone());
-            return Err(NotYet::TooEarly {
+            return Err(GateRefusal::TooEarly {
                 notice_id: id,
                 planned_at: local.strftime("%Y-%m-%dT%H:%M%:z").to_string(),
             });
@@ -260,7 +260,7 @@ impl Announcement {
             _ => now - MAX_AGE,
         };
         if !self.was_current && calculated_at.is_none_or(|at| at < since) {
-            return Err(NotYet::NotCalculated {
+            return Err(GateRefusal::NotCalculated {
                 notice_id: id,
                 calculated_at,
             });
@@ -268,11 +268,11 @@ impl Announcement {
         Ok(id)
     }
 
-    fn check_told(&self, id: &NoticeId, now: Timestamp) -> Result<(), NotYet> {
+    fn check_told(&self, id: &NoticeId, now: Timestamp) -> Result<(), GateRefusal> {
         let not_told = self.not_told(now);
         let unnamed = self.audience.as_ref().map_or(0, |record| record.unnamed);
         if !not_told.is_empty() || unnamed > 0 {
-            return Err(NotYet::NotTold {
+            return Err(GateRefusal::NotTold {
                 notice_id: id.clone(),
                 not_told,
                 unnamed,
@@ -280,7 +280,7 @@ impl Announcement {
         }
         let waiting = self.waiting(now);
         if waiting > 0 {
-            return Err(NotYet::Waiting {
+            return Err(GateRefusal::Waiting {
                 notice_id: id.clone(),
                 waiting,
                 total: self.deliveries.len(),
@@ -311,7 +311,7 @@ mod tests {
 
     use serde_json::json;
     use tegata_common::notice::{
-        Attempt, Evidence, Facts, Outcome, Unreachable, UnreachableBecause,
+        Attempt, Evidence, Facts, Outcome, Unreachable, UnreachableReason,
     };
 
     use super::*;
@@ -426,7 +426,7 @@ mod tests {
         };
         let no_contact = Unreachable {
             who: "C-9".to_owned(),
-            because: UnreachableBecause::NoPrimaryContact,
+            because: UnreachableReason::NoPrimaryContact,
         };
         let unreachable = |of: &mut Announcement| {
             record(of, &|record| record.unreachable.push(no_contact.clone()));

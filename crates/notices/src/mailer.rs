@@ -30,7 +30,7 @@ pub struct Tags {
 
 /// The result of an attempt to send a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub enum SendResult {
     /// SES has accepted the mail.
     Accepted {
         /// SES's message id, or the file name in the outbox.
@@ -85,7 +85,7 @@ impl Mailer {
         to: &EmailAddress,
         message: Vec<u8>,
         tags: &Tags,
-    ) -> Sent {
+    ) -> SendResult {
         match self {
             Self::Ses {
                 client,
@@ -147,11 +147,11 @@ impl MailTransport {
             }
         };
         match send(client, None, from, to, message, None).await {
-            Sent::Accepted { .. } => Ok(()),
-            Sent::Refused { reason }
-            | Sent::Throttled { reason, .. }
-            | Sent::Stopped { reason } => Err(format!("SES did not send the test: {reason}")),
-            Sent::Lost { reason } => {
+            SendResult::Accepted { .. } => Ok(()),
+            SendResult::Refused { reason }
+            | SendResult::Throttled { reason, .. }
+            | SendResult::Stopped { reason } => Err(format!("SES did not send the test: {reason}")),
+            SendResult::Lost { reason } => {
                 Err(format!("nobody knows whether SES sent the test: {reason}"))
             }
         }
@@ -191,8 +191,8 @@ pub async fn send(
     to: &EmailAddress,
     message: Vec<u8>,
     tags: Option<&Tags>,
-) -> Sent {
-    let refused = |reason: String| Sent::Refused { reason };
+) -> SendResult {
+    let refused = |reason: String| SendResult::Refused { reason };
     let tag = |name: &str, value: String| MessageTag::builder().name(name).value(value).build();
     let mut email_tags = Vec::new();
     if let Some(tags) = tags {
@@ -221,7 +221,7 @@ pub async fn send(
         .send()
         .await;
     match sent {
-        Ok(output) => Sent::Accepted {
+        Ok(output) => SendResult::Accepted {
             message_id: output.message_id.unwrap_or_default(),
         },
         Err(error) => classify(&error),
@@ -229,15 +229,15 @@ pub async fn send(
 }
 
 /// Converts an error into a result. Only an error answer of SES proves that the mail was not sent.
-fn classify(error: &SdkError<SendEmailError>) -> Sent {
+fn classify(error: &SdkError<SendEmailError>) -> SendResult {
     let SdkError::ServiceError(service) = error else {
         let SdkError::ConstructionFailure(_) = error else {
             // A time-out, a broken connection, or an invalid answer.
             let reason = tegata_aws::causes(error);
-            return Sent::Lost { reason };
+            return SendResult::Lost { reason };
         };
         let reason = tegata_aws::causes(error);
-        return Sent::Refused { reason };
+        return SendResult::Refused { reason };
     };
     let status = service.raw().status().as_u16();
     let code = service.err().code().unwrap_or("no code");
@@ -259,18 +259,18 @@ fn classify(error: &SdkError<SendEmailError>) -> Sent {
     if is_throttled {
         let is_quota = message.to_ascii_lowercase().contains("daily");
         let wait = if is_quota { QUOTA_USED } else { TOO_FAST };
-        Sent::Throttled { wait, reason }
+        SendResult::Throttled { wait, reason }
     } else if status >= 500 {
-        Sent::Lost { reason }
+        SendResult::Lost { reason }
     } else if is_stopped {
-        Sent::Stopped { reason }
+        SendResult::Stopped { reason }
     } else {
-        Sent::Refused { reason }
+        SendResult::Refused { reason }
     }
 }
 
 /// Writes `<notice>.<delivery>.<attempt>.eml`.
-fn put_file(directory: &Path, message: Vec<u8>, tags: &Tags) -> Sent {
+fn put_file(directory: &Path, message: Vec<u8>, tags: &Tags) -> SendResult {
     let name = format!("{}.{}.{}.eml", tags.notice, tags.delivery, tags.attempt);
     let write = || {
         std::fs::create_dir_all(directory)?;
@@ -281,8 +281,8 @@ fn put_file(directory: &Path, message: Vec<u8>, tags: &Tags) -> Sent {
     };
     let written: Result<(), Box<dyn std::error::Error>> = write();
     match written {
-        Ok(()) => Sent::Accepted { message_id: name },
-        Err(error) => Sent::Stopped {
+        Ok(()) => SendResult::Accepted { message_id: name },
+        Err(error) => SendResult::Stopped {
             reason: format!("{}: {error}", directory.display()),
         },
     }

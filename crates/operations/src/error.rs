@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use tegata_archive::objects::ObjectsError;
 use tegata_common::calendar::OutOfRange;
-use tegata_common::customer::{CustomerId, EmailAddress, WishesError};
+use tegata_common::customer::{CustomerId, EmailAddress, NotificationPreferencesError};
 use tegata_common::domain::Domain;
 use tegata_common::keys::RegisterError;
 use tegata_common::license::LicenseError;
@@ -12,7 +12,7 @@ use tegata_common::product::ProductSlug;
 use tegata_common::release::RolloutError;
 use tegata_common::version::PluginVersion;
 use tegata_notices::channels::news::NewsError;
-use tegata_notices::gate::NotYet;
+use tegata_notices::gate::GateRefusal;
 use tegata_signing::SigningError;
 use tegata_storage::TableError;
 
@@ -92,7 +92,7 @@ pub enum Error {
     Reachable(EmailAddress),
     /// Preferences that contradict each other.
     #[error(transparent)]
-    Preferences(#[from] WishesError),
+    Preferences(#[from] NotificationPreferencesError),
     /// A kintone plug-in id of a file that another product has.
     #[error(
         "products.{product}: {other}, which is in the catalogue, has one of its kintone plug-in \
@@ -215,7 +215,7 @@ pub enum Error {
     Rollout(#[from] RolloutError),
     /// A version may not become current yet.
     #[error(transparent)]
-    NotYet(#[from] NotYet),
+    GateRefusal(#[from] GateRefusal),
     /// An operation on a notice was rejected.
     #[error(transparent)]
     Notice(#[from] NoticeError),

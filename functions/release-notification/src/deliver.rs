@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use crate::queue::Message;
 use crate::rate_limiter::RateLimiter;
 use crate::report::DeliverReport;
-use tegata_notices::mailer::{Mailer, Sent, Tags};
+use tegata_notices::mailer::{Mailer, SendResult, Tags};
 use tegata_notices::render::{self, RenderError, Sender, mail};
 
 /// How long a claim holds: longer than this function may run. After that its outcome is unknown.
@@ -341,7 +341,7 @@ impl Deliver {
         &self,
         claimed: VersionedDelivery,
         attempt: u16,
-        sent: Sent,
+        sent: SendResult,
         batch: &Batch,
         now: Timestamp,
     ) -> Result<DeliveryOutcome, DeliverError> {
@@ -366,7 +366,7 @@ impl Deliver {
             }
         };
         let done = match &sent {
-            Sent::Accepted { message_id } => {
+            SendResult::Accepted { message_id } => {
                 self.lost.end();
                 self.refused.end();
                 let message_id = message_id.clone();
@@ -380,7 +380,7 @@ impl Deliver {
                 .await;
                 DeliveryOutcome::Accepted
             }
-            Sent::Refused { reason } => {
+            SendResult::Refused { reason } => {
                 let refused = Outcome::Refused {
                     at: now,
                     reason: reason.clone(),
@@ -389,7 +389,7 @@ impl Deliver {
                 self.count_refused(&notice_id, reason, batch, now).await;
                 DeliveryOutcome::Refused
             }
-            Sent::Lost { reason } => {
+            SendResult::Lost { reason } => {
                 let lost = Outcome::Lost {
                     at: now,
                     reason: reason.clone(),
@@ -403,14 +403,14 @@ impl Deliver {
                 }
                 DeliveryOutcome::Lost
             }
-            Sent::Throttled { wait, reason } => {
+            SendResult::Throttled { wait, reason } => {
                 tracing::warn!("SES: {reason}");
                 self.pace.hold(HOLD);
                 let wait = SignedDuration::try_from(*wait).unwrap_or_default();
                 self.record(claimed, give_back(Some(now + wait))).await;
                 DeliveryOutcome::Throttled
             }
-            Sent::Stopped { reason } => {
+            SendResult::Stopped { reason } => {
                 batch.is_paused.store(true, Ordering::Relaxed);
                 self.record(claimed, give_back(None)).await;
                 self.pause_all(reason, now).await?;

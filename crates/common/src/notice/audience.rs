@@ -85,13 +85,13 @@ pub struct Unreachable {
     /// item that could not be read.
     pub who: String,
     /// The reason.
-    pub because: UnreachableBecause,
+    pub because: UnreachableReason,
 }
 
 /// Why there is no reachable primary contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum UnreachableBecause {
+pub enum UnreachableReason {
     /// The licence has no customer.
     NoCustomer,
     /// The customer is not in the table.
@@ -104,7 +104,7 @@ pub enum UnreachableBecause {
     Unreadable,
 }
 
-impl UnreachableBecause {
+impl UnreachableReason {
     /// The reason as a text for operators.
     pub fn words(self) -> &'static str {
         match self {
@@ -201,7 +201,7 @@ pub fn audience(
             None => {
                 unreachable.insert(Unreachable {
                     who: format!("{} {}", right.domain, right.product),
-                    because: UnreachableBecause::NoCustomer,
+                    because: UnreachableReason::NoCustomer,
                 });
             }
         }
@@ -213,7 +213,7 @@ pub fn audience(
         .collect();
     for id in &entitled {
         let because = match members.get(id) {
-            None => Some(UnreachableBecause::UnknownCustomer),
+            None => Some(UnreachableReason::UnknownCustomer),
             Some(member) => why_unreachable(member, undeliverable),
         };
         if let Some(because) = because {
@@ -261,18 +261,18 @@ fn wants(contact: &Contact, occasion: &NoticeScope) -> bool {
 fn why_unreachable(
     member: &Member,
     undeliverable: &BTreeSet<ContactHash>,
-) -> Option<UnreachableBecause> {
+) -> Option<UnreachableReason> {
     let contacts = member.contacts.iter();
     let mut primary = contacts
         .filter(|contact| contact.wishes.role == Role::Primary)
         .peekable();
     if primary.peek().is_none() {
-        return Some(UnreachableBecause::NoPrimaryContact);
+        return Some(UnreachableReason::NoPrimaryContact);
     }
     let mut primary = primary.map(|contact| ContactHash::of(&contact.email));
     primary
         .all(|hash| undeliverable.contains(&hash))
-        .then_some(UnreachableBecause::Undeliverable)
+        .then_some(UnreachableReason::Undeliverable)
 }
 
 fn add(recipients: &mut BTreeMap<String, Recipient>, member: &Member, contact: &Contact) {
@@ -503,10 +503,10 @@ mod tests {
         assert_eq!(
             unreachable,
             [
-                ("C-1", UnreachableBecause::Undeliverable),
-                ("C-8", UnreachableBecause::UnknownCustomer),
-                ("C-9", UnreachableBecause::NoPrimaryContact),
-                ("example.cybozu.com sheet", UnreachableBecause::NoCustomer),
+                ("C-1", UnreachableReason::Undeliverable),
+                ("C-8", UnreachableReason::UnknownCustomer),
+                ("C-9", UnreachableReason::NoPrimaryContact),
+                ("example.cybozu.com sheet", UnreachableReason::NoCustomer),
             ]
         );
     }

@@ -20,7 +20,7 @@ use crate::product::{Bilingual, ProductSlug, Zone};
 
 pub use audience::{
     Audience, Entitlement, Member, NoticeScope, Recipient, RecipientRole, Unreachable,
-    UnreachableBecause, audience,
+    UnreachableReason, audience,
 };
 pub use delivery::{
     Attempt, Bounce, BounceKind, Claim, CustomerName, Delivery, Evidence, Facts,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::audience::{Unreachable, UnreachableBecause};
+use super::audience::{Unreachable, UnreachableReason};
 use super::delivery::{Delivery, State};
 use super::id::ContactHash;
 
@@ -55,7 +55,7 @@ pub struct NotTold {
 #[serde(untagged)]
 pub enum NotToldBecause {
     /// There was nobody to write to.
-    Unreachable(UnreachableBecause),
+    Unreachable(UnreachableReason),
     /// The state of the mail to one of its contacts: `BOUNCED`, `COMPLAINED`, `FAILED`, `UNKNOWN`.
     Mail(State),
 }

@@ -35,7 +35,7 @@ pub use ledger::{LEDGER_HEADER, LedgerRow, ledger};
 pub use new::new;
 pub use pause::{ResumeReport, pause, resume};
 pub use preview::{Preview, PreviewReport, RenderedFile, preview, test_mails};
-pub use resolve::{Verdict, resolve};
+pub use resolve::{Settlement, resolve};
 pub use retry::{FailedDelivery, RetryReport, retry_failed};
 pub use send::{AudienceDifference, PlannedSend, SendReport, send};
 pub use status::{NoticeState, NoticeStatus, list, status};

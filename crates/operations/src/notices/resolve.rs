@@ -13,7 +13,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 
 /// How an operator settles a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Settlement {
     /// The mail was sent, or the contact has been notified in another way.
     Sent,
     /// The mail was not sent, or is to be sent again in any case.
@@ -26,7 +26,7 @@ pub async fn resolve(
     notices: &Notices,
     id: &NoticeId,
     delivery: Option<&DeliveryId>,
-    verdict: Verdict,
+    settlement: Settlement,
     caller: Caller<'_>,
     dry_run: bool,
 ) -> Result<ActionReport, Error> {
@@ -47,7 +47,7 @@ pub async fn resolve(
     if !dry_run {
         let act = caller.change(change);
         for delivery in &deliveries {
-            settle(notices, id, delivery, verdict, &act).await?;
+            settle(notices, id, delivery, settlement, &act).await?;
         }
     }
     Ok(ActionReport {
@@ -62,37 +62,37 @@ async fn settle(
     notices: &Notices,
     id: &NoticeId,
     found: &VersionedDelivery,
-    verdict: Verdict,
+    settlement: Settlement,
     act: &ChangeContext<'_>,
 ) -> Result<(), Error> {
     let is = found.delivery.facts.state(act.at);
-    let (may_be_settled, wanted) = match verdict {
-        Verdict::Sent => (
+    let (may_be_settled, wanted) = match settlement {
+        Settlement::Sent => (
             is.is_open() || is == State::Failed,
             "PENDING, SENDING, UNKNOWN or FAILED",
         ),
-        Verdict::Resend => (is == State::Unknown, "UNKNOWN"),
+        Settlement::Resend => (is == State::Unknown, "UNKNOWN"),
     };
     if !may_be_settled {
         return Err(NoticeError::State { is, wanted }.into());
     }
     let since = found.delivery.facts.unknown_since(act.at);
     let until = since.map(|since| since + PATIENCE);
-    if let (Verdict::Resend, Some(until)) = (verdict, until)
+    if let (Settlement::Resend, Some(until)) = (settlement, until)
         && act.at < until
     {
         return Err(NoticeError::TooEarly(until).into());
     }
     let mut facts = found.delivery.facts.clone();
-    match verdict {
-        Verdict::Sent => {
+    match settlement {
+        Settlement::Sent => {
             let last = facts.allowed();
             facts.attempt_mut(last).vouched = Some(OperatorConfirmation {
                 at: act.at,
                 by: act.by.to_owned(),
             });
         }
-        Verdict::Resend => facts.again.push(RetryReason::Operator {
+        Settlement::Resend => facts.again.push(RetryReason::Operator {
             at: act.at,
             by: act.by.to_owned(),
         }),

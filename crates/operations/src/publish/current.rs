@@ -122,7 +122,7 @@ pub async fn make_current(
     let announced = announced(context, what, counts_from, &told_otherwise).await;
     let (announced_by, emergency) = match (announced, emergency) {
         (Ok(notice_id), _) => (Some(notice_id), None),
-        (Err(Error::NotYet(_)), Some(reason)) => (None, Some(reason)),
+        (Err(Error::GateRefusal(_)), Some(reason)) => (None, Some(reason)),
         (Err(error), _) => return Err(error),
     };
     let mut planned = CurrentVersion {
