@@ -94,6 +94,12 @@ def catalogue():
     shutil.copy(ROOT / "examples/products.toml", ".")
 
 
+def support_code():
+    """What a plug-in shows to administrators."""
+    vectors = json.loads((ROOT / "client/test/vectors/support-codes.json").read_text(encoding="utf-8"))
+    return vectors["read"][0]["text"]
+
+
 def kid(state, purpose="lease"):
     keys = json.loads(tegata("key", "list", "--output", "json").stdout)
     return next(key["jwk"]["kid"] for key in keys if key["state"] == state and key["purpose"] == purpose)
@@ -133,6 +139,7 @@ STEPS = [
     ("license restore DOMAIN PRODUCT --version N", of("buy.cybozu.com", N="1")),
     ("license restore DOMAIN PRODUCT --version N --rewrite", of("buy.cybozu.com", N="1")),
     ("license explain DOMAIN PRODUCT", of("buy.cybozu.com")),
+    ("license explain --code CODE", lambda: {"CODE": support_code()}),
     # Announcing and publishing a release.
     ("notice new release --product sheet --version 1.9.0 --to 2026-12-05-sheet-1.9.0.toml",),
     ("notice check 2026-12-05-sheet-1.9.0.toml",),
