@@ -19,11 +19,12 @@ python_tools() {
 
 # What the checks of the templates need.
 template_tools() {
-  local packages guard="$cache/cfn-guard-3.2.1"
+  local packages guard="$cache/cfn-guard-3.2.1-O1"
   mapfile -t packages <tests/template/requirements.txt
   python_tools template "${packages[@]}"
   if [ ! -x "$guard/bin/cfn-guard" ]; then
-    CARGO_TARGET_DIR="$guard/target" cargo install --quiet --debug --locked --root "$guard" cfn-guard@3.2.1
+    # Optimised a little: two hundred runs of it take half the time, and building it a minute more.
+    CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_TARGET_DIR="$guard/target" cargo install --quiet --debug --locked --root "$guard" cfn-guard@3.2.1
     rm -rf "$guard/target"
   fi
   PATH="$guard/bin:$PATH"
