@@ -7,6 +7,7 @@
 include target.mk
 
 build-%:
+	if command -v rustup >/dev/null; then rustup target add $(target); fi
 	cd "$(dir $(firstword $(MAKEFILE_LIST)))" && RUSTFLAGS="-C relocation-model=static" \
 	  cargo lambda build --release --locked --target $(target) --bin $(binary) \
 	    --lambda-dir "$(ARTIFACTS_DIR)" --flatten $(binary)
