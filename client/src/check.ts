@@ -1,5 +1,6 @@
 // The check: from what is cached, what arrives and kintone's clock to one result.
 
+import type { components } from "./api.js";
 import { kintoneNow, reading } from "./clock.js";
 import { type Claims, stateAt, verify } from "./lease.js";
 import { isDenial, isMissing, languageOf, messages } from "./messages.js";
@@ -21,6 +22,9 @@ const OFFLINE_GRACE = 72 * HOUR;
  * signed. What a lease that is `VALID` does not vouch for is asked about within the hour.
  */
 const LONGEST = 48 * HOUR;
+
+type Answer = components["schemas"]["License"];
+type Problem = components["schemas"]["Problem"];
 
 /** What is known: the memo, and its lease if that is authentic. */
 interface Known {
@@ -175,7 +179,7 @@ export async function checkLicense(options: Options): Promise<License> {
     const request = async (): Promise<Known> => {
       let why: Reason | "" = "";
       let wait = 0;
-      let answer: { lease?: string; refresh_after?: string; code?: string; detail?: string } = {};
+      let answer: Partial<Pick<Answer, "lease" | "refresh_after"> & Problem> = {};
       let lease: Claims | undefined;
       let sent: ReturnType<typeof send> | undefined;
       try {

@@ -1,4 +1,4 @@
-// `tegata dev` on a place of its own, and Chromium to look at it.
+// `tegata dev` on a place of its own, and a browser to look at it.
 // The first argument of the script that imports this is the binary.
 
 import assert from "node:assert/strict";
@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { launch } from "./chromium.mjs";
+import { launch } from "./browser.mjs";
 
 const tegata = resolve(process.argv[2]);
 const { TEGATA_STACK: _, ...environment } = process.env;

@@ -4,7 +4,7 @@
 import { createHash, webcrypto } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { launch } from "./chromium.mjs";
+import { launch } from "./browser.mjs";
 
 export const CDN = "http://cdn.vendor.example";
 export const ISSUER = "https://license.example.com";

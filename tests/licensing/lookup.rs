@@ -3,6 +3,9 @@
 
 mod official_sample;
 
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -63,11 +66,13 @@ impl Fixture {
     }
 
     async fn ask_at(&self, event: &Value, now: &str) -> Seen {
-        seen(
+        let seen = seen(
             self.lookup
                 .answer(&event.to_string(), now.parse().unwrap())
                 .await,
-        )
+        );
+        seen.record(&event["requestContext"]["http"]["method"]);
+        seen
     }
 
     async fn stored(&self) -> Versioned<SignedLicense> {
@@ -141,6 +146,28 @@ fn seen(answered: Answered) -> Seen {
 }
 
 impl Seen {
+    /// Appends the answer as a line of JSON to the file that `TEGATA_ANSWERS` names, if it is set.
+    /// tests/openapi/check.py holds these answers to docs/openapi.json.
+    fn record(&self, method: &Value) {
+        let Some(file) = std::env::var_os("TEGATA_ANSWERS") else {
+            return;
+        };
+        let headers: BTreeMap<&str, &str> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
+        let Self { status, body, .. } = self;
+        let line = json!({ "method": method, "status": status, "headers": headers, "body": body });
+        let mut file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(file)
+            .unwrap();
+        // One write, because tests run at the same time.
+        file.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }

@@ -4,10 +4,13 @@
 2. Known requests get the documented status, and an answer that the document allows.
 3. schemathesis generates requests, valid ones and invalid ones, and holds every answer to the document.
 4. Answers with one planted mistake each are found, by 2 and by schemathesis.
+5. With ANSWERS, the file that the contract's tests wrote (tests/licensing/lookup.rs, TEGATA_ANSWERS): their answers
+   are as the document allows, and one with a member renamed is not.
 
-usage: python tests/openapi/check.py TEGATA
+usage: python tests/openapi/check.py TEGATA [ANSWERS]
 """
 
+import collections
 import json
 import os
 import pathlib
@@ -123,6 +126,44 @@ def deviations(address):
     return found
 
 
+def validate_recorded(lines):
+    """The recorded answers that are not as documented; preflights have no body and are not in the document."""
+    schema = schemathesis.openapi.from_dict(DOCUMENT)
+    found, statuses = [], collections.Counter()
+    for line in lines:
+        answer = json.loads(line)
+        method = answer["method"]
+        if method == "OPTIONS":
+            continue
+        path = "/license" if method == "POST" else GET
+        response = schemathesis.Response(
+            status_code=answer["status"],
+            headers={name: [value] for name, value in answer["headers"].items()},
+            content=json.dumps(answer["body"]).encode(),
+            request=requests.Request(method, "https://license-api.example.com/").prepare(),
+            elapsed=0.0,
+            verify=True,
+        )
+        try:
+            assert str(answer["status"]) in DOCUMENT["paths"][path][method.lower()]["responses"], "an undocumented status"
+            schema[path][method].validate_response(response)
+        except (Exception, BaseExceptionGroup) as error:
+            found.append(f"{line}: {error}")
+        statuses[f"{method} {answer['status']}"] += 1
+    return found, statuses
+
+
+def check_recorded(path):
+    lines = pathlib.Path(path).read_text().splitlines()
+    found, statuses = validate_recorded(lines)
+    assert not found, "\n".join(found)
+    expected = {f"{method} {status}" for method in ("GET", "POST") for status in (200, 400, 403, 503)} | {"GET 404"}
+    assert expected <= statuses.keys(), f"not among the answers: {expected - statuses.keys()}"
+    renamed = [line.replace('"valid_until"', '"expires"') for line in lines]
+    assert validate_recorded(renamed)[0], "a renamed member is not found"
+    print(f"openapi: {statuses.total()} answers of the contract's tests are as documented")
+
+
 def generate(address, count):
     """Runs schemathesis; its exit code and what it printed."""
     run = subprocess.run(
@@ -138,7 +179,9 @@ def generate(address, count):
     return run.returncode, run.stdout + run.stderr
 
 
-def main(tegata):
+def main(tegata, answers=None):
+    if answers:
+        check_recorded(answers)
     with tempfile.TemporaryDirectory() as place:
         dev = subprocess.Popen([tegata, f"--local={place}/place", "dev", "--port", "0"], stdout=subprocess.PIPE, text=True)
         try:
@@ -171,4 +214,4 @@ def main(tegata):
             dev.wait()
 
 
-main(sys.argv[1])
+main(*sys.argv[1:])
