@@ -287,6 +287,7 @@ TRANSLATED = [
     "docs/PROMISES.md",
     "docs/operations/emergencies.md",
     "docs/operations/operators.md",
+    "examples/plugin/README.md",
 ]
 
 
