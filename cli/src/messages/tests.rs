@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 
 /// Where messages stand: the commands of operators, and what they call.
-const SOURCES: [&str; 29] = [
+const SOURCES: [&str; 30] = [
     "cli/src/access_log",
     "cli/src/bulk",
     "cli/src/change.rs",
@@ -31,6 +31,7 @@ const SOURCES: [&str; 29] = [
     "cli/src/text_file.rs",
     "cli/src/usage",
     "cli/src/when.rs",
+    "crates/common/src/license/row.rs",
     "crates/common/src/notice/audience.rs",
     "crates/common/src/notice/told.rs",
     "crates/notices/src/check.rs",

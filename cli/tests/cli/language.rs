@@ -426,3 +426,50 @@ fn what_is_stored_is_never_translated() {
         }
     }
 }
+
+/// A refused row is told with its column, whether or not the file has it, and in Japanese.
+#[test]
+fn refused_rows_are_japanese_and_name_their_column() {
+    let tegata = Tegata::new();
+    tegata.travel("2026-11-24T12:00:00+09:00");
+    let header = "domain,product,kind,users,usable_from";
+    let start = "abc.cybozu.com,sheet";
+    for (columns, row, refusal) in [
+        (
+            ",serial",
+            "trial,5,2026-11-01,AAAA-BBBB-CCCC-DDDD",
+            "：ends_on：試用では必須です。最終日を記載してください（abc.cybozu.com）",
+        ),
+        (
+            ",serial",
+            "paid,5,2026-11-01,AAAA-BBBB-CCCC-DDDD",
+            "：billing：有償契約では monthly（月払い）か yearly（年払い）を指定してください（abc.cybozu.com）",
+        ),
+        (
+            ",billing,serial",
+            "trial,5,2026-11-01,monthly,AAAA-BBBB-CCCC-DDDD",
+            "（billing）：試用では空にしてください（abc.cybozu.com）",
+        ),
+        (
+            ",billing,first_term_on,serial",
+            "paid,5,2026-11-05,monthly,2026-11-05,AAAA-BBBB-CCCC-DDDD",
+            "（first_term_on）：2026-12-01 以降の、月の 1 日を指定してください（abc.cybozu.com）",
+        ),
+        (
+            ",billing,ends_on,serial",
+            "paid,5,2026-11-01,monthly,2026-12-15,AAAA-BBBB-CCCC-DDDD",
+            "（ends_on）：契約期間の最終日を指定してください。2026-12-31、またはその後の契約期間の最終日",
+        ),
+        (
+            ",billing",
+            "paid,5,2026-11-01,monthly",
+            "：serial：新しいライセンスにはシリアルが必要です。この列に記載するか、--serials FILE を",
+        ),
+    ] {
+        let file = tegata.file("l.csv", &format!("{header}{columns}\n{start},{row}\n"));
+        let (printed, status) = japanese(&tegata, &["import", &file, "--dry-run"]);
+        assert_eq!(status, 1, "{printed}");
+        assert!(printed.contains(refusal), "{refusal}\n{printed}");
+        assert!(printed.contains("l.csv の 2 行目"), "{printed}");
+    }
+}

@@ -212,7 +212,7 @@ impl ContractRow {
                 return refuse("billing", "must be empty for a trial");
             }
             (LicenseKind::Trial, None, None) => {
-                return refuse("ends_on", "is required for a trial");
+                return refuse("ends_on", "is required for a trial; state the last day");
             }
             (LicenseKind::Trial, None, Some(last_day)) => {
                 let days = ordered_on.until(last_day).map_or(0, |span| span.get_days());

@@ -26,8 +26,8 @@ pub struct Serials {
 pub enum SerialError {
     /// The caller does not save serials, so a generated one would be lost.
     #[error(
-        "a new licence needs one; state it, or say --serials FILE to have serials generated and \
-         written to FILE"
+        "a new licence needs one; state it in this column, or say --serials FILE to have serials \
+         generated and written to FILE"
     )]
     NotKept,
     /// The operating system's random number generator failed.

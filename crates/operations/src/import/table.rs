@@ -235,11 +235,11 @@ impl Table {
 
     /// The rejection of a row because of a column.
     pub fn refuse(&self, row: &Row, column: &str, reason: impl std::fmt::Display) -> Refusal {
-        // A missing column has no number.
+        // A column that the file does not have has no number, only a name.
         let index = self.index(column).filter(|_| self.is_numbered);
-        let reason = match self.is_numbered {
-            true => reason.to_string(),
-            false => format!("{column}: {reason}"),
+        let reason = match index {
+            Some(_) => reason.to_string(),
+            None => format!("{column}: {reason}"),
         };
         Refusal {
             file: self.file.clone(),
