@@ -100,7 +100,13 @@ pub(super) async fn run(target: &Target, output: Output, args: Args) -> anyhow::
     let planned = contacts::add(customers, &args.customer, change).await?;
     if output == Output::Text {
         say!("contact of {}:", planned.customer_id);
-        change::print(&planned.differences, None);
+        // A primary contact gets every notice, whatever its preferences.
+        let is_primary = planned.is_primary();
+        let told = planned.differences.iter();
+        let told = told.filter(|of| {
+            !is_primary || !["releases", "severity_floor"].contains(&of.field.as_str())
+        });
+        change::print(&told.cloned().collect::<Vec<_>>(), None);
     }
     let carried_out = planned.carry_out(customers, target.caller(), args.write.dry_run);
     let report = carried_out.await?;

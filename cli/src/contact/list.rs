@@ -33,8 +33,8 @@ fn print(contacts: &[ListedContact]) {
         let mut row = vec![listed.customer_id.to_string()];
         row.extend(cells(&listed.contact));
         row.push(match &listed.undeliverable {
-            None => "reaches".to_owned(),
-            Some(mark) => value(&mark.reason).to_string(),
+            None => "can be sent".to_owned(),
+            Some(mark) => mark_words(&mark.reason),
         });
         row
     });
@@ -43,4 +43,15 @@ fn print(contacts: &[ListedContact]) {
     header.push("mail");
     let messages = [&MESSAGES[..], &["mail"]].concat();
     output::table(&header, &messages, rows.collect());
+}
+
+/// Why an address gets no mail: `bounced: General` and `complained` have words, other text stays.
+fn mark_words(reason: &str) -> String {
+    match reason.split_once(": ") {
+        None if reason == "bounced" => "bounced".to_owned(),
+        None if reason == "complained" => "reported as spam".to_owned(),
+        Some(("bounced", why)) => format!("bounced ({})", value(why)),
+        Some(("complained", why)) => format!("reported as spam ({})", value(why)),
+        _ => value(reason).to_string(),
+    }
 }

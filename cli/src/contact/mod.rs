@@ -76,7 +76,7 @@ fn cells(contact: &Contact) -> [String; 5] {
         match severity_floor {
             _ if is_primary => "all".to_owned(),
             Some(floor) => format!("{} and worse", text(json!(floor))),
-            None => "none".to_owned(),
+            None => "not sent".to_owned(),
         },
         if is_primary || releases { "yes" } else { "no" }.to_owned(),
     ]

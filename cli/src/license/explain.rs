@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tegata_common::calendar;
+use tegata_common::license::Code;
 use tegata_common::product::ProductSlug;
 use tegata_common::serial::Serial;
 use tegata_common::support_code::SupportCode;
+use tegata_operations::Error;
 use tegata_operations::licenses::{self, Explanation, Question, Step};
 
 use super::{LicenseSelector, canonical, given_serial};
@@ -51,8 +53,8 @@ pub(super) async fn run(target: &Target, output: Output, args: Explain) -> anyho
                 at: args.at,
                 serial,
             };
-            let explained =
-                licenses::explain(target.licenses()?, &id, &question, target.now).await?;
+            let explained = licenses::explain(target.licenses()?, &id, &question, target.now).await;
+            let explained = explained.inspect_err(|error| print_missing(output, error, None))?;
             warn(&explained);
             match output {
                 Output::Json => output::json(&explained),
@@ -77,8 +79,10 @@ async fn explain_code(
         print_code(&code);
     }
     let domain = canonical(target, &code.domain)?;
-    let explained =
-        licenses::explain_code(target.licenses()?, code, domain, serial, target.now).await?;
+    let seen = code.code.clone();
+    let explained = licenses::explain_code(target.licenses()?, code, domain, serial, target.now);
+    let explained = explained.await;
+    let explained = explained.inspect_err(|error| print_missing(output, error, Some(&seen)))?;
     warn(&explained.answer);
     if output == Output::Json {
         return output::json(&explained);
@@ -98,6 +102,25 @@ fn warn(explained: &Explanation) {
             explained.unreadable
         );
     }
+}
+
+/// Prints the answer for a tenant that has no licence, and whether the plug-in saw the same.
+fn print_missing(output: Output, error: &Error, seen: Option<&str>) {
+    let Error::NoLicense { domain, product } = error else {
+        return;
+    };
+    if output == Output::Json {
+        return;
+    }
+    let style = output::style(Code::NotFound);
+    let record = Code::NotFound.as_str();
+    match seen {
+        Some(seen) if seen == record => say!("  the record says the same"),
+        Some(_) => say!("  the record says {record}"),
+        None => {}
+    }
+    output::parts(&[plain!("{domain} {product}: "), verbatim(style, record)]);
+    say!("there is no record of a contract for this domain");
 }
 
 fn print_code(code: &SupportCode) {
@@ -153,12 +176,24 @@ fn print_steps(steps: &[Step]) {
             (None, true) => (anstyle::Style::new(), "·"),
             (None, false) => (anstyle::Style::new().dimmed(), " "),
         };
-        let (rule, says) = (translated(step.rule), translated(&step.says));
+        let (rule, says) = (translated(step.rule), says(step));
         let blanks = width - columns(&rule);
         let text = format!("{mark} {rule}{:blanks$}  {says}", "");
         output::parts(&[plain!("  "), verbatim(style, text)]);
         if step.code.is_some() {
             break;
         }
+    }
+}
+
+/// The facts of a step; of a rule with a boundary, whether it applies too.
+fn says(step: &Step) -> String {
+    let says = translated(&step.says);
+    let is_question =
+        ["suspended", "not started", "valid", "grace", "expired"].contains(&step.rule);
+    let answer = if step.applies { "yes" } else { "no" };
+    match is_question && step.says != answer {
+        true => format!("{} ({says})", translated(answer)),
+        false => says,
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use tegata_common::notice::ContactHash;
+use tegata_common::notice::{ContactHash, Recipient};
 use tegata_notices::audience::AudienceReport;
 
 use super::count;
+use crate::messages::value;
 use crate::output::{self, note, say};
 use crate::target::Target;
 
@@ -43,21 +44,35 @@ pub(super) fn print_contracts(report: &AudienceReport) {
     }
 }
 
-/// Says who gets it and who cannot be told.
-pub(super) fn print(report: &AudienceReport) {
+/// Says who gets it, with the first `shown` addresses, and who cannot be told.
+pub(super) fn print(report: &AudienceReport, shown: usize) {
     let audience = &report.audience;
-    let recipients = audience.recipients.len();
-    output::line(&count(recipients, "contact gets it", "contacts get it"));
+    let recipients = &audience.recipients;
+    output::line(&match recipients.len() {
+        0 => "no contact gets it".to_owned(),
+        number if shown == 0 => count(number, "contact gets it", "contacts get it"),
+        number => count(number, "contact gets it:", "contacts get it:"),
+    });
+    for Recipient { email, .. } in recipients.iter().take(shown) {
+        say!("  {}", email.as_str());
+    }
+    if shown > 0 && recipients.len() > shown {
+        say!("  … and {} more", recipients.len() - shown);
+    }
     if audience.undeliverable > 0 {
         say!(
-            "  {} left out: mail to them does not arrive",
+            "{} left out: mail to them does not arrive",
             count(audience.undeliverable, "contact is", "contacts are")
         );
     }
-    for of in &audience.unreachable {
-        say!("  cannot be told: {}: {}", of.who, of.because.words());
+    let unreachable = &audience.unreachable;
+    if !unreachable.is_empty() {
+        say!("customers who cannot be told ({}):", unreachable.len());
+    }
+    for of in unreachable {
+        say!("  {}: {}", value(&of.who), of.because.words());
     }
     for item in &report.unreadable {
-        say!("  cannot be read: {}", item.error);
+        say!("cannot be read: {}", item.error);
     }
 }

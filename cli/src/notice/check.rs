@@ -24,8 +24,9 @@ pub(super) async fn run(target: &Target, output: Output, args: Check) -> anyhow:
         Output::Text => {
             let (id, kind) = (&report.notice_id, report.kind);
             say!("{id}: in order ({kind}, update {})", report.update);
-            if let Some(by) = report.announce_by {
-                say!("to be announced by {by}: {} days before", checked.lead_days);
+            match report.announce_by {
+                Some(by) => say!("to be announced by {by}: {} days before", checked.lead_days),
+                None => say!("to be announced at any time"),
             }
         }
     }

@@ -34,8 +34,8 @@ pub(super) async fn run(target: &Target, output: Output) -> anyhow::Result<()> {
         "state",
         "sent at",
         "planned for",
-        "contacts",
-        "open",
+        "deliveries",
+        "to do",
         "title",
     ];
     output::table(&header, &["kind", "state"], rows.collect());

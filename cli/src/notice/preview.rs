@@ -43,7 +43,7 @@ pub(super) async fn run(target: &Target, output: Output, args: Preview) -> anyho
     if output == Output::Json {
         return output::json(&report);
     }
-    audience::print(&preview.audience);
+    audience::print(&preview.audience, 0);
     if !preview.notice.audience.is_empty() {
         audience::print_contracts(&preview.audience);
     }

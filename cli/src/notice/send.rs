@@ -8,7 +8,6 @@ use anyhow::bail;
 use clap::Args;
 use jiff::Timestamp;
 use tegata_common::customer::Language;
-use tegata_common::notice::Recipient;
 use tegata_operations::notices::{self, AudienceDifference, PlannedSend};
 
 use super::file::{self, TermsArgs};
@@ -98,14 +97,7 @@ fn print(planned: &PlannedSend) {
             say!("  {}", value(notice.title.only(language)));
         }
     }
-    audience::print(&planned.audience);
-    let recipients = &planned.audience.audience.recipients;
-    for Recipient { email, .. } in recipients.iter().take(SHOWN) {
-        say!("    {}", email.as_str());
-    }
-    if recipients.len() > SHOWN {
-        say!("    … and {} more", recipients.len() - SHOWN);
-    }
+    audience::print(&planned.audience, SHOWN);
     if let Some(difference) = &planned.difference {
         print_difference(difference);
     }

@@ -61,6 +61,12 @@ fn a_support_code_says_what_the_plug_in_saw_and_the_record_at_that_instant() {
     let output = tegata.run(&["license", "explain", "--code", text(4)]);
     let (shown, error) = (support::text(&output.stdout), support::text(&output.stderr));
     assert!(shown.contains("saw UNREACHABLE (error)"), "{shown}");
+    assert!(shown.contains("the record says NOT_FOUND"), "{shown}");
+    assert!(
+        shown.contains("a-tenant.kintone.com sheet: NOT_FOUND"),
+        "{shown}"
+    );
+    assert_eq!(output.status.code(), Some(3));
     assert!(
         error.contains("a-tenant.kintone.com has no licence of sheet"),
         "{error}"

@@ -80,7 +80,7 @@ fn results_explanations_and_refusals_are_japanese() {
             0,
             "連絡先",
         ),
-        (vec!["contact", "list", "C-0042"], 0, "主な連絡先"),
+        (vec!["contact", "list", "C-0042"], 0, "送信可"),
         (
             vec![
                 "license",

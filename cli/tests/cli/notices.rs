@@ -76,7 +76,7 @@ fn a_file_is_checked_previewed_and_sent_after_a_word() {
     assert!(message.contains("say --yes"), "{message}");
     let dry = tegata.text(&["notice", "send", &file, "--dry-run"]);
     assert!(
-        dry.contains("1 contact gets it\n    info@customer.example\n"),
+        dry.contains("1 contact gets it:\n  info@customer.example\n"),
         "{dry}"
     );
     assert!(dry.ends_with("dry run: nothing was written\n"), "{dry}");
@@ -182,7 +182,9 @@ fn who_cannot_be_told_is_said_before_it_is_sent() {
     let file = tegata.file(&format!("{ID}.toml"), RELEASE);
     let dry = tegata.text(&["notice", "send", &file, "--dry-run"]);
     assert!(
-        dry.contains("cannot be told: C-2: the customer has no primary contact"),
+        dry.contains(
+            "customers who cannot be told (1):\n  C-2: the customer has no primary contact"
+        ),
         "{dry}"
     );
 }

@@ -106,6 +106,11 @@ pub async fn add(
 }
 
 impl PlannedContact {
+    /// Whether the contact would be a primary one, which gets every notice.
+    pub fn is_primary(&self) -> bool {
+        self.contact.wishes.role == Role::Primary
+    }
+
     /// Writes the change, unless nothing differs or this is a dry run.
     pub async fn carry_out(
         self,

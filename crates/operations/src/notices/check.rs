@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tegata_common::notice::{Notice, NoticeId, Update, announce_by};
+use tegata_common::notice::{Notice, NoticeId, NoticeKind, Update, announce_by};
 use tegata_common::product::Product;
 use tegata_notices::check::{self, Terms};
 use tegata_notices::file::NoticeFile;
@@ -82,7 +82,10 @@ impl CheckedNotice {
     /// What was found.
     pub fn report(&self, context: &Context<'_>) -> Result<CheckReport, Error> {
         let notice = &self.notice;
-        let by = notice.kind.planned_at().map(|planned| {
+        // An information has no lead time.
+        let planned = notice.kind.planned_at();
+        let planned = planned.filter(|_| !matches!(notice.kind, NoticeKind::Information { .. }));
+        let by = planned.map(|planned| {
             let by = announce_by(planned, self.lead_days, notice.time_zone.tz());
             context.local_time(by)
         });
