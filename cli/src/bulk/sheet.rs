@@ -187,7 +187,8 @@ pub(super) fn encode(text: &str, encoding: Encoding) -> Result<Vec<u8>, usize> {
             let mut bytes = Vec::with_capacity(text.len());
             for (index, line) in text.split_inclusive('\n').enumerate() {
                 let (encoded, _, had_errors) = SHIFT_JIS.encode(line);
-                if had_errors {
+                // The encoder writes ¥ and ‾ as \\ and ~, which would be read as these.
+                if had_errors || line.contains(['\u{a5}', '\u{203e}']) {
                     return Err(index + 1);
                 }
                 bytes.extend_from_slice(&encoded);
