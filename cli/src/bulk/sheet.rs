@@ -187,7 +187,7 @@ pub(super) fn encode(text: &str, encoding: Encoding) -> Result<Vec<u8>, usize> {
             let mut bytes = Vec::with_capacity(text.len());
             for (index, line) in text.split_inclusive('\n').enumerate() {
                 let (encoded, _, had_errors) = SHIFT_JIS.encode(line);
-                // The encoder writes ¥ and ‾ as \\ and ~, which would be read as these.
+                // The encoder writes U+00A5 and U+203E as a backslash and a tilde.
                 if had_errors || line.contains(['\u{a5}', '\u{203e}']) {
                     return Err(index + 1);
                 }
@@ -210,7 +210,10 @@ mod tests {
             assert_eq!(decode(bytes.clone(), None).unwrap(), text, "{encoding:?}");
             assert_eq!(decode(bytes, Some(encoding)).unwrap(), text, "{encoding:?}");
         }
-        assert_eq!(encode("a\nb😀\n", Encoding::Cp932), Err(2));
+        for missing in ["😀", "\u{a5}", "\u{203e}"] {
+            let text = format!("a\nb{missing}\n");
+            assert_eq!(encode(&text, Encoding::Cp932), Err(2), "{missing}");
+        }
     }
 
     #[test]

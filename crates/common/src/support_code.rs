@@ -11,8 +11,8 @@ use crate::serial::normalize;
 /// The code of a check without an authentic lease to decide by. Only the plug-in has it.
 pub const UNREACHABLE: &str = "UNREACHABLE";
 
-/// The fields of a support code. Nothing in it is secret, and nothing is signed: it is the word of
-/// whoever sent it.
+/// The fields of a support code. Nothing in it is secret, and nothing is signed: the person who
+/// sends it can change it.
 ///
 /// The text is ten fields between slashes: the format (`1`), the instant by kintone's clock, the code,
 /// the reason, the product, the tenant, the plug-in's version, the first eight characters of each pinned

@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use tegata_archive::objects::Objects;
 use tegata_common::notice::{
     AcknowledgedErrors, Announced, AudienceRecord, ContactHash, Delivery, DeliveryId, Facts,
-    MAX_UNREACHABLE, Notice, NoticeId, NoticeKind, Pause, Queued, Recipient, RetryReason, Sending,
-    State, Tally, Unreachable, Update,
+    Notice, NoticeId, NoticeKind, Pause, Queued, Recipient, RetryReason, Sending, State, Tally,
+    Unreachable, Update,
 };
 use tegata_common::revision::Revision;
 use tegata_storage::notices::{VersionedDelivery, Work};
@@ -309,18 +309,11 @@ impl Announce {
     async fn record_unreachable(
         &self,
         id: &NoticeId,
-        mut unreachable: Vec<Unreachable>,
+        unreachable: Vec<Unreachable>,
         now: Timestamp,
         report: &mut AnnounceReport,
     ) {
-        let unnamed = unreachable.len().saturating_sub(MAX_UNREACHABLE);
-        unreachable.truncate(MAX_UNREACHABLE);
-        let record = AudienceRecord {
-            calculated_at: now,
-            unreachable,
-            unnamed,
-            withdrawn: BTreeSet::new(),
-        };
+        let record = AudienceRecord::new(now, unreachable, BTreeSet::new());
         if let Err(error) = self.stores.notices.put_audience(id, &record).await {
             tracing::error!(%id, "whom it does not reach was not recorded: {error}");
             report.failed += 1;

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use tegata_common::notice::{
-    AudienceRecord, ContactHash, CustomerName, MAX_UNREACHABLE, Notice, NoticeKind, has_told,
-    not_told,
+    AudienceRecord, ContactHash, CustomerName, Notice, NoticeKind, has_told, not_told,
 };
 use tegata_notices::audience::Registry;
 use tegata_storage::notices::VersionedDelivery;
@@ -76,14 +75,8 @@ impl Announce {
         *deliveries = notices.deliveries(id, None).await?;
         self.set_customers(deliveries, &recipients, now).await?;
         unreachable.retain(|of| !told.contains_key(&of.who));
-        let unnamed = unreachable.len().saturating_sub(MAX_UNREACHABLE);
-        unreachable.truncate(MAX_UNREACHABLE);
-        let calculated = AudienceRecord {
-            calculated_at: now,
-            unreachable,
-            unnamed,
-            withdrawn: withdrawn(deliveries, &recipients, now),
-        };
+        let withdrawn = withdrawn(deliveries, &recipients, now);
+        let calculated = AudienceRecord::new(now, unreachable, withdrawn);
         let is_known = record.is_some_and(|before| {
             let is_recent = now < before.calculated_at + WRITTEN_AGAIN_AFTER;
             let is_of_before = before.calculated_at < planned_at && now >= planned_at;

@@ -30,6 +30,24 @@ pub struct AudienceRecord {
     pub withdrawn: BTreeSet<ContactHash>,
 }
 
+impl AudienceRecord {
+    /// The record of a calculation, with the names that there is room for.
+    pub fn new(
+        calculated_at: Timestamp,
+        mut unreachable: Vec<Unreachable>,
+        withdrawn: BTreeSet<ContactHash>,
+    ) -> Self {
+        let unnamed = unreachable.len().saturating_sub(MAX_UNREACHABLE);
+        unreachable.truncate(MAX_UNREACHABLE);
+        Self {
+            calculated_at,
+            unreachable,
+            unnamed,
+            withdrawn,
+        }
+    }
+}
+
 /// How a customer was told of a notice without a mail, by an operator's word: the item `WHO` of a
 /// notice. Its revision has the operator and the instant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
