@@ -10,7 +10,7 @@ PARAMETERS = $(wildcard parameters.yaml)
 TEST_STACK = tegata-staging
 TEST_PARAMETERS = $(wildcard parameters-staging.yaml)
 
-.PHONY: dev test bench lint build deploy-test deploy-staging deploy
+.PHONY: dev test bench load lint build deploy-test deploy-staging deploy
 
 dev:
 	cargo run -- dev
@@ -20,6 +20,10 @@ test:
 
 bench:
 	cargo bench -p tegata-tests
+
+# A quarter of an hour: the lookup as it is deployed, under load. With cargo-lambda on PATH.
+load:
+	cargo bench -p tegata-tests --bench load
 
 # With sam, cfn-guard and tests/template/requirements.txt on PATH.
 lint:

@@ -1,7 +1,7 @@
 //! The parser and normaliser, in bytes of log a second on one core, beside a plain reading of the
 //! same lines into `serde_json::Value`.
 //!
-//! `cargo bench -p tegata-tests --bench access_records`
+//! `cargo bench -p tegata-tests --bench access_records [-- --short]`
 #![allow(missing_docs)]
 
 use std::fmt::Write as _;
@@ -12,12 +12,14 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tegata_common::access::{ReadLine, read_cdn, read_lines};
 use tegata_common::domain::BaseDomains;
+use tegata_tests::ratio;
 
 /// Lines of each log.
 const LINES: u32 = 10_000;
 
 /// Rounds, after one that is not counted. Each round runs every candidate once.
 const ROUNDS: usize = 40;
+const SHORT_ROUNDS: usize = 5;
 
 /// What is measured on a log.
 type Candidate<'a> = (&'a str, Box<dyn Fn() + 'a>);
@@ -73,7 +75,12 @@ fn main() {
 fn compare<const N: usize>(log: &str, bytes: usize, peer: Candidate<'_>, own: [Candidate<'_>; N]) {
     let candidates: Vec<Candidate<'_>> = [peer].into_iter().chain(own).collect();
     let mut times = vec![Vec::new(); candidates.len()];
-    for round in 0..=ROUNDS {
+    let rounds = if ratio::is_short() {
+        SHORT_ROUNDS
+    } else {
+        ROUNDS
+    };
+    for round in 0..=rounds {
         for ((_, run), times) in candidates.iter().zip(&mut times) {
             let started = Instant::now();
             run();
@@ -82,14 +89,16 @@ fn compare<const N: usize>(log: &str, bytes: usize, peer: Candidate<'_>, own: [C
             }
         }
     }
-    for ((name, _), of) in candidates.iter().zip(&times) {
-        let ratios = of.iter().zip(&times[0]).map(|(own, peer)| own / peer);
+    for (number, ((name, _), of)) in candidates.iter().zip(&times).enumerate() {
+        let ratio = median(of.iter().zip(&times[0]).map(|(own, peer)| own / peer));
+        let name = format!("{log}: {name}");
         println!(
-            "{:<34} {:>8.0} {:>22.2}",
-            format!("{log}: {name}"),
+            "{name:<34} {:>8.0} {ratio:>22.2}",
             bytes as f64 / 1e6 / median(of.iter().copied()),
-            median(ratios)
         );
+        if number > 0 {
+            ratio::compare(&name, ratio);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A notice to 10,000 contacts on one machine, as `tegata dev` sends it: how long announcing
 //! takes, how well the pace is kept, and how much memory it all takes.
 //!
-//! `cargo bench -p tegata-tests --bench notices [CONTACTS [RATE]]`
+//! `cargo bench -p tegata-tests --bench notices [-- [--short] [CONTACTS [RATE]]]`
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, missing_docs)]
 
 use std::time::Instant;
@@ -22,7 +22,7 @@ use tegata_notices::render::Sender;
 use tegata_storage::ChangeContext;
 use tegata_storage::notices::Work;
 use tegata_tests::vendor::{self, RELEASE};
-use tegata_tests::{Database, SigningKey, memory, product};
+use tegata_tests::{Database, SigningKey, memory, product, ratio};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -32,7 +32,8 @@ const SENDERS: u32 = 2;
 #[tokio::main]
 async fn main() {
     let mut numbers = std::env::args().filter_map(|argument| argument.parse::<u32>().ok());
-    let contacts = numbers.next().unwrap_or(10_000);
+    let contacts = if ratio::is_short() { 100 } else { 10_000 };
+    let contacts = numbers.next().unwrap_or(contacts);
     let rate = numbers.next().unwrap_or(200);
     let database = Database::start().await;
     fill(&database, contacts).await;

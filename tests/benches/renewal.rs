@@ -1,7 +1,7 @@
 //! The renewal's planning over a million licences: how many items a second are read and decided
 //! on, in how much memory; and what a day of that many licences asks of KMS and DynamoDB.
 //!
-//! `cargo bench -p tegata-tests --bench renewal`
+//! `cargo bench -p tegata-tests --bench renewal [-- --short]`
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 use std::collections::BTreeMap;
@@ -19,9 +19,10 @@ use tegata_common::revision::Revision;
 use tegata_common::serial::Serial;
 use tegata_storage::licenses::index;
 use tegata_storage::{Item, Key};
-use tegata_tests::{SERIAL, domain, memory, product};
+use tegata_tests::{SERIAL, domain, memory, product, ratio};
 
 const LICENSES: usize = 1_000_000;
+const SHORT_LICENSES: usize = 20_000;
 
 /// Licences that differ; a million are made of them, one at a time.
 const DIFFERENT: usize = 2_000;
@@ -44,19 +45,23 @@ fn main() {
 
 /// Reads and decides on a million items, as they come from the database.
 fn planning(items: &[Item], now: Timestamp) {
-    let copies = || (0..LICENSES).map(|number| items[number % items.len()].clone());
+    let number_of_licenses = match ratio::is_short() {
+        true => SHORT_LICENSES,
+        false => LICENSES,
+    };
+    let copies = || (0..number_of_licenses).map(|number| items[number % items.len()].clone());
     let started = Instant::now();
     for item in copies() {
         black_box(&item);
     }
     let floor = started.elapsed();
 
-    println!("planning over {LICENSES} licences");
+    println!("planning over {number_of_licenses} licences");
     println!("  {:>10}  {:>8}", "licences", "RSS, MB");
     let (mut renew, mut resign) = (0_u32, 0_u32);
     let started = Instant::now();
     for (number, item) in copies().enumerate() {
-        if number % (LICENSES / 5) == 0 {
+        if number % (number_of_licenses / 5) == 0 {
             println!("  {number:>10}  {:>8.1}", memory::resident_mb());
         }
         let stored = tegata_storage::read::<SignedLicense>(item).unwrap();
@@ -68,18 +73,18 @@ fn planning(items: &[Item], now: Timestamp) {
         black_box(stored.value.due_at());
     }
     let took = started.elapsed();
-    println!("  {LICENSES:>10}  {:>8.1}", memory::resident_mb());
-    let rate = |took: std::time::Duration| f64::from(1_000_000_u32) / took.as_secs_f64();
+    println!("  {number_of_licenses:>10}  {:>8.1}", memory::resident_mb());
+    #[allow(clippy::cast_precision_loss)]
+    let rate = |took: std::time::Duration| number_of_licenses as f64 / took.as_secs_f64();
     println!("  due now: {renew} to renew, {resign} to sign again");
     println!(
         "  {:.0} items/s (copying an item alone: {:.0}/s)",
         rate(took),
         rate(floor)
     );
-    println!(
-        "  ratio to the floor: {:.1}",
-        took.as_secs_f64() / floor.as_secs_f64()
-    );
+    let times_floor = took.as_secs_f64() / floor.as_secs_f64();
+    println!("  ratio to the floor: {times_floor:.1}");
+    ratio::compare("renewal: planning", times_floor);
 }
 
 /// What a year's renewals do, day by day.

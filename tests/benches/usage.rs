@@ -2,34 +2,30 @@
 //! many a second, in how much memory, and beside DuckDB on the same files, if its Python package is
 //! installed.
 //!
-//! `TEGATA_RECORDS=20000000 cargo bench -p tegata-tests --bench usage`   (2,000,000 otherwise)
+//! `TEGATA_RECORDS=20000000 cargo bench -p tegata-tests --bench usage`   (2,000,000 otherwise;
+//! 100,000 with `-- --short`)
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use access_log::handler::AccessLog;
 use access_log::roll_up::add_up;
-use data_encoding::BASE64;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use serde_json::json;
 use tegata_archive::objects::Objects;
 use tegata_archive::{Archive, ObjectName};
 use tegata_common::access::{ReadLine, Source, read_lines};
 use tegata_common::domain::BaseDomains;
 use tegata_common::network::Networks;
 use tegata_common::usage::{Counts, DomainUsage};
-use tegata_tests::{Database, memory};
+use tegata_tests::{Database, log_lines, memory, ratio};
 
 /// Events of a full batch.
 const BATCH: u32 = 10_000;
@@ -42,7 +38,11 @@ const TENANTS: u32 = 20_000;
 
 fn main() {
     let records = std::env::var("TEGATA_RECORDS").ok();
-    let records: u32 = records.map_or(2_000_000, |records| records.parse().unwrap());
+    let records: u32 = match records {
+        Some(records) => records.parse().unwrap(),
+        None if ratio::is_short() => 100_000,
+        None => 2_000_000,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -68,7 +68,7 @@ async fn batch() {
     let start: Timestamp = "2026-11-22T01:03:11Z".parse().unwrap();
     let before = memory::resident_mb();
     memory::forget_peak();
-    let (event, bytes) = subscription(start);
+    let (event, bytes) = batch_of(start);
     let started = Instant::now();
     let report = access_log.handle(&event, start).await.unwrap();
     let rate = mega(bytes, started);
@@ -86,23 +86,15 @@ async fn batch() {
     );
 }
 
-fn subscription(start: Timestamp) -> (String, usize) {
-    let mut bytes = 0;
-    let events: Vec<_> = (0..BATCH)
+fn batch_of(start: Timestamp) -> (String, usize) {
+    let lines: Vec<_> = (0..BATCH)
         .map(|number| {
-            let line = lookup_line(number, start + SignedDuration::from_millis(i64::from(number)));
-            bytes += line.len();
-            json!({ "id": format!("{number:056}"), "timestamp": start.as_millisecond(), "message": line })
+            let at = start + SignedDuration::from_millis(i64::from(number));
+            (start, lookup_line(number, at))
         })
         .collect();
-    let data = json!({
-        "messageType": "DATA_MESSAGE", "owner": "1", "logGroup": "lookup", "logStream": "s",
-        "subscriptionFilters": ["access-log"], "logEvents": events,
-    });
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-    gzip.write_all(data.to_string().as_bytes()).unwrap();
-    let data = BASE64.encode(&gzip.finish().unwrap());
-    (json!({ "awslogs": { "data": data } }).to_string(), bytes)
+    let bytes = lines.iter().map(|(_, line)| line.len()).sum();
+    (log_lines::subscription("lookup", &lines), bytes)
 }
 
 /// A day of so many records, and of a quarter and a half of it.
@@ -136,6 +128,7 @@ async fn day(records: u32) {
             floor / rate
         );
         if records == most {
+            ratio::compare("usage: the roll-up", floor / rate);
             compare_with_duckdb(directory.path(), date, rate, &added.usage);
         }
         black_box(added);
@@ -222,7 +215,10 @@ async fn write_day(archive: &Archive, date: Date, from: u32, to: u32) -> u32 {
                 let at = start + SignedDuration::from_millis(i64::from(number) * 8);
                 let line = match source {
                     Source::Lookup => lookup_line(number, at),
-                    _ => gateway_line(number, at),
+                    _ => {
+                        let latency = u128::from(8 + number % 40);
+                        log_lines::gateway_line(&request_id(number), at, 200, latency, 200)
+                    }
                 };
                 let _ = writeln!(log, "{line}");
             }
@@ -259,14 +255,5 @@ fn lookup_line(number: u32, at: Timestamp) -> String {
         request_id(number),
         tenant % 4,
         number % 9,
-    )
-}
-
-fn gateway_line(number: u32, at: Timestamp) -> String {
-    format!(
-        r#"{{"type":"gateway","requestId":"{}","time":"{}","routeKey":"GET /v1/products/{{product}}/domains/{{domain}}/license","status":"200","responseLatency":"{}","integrationStatus":"200"}}"#,
-        request_id(number),
-        at.strftime("%d/%b/%Y:%H:%M:%S +0000"),
-        8 + number % 40,
     )
 }

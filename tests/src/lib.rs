@@ -1,10 +1,13 @@
 //! What the tests share: an embedded DynamoDB reached by the real SDK, and sample licences.
-#![allow(clippy::unwrap_used)] // Test support: a failure here is the test's failure.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // Test support: a failure here is the test's failure.
 
 pub mod contract_world;
 pub mod crash;
+pub mod lambda;
+pub mod log_lines;
 pub mod memory;
 pub mod process;
+pub mod ratio;
 pub mod vendor;
 
 use std::collections::BTreeMap;

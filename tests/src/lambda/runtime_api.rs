@@ -13,29 +13,40 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
+/// The maximum wait for a start or an answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A server for one process.
-pub(crate) struct RuntimeApi {
-    pub(crate) address: String,
-    invoke: mpsc::Sender<()>,
+pub struct RuntimeApi {
+    /// What `AWS_LAMBDA_RUNTIME_API` has to be.
+    pub address: String,
+    invoke: mpsc::Sender<String>,
     asked: mpsc::Receiver<Instant>,
-    answered: mpsc::Receiver<(Instant, bool)>,
+    answered: mpsc::Receiver<Answered>,
     server: JoinHandle<()>,
 }
 
+/// The function's answer.
+pub struct Answered {
+    /// When it came.
+    pub at: Instant,
+    /// Its JSON, or the error that the function reported.
+    pub body: Result<Bytes, Bytes>,
+}
+
 struct Shared {
-    event: String,
-    invocations: Mutex<mpsc::Receiver<()>>,
+    invocations: Mutex<mpsc::Receiver<String>>,
     asked: mpsc::Sender<Instant>,
-    answered: mpsc::Sender<(Instant, bool)>,
+    answered: mpsc::Sender<Answered>,
 }
 
 impl RuntimeApi {
-    pub(crate) async fn start(event: &str) -> Self {
+    /// Starts one on a free port.
+    pub async fn start() -> Self {
         let (invoke, invocations) = mpsc::channel(1);
         let (asked_sender, asked) = mpsc::channel(4);
         let (answered_sender, answered) = mpsc::channel(4);
         let shared = Arc::new(Shared {
-            event: event.to_owned(),
             invocations: Mutex::new(invocations),
             asked: asked_sender,
             answered: answered_sender,
@@ -61,23 +72,18 @@ impl RuntimeApi {
     }
 
     /// Waits until the function asks for its first event: its init is over.
-    pub(crate) async fn ready(&mut self) -> Instant {
-        let asked = tokio::time::timeout(Duration::from_secs(60), self.asked.recv());
-        asked
-            .await
-            .expect("the function starts within a minute")
-            .unwrap()
+    pub async fn ready(&mut self) -> Instant {
+        let asked = tokio::time::timeout(PATIENCE, self.asked.recv()).await;
+        asked.expect("the function starts within a minute").unwrap()
     }
 
-    /// Hands out the event and waits for the answer; the time between the two.
-    pub(crate) async fn invoke(&mut self) -> Duration {
-        let started = Instant::now();
-        self.invoke.send(()).await.unwrap();
-        let answered = tokio::time::timeout(Duration::from_secs(60), self.answered.recv());
-        let (at, is_good) = answered.await.expect("an answer within a minute").unwrap();
-        assert!(is_good, "the function did not answer 200");
+    /// Hands out an event and waits for the answer.
+    pub async fn invoke(&mut self, event: String) -> Answered {
+        self.invoke.send(event).await.unwrap();
+        let answered = tokio::time::timeout(PATIENCE, self.answered.recv()).await;
+        let answered = answered.expect("an answer within a minute").unwrap();
         while self.asked.try_recv().is_ok() {}
-        at.duration_since(started)
+        answered
     }
 }
 
@@ -89,9 +95,9 @@ impl Drop for RuntimeApi {
 
 async fn next(State(shared): State<Arc<Shared>>) -> Response {
     let _ = shared.asked.send(Instant::now()).await;
-    if shared.invocations.lock().await.recv().await.is_none() {
+    let Some(event) = shared.invocations.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
-    }
+    };
     let headers = [
         ("Content-Type", "application/json"),
         (
@@ -104,21 +110,19 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
             "arn:aws:lambda:ap-northeast-1:123456789012:function:bench",
         ),
     ];
-    (headers, shared.event.clone()).into_response()
+    (headers, event).into_response()
 }
 
 async fn response(State(shared): State<Arc<Shared>>, body: Bytes) -> StatusCode {
-    let at = Instant::now();
-    let answer: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-    let _ = shared
-        .answered
-        .send((at, answer["statusCode"] == 200))
-        .await;
-    StatusCode::ACCEPTED
+    answer(&shared, Ok(body)).await
 }
 
 async fn error(State(shared): State<Arc<Shared>>, body: Bytes) -> StatusCode {
-    eprintln!("{}", String::from_utf8_lossy(&body));
-    let _ = shared.answered.send((Instant::now(), false)).await;
+    answer(&shared, Err(body)).await
+}
+
+async fn answer(shared: &Shared, body: Result<Bytes, Bytes>) -> StatusCode {
+    let at = Instant::now();
+    let _ = shared.answered.send(Answered { at, body }).await;
     StatusCode::ACCEPTED
 }

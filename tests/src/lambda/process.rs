@@ -2,31 +2,35 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 /// A program to measure.
-pub(crate) struct Program {
-    pub(crate) path: PathBuf,
+pub struct Program {
+    /// Its file.
+    pub path: PathBuf,
     arguments: Vec<String>,
-    name: &'static str,
+    /// Its name, which is the function's.
+    pub name: &'static str,
     variables: Vec<(String, String)>,
 }
 
 /// A control group that limits its processes to a share of a core.
-pub(crate) struct CpuShare {
+pub struct CpuShare {
     directory: PathBuf,
 }
 
 /// A running program; killed when dropped.
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
-    pub(crate) started: Instant,
+    /// When it was started.
+    pub started: Instant,
 }
 
 impl Program {
-    pub(crate) fn new(name: &'static str, path: PathBuf, variables: &[(String, String)]) -> Self {
+    /// A program with its name and its variables.
+    pub fn new(name: &'static str, path: PathBuf, variables: &[(String, String)]) -> Self {
         Self {
             path,
             arguments: Vec::new(),
@@ -35,29 +39,47 @@ impl Program {
         }
     }
 
-    pub(crate) fn with_arguments<'a>(mut self, arguments: impl Iterator<Item = &'a str>) -> Self {
+    /// Adds arguments.
+    pub fn with_arguments<'a>(mut self, arguments: impl Iterator<Item = &'a str>) -> Self {
         self.arguments = arguments.map(str::to_owned).collect();
         self
     }
 
-    pub(crate) fn start(&self, runtime_api: &str, share: Option<&CpuShare>) -> Process {
-        let mut command = match share {
-            None => Command::new(&self.path),
-            // The shell joins the group, which takes the kernel a while, says so, waits for its
-            // start, and becomes the program.
-            Some(share) => {
-                let mut shell = Command::new("/bin/sh");
-                let procs = share.directory.join("cgroup.procs");
-                shell
-                    .args([
-                        "-c",
-                        r#"echo $$ > "$0"; echo; read go; exec "$1" > /dev/null"#,
-                    ])
-                    .arg(procs)
-                    .arg(&self.path);
-                shell
-            }
+    /// Starts it without its log.
+    pub fn start(&self, runtime_api: &str, share: Option<&CpuShare>) -> Process {
+        let Some(share) = share else {
+            let mut command = self.command(&self.path, runtime_api);
+            return Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::null()));
         };
+        // The shell joins the group, which takes the kernel a while, says so, waits for its start,
+        // and becomes the program.
+        let mut shell = self.command(Path::new("/bin/sh"), runtime_api);
+        let script = r#"echo $$ > "$0"; echo; read go; exec "$1" > /dev/null"#;
+        shell.args(["-c", script]);
+        shell
+            .arg(share.directory.join("cgroup.procs"))
+            .arg(&self.path);
+        let mut process = Process::spawn(shell.stdin(Stdio::piped()).stdout(Stdio::piped()));
+        let child = &mut process.child;
+        let (mut joined, mut go) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
+        joined
+            .read_exact(&mut [0])
+            .expect("the shell joins the control group");
+        process.started = Instant::now();
+        go.write_all(b"\n").expect("the shell waits for its start");
+        process
+    }
+
+    /// Starts it with its log.
+    pub fn start_with_log(&self, runtime_api: &str) -> (Process, ChildStdout) {
+        let mut command = self.command(&self.path, runtime_api);
+        let mut process = Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()));
+        let log = process.child.stdout.take().unwrap();
+        (process, log)
+    }
+
+    fn command(&self, program: &Path, runtime_api: &str) -> Command {
+        let mut command = Command::new(program);
         command
             .args(&self.arguments)
             .env_clear()
@@ -68,29 +90,20 @@ impl Program {
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "bench")
-            .env("AWS_LAMBDA_LOG_GROUP_NAME", "bench")
-            .stdin(share.map_or_else(Stdio::null, |_| Stdio::piped()))
-            .stdout(share.map_or_else(Stdio::null, |_| Stdio::piped()));
-        let mut started = Instant::now();
-        let mut child = command.spawn().expect("the program starts");
-        if let (Some(mut joined), Some(mut go)) = (child.stdout.take(), child.stdin.take()) {
-            joined
-                .read_exact(&mut [0])
-                .expect("the shell joins the control group");
-            started = Instant::now();
-            go.write_all(
-                b"
-",
-            )
-            .expect("the shell waits for its start");
-        }
-        Process { child, started }
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", "bench");
+        command
     }
 }
 
 impl Process {
+    fn spawn(command: &mut Command) -> Self {
+        let started = Instant::now();
+        let child = command.spawn().expect("the program starts");
+        Self { child, started }
+    }
+
     /// CPU time so far, of all threads.
-    pub(crate) fn cpu_ms(&self) -> f64 {
+    pub fn cpu_ms(&self) -> f64 {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let nanos: u64 = tasks
             .map(|task| fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap())
@@ -102,18 +115,25 @@ impl Process {
     }
 
     /// Asks it to end, and waits: a profiler writes its file then.
-    pub(crate) fn terminate(mut self) {
+    pub fn terminate(mut self) {
         let pid = self.child.id().to_string();
         let _ = Command::new("kill").args(["-TERM", &pid]).status();
         let _ = self.child.wait();
     }
 
-    pub(crate) fn peak_rss_mb(&self) -> f64 {
+    /// The most memory that it had, in MB.
+    pub fn peak_rss_mb(&self) -> f64 {
+        self.status_mb("VmHWM:")
+    }
+
+    /// The memory that it has, in MB.
+    pub fn rss_mb(&self) -> f64 {
+        self.status_mb("VmRSS:")
+    }
+
+    fn status_mb(&self, name: &str) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmHWM:"))
-            .unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         kib * 1024.0 / 1e6
     }
@@ -128,7 +148,7 @@ impl Drop for Process {
 
 impl CpuShare {
     /// The share that Lambda gives a memory size, or why this machine does not let it be set.
-    pub(crate) fn of_memory(megabytes: u32) -> Result<Self, String> {
+    pub fn of_memory(megabytes: u32) -> Result<Self, String> {
         const PERIOD: u32 = 20_000; // microseconds, as on Lambda
         let quota = PERIOD * megabytes / 1769;
         let name = format!("tegata-bench-{}-{megabytes}", std::process::id());
