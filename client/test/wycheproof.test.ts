@@ -51,6 +51,21 @@ describe("Wycheproof's vectors of ECDSA", () => {
       }
     },
   );
+
+  it("of another size are refused, also where WebCrypto takes them", async () => {
+    // As Firefox 153 does: r and s are the halves of what it is given.
+    const { subtle } = webcrypto;
+    vi.stubGlobal("crypto", {
+      subtle: { importKey: subtle.importKey.bind(subtle), verify: async () => true },
+    });
+    const [head, body] = (await lease()).split(".");
+    const judged = (size: number) =>
+      judge(`${head}.${body}.${b64(Buffer.alloc(size, 1))}`, [signers.old.jwk]);
+    for (const size of [0, 2, 62, 63, 65, 66, 70]) {
+      expect(await judged(size), String(size)).toEqual({ why: "forged" });
+    }
+    expect(await judged(64)).toEqual({ lease: claims() });
+  });
 });
 
 describe("a lease with the faults of Wycheproof's vectors of JWS", async () => {
