@@ -3,9 +3,12 @@
 
 usage: documented.py [TEGATA]     in any directory; TEGATA is target/debug/tegata unless given
 
+What is printed is Japanese: a word of English in it fails, unless somebody typed it or ENGLISH names it. REFUSALS are
+commands with a mistake, for what is printed then.
+
 Every command with arguments that a document shows is in STEPS, with values for its placeholders, or in
 EXCEPTIONS, with the reason why it is not run. Commands of a clone's own (`cargo run`) are run by other tests. A
-command fails if it ends with another code than 0, or if it prints an error.
+command fails if it ends with another code than 0, or if it prints an error; a refusal if it ends with 0.
 """
 
 import datetime
@@ -192,6 +195,11 @@ STEPS = [
     ("key create --purpose release",),
     ("key rotate --purpose release",),
     ("publish current PRODUCT VERSION", {"PRODUCT": "sheet", "VERSION": "1.8.0"}, ["--yes", "--emergency", "a new key"]),
+    ("publish current PRODUCT VERSION", {"PRODUCT": "gantt", "VERSION": "1.8.0"}, ["--yes", "--emergency", "a new key"]),
+    ("key retire OLD", lambda: {"OLD": kid("previous", "release")}),
+    ("key create --purpose release",),
+    ("key export --purpose release --file release-keys.json",),
+    ("key rotate --purpose release",),
     ("key retire KID --force", lambda: {"KID": kid("previous", "release")}),
     ("key create",),
     ("key retire NEXT", lambda: {"NEXT": kid("next")}),
@@ -207,6 +215,172 @@ STEPS = [
     ("history verify",),
 ]
 
+
+
+# Words of English in Japanese output, with the reason. Capitals (codes, placeholders), and what has a digit or one of
+# `./:@_=` in it (names of files, domains, addresses, callers), are no words.
+ENGLISH = {
+    "tegata": "programs and services by their names",
+    "kintone": "the same",
+    "CloudTrail": "the same",
+    "DynamoDB": "the same",
+    "sheet": "products by their slugs",
+    "gantt": "the same",
+    "standard": "the edition, as it is typed",
+    "ja": "languages, as they are typed",
+    "en": "the same",
+    "minor": "severities, as they are typed",
+    "major": "the same",
+    "critical": "the same",
+    "state": "the value of `without_serial`, as it is typed",
+    "name": "fields of files and columns, as they are typed",
+    "releases": "the same",
+    "updates": "the same",
+    "true": "values of files, as they are typed",
+    "false": "the same",
+    "Markdown": "the name of the format",
+    "sample": "the reason that the samples are recorded with: a sample",
+}
+
+# Commands with a mistake: the command, and the text of FILE, if it needs one.
+RELEASE = """kind = "release"
+products = ["sheet"]
+version = "1.9.5"
+planned_at = 2030-12-05T10:00:00+09:00
+title = { ja = "シート", en = "Sheet" }
+body = { ja = "本文", en = "Text" }
+"""
+CATALOGUE = "issuer = 'https://license.example.com'\n[products.x]\nname = { ja = 'x', en = 'x' }\nX\n"
+REFUSALS = [
+    ("license suspend",),
+    ("license supend example.cybozu.com sheet",),
+    ("license list --domain example.cybozu.com",),
+    ("license show https://example.cybozu.com/k/ sheet",),
+    ("license show example sheet",),
+    ("license show example.cybozu.com nothing",),
+    ("license issue example.cybozu.com sheet --trial 30 --users 50",),
+    ("license issue new.cybozu.com sheet --trial 400 --users 50",),
+    ("license issue new.cybozu.com sheet --trial x --users 0",),
+    ("license issue new.cybozu.com sheet --billing weekly --users 5",),
+    ("license issue new.cybozu.com sheet --trial 30 --users 50 --customer C-9999",),
+    ("license change suspended.cybozu.com sheet",),
+    ("license change suspended.cybozu.com sheet --edition 標準",),
+    ("license move suspended.cybozu.com sheet example.cybozu.com --on 2026-11-01",),
+    ("license move suspended.cybozu.com sheet new.cybozu.com --on 2026/12/01",),
+    ("license suspend suspended.cybozu.com sheet",),
+    ("license resume example.cybozu.com sheet",),
+    ("license cancel grace.cybozu.com sheet",),
+    ("license restore example.cybozu.com sheet --version 99",),
+    ("license explain --code 1/2/3",),
+    ("license explain --code 1/2026-11-22T01:00:00Z/EXPIRED/lease/sheet/example.cybozu.com/2.0.0/2026-a,2026-b/2026-11-21T01:00:00Z/xxxx",),
+    ("license explain stranger.cybozu.com sheet",),
+    ("license domains suspended.cybozu.com sheet --remove suspended.cybozu.com",),
+    ("customer add C-0042 --name x",),
+    ("customer show C-9999",),
+    ("contact add C-0042 taro --role primary",),
+    ("contact add C-0042 both@customer.example --role additional",),
+    ("contact remove C-0042 nobody@customer.example",),
+    ("contact reinstate taro@customer.example",),
+    ("product apply nothing.toml",),
+    ("product apply FILE", CATALOGUE.replace("'x'", "''")),
+    ("product apply FILE", CATALOGUE.replace("issuer", "isuer")),
+    *(
+        ("product apply FILE", CATALOGUE.replace("X", line))
+        for line in [
+            "grace_days = -1",
+            "cut_off = '25:00'",
+            "time_zone = 'Tokyo'",
+            "cancel_by_day = 40",
+            "kintone_plugin_ids = ['x']",
+            "languages = ['fr']",
+            "support = 'x y'",
+            "purchase_url = 'http:'",
+            "without_serial = 'x'",
+            "severity_floor = 'x'",
+            "notice_days = 100",
+            "lease_days = 1000",
+            "refresh_hours = 0",
+            "requires_serial = 'yes'",
+        ]
+    ),
+    ("notice new release --product sheet",),
+    ("notice new incident --product sheet --to m.toml",),
+    ("notice new incident --product nothing",),
+    ("notice check nothing.toml",),
+    ("notice check FILE", RELEASE.replace("T10:00:00+09:00", "")),
+    ("notice check FILE", RELEASE.replace("2030-12-05", "2030-13-05")),
+    ("notice check FILE", RELEASE.replace("2030-12-05T10:00:00+09:00", "5")),
+    ("notice check FILE", RELEASE.replace('"release"', '"relaese"')),
+    ("notice check FILE", RELEASE.replace('"release"', "release")),
+    ("notice check FILE", RELEASE.replace("version =", "versoin =")),
+    ("notice check FILE", RELEASE.replace('["sheet"]', '"sheet"')),
+    ("notice check FILE", RELEASE.replace('["sheet"]', '["sheet"')),
+    ("notice check FILE", RELEASE.replace('["sheet"]', "[5]")),
+    ("notice check FILE", RELEASE.replace('["sheet"]', '["nothing", "sheet"]')),
+    ("notice check FILE", RELEASE.replace('"1.9.5"', "1.9")),
+    ("notice check FILE", RELEASE.replace('"1.9.5"', '"v1.9"')),
+    ("notice check FILE", RELEASE.replace('"1.9.5"', '"1.9.5')),
+    ("notice check FILE", RELEASE.replace("planned_at", "# ")),
+    ("notice check FILE", RELEASE.replace("2030", "2020")),
+    ("notice check FILE", RELEASE.replace("body = {", "body = 5 # {")),
+    ("notice check FILE", RELEASE.replace("title = {", "title = { fr = \"\",")),
+    ("notice check FILE", RELEASE.replace("title = {", "mails = 1\ntitle = {")),
+    ("notice check FILE", RELEASE.replace("本文", "<b>本文</b> ![x](y) [z](http://z) **「重要 」**")),
+    ("notice check FILE", RELEASE.replace("kind =", "=")),
+    ("notice check FILE", RELEASE.replace('"release"', '"a\\q"')),
+    ("notice check FILE", RELEASE.replace('"release"', '"release" x')),
+    ("notice check FILE", RELEASE.replace('"release"', "[")),
+    ("notice check FILE", RELEASE.replace('"release"', "1.5.5")),
+    ("notice check FILE", RELEASE.replace('"release"', "5")),
+    ("notice check FILE", RELEASE + "[[updates]]\n"),
+    ("notice check FILE", RELEASE + "[updates]\n"),
+    ("notice check FILE", RELEASE + "[[updates]]\nstage = 'x'\n"),
+    ("notice check FILE", RELEASE + "[audience]\ncustomers = 5\n"),
+    ("notice check FILE", RELEASE.replace("release", "incident")),
+    ("notice send FILE", RELEASE),
+    ("notice status nothing",),
+    ("notice status x",),
+    ("notice cancel INCIDENT",),
+    ("notice resume INCIDENT",),
+    ("notice resolve INCIDENT 1 --as sent",),
+    ("notice told-otherwise INCIDENT C-9999 電話",),
+    ("notice schedule FILE --at 2026-12-05", RELEASE),
+    ("publish files sheet 3.0.0 nothing",),
+    ("publish current sheet 3.0.0",),
+    ("publish current sheet 1.9.1 --stage 200%",),
+    ("publish current sheet 1.9.1 --stage all --stage 10%",),
+    ("publish status nothing",),
+    ("usage report --product nothing",),
+    ("usage report --product sheet --from 2026-12-01 --to 2026-11-01",),
+    ("access-log search --domain x",),
+    ("import nothing.csv",),
+    ("import FILE", "customer_id,nmae\nC-1,x\n"),
+    ("import FILE", "domain,product,kind,users\nx.example,sheet,trail,0\nexample.cybozu.com,nothing,paid\n"),
+    ("export customers.csv customers.csv",),
+    ("key rotate",),
+    ("key retire nothing",),
+    ("doctor --only x",),
+]
+
+
+def english(output, typed):
+    """What is not Japanese in an output: words of English that nobody typed, and punctuation."""
+    found = []
+    for line in output.splitlines():
+        # A line of a file with a mistake, and what is to be typed.
+        if re.match(r"\s*\d* \|", line) or line.startswith(("Usage", "使い方")):
+            continue
+        text = re.sub(r"`[^`]*`|a-z|(使える列|指定できる値)：[^）\]]*|\b(tegata|aws|make) [a-z][^（）。、：]*|--[a-z-]+|'[^']*'|<[A-Z]+>", " 0 ", line)
+        words = re.findall(r"(?<![\w./:@=-])[A-Za-z][\w./:@=-]*", text)
+        for word in words:
+            # An id of a plug-in is longer.
+            is_word = re.fullmatch(r"[A-Za-z][a-z-]{1,20}", word)
+            if is_word and word not in typed and word not in ENGLISH:
+                found.append(f"{word!r} in {line.strip()!r}")
+        letter, other = "[ぁ-ゖァ-ヺー一-龠]", "[A-Za-z0-9%]"
+        for wrong in re.findall(rf"{letter}{other}|{other}{letter}|{letter}[:;,!?(]|[)]{letter}", text):
+            found.append(f"{wrong!r} in {line.strip()!r}")
+    return found
 
 
 def shown(document):
@@ -247,10 +421,35 @@ def run(command, values={}, more=[]):
     deadline = time.monotonic() + 25
     while True:
         done = tegata(*words, *more)
-        holds = done.returncode == 0 and "エラー:" not in done.stdout
+        holds = done.returncode == 0 and "エラー：" not in done.stdout
         if holds or "publish current" not in command or time.monotonic() > deadline:
             return shlex.join(words), holds, done.stdout
         time.sleep(1)
+
+
+def words_of(command):
+    """What somebody typed: words of commands, and titles of notices."""
+    paths = list(Path(".").glob("*.toml"))
+    files = "\n".join(path.read_text() for path in paths)
+    titles = re.findall(r'(?m)^(?:en|title) = (.*)$', files)
+    return set(re.findall(r"[\w.-]+", " ".join([command, *titles, *(path.stem for path in paths)])))
+
+
+def refusals(typed):
+    """How many of the commands with a mistake are not refused in Japanese."""
+    failed = 0
+    for number, (command, *texts) in enumerate(REFUSALS):
+        file = f"mistake-{number}.{'csv' if command.startswith('import') else 'toml'}"
+        for text in texts:
+            Path(file).write_text(text)
+        words = [word.replace("FILE", file).replace("INCIDENT", INCIDENT) for word in shlex.split(command)]
+        done = tegata(*words)
+        wrong_words = english(done.stdout, typed | words_of(" ".join([command, *texts])))
+        if done.returncode == 0 or "エラー：" not in done.stdout or wrong_words:
+            failed += 1
+            print(f"  ✗ {done.returncode} tegata {command}\n{done.stdout}", *wrong_words, sep="\n")
+    print(f"  {len(REFUSALS) - failed} of {len(REFUSALS)} commands with a mistake are refused in Japanese")
+    return failed
 
 
 def main():
@@ -259,7 +458,9 @@ def main():
         sys.exit("\n".join(problems))
     if not wrong([*documents, "`license suspend NOBODY sheet`"]) or not wrong(documents[:2] + documents[4:]):
         sys.exit("documented.py does not find a command that is new, or gone")
-    failed, start = 0, time.monotonic()
+    if not english("3 new files", set()) or not english("次は3 件です: x", set()) or english("3 件（x）を `new` へ", set()):
+        sys.exit("documented.py does not find English in Japanese")
+    failed, start, typed = 0, time.monotonic(), set()
     with tempfile.TemporaryDirectory() as directory:
         os.chdir(directory)
         dev = subprocess.Popen([TEGATA, "--local=place", "dev", "--port", "0"], stdout=subprocess.PIPE, text=True)
@@ -272,10 +473,15 @@ def main():
                     step[0]()
                     continue
                 command, holds, output = run(*step)
+                typed |= words_of(" ".join([command, *[word for more in step[2:] for word in more]]))
+                # A ledger is a file.
+                wrong_words = [] if "--output csv" in command else english(output, typed)
+                holds &= not wrong_words
                 print(f"  {'✓' if holds else '✗'} {time.monotonic() - start:5.1f} s  tegata {command}", flush=True)
                 if not holds:
                     failed += 1
-                    print(output)
+                    print("\n".join([output, *wrong_words]))
+            failed += refusals(typed)
         finally:
             dev.send_signal(signal.SIGINT)
             dev.wait(timeout=20)

@@ -85,6 +85,7 @@ fn has_words(field: &str) -> bool {
         "billing",
         "change",
         "kind",
+        "location",
         "next_billing",
         "purpose",
         "role",

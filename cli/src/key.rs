@@ -162,7 +162,9 @@ async fn create(
 
 fn print(change: &str, purpose: KeyPurpose, differences: &[Difference]) {
     say!("{change} {purpose} key:");
-    change::print(differences, None);
+    // `key export` writes the public key.
+    let shown = differences.iter().filter(|of| !of.field.contains(".jwk."));
+    change::print(&shown.cloned().collect::<Vec<_>>(), None);
 }
 
 fn list(registers: &[KeyRegister], output: Output) -> anyhow::Result<()> {

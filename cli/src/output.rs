@@ -42,6 +42,14 @@ pub(crate) enum OutputArg {
     Csv,
 }
 
+/// A text made from a template, in the chosen language.
+macro_rules! text {
+    ($template:literal $($values:tt)*) => {
+        $crate::output::filled($template, &format!($template $($values)*))
+    };
+}
+pub(crate) use text;
+
 /// Prints a line to stdout. If the reader has closed the pipe, as `head` does, the command
 /// continues without output, so that its writes are completed. Any other error of stdout makes the
 /// command fail.
@@ -80,13 +88,16 @@ pub(crate) fn untranslated(text: &str) {
     write_line(&visible(text, LINES));
 }
 
+pub(crate) fn filled(template: &str, text: &str) -> String {
+    shown(text, |text| messages::filled(template, text))
+}
+
 pub(crate) fn filled_line(template: &str, text: &str) {
-    let text = shown(text, |text| messages::filled(template, text));
-    write_line(&visible(&text, LINES));
+    write_line(&visible(&filled(template, text), LINES));
 }
 
 pub(crate) fn filled_note(template: &str, text: &str) {
-    let text = shown(text, |text| messages::filled(template, text));
+    let text = filled(template, text);
     let _ = writeln!(anstream::stderr().lock(), "{}", visible(&text, LINES));
 }
 
@@ -125,9 +136,10 @@ macro_rules! plain {
 pub(crate) use plain;
 
 pub(crate) fn filled_part(template: &str, text: &str) -> Part {
-    let text = shown(text, |text| messages::filled(template, text));
-    let style = Style::new();
-    Part { style, text }
+    Part {
+        style: Style::new(),
+        text: filled(template, text),
+    }
 }
 
 impl fmt::Display for Part {
@@ -149,7 +161,11 @@ pub(crate) fn failure(error: &anyhow::Error) {
     let reason = format!("{error:#}");
     let shown = shown(&reason, messages::translated_error);
     let mut stderr = anstream::stderr().lock();
-    let _ = writeln!(stderr, "{title} {}", visible(&shown, LINES));
+    let blank = match messages::language() {
+        messages::Language::En => " ",
+        messages::Language::Ja => "",
+    };
+    let _ = writeln!(stderr, "{title}{blank}{}", visible(&shown, LINES));
     // IAM's error code contains this text in all services.
     if reason.contains("AccessDenied") {
         let hint = "which role may run which command: docs/operations/operators.md, \"Who may run which command\"";

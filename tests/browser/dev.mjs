@@ -47,7 +47,7 @@ export async function start({ args = [], browser: chromiumArgs = [] } = {}) {
     const address = await new Promise((done, failed) => {
       dev.once("exit", (code) => failed(new Error(`tegata dev ended with ${code}`)));
       createInterface({ input: dev.stdout }).on("line", (line) => {
-        const found = line.match(/running at (http:\/\/\S+)/);
+        const found = line.match(/(http:\/\/127\.0\.0\.1:\d+)/);
         if (found) done(found[1]);
       });
     });

@@ -185,7 +185,7 @@ def main(tegata, answers=None):
     with tempfile.TemporaryDirectory() as place:
         dev = subprocess.Popen([tegata, f"--local={place}/place", "dev", "--port", "0"], stdout=subprocess.PIPE, text=True)
         try:
-            address = next(found[1] for found in (re.search(r"running at (http://\S+)", line) for line in dev.stdout) if found)
+            address = next(found[1] for found in (re.search(r"(http://127\.0\.0\.1:\d+)", line) for line in dev.stdout) if found)
             # What it prints of each request.
             threading.Thread(target=dev.stdout.read, daemon=True).start()
             assert requests.get(f"{address}/openapi.json").json() == DOCUMENT, "the document is not served as it is"

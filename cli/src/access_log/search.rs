@@ -6,6 +6,7 @@ use tegata_common::access::{Source, Text};
 use tegata_common::product::ProductSlug;
 use tegata_operations::access_log::{self, FoundRequests, MergedRequest, RequestFilter};
 
+use crate::messages::value;
 use crate::output::{self, Output, say};
 use crate::period::PeriodArgs;
 use crate::target::Target;
@@ -71,6 +72,11 @@ fn print(target: &Target, found: &[MergedRequest]) {
         text.as_ref()
             .map_or_else(|| "-".to_owned(), ToString::to_string)
     };
+    // A reason of one word is the one to search for; a sentence says what is malformed.
+    let reason = |reason: &Option<Text<'_>>| match text(reason) {
+        sentence if sentence.contains(' ') => sentence,
+        word => value(word).to_string(),
+    };
     let rows = found.iter().map(|found| {
         let record = &found.record;
         let status = found.gateway_status.or(record.status);
@@ -84,7 +90,7 @@ fn print(target: &Target, found: &[MergedRequest]) {
             text(&record.product),
             what,
             status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
-            text(&record.reason),
+            reason(&record.reason),
             text(&record.version),
             text(&record.serial),
             text(&record.network),
@@ -104,5 +110,5 @@ fn print(target: &Target, found: &[MergedRequest]) {
         "ms",
         "request",
     ];
-    output::table(&header, &[], rows.collect());
+    output::table(&header, &["reason", "serial"], rows.collect());
 }

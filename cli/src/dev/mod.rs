@@ -8,7 +8,6 @@ mod post;
 mod samples;
 mod traffic;
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,7 +37,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::embedded::Embedded;
 use crate::loopback::Loopback;
-use crate::output::{self, note};
+use crate::output::{self, note, text, translated};
 use crate::shell;
 use crate::target::{DEFAULT_DIRECTORY, LOCAL_TABLE, Target, TargetArgs};
 use gateway::Gateway;
@@ -245,16 +244,21 @@ fn local_option(target: &TargetArgs) -> String {
     }
 }
 
-/// What to try, ready to paste.
+/// What to try, ready to paste, in the chosen language.
 async fn guide(
     target: &Target,
     local: &str,
     notice: &Path,
     address: SocketAddr,
 ) -> anyhow::Result<String> {
-    let mut text = format!(
-        "tegata is running at http://{address}   (Ctrl-C stops it)\n\nOpen it in a browser for the demo: a plug-in in a kintone-like page, with switches.\n\nLicences:\n"
+    let mut guide = Guide(String::new());
+    guide.says(&text!(
+        "tegata is running at http://{address}   (Ctrl-C stops it)"
+    ));
+    guide.heading(
+        "Open it in a browser for the demo: a plug-in in a kintone-like page, with switches.",
     );
+    guide.heading("Licences:");
     for a_try in samples::tries(target, Timestamp::now()).await? {
         let samples::Try {
             code,
@@ -267,59 +271,92 @@ async fn guide(
             true => format!(" -H 'X-License-Serial: {}'", samples::SAMPLE_SERIAL),
             false => String::new(),
         };
-        let note = match note {
-            "" => String::new(),
-            note => format!("   # {note}"),
-        };
-        writeln!(
-            text,
-            "  {:12}curl -s{serial} http://{address}/v1/products/{product}/domains/{domain}/license{note}",
-            code.as_str(),
-        )?;
+        let url = format!("http://{address}/v1/products/{product}/domains/{domain}/license");
+        guide.command(code.as_str(), &format!("curl -s{serial} {url}"), note);
     }
     if let Some((domain, id)) = samples::by_plugin_id(target).await? {
-        writeln!(
-            text,
-            "\nThe same as a plug-in of Cybozu's official licence sample asks:\n  {:12}curl -s http://{address}/license -d '{{\"domain\":\"{domain}\",\"pluginId\":\"{id}\"}}'",
-            "",
-        )?;
+        guide.heading("The same as a plug-in of Cybozu's official licence sample asks:");
+        let body = format!("{{\"domain\":\"{domain}\",\"pluginId\":\"{id}\"}}");
+        let command = format!("curl -s http://{address}/license -d '{body}'");
+        guide.command("", &command, "");
     }
-    write!(
-        text,
-        "\nPublic keys of the leases:\n  {:12}curl -s http://{address}/{}\n\n\
-         In another terminal, watch the next answer change:\n  \
-         {:12}cargo run -q -- {local} license suspend example.cybozu.com sheet\n\n\
-         Why does a domain get its answer, now or at another instant?\n  \
-         {:12}cargo run -q -- {local} license explain grace.cybozu.com sheet\n\n\
-         What was asked so far, and is the archive of it whole?\n  \
-         {:12}cargo run -q -- {local} usage report --product sheet --html usage.html\n  \
-         {:12}cargo run -q -- {local} access-log verify\n\n\
-         Announce a release: the mails are at http://{address}{}, the news at\n\
-         http://{address}/news/\n  \
-         {:12}cargo run -q -- {local} notice send --yes {}\n\n\
-         Release it. The demo page runs 1.8.0 of the sample plug-in; after each command forget what it\n\
-         keeps and open it again (a plug-in asks once an hour), or switch its CDN off:\n  \
-         {:12}cargo run -q -- {local} publish current sheet 1.9.0      # refused: announced for later\n  \
-         {:12}cargo run -q -- {local} publish current sheet 1.9.0 --yes --emergency 'a demo' --stage 50%\n  \
-         {:12}cargo run -q -- {local} publish current sheet 1.9.0 --yes --emergency 'a demo' --stage all\n  \
-         {:12}cargo run -q -- {local} publish current sheet 1.8.0 --yes --emergency 'a demo'\n  \
-         {:12}cargo run -q -- {local} publish status sheet\n\n",
+    guide.heading("Public keys of the leases:");
+    let jwks = KeyPurpose::Lease.jwks_path();
+    guide.command("", &format!("curl -s http://{address}/{jwks}"), "");
+    let cargo = format!("cargo run -q -- {local}");
+    let tegata = |command: &str| command.replacen("tegata", &cargo, 1);
+    for (heading, commands) in [
+        (
+            "In another terminal, watch the next answer change:",
+            &["tegata license suspend example.cybozu.com sheet"][..],
+        ),
+        (
+            "Why does a domain get its answer, now or at another instant?",
+            &["tegata license explain grace.cybozu.com sheet"],
+        ),
+        (
+            "What was asked so far, and is the archive of it whole?",
+            &[
+                "tegata usage report --product sheet --html usage.html",
+                "tegata access-log verify",
+            ],
+        ),
+    ] {
+        guide.heading(heading);
+        for command in commands {
+            guide.command("", &tegata(command), "");
+        }
+    }
+    let outbox = format!("http://{address}{}", outbox::PATH);
+    guide.heading("Announce a release:");
+    let notice = shell::quote(&notice.display().to_string()).into_owned();
+    guide.command(
         "",
-        KeyPurpose::Lease.jwks_path(),
+        &tegata(&format!("tegata notice send --yes {notice}")),
         "",
+    );
+    guide.says(&text!("the mails: {outbox}"));
+    guide.says(&text!("the news page: http://{address}/news/"));
+    guide.heading("Release it. The demo page runs 1.8.0 of the sample plug-in. After each command forget what it keeps and open it again (a plug-in asks once an hour), or switch its CDN off:");
+    guide.command(
         "",
-        "",
-        "",
-        outbox::PATH,
-        "",
-        shell::quote(&notice.display().to_string()),
-        "",
-        "",
-        "",
-        "",
-        "",
-    )?;
-    Ok(text)
+        &tegata("tegata publish current sheet 1.9.0"),
+        "refused: announced for later",
+    );
+    for command in [
+        "tegata publish current sheet 1.9.0 --yes --emergency 'a demo' --stage 50%",
+        "tegata publish current sheet 1.9.0 --yes --emergency 'a demo' --stage all",
+        "tegata publish current sheet 1.8.0 --yes --emergency 'a demo'",
+        "tegata publish status sheet",
+    ] {
+        guide.command("", &tegata(command), "");
+    }
+    guide.0.push('\n');
+    Ok(guide.0)
+}
+
+/// The text of [`guide`].
+struct Guide(String);
+
+impl Guide {
+    fn says(&mut self, text: &str) {
+        self.0 += text;
+        self.0.push('\n');
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.0.push('\n');
+        self.says(&translated(text));
+    }
+
+    /// A command below a heading, after what it shows, and with a comment.
+    fn command(&mut self, shows: &str, command: &str, comment: &str) {
+        let comment = match comment {
+            "" => String::new(),
+            comment => format!("   # {}", translated(comment)),
+        };
+        self.says(&format!("  {shows:12}{command}{comment}"));
+    }
 }
 
 /// Ctrl-C and SIGTERM, as often as they come.

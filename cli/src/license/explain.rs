@@ -13,7 +13,7 @@ use tegata_operations::licenses::{self, Explanation, Question, Step};
 
 use super::{LicenseSelector, canonical, given_serial};
 use crate::failure::UsageError;
-use crate::output::{self, Output, columns, note, plain, say, translated, verbatim};
+use crate::output::{self, Output, columns, note, plain, say, text, translated, verbatim};
 use crate::target::Target;
 use crate::when::When;
 
@@ -193,7 +193,7 @@ fn says(step: &Step) -> String {
         ["suspended", "not started", "valid", "grace", "expired"].contains(&step.rule);
     let answer = if step.applies { "yes" } else { "no" };
     match is_question && step.says != answer {
-        true => format!("{} ({says})", translated(answer)),
+        true => text!("{} ({says})", translated(answer)),
         false => says,
     }
 }

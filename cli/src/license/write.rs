@@ -25,13 +25,15 @@ pub(super) async fn carry_out(
             output::line(&format!("  {remark}"));
         }
     }
+    let is_empty = planned.is_empty();
     let report = planned.carry_out(context, write.dry_run).await?;
     if output == Output::Json {
         return output::json(&report);
     }
     match report.version {
-        Some(version) => write.conclude(&format!("written as version {version}")),
-        None => write.conclude("nothing to change"),
+        Some(version) => say!("written as version {version}"),
+        None if is_empty => say!("nothing to change"),
+        None => write.conclude(""),
     }
     if let Some(serial) = &report.serial {
         say!("\nserial, shown this once: {}", serial.reveal());

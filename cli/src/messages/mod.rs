@@ -341,6 +341,11 @@ impl Catalogue {
                     .or_else(|| self.words.get(&key))?
                     .clone(),
             };
+            // The Japanese colon is as wide as a colon and a blank.
+            let after = match translation.ends_with('：') {
+                true => after.trim_start_matches(' '),
+                false => after,
+            };
             Some(format!("{before}{translation}{after}"))
         };
         known().unwrap_or_else(|| text.to_owned())

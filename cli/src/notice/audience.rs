@@ -44,10 +44,9 @@ pub(super) fn print_contracts(report: &AudienceReport) {
     }
 }
 
-/// Says who gets it, with the first `shown` addresses, and who cannot be told.
-pub(super) fn print(report: &AudienceReport, shown: usize) {
-    let audience = &report.audience;
-    let recipients = &audience.recipients;
+/// Says who gets it, with the first `shown` addresses.
+pub(super) fn print_recipients(report: &AudienceReport, shown: usize) {
+    let recipients = &report.audience.recipients;
     output::line(&match recipients.len() {
         0 => "no contact gets it".to_owned(),
         number if shown == 0 => count(number, "contact gets it", "contacts get it"),
@@ -59,6 +58,11 @@ pub(super) fn print(report: &AudienceReport, shown: usize) {
     if shown > 0 && recipients.len() > shown {
         say!("  … and {} more", recipients.len() - shown);
     }
+}
+
+/// Says who cannot be told.
+pub(super) fn print_left_out(report: &AudienceReport) {
+    let audience = &report.audience;
     if audience.undeliverable > 0 {
         say!(
             "{} left out: mail to them does not arrive",

@@ -16,15 +16,14 @@ pub(super) async fn run(target: &Target, output: Output) -> anyhow::Result<()> {
     let rows = listed.iter().map(|status| {
         let notice = &status.notice;
         let local = |at: Option<_>| at.map(|at| target.local_time(at)).unwrap_or_default();
-        let tally = status.tally(None);
         vec![
             notice.notice_id.to_string(),
             notice.kind.as_str().to_owned(),
             state_words(status.state()).to_owned(),
             local(status.send_at()),
             local(notice.kind.planned_at()),
-            tally.total().to_string(),
-            tally.open().to_string(),
+            status.tally(None).total().to_string(),
+            (status.not_told().len() + status.unnamed()).to_string(),
             value(notice.title.get(language)).to_string(),
         ]
     });
@@ -35,7 +34,7 @@ pub(super) async fn run(target: &Target, output: Output) -> anyhow::Result<()> {
         "sent at",
         "planned for",
         "deliveries",
-        "to do",
+        "not told",
         "title",
     ];
     output::table(&header, &["kind", "state"], rows.collect());

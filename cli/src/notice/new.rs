@@ -10,9 +10,11 @@ use jiff::ToSpan as _;
 use serde_json::json;
 use tegata_common::product::ProductSlug;
 use tegata_common::version::PluginVersion;
+use tegata_notices::check::notice_id;
 use tegata_notices::file::KindName;
 use tegata_operations::{Period, notices, usage};
 
+use crate::failure::UsageError;
 use crate::messages;
 use crate::output::{self, Output, say};
 use crate::target::Target;
@@ -32,7 +34,8 @@ pub(crate) struct New {
     /// domains are written into the file.
     #[arg(long, value_name = "VERSION", requires = "product")]
     running: Vec<PluginVersion>,
-    /// Where to [default: the notice's name with .toml, in this directory].
+    /// Where to; the file's name without .toml becomes the notice's [default: the notice's name with
+    /// .toml, in this directory].
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
 }
@@ -57,6 +60,11 @@ impl From<KindArg> for KindName {
 }
 
 pub(super) async fn run(target: &Target, output: Output, args: New) -> anyhow::Result<()> {
+    // Its name becomes the notice's.
+    if let Some(path) = &args.to {
+        let shown = path.display();
+        notice_id(path).map_err(|problem| UsageError(format!("{shown}: {problem}")))?;
+    }
     let context = target.notice_context()?;
     let (product, version) = (args.product.as_ref(), args.version.as_ref());
     let domains = running(target, &args).await?;

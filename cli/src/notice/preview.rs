@@ -43,12 +43,13 @@ pub(super) async fn run(target: &Target, output: Output, args: Preview) -> anyho
     if output == Output::Json {
         return output::json(&report);
     }
-    audience::print(&preview.audience, 0);
-    if !preview.notice.audience.is_empty() {
-        audience::print_contracts(&preview.audience);
-    }
+    audience::print_recipients(&preview.audience, 0);
     for (language, number) in &report.languages {
         say!("  in {language}: {number}");
+    }
+    audience::print_left_out(&preview.audience);
+    if !preview.notice.audience.is_empty() {
+        audience::print_contracts(&preview.audience);
     }
     say!("written:");
     for file in &report.files {

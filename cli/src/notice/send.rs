@@ -97,7 +97,8 @@ fn print(planned: &PlannedSend) {
             say!("  {}", value(notice.title.only(language)));
         }
     }
-    audience::print(&planned.audience, SHOWN);
+    audience::print_recipients(&planned.audience, SHOWN);
+    audience::print_left_out(&planned.audience);
     if let Some(difference) = &planned.difference {
         print_difference(difference);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use tegata_common::customer::Language;
-use tegata_common::notice::{Channel, NotTold, NoticeId, State, ToldOtherwise};
+use tegata_common::notice::{Channel, Delivery, NotTold, NoticeId, State, ToldOtherwise};
 use tegata_operations::notices::{self, LEDGER_HEADER, NoticeState, NoticeStatus};
 
 use crate::failure::{Exit, UsageError};
@@ -121,13 +121,26 @@ fn print(status: &NoticeStatus, target: &Target) {
     let wrong = status.deliveries.iter().filter_map(|stored| {
         let facts = &stored.delivery.facts;
         let state = facts.state(status.now());
-        let is_wrong = matches!(state, State::Failed | State::Unknown | State::Bounced);
+        let is_wrong = matches!(
+            state,
+            State::Failed | State::Unknown | State::Bounced | State::Complained
+        );
         is_wrong.then(|| (state, &stored.delivery, facts.reason().unwrap_or_default()))
     });
     for (state, delivery, reason) in wrong.take(20) {
-        let reason = value(reason);
-        say!("  {} {}: {reason}", state.as_str(), delivery.delivery);
+        let (recipient, reason) = (value(recipient(delivery)), value(reason));
+        let (state, delivery) = (state.as_str(), &delivery.delivery);
+        say!("  {state} {delivery} ({recipient}): {reason}");
     }
+}
+
+/// The customers of a delivery, and its address unless its retention is over.
+fn recipient(delivery: &Delivery) -> String {
+    let customers = delivery.customers.iter();
+    let mut parts: Vec<&str> = customers.map(|of| of.customer_id.as_str()).collect();
+    parts.push(delivery.email.as_str());
+    parts.retain(|part| !part.is_empty());
+    parts.join(", ")
 }
 
 fn print_updates(status: &NoticeStatus, target: &Target) {
@@ -178,7 +191,7 @@ fn print_told(status: &NoticeStatus, target: &Target) {
     for NotTold { who, because } in status.not_told() {
         say!("not told: {}: {}", value(who), because.words());
     }
-    let unnamed = status.audience.as_ref().map_or(0, |record| record.unnamed);
+    let unnamed = status.unnamed();
     if unnamed > 0 {
         say!("not told, and not named here for lack of room: {unnamed}");
     }

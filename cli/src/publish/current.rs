@@ -109,7 +109,7 @@ fn print(target: &Target, planned: &PlannedCurrent) {
         None => say!("  now          no version; plug-ins run what their package brings"),
     }
     say!("  then         {}", in_words(target, &current.rollout));
-    say!("  files        {}", files(&planned.files));
+    print_files(&planned.files);
     match (&current.announced_by, &current.emergency) {
         (Some(notice), _) => say!("  announced by {notice}"),
         (_, Some(reason)) => say!("  not announced; emergency: {}", value(reason)),
@@ -143,25 +143,33 @@ pub(super) fn in_words(target: &Target, rollout: &Rollout) -> String {
     }
 }
 
-fn files(files: &FileDifferences) -> String {
-    let named = [
-        ("changed", &files.changed),
-        ("new", &files.added),
-        ("gone", &files.removed),
-    ];
-    let named = named.iter().filter(|(_, paths)| !paths.is_empty());
-    let named: Vec<String> = named
-        .map(|(what, paths)| {
-            let mut names = paths.iter().take(SHOWN).cloned().collect::<Vec<_>>();
-            if paths.len() > SHOWN {
-                names.push("…".to_owned());
-            }
-            format!("{} {what} ({})", paths.len(), names.join(", "))
-        })
-        .collect();
-    match named.is_empty() {
-        true => "the same".to_owned(),
-        false => named.join("; "),
+fn print_files(files: &FileDifferences) {
+    let names = |paths: &[String]| {
+        let mut names: Vec<&str> = paths.iter().take(SHOWN).map(String::as_str).collect();
+        if paths.len() > SHOWN {
+            names.push("…");
+        }
+        value(names.join(", "))
+    };
+    let FileDifferences {
+        changed,
+        added,
+        removed,
+    } = files;
+    if changed.is_empty() && added.is_empty() && removed.is_empty() {
+        say!("  files        the same");
+    }
+    if !changed.is_empty() {
+        let (number, names) = (changed.len(), names(changed));
+        say!("  files        {number} changed ({names})");
+    }
+    if !added.is_empty() {
+        let (number, names) = (added.len(), names(added));
+        say!("  files        {number} new ({names})");
+    }
+    if !removed.is_empty() {
+        let (number, names) = (removed.len(), names(removed));
+        say!("  files        {number} gone ({names})");
     }
 }
 

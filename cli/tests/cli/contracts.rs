@@ -16,6 +16,29 @@ fn code_at(tegata: &Tegata, domain: &str, at: &str) -> String {
     explained["code"].as_str().unwrap().to_owned()
 }
 
+#[test]
+fn a_new_billing_interval_says_from_when_it_holds_and_nothing_to_change_is_said() {
+    let tegata = Tegata::new();
+    tegata.travel("2026-11-20T10:00:00+09:00");
+    let paid = ["--billing", "monthly", "--users", "50"];
+    on(&tegata, "issue", TENANT[0], &paid);
+    tegata.travel("2026-12-10T10:00:00+09:00");
+    let change = |more: &[&str]| {
+        let arguments = [&["license", "change"], &TENANT[..], more].concat();
+        tegata.text(&arguments)
+    };
+    let changed = change(&["--billing", "yearly"]);
+    assert!(
+        changed.contains("changes with the term that starts on 2027-01-01"),
+        "{changed}"
+    );
+    for write in [&[][..], &["--dry-run"]] {
+        let unchanged = change(&[&["--users", "50"], write].concat());
+        assert!(unchanged.ends_with("nothing to change\n"), "{unchanged}");
+        assert!(!unchanged.contains("term that starts"), "{unchanged}");
+    }
+}
+
 /// What a plug-in's administrator copies is read, and compared with the record at its instant.
 #[test]
 fn a_support_code_says_what_the_plug_in_saw_and_the_record_at_that_instant() {

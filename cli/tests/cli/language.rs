@@ -64,7 +64,7 @@ fn results_explanations_and_refusals_are_japanese() {
         (
             vec!["customer", "add", "C-0042", "--name", CUSTOMER],
             1,
-            "エラー: お客様 C-0042 はすでに登録されています",
+            "エラー：お客様 C-0042 はすでに登録されています",
         ),
         (
             vec![
@@ -221,7 +221,12 @@ fn results_explanations_and_refusals_are_japanese() {
         (
             vec!["notice", "check", "2026-12-05-nowhere.toml"],
             1,
-            "ファイルまたはディレクトリがありません（os error 2）",
+            "ファイルまたはディレクトリがありません\n",
+        ),
+        (
+            vec!["notice", "new", "incident", "--to", "m.toml"],
+            2,
+            "3～64 文字",
         ),
         (
             vec!["notice", "new", "release"],
@@ -248,7 +253,7 @@ fn results_explanations_and_refusals_are_japanese() {
             0,
             "information（ご案内）：予定",
         ),
-        (vec!["key", "rotate"], 1, "切り替え先の次の鍵がありません"),
+        (vec!["key", "rotate"], 1, "交代する次の鍵がありません"),
         (
             vec!["notice", "retry-failed", "information"],
             0,

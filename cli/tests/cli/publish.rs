@@ -100,7 +100,7 @@ fn a_version_is_released_gradually_and_taken_back() {
     for expected in [
         "now          1.8.0 for all tenants",
         "then         1.9.0 for 10% of the tenants, and 1 named tenant, 1.8.0 for all others",
-        "files        1 changed (plugin.min.js); 1 new (chunk/a.js); 1 gone (old.css)",
+        "files        1 changed (plugin.min.js)\n  files        1 new (chunk/a.js)\n  files        1 gone (old.css)",
         "not announced; emergency: a test",
         "dry run: nothing was written",
     ] {

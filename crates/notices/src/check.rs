@@ -498,7 +498,7 @@ fn lead_time(
             format!(
                 "must be announced {lead_days} days before, by {}: plan it later, or give a reason \
                  with --short-notice REASON",
-                by.strftime("%Y-%m-%d %H:%M %:z")
+                by.strftime("%Y-%m-%dT%H:%M:%S%:z")
             ),
         );
     }

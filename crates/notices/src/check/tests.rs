@@ -115,7 +115,7 @@ fn each_mistake_is_named_with_its_place() {
             RELEASE,
             "2026-12-05",
             "2026-12-02",
-            "planned_at: must be announced 7 days before, by 2026-11-25 10:00 +09:00: plan it later, or give a reason with --short-notice REASON",
+            "planned_at: must be announced 7 days before, by 2026-11-25T10:00:00+09:00: plan it later, or give a reason with --short-notice REASON",
         ),
         (
             RELEASE,
@@ -479,7 +479,7 @@ fn the_longest_lead_time_of_the_named_products_counts() {
     assert!(of("['sheet']").is_ok());
     for products in ["['gantt']", "['sheet', 'gantt']", "[]"] {
         let problems = of(products).unwrap_err();
-        let words = "must be announced 14 days before, by 2026-11-21 22:00 +09:00";
+        let words = "must be announced 14 days before, by 2026-11-21T22:00:00+09:00";
         assert!(problems[0].message.starts_with(words), "{problems:?}");
     }
 }

@@ -20,8 +20,17 @@ pub async fn amend(
         customers::check_known(context.customers, customer).await?;
     }
     let current = CurrentContract::read(context, id).await?;
+    let is_of_billing = amendment.billing.is_some();
     let amended = current.license.amended(amendment, context.caller.now)?;
-    current.changed(context, "change", &amended).await
+    let mut remarks = Vec::new();
+    if is_of_billing && amended.next_billing.is_some() {
+        let first_day = amended.term.ends_on.tomorrow()?;
+        remarks.push(format!(
+            "the billing interval changes with the term that starts on {first_day}"
+        ));
+    }
+    let planned = current.changed(context, "change", &amended).await?;
+    Ok(planned.with_remarks(remarks))
 }
 
 /// Plans to replace the serial by a generated one. The previous serial is accepted for

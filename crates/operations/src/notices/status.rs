@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use tegata_common::notice::{
-    AudienceRecord, NotTold, Notice, NoticeId, NoticeKind, State, Tally, ToldOtherwise, not_told,
+    AudienceRecord, NotTold, NotToldBecause, Notice, NoticeId, State, Tally, ToldOtherwise,
+    not_told,
 };
 use tegata_storage::Versioned;
 use tegata_storage::notices::{Notices, VersionedDelivery};
@@ -45,9 +46,9 @@ pub enum NoticeState {
     Cancelled,
     /// The outcome of a mail is unknown.
     Unknown,
-    /// A mail has failed; or a customer has not been told of a release or maintenance.
+    /// A customer has not been told.
     Incomplete,
-    /// All mails have been sent.
+    /// All customers have been told.
     Sent,
 }
 
@@ -154,10 +155,16 @@ impl NoticeStatus {
         not_told(deliveries, audience, &self.told_otherwise, self.now)
     }
 
+    /// The number of those who have not been told that are not named for lack of room.
+    pub fn unnamed(&self) -> usize {
+        self.audience.as_ref().map_or(0, |record| record.unnamed)
+    }
+
     /// The state.
     pub fn state(&self) -> NoticeState {
         let tally = self.tally(None);
-        let is_incident = matches!(self.notice.kind, NoticeKind::Incident);
+        let not_told = self.not_told();
+        let unknown = NotToldBecause::Mail(State::Unknown);
         if self.notice.paused.is_some() || self.sending_paused.is_some() && tally.open() > 0 {
             NoticeState::Paused
         } else if !self.notice.is_announced() {
@@ -166,9 +173,9 @@ impl NoticeStatus {
             NoticeState::Sending
         } else if self.notice.updates.is_empty() {
             NoticeState::Cancelled
-        } else if tally.count(State::Unknown) > 0 {
+        } else if not_told.iter().any(|of| of.because == unknown) {
             NoticeState::Unknown
-        } else if tally.count(State::Failed) > 0 || !is_incident && !self.not_told().is_empty() {
+        } else if !not_told.is_empty() || self.unnamed() > 0 {
             NoticeState::Incomplete
         } else {
             NoticeState::Sent
