@@ -8,6 +8,7 @@ usage: documents.py     in the repository's root, with cfn-lint
 
 import copy
 import json
+import os
 import re
 import subprocess
 import sys
@@ -351,6 +352,14 @@ def translations_that_differ(documents, paths=TRANSLATED):
             if original.get(key) != translated.get(key):
                 number, what = key
                 wrong.append(f"{other}: section {number}: {what}: {difference(original.get(key), translated.get(key))}")
+    for path in paths:
+        other = translation_of(path)
+        # Below the link to its original.
+        text = documents.get(other, "").partition("\n\n")[2].partition("\n\n")[2]
+        for link in re.findall(r"\]\(([^)#\s]+\.md)", text):
+            target = os.path.normpath(Path(other).parent / link)
+            if target in TRANSLATED:
+                wrong.append(f"{other}: {link} has a translation")
     unlisted = {path for path in documents if path.endswith(".ja.md")} - {translation_of(path) for path in TRANSLATED}
     return wrong + [f"{path} is not in TRANSLATED" for path in sorted(unlisted)]
 
@@ -444,6 +453,8 @@ def prove():
         other = translation_of(path)
         without = {name: of for name, of in DOCUMENTS.items() if name != other}
         must_find(f"that {other} is missing", translations_that_differ(without, [path]))
+        linked = {**DOCUMENTS, other: f"{DOCUMENTS[other]} [x]({os.path.relpath('README.md', Path(other).parent)})"}
+        must_find(f"that {other} links a document that has a translation", translations_that_differ(linked, [path]))
         for side in [path, other]:
             without = {**DOCUMENTS, side: DOCUMENTS[side].replace("](", "](x", 1)}
             must_find(f"that {side} does not link its translation", translations_that_differ(without, [path]))
