@@ -159,13 +159,18 @@ fn peers(database: &dynamodb::Endpoint) -> Vec<Peer> {
             "{}: run `npm ci && node build.js` in {sample}",
             bundle.display()
         );
+        // Its zip has the bundle alone, which therefore is CommonJS.
+        let directory = binaries.join("official-sample");
+        std::fs::create_dir_all(&directory).expect("a directory for the bundle");
+        let alone = directory.join("index.cjs");
+        std::fs::copy(&bundle, &alone).expect("the bundle can be copied");
         let runner = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/node.cjs");
         let mut variables = database.variables.clone();
         variables.push(("LICENSE_TABLE_NAME".to_owned(), "Licenses".to_owned()));
         variables.push(("NODE_EXTRA_CA_CERTS".to_owned(), database.root()));
         let node = option("--node").unwrap_or_else(|| "/usr/bin/node".to_owned());
         let program = Program::new("official sample", PathBuf::from(node), &variables);
-        let arguments = [runner, bundle.to_str().expect("a path in UTF-8")];
+        let arguments = [runner, alone.to_str().expect("a path in UTF-8")];
         peers.push(Peer {
             program: program.with_arguments(arguments.into_iter()),
             event: include_str!("../../events/post-license.json"),

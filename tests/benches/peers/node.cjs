@@ -2,7 +2,7 @@
 // work than Lambda's own runtime interface client does, in the peer's favour.
 const http = require("node:http");
 
-const { handler } = require(process.argv[2]);
+const { handler } = require(require("node:path").resolve(process.argv[2]));
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(":");
 const agent = new http.Agent({ keepAlive: true });
 

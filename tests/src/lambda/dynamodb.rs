@@ -12,7 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Map, Value, json};
 use tegata_common::keys::KeyPurpose;
 use tegata_storage::Key;
@@ -225,20 +225,27 @@ fn wire(value: AttributeValue) -> Value {
 /// A root, an intermediate and a server certificate with RSA keys of 2048 bits, as DynamoDB's
 /// chain has.
 fn certificates() -> (ServerConfig, String) {
-    let authority = |constraint| {
-        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+    // Node.js takes a certificate for self-signed if it has its issuer's name.
+    let named = |names: &[&str], name: &str| {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let mut parameters = CertificateParams::new(names).unwrap();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        parameters
+    };
+    let authority = |constraint, name| {
+        let mut parameters = named(&[], name);
         parameters.is_ca = IsCa::Ca(constraint);
         parameters
     };
-    let root = authority(BasicConstraints::Unconstrained);
+    let root = authority(BasicConstraints::Unconstrained, "root");
     let root_key = rsa_key();
     let root_certificate = root.self_signed(&root_key).unwrap();
     let root = Issuer::new(root, root_key);
-    let intermediate = authority(BasicConstraints::Constrained(0));
+    let intermediate = authority(BasicConstraints::Constrained(0), "intermediate");
     let intermediate_key = rsa_key();
     let intermediate_certificate = intermediate.signed_by(&intermediate_key, &root).unwrap();
     let intermediate = Issuer::new(intermediate, intermediate_key);
-    let server = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let server = named(&["localhost"], "server");
     let server_key = rsa_key();
     let server = server.signed_by(&server_key, &intermediate).unwrap();
 

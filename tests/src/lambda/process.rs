@@ -49,16 +49,18 @@ impl Program {
     pub fn start(&self, runtime_api: &str, share: Option<&CpuShare>) -> Process {
         let Some(share) = share else {
             let mut command = self.command(&self.path, runtime_api);
-            return Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::null()));
+            let command = command.args(&self.arguments).stdin(Stdio::null());
+            return Process::spawn(command.stdout(Stdio::null()));
         };
         // The shell joins the group, which takes the kernel a while, says so, waits for its start,
         // and becomes the program.
         let mut shell = self.command(Path::new("/bin/sh"), runtime_api);
-        let script = r#"echo $$ > "$0"; echo; read go; exec "$1" > /dev/null"#;
+        let script = r#"echo $$ > "$0"; echo; read go; exec "$@" > /dev/null"#;
         shell.args(["-c", script]);
         shell
             .arg(share.directory.join("cgroup.procs"))
-            .arg(&self.path);
+            .arg(&self.path)
+            .args(&self.arguments);
         let mut process = Process::spawn(shell.stdin(Stdio::piped()).stdout(Stdio::piped()));
         let child = &mut process.child;
         let (mut joined, mut go) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
@@ -73,7 +75,8 @@ impl Program {
     /// Starts it with its log.
     pub fn start_with_log(&self, runtime_api: &str) -> (Process, ChildStdout) {
         let mut command = self.command(&self.path, runtime_api);
-        let mut process = Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()));
+        let command = command.args(&self.arguments).stdin(Stdio::null());
+        let mut process = Process::spawn(command.stdout(Stdio::piped()));
         let log = process.child.stdout.take().unwrap();
         (process, log)
     }
@@ -81,7 +84,6 @@ impl Program {
     fn command(&self, program: &Path, runtime_api: &str) -> Command {
         let mut command = Command::new(program);
         command
-            .args(&self.arguments)
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .env("PATH", "/usr/bin:/bin")
