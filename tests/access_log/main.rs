@@ -7,18 +7,21 @@ mod delivery;
 mod records;
 mod truth;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use access_log::handler::AccessLog;
-use access_log::roll_up::RollUp;
+use access_log::roll_up::{RollUp, RollUpError};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use tegata_archive::Archive;
+use tegata_archive::copies::{Copies, Members};
 use tegata_archive::objects::Objects;
+use tegata_archive::{Archive, ObjectName};
 use tegata_common::access::Source;
 use tegata_common::domain::BaseDomains;
 use tegata_common::usage::DomainUsage;
@@ -30,9 +33,11 @@ use truth::{Truth, World};
 pub(crate) struct System {
     pub(crate) database: Database,
     pub(crate) archive: Archive,
+    copies: Copies,
     pub(crate) access_log: AccessLog,
     pub(crate) roll_up: RollUp,
     directory: tempfile::TempDir,
+    copies_directory: tempfile::TempDir,
 }
 
 impl System {
@@ -40,14 +45,19 @@ impl System {
         let database = Database::start().await;
         let directory = tempfile::tempdir().unwrap();
         let archive = Archive::new(Objects::Directory(directory.path().to_owned()));
+        let copies_directory = tempfile::tempdir().unwrap();
+        let copies = Objects::Directory(copies_directory.path().to_owned());
+        let copies = Copies::new(copies);
         let usage = database.usage.clone();
         let bases = BaseDomains::default();
         Self {
             access_log: AccessLog::new(archive.clone(), usage.clone(), tokyo(), bases),
-            roll_up: RollUp::new(archive.clone(), usage, tokyo()),
+            roll_up: RollUp::new(archive.clone(), copies.clone(), usage, tokyo()),
             archive,
+            copies,
             database,
             directory,
+            copies_directory,
         }
     }
 
@@ -90,6 +100,39 @@ impl System {
             }
         }
         records
+    }
+
+    /// The copies of a day contain each object once, and nothing else. Returns their number.
+    async fn check_copies(&self, date: Date) -> usize {
+        let mut copies = 0;
+        for source in Source::OF_ACCESSES {
+            let listed = self.archive.list(source, date).await.unwrap();
+            let mut objects = BTreeMap::new();
+            for listed in listed {
+                let object = self.archive.get(&listed.key).await.unwrap().unwrap();
+                objects.insert(listed.name.unwrap().hash, object);
+            }
+            let copy = self.copies.read(source, date).await.unwrap();
+            copies += usize::from(copy.is_some());
+            assert_eq!(copy.is_some(), !objects.is_empty(), "{source} {date}");
+            for member in copy
+                .into_iter()
+                .flat_map(|copy| Members::new(BufReader::new(copy)))
+            {
+                let member = member.unwrap();
+                let object = objects.remove(&member.hash);
+                assert_eq!(object, Some(member.compressed), "{source} {date}");
+            }
+            assert_eq!(objects, BTreeMap::new(), "{source} {date}");
+        }
+        copies
+    }
+
+    /// The objects of the archive cannot be read from now on, but can be listed.
+    fn break_objects(&self) {
+        for object in files(self.directory.path()) {
+            std::fs::write(object, "").unwrap();
+        }
     }
 
     pub(crate) async fn usage(&self, date: Date) -> BTreeMap<(String, String), DomainUsage> {
@@ -182,6 +225,151 @@ async fn the_archive_and_the_usage_are_the_truth() {
         assert_eq!(state.summary.requests, truth.requests[date], "{date}");
         assert_eq!(state.summary.lookup_only, 0);
         assert_eq!(state.summary.gateway_only, 0);
+        assert!(state.is_copied(), "{date}");
+        assert!(system.check_copies(*date).await >= 3, "{date}");
+    }
+    // The usage of the copies alone is the same: no object is read again.
+    let before = usage_of(&system, &expected).await;
+    system.break_objects();
+    for date in &expected {
+        let added = system
+            .roll_up
+            .roll_up(*date, now(), || false)
+            .await
+            .unwrap();
+        assert_eq!((added.damaged, added.is_copied), (0, true), "{date}");
+    }
+    assert_eq!(usage_of(&system, &expected).await, before);
+}
+
+async fn usage_of(system: &System, dates: &BTreeSet<Date>) -> Value {
+    let mut usage = Vec::new();
+    for date in dates {
+        usage.extend(system.usage(*date).await.into_values());
+    }
+    json!(usage)
+}
+
+/// A day of two requests, with its copies.
+async fn small_day() -> (System, Date) {
+    let system = System::start().await;
+    for event in [
+        include_str!("../../events/subscription-gateway.json"),
+        include_str!("../../events/subscription-lookup.json"),
+    ] {
+        system.access_log.handle(event, now()).await.unwrap();
+    }
+    system.roll_up.run(now(), || false).await.unwrap();
+    let date = "2026-11-22".parse().unwrap();
+    assert_eq!(system.check_copies(date).await, 2);
+    (system, date)
+}
+
+#[tokio::test]
+async fn what_a_copy_has_beyond_the_archive_is_neither_counted_nor_kept() {
+    let (system, date) = small_day().await;
+    let before = usage_of(&system, &BTreeSet::from([date])).await;
+    let path = system.copies_directory.path();
+    let path = path.join(Copies::key(Source::Lookup, date));
+    let copy = std::fs::read(&path).unwrap();
+    let lines = tegata_archive::compress(b"{\"request_id\":\"forged\"}\n").unwrap();
+    for wrong in [
+        // A member that is not in the archive, before and after the others.
+        [&lines[..], &copy].concat(),
+        [&copy[..], &lines].concat(),
+        // An object twice.
+        [&copy[..], &copy].concat(),
+        // Truncated, empty, not gzip.
+        copy[..copy.len() - 1].to_vec(),
+        Vec::new(),
+        b"not gzip".to_vec(),
+    ] {
+        std::fs::write(&path, wrong).unwrap();
+        let added = system.roll_up.roll_up(date, now(), || false).await.unwrap();
+        assert!(added.is_copied);
+        assert_eq!(usage_of(&system, &BTreeSet::from([date])).await, before);
+        assert_eq!(system.check_copies(date).await, 2);
+    }
+    std::fs::remove_file(&path).unwrap();
+    system.roll_up.roll_up(date, now(), || false).await.unwrap();
+    assert_eq!(system.check_copies(date).await, 2);
+}
+
+#[tokio::test]
+async fn a_day_whose_copies_cannot_be_written_is_counted_and_due_again() {
+    let (system, date) = small_day().await;
+    let before = usage_of(&system, &BTreeSet::from([date])).await;
+    let copies = system.copies_directory.path().join("access");
+    std::fs::remove_dir_all(&copies).unwrap();
+    // A file is where the directory has to be.
+    std::fs::write(&copies, "").unwrap();
+    let cdn = std::str::from_utf8(include_bytes!("../data/access/cdn-w3c.log")).unwrap();
+    let at = "2026-11-22T03:00:00Z".parse().unwrap();
+    system
+        .access_log
+        .file("cdn", cdn.as_bytes(), at)
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let report = system.roll_up.run(now(), || false).await.unwrap();
+        assert_eq!((report.days, report.waiting), (2, 1));
+        let state = system.database.usage.day(date).await.unwrap().unwrap();
+        assert!(!state.is_waiting() && !state.is_copied());
+    }
+    assert_ne!(usage_of(&system, &BTreeSet::from([date])).await, before);
+    std::fs::remove_file(&copies).unwrap();
+    let report = system.roll_up.run(now(), || false).await.unwrap();
+    assert_eq!((report.days, report.waiting), (2, 0));
+    let state = system.database.usage.day(date).await.unwrap().unwrap();
+    assert!(state.is_copied());
+    system.check_copies(date).await;
+    // Nothing is due any more but today.
+    let report = system.roll_up.run(now(), || false).await.unwrap();
+    assert_eq!((report.days, report.waiting), (1, 0));
+}
+
+#[tokio::test]
+async fn a_run_continues_where_the_time_was_up() {
+    let mut random = fastrand::Rng::with_seed(11);
+    let system = System::start().await;
+    let world = World::new(3000, &mut random);
+    for event in delivery::of(&world, &mut random).events {
+        system.access_log.handle(&event, now()).await.unwrap();
+    }
+    for file in delivery::cdn_files(&world, &mut random) {
+        system.deliver_file(&file, &mut random).await;
+    }
+    let date = world.dates()[1];
+    // Time for some objects only.
+    let left = Cell::new(10);
+    let time_is_up = || {
+        left.set(left.get() - 1);
+        left.get() < 0
+    };
+    let error = system.roll_up.roll_up(date, now(), time_is_up).await;
+    assert!(matches!(error, Err(RollUpError::OutOfTime)));
+    let copy = system.copies.read(Source::Lookup, date).await.unwrap();
+    let copied: Vec<_> = Members::new(BufReader::new(copy.unwrap())).collect();
+    let listed = system.archive.list(Source::Lookup, date).await.unwrap();
+    assert!(!copied.is_empty() && copied.len() < listed.len());
+    // The next run fetches the others.
+    let name_of = |hash: String| {
+        format!(
+            "{}{hash}.ndjson.gz",
+            ObjectName::prefix(Source::Lookup, date)
+        )
+    };
+    for member in copied {
+        let object = system.directory.path().join(name_of(member.unwrap().hash));
+        std::fs::write(object, "").unwrap();
+    }
+    let added = system.roll_up.roll_up(date, now(), || false).await.unwrap();
+    assert_eq!((added.damaged, added.is_copied), (0, true));
+    let truth = Truth::of(&world.requests);
+    let usage = system.usage(date).await;
+    assert_eq!(usage.len(), truth.rows[&date].len());
+    for (key, row) in &usage {
+        truth.rows[&date][key].check(row);
     }
 }
 
@@ -307,15 +495,21 @@ async fn file_archived_under(file: &str, stored_at: &str) -> (Source, String) {
     only_object(&system)
 }
 
-fn only_object(system: &System) -> (Source, String) {
+/// The files of an archive.
+fn files(root: &Path) -> Vec<PathBuf> {
     let entries = |path: &Path| std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
-    let root = system.directory.path();
-    let mut keys = Vec::new();
+    let mut files = Vec::new();
     for source in entries(root) {
         for day in entries(&source.path()) {
-            keys.extend(entries(&day.path()).map(|object| object.path()));
+            files.extend(entries(&day.path()).map(|object| object.path()));
         }
     }
+    files
+}
+
+fn only_object(system: &System) -> (Source, String) {
+    let root = system.directory.path();
+    let keys = files(root);
     let [object] = &keys[..] else {
         panic!("{keys:?}");
     };

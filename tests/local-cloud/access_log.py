@@ -1,11 +1,16 @@
 """The real `access-log` and `usage-roll-up` binaries against a local S3 with Object Lock and a
-local DynamoDB: from the sample events to the usage, and the verification of the archive.
+local DynamoDB: from the sample events to the usage, the copies for queries, and the verification of
+the archive.
 
 usage: access_log.py TEGATA ACCESS_LOG USAGE_ROLL_UP STACK     with the stack's AWS in the environment
 """
 
+import base64
+import gzip
+import hashlib
 import json
 import pathlib
+import random
 import subprocess
 import sys
 
@@ -39,9 +44,11 @@ def event(name):
 stack = boto3.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
 outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 archive, cdn_logs = outputs["ArchiveBucket"], outputs["CdnLogBucket"]
+copies = outputs["QueryResultsBucket"]
 s3 = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
 environment = {
     "ARCHIVE_BUCKET": archive,
+    "COPIES_BUCKET": copies,
     "USAGE_TABLE": outputs["UsageTable"],
     "STACK": STACK,
     "TIME_ZONE": outputs["TimeZone"],
@@ -96,6 +103,53 @@ for key in objects():
 report, lines = invoke(ROLL_UP, event("roll-up-schedule.json"), environment)
 check(report["waiting"] == 0 and report["damaged"] == 0 and report["records"] == 13, "rolled up", report)
 check(lines[-1]["DaysWaiting"] == 0, "its metric", lines)
+
+
+
+# The copies: per source and day one gzip file of all objects. The next run writes none again.
+def copied():
+    listed = s3.list_objects_v2(Bucket=copies).get("Contents", [])
+    return {item["Key"]: item["LastModified"] for item in listed}
+
+
+def body(bucket, key):
+    return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def check_copies(keys):
+    by_copy = {}
+    for key in keys:
+        copy = f"access/{key.rpartition('/')[0]}/copy.ndjson.gz"
+        by_copy[copy] = by_copy.get(copy, b"") + gzip.decompress(body(archive, key))
+    check(set(copied()) == set(by_copy), "copies", copied())
+    for copy, lines in by_copy.items():
+        found = gzip.decompress(body(copies, copy))
+        check(sorted(found.splitlines()) == sorted(lines.splitlines()), copy)
+
+
+check_copies(objects())
+before = copied()
+again, _ = invoke(ROLL_UP, event("roll-up-schedule.json"), environment)
+check(again["waiting"] == 0 and copied() == before, "copied once", again)
+
+# A day of before with two objects of more than one part of an upload, of which one came later.
+for number in range(2):
+    noise = base64.encodebytes(random.Random(number).randbytes(9_000_000))
+    name = f"source=unreadable/dt=2026-11-21/{hashlib.sha256(noise).hexdigest()[:32]}.ndjson.gz"
+    s3.put_object(Bucket=archive, Key=name, Body=gzip.compress(noise, mtime=0))
+    boto3.client("dynamodb").put_item(
+        TableName=environment["USAGE_TABLE"],
+        Item={
+            "product_day": {"S": "#days"},
+            "domain": {"S": "2026-11-21"},
+            "date": {"S": "2026-11-21"},
+            "changes": {"N": str(number + 1)},
+            "rolled_up": {"N": str(number + 1)},
+        },
+    )
+    again, _ = invoke(ROLL_UP, event("roll-up-schedule.json"), environment)
+    check(again["waiting"] == 0, "a day without copies is due", again)
+    check_copies(objects())
 
 usage = tegata("usage", "report", "--product", "sheet", *DAYS)
 codes = {code["code"]: code["requests"] for code in usage["codes"]}

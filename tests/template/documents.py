@@ -175,7 +175,10 @@ def buckets_that_differ(document, template):
 def log_lines_that_differ(document, template, delivery, code):
     of = sections(document)
     gateway = template["Resources"]["LicenseApi"]["Properties"]["AccessLogSettings"]["Format"]
-    columns = template["Resources"]["ArchiveTable"]["Properties"]["TableInput"]["StorageDescriptor"]["Columns"]
+    columns = {
+        name: [column["Name"] for column in of["TableInput"]["StorageDescriptor"]["Columns"]]
+        for name, of in resources(template, "AWS::Glue::Table").items()
+    }
     records = written(code, "AccessRecord")
     cdn = of["The CDN's line"].partition("Fields")[2].partition("No query")[0]
     fields = delivery["Resources"]["CdnLogDelivery"]["Properties"]["RecordFields"]
@@ -185,7 +188,8 @@ def log_lines_that_differ(document, template, delivery, code):
         *differences("The lookup's line", written(code, "AccessLine"), members(of["The lookup's line"])),
         *differences("The CDN's line", fields, names_in(cdn)),
         *differences("Access records", records, members(of["Access records"])),
-        *differences("Athena's table", (column["Name"] for column in columns), records),
+        *differences("Athena's tables", columns, ["ArchiveTable", "ArchiveObjectsTable"]),
+        *(wrong for name, of in columns.items() for wrong in differences(f"Athena's {name}", of, records)),
         *differences("Unreadable lines", written(code, "Evidence"), members(of["Unreadable lines"])),
         *differences("Changes", written(code, "ChangeRecord"), members(of["Changes"])),
     ]

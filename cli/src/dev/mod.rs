@@ -160,12 +160,15 @@ fn log_to_stderr() {
 
 /// The archive's and the usage's handlers, on the target's stores.
 fn handlers(target: &Target) -> anyhow::Result<Handlers> {
+    let Some(copies) = target.copies() else {
+        bail!("dev runs on this machine; it has no use for --stack");
+    };
     let (archive, usage) = (target.archive()?.clone(), target.usage()?.clone());
     let zone = target.zone.clone();
     let bases = target.bases.clone();
     Ok(Handlers {
         access_log: AccessLog::new(archive.clone(), usage.clone(), zone.clone(), bases),
-        roll_up: RollUp::new(archive, usage, zone).with_kintone(here()),
+        roll_up: RollUp::new(archive, copies, usage, zone).with_kintone(here()),
     })
 }
 

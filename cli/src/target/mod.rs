@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tegata_archive::Archive;
+use tegata_archive::copies::Copies;
 use tegata_archive::objects::Objects;
 use tegata_common::domain::BaseDomains;
 use tegata_common::keys::{KeyPurpose, KeyRegister};
@@ -239,6 +240,14 @@ impl Target {
                 Place::Stack(stack) => stack.bucket(stack::ARCHIVE_OUTPUT)?,
             }))
         })
+    }
+
+    /// On one machine: the copies of the archive's objects. In the cloud only the roll-up has them.
+    pub(crate) fn copies(&self) -> Option<Copies> {
+        match &self.place {
+            Place::Machine(machine) => Some(Copies::new(machine.objects("copies"))),
+            Place::Stack(_) => None,
+        }
     }
 
     /// The files that the CDN serves.

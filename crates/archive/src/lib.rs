@@ -4,6 +4,7 @@
 //! name contains the hash of these lines. A batch that is delivered again therefore writes the same
 //! object, and a damaged object is detected.
 
+pub mod copies;
 pub mod objects;
 
 use std::collections::BTreeMap;

@@ -1,13 +1,15 @@
 //! Objects by their keys: in a bucket, or in a directory on one machine.
 
 use std::fmt;
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use aws_types::SdkConfig;
 
 /// The store of objects.
@@ -182,6 +184,117 @@ impl Objects {
     }
 }
 
+/// The bytes per part of an upload. S3 takes 5 MiB to 5 GiB, and 10,000 parts.
+const PART: u64 = 8 * 1024 * 1024;
+
+impl Objects {
+    /// Reads an object into a temporary file, which is deleted when it is closed; `None` if it is
+    /// not there.
+    pub async fn get_file(&self, key: &str) -> Result<Option<File>, ObjectsError> {
+        let mut file = tempfile::tempfile().map_err(temporary_file)?;
+        match self {
+            Self::S3 { client, bucket } => {
+                let got = client.get_object().bucket(bucket).key(key).send().await;
+                let mut body = match got {
+                    Ok(object) => object.body,
+                    Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+                    Err(error) => return Err(s3(error)),
+                };
+                while let Some(bytes) = body.next().await {
+                    let bytes =
+                        bytes.map_err(|error| ObjectsError::S3(tegata_aws::causes(&error)))?;
+                    file.write_all(&bytes).map_err(temporary_file)?;
+                }
+            }
+            Self::Directory(directory) => {
+                let path = directory.join(key);
+                match File::open(&path) {
+                    Ok(mut object) => io::copy(&mut object, &mut file).map_err(temporary_file)?,
+                    Err(error) if is_absent(&error) => return Ok(None),
+                    Err(error) => return Err(file_error(&path, error)),
+                };
+            }
+        }
+        file.rewind().map_err(temporary_file)?;
+        Ok(Some(file))
+    }
+
+    /// Writes a file as an object, and overwrites an existing one as a whole. Needs memory for
+    /// `PART`. An upload that is broken off leaves the existing object; the bucket's lifecycle
+    /// removes its parts.
+    pub async fn put_file(
+        &self,
+        key: &str,
+        file: &mut File,
+        headers: Headers<'_>,
+    ) -> Result<(), ObjectsError> {
+        file.rewind().map_err(temporary_file)?;
+        match self {
+            Self::S3 { client, bucket } => {
+                let mut part = read_part(file).map_err(temporary_file)?;
+                if (part.len() as u64) < PART {
+                    return self.put(key, part, headers).await;
+                }
+                let upload = client
+                    .create_multipart_upload()
+                    .bucket(bucket)
+                    .key(key)
+                    .content_type(headers.content_type)
+                    .set_cache_control(headers.cache_control.map(str::to_owned))
+                    .checksum_algorithm(ChecksumAlgorithm::Crc32);
+                let upload = upload.send().await.map_err(s3)?.upload_id;
+                let mut parts = Vec::new();
+                for number in 1.. {
+                    let sent = client
+                        .upload_part()
+                        .bucket(bucket)
+                        .key(key)
+                        .set_upload_id(upload.clone())
+                        .part_number(number)
+                        .checksum_algorithm(ChecksumAlgorithm::Crc32)
+                        .body(ByteStream::from(part));
+                    let sent = sent.send().await.map_err(s3)?;
+                    let sent = CompletedPart::builder()
+                        .part_number(number)
+                        .set_e_tag(sent.e_tag)
+                        .set_checksum_crc32(sent.checksum_crc32);
+                    parts.push(sent.build());
+                    part = read_part(file).map_err(temporary_file)?;
+                    if part.is_empty() {
+                        break;
+                    }
+                }
+                let parts = CompletedMultipartUpload::builder().set_parts(Some(parts));
+                let complete = client
+                    .complete_multipart_upload()
+                    .bucket(bucket)
+                    .key(key)
+                    .set_upload_id(upload)
+                    .multipart_upload(parts.build());
+                complete.send().await.map_err(s3)?;
+                Ok(())
+            }
+            Self::Directory(directory) => {
+                let path = directory.join(key);
+                let mut put = || {
+                    let mut draft = draft(&path, &[])?;
+                    io::copy(file, &mut draft)?;
+                    Ok(draft.persist(&path)?)
+                };
+                put().map_err(|error: io::Error| file_error(&path, error))?;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The next bytes of a file, for one part.
+fn read_part(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut part = Vec::new();
+    file.take(PART).read_to_end(&mut part)?;
+    Ok(part)
+}
+
 impl Objects {
     /// The first folder below a prefix, which ends with a slash, in the order of names.
     pub async fn first_folder(&self, prefix: &str) -> Result<Option<String>, ObjectsError> {
@@ -272,6 +385,11 @@ where
     R: fmt::Debug + 'static,
 {
     ObjectsError::S3(tegata_aws::causes(&error))
+}
+
+/// An error of a temporary file.
+pub(crate) fn temporary_file(error: io::Error) -> ObjectsError {
+    file_error(&std::env::temp_dir(), error)
 }
 
 fn file_error(path: &Path, error: io::Error) -> ObjectsError {

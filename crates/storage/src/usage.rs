@@ -60,6 +60,9 @@ pub struct DayState {
     /// The value of `changes` that the usage includes. Less than `changes` if a roll-up is due.
     #[serde(default)]
     pub rolled_up: u64,
+    /// The value of `changes` that the copies for queries include.
+    #[serde(default)]
+    pub copied: u64,
     /// When the usage was written.
     #[serde(default)]
     pub rolled_up_at: Option<Timestamp>,
@@ -74,6 +77,11 @@ impl DayState {
     /// Whether a roll-up is due, because objects were archived since the last one.
     pub fn is_waiting(&self) -> bool {
         self.rolled_up < self.changes
+    }
+
+    /// Whether the copies for queries include all objects.
+    pub fn is_copied(&self) -> bool {
+        self.copied >= self.changes
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tegata_archive::Archive;
 use tegata_archive::objects::Objects;
 use tegata_aws::TrustError;
 use tegata_lambda::RetryPolicy;
@@ -18,13 +17,15 @@ const RETRIES: RetryPolicy = RetryPolicy {
     operation: Duration::from_secs(30),
 };
 
-/// Opens the archive and the table.
-pub fn open(settings: &AccessLogSettings) -> Result<(Archive, UsageTable), TrustError> {
+/// Opens the table, and returns how to open a bucket by its name.
+pub fn open(
+    settings: &AccessLogSettings,
+) -> Result<(impl Fn(&str) -> Objects + use<>, UsageTable), TrustError> {
     let aws = &settings.aws;
     let http = aws.https_client()?;
-    let config = aws.sdk_config("S3", http.clone(), RETRIES);
-    let archive = Archive::new(Objects::bucket(&config, &settings.archive_bucket));
+    let s3 = aws.sdk_config("S3", http.clone(), RETRIES);
     let dynamodb = aws.sdk_config("DYNAMODB", http, RETRIES);
     let dynamodb = aws_sdk_dynamodb::Client::new(&dynamodb);
-    Ok((archive, UsageTable::new(dynamodb, &settings.usage_table)))
+    let usage = UsageTable::new(dynamodb, &settings.usage_table);
+    Ok((move |bucket: &str| Objects::bucket(&s3, bucket), usage))
 }

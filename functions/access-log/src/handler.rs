@@ -71,7 +71,8 @@ struct Shape {
 impl AccessLog {
     /// Creates the function with its clients.
     pub fn open(settings: &AccessLogSettings) -> Result<Self, TrustError> {
-        let (archive, usage) = clients::open(settings)?;
+        let (bucket, usage) = clients::open(settings)?;
+        let archive = Archive::new(bucket(&settings.archive_bucket));
         let zone = settings.time_zone.tz().clone();
         Ok(Self::new(archive, usage, zone, settings.bases.clone()))
     }

@@ -8,6 +8,7 @@ use access_log::roll_up::add_up;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tegata_archive::Archive;
+use tegata_archive::copies::Copies;
 use tegata_archive::objects::Objects;
 use tegata_common::domain::BaseDomains;
 use tegata_common::network::{KINTONE, Networks};
@@ -89,10 +90,12 @@ impl Recorded {
     pub(crate) async fn compare(self, figures: &Figures) -> bool {
         let mut codes: BTreeMap<String, u64> = BTreeMap::new();
         let (mut requests, mut halves, mut others) = (0, 0, 0);
+        let directory = tempfile::tempdir().unwrap();
+        let copies = Copies::new(Objects::Directory(directory.path().to_owned()));
         let mut date = zone().to_datetime(self.first).date();
         while date <= zone().to_datetime(Timestamp::now()).date() {
             let kintone = Networks::parse(KINTONE).unwrap();
-            let added = add_up(&self.archive, date, &kintone, || false)
+            let added = add_up(&self.archive, &copies, date, &kintone, || false)
                 .await
                 .unwrap();
             let summary = added.summary;

@@ -19,8 +19,9 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    let settings = AccessLogSettings::read(&Variables::of_process())?;
-    let roll_up = RollUp::open(&settings)?;
+    let variables = Variables::of_process();
+    let settings = AccessLogSettings::read(&variables)?;
+    let roll_up = RollUp::open(&settings, &variables.required("COPIES_BUCKET")?)?;
     run(service_fn(async |event: LambdaEvent<Value>| {
         let now = tegata_lambda::now();
         let time_is_up = time_is_up(event.context.deadline(), RESERVE);
