@@ -166,6 +166,7 @@ fn peers(database: &dynamodb::Endpoint) -> Vec<Peer> {
         std::fs::copy(&bundle, &alone).expect("the bundle can be copied");
         let runner = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/node.cjs");
         let mut variables = database.variables.clone();
+        variables.push(("NODE_NO_WARNINGS".to_owned(), "1".to_owned()));
         variables.push(("LICENSE_TABLE_NAME".to_owned(), "Licenses".to_owned()));
         variables.push(("NODE_EXTRA_CA_CERTS".to_owned(), database.root()));
         let node = option("--node").unwrap_or_else(|| "/usr/bin/node".to_owned());
