@@ -22,6 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -239,7 +241,6 @@ ENGLISH = {
     "true": "values of files, as they are typed",
     "false": "the same",
     "Markdown": "the name of the format",
-    "sample": "the reason that the samples are recorded with: a sample",
 }
 
 # Commands with a mistake: the command, and the text of FILE, if it needs one.
@@ -363,6 +364,29 @@ REFUSALS = [
 ]
 
 
+# Commands that no document shows with their arguments, for what they print.
+MORE = [
+    "customer list",
+    "customer show C-0042",
+    "contact list",
+    "contact list C-0042",
+    "license list",
+    "license show example.cybozu.com sheet",
+    "license domains buy.cybozu.com sheet",
+    "license history buy.cybozu.com sheet",
+    "license explain grace.cybozu.com sheet",
+    "license explain suspended.cybozu.com sheet --at 2026-01-01",
+    "license restore buy.cybozu.com sheet --version 1 --dry-run",
+    "product list",
+    "publish list sheet",
+    "publish news",
+    "usage domain stranger.cybozu.com",
+    "access-log search --domain stranger.cybozu.com --limit 1",
+    "access-log verify",
+    "access-log verify --from 2026-01-01 --to 2026-01-02 --quick",
+]
+
+
 def english(output, typed):
     """What is not Japanese in an output: words of English that nobody typed, and punctuation."""
     found = []
@@ -435,6 +459,15 @@ def words_of(command):
     return set(re.findall(r"[\w.-]+", " ".join([command, *titles, *(path.stem for path in paths)])))
 
 
+def requests(address):
+    """What tenants ask, so that there are access records."""
+    for path in ["example", "grace", "stranger", "x"]:
+        try:
+            urllib.request.urlopen(f"{address}/v1/products/sheet/domains/{path}.cybozu.com/license?version=1.8.0").read()
+        except urllib.error.HTTPError as error:
+            error.close()
+
+
 def refusals(typed):
     """How many of the commands with a mistake are not refused in Japanese."""
     failed = 0
@@ -463,11 +496,18 @@ def main():
     failed, start, typed = 0, time.monotonic(), set()
     with tempfile.TemporaryDirectory() as directory:
         os.chdir(directory)
-        dev = subprocess.Popen([TEGATA, "--local=place", "dev", "--port", "0"], stdout=subprocess.PIPE, text=True)
+        command = [TEGATA, "--local=place", "--language", "ja", "dev", "--port", "0"]
+        dev = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
-            while "license suspend" not in (line := dev.stdout.readline()):
-                if not line:
+            guide = []
+            while not guide or "publish status" not in guide[-1]:
+                guide.append(dev.stdout.readline())
+                if not guide[-1]:
                     sys.exit("tegata dev ended")
+            text = [re.sub(r"\b(curl|cargo) [^#]*", " ", line) for line in guide]
+            if wrong_words := english("".join(text), set()):
+                sys.exit("\n".join(wrong_words))
+            requests(re.search(r"http://[\d.:]+", guide[0])[0])
             for step in STEPS:
                 if callable(step[0]):
                     step[0]()
@@ -481,6 +521,13 @@ def main():
                 if not holds:
                     failed += 1
                     print("\n".join([output, *wrong_words]))
+            for command in MORE:
+                done = tegata(*shlex.split(command))
+                typed |= words_of(command)
+                wrong_words = english(done.stdout, typed)
+                if done.returncode or wrong_words:
+                    failed += 1
+                    print(f"  ✗ {done.returncode} tegata {command}\n{done.stdout}", *wrong_words, sep="\n")
             failed += refusals(typed)
         finally:
             dev.send_signal(signal.SIGINT)

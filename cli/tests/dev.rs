@@ -489,6 +489,9 @@ fn a_notice_reaches_the_outbox_and_the_news_page() {
     let bounced = run(&directory, &["notice", "status", &id, "--output", "csv"]);
     let ledger = String::from_utf8(bounced.stdout).unwrap();
     assert!(ledger.contains("bounce@sample.example"), "{ledger}");
+    let shown = run(&directory, &["notice", "status", &id]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains(", bounce@sample.example): "), "{shown}");
 }
 
 fn an_incident_names_whom_it_does_not_reach(directory: &Path) {
@@ -532,6 +535,9 @@ fn an_incident_names_whom_it_does_not_reach(directory: &Path) {
     let expected =
         "お伝えできていません：nobody.cybozu.com sheet：ライセンスにお客様が設定されていません";
     assert!(printed.contains(expected), "{printed}");
+    assert!(printed.contains("incident（障害）：要対応"), "{printed}");
+    let state = run(directory, &["notice", "status", "incident", "--exit-code"]);
+    assert_eq!(state.status.code(), Some(6));
 }
 
 /// A page's text, whatever its status.

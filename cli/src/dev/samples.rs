@@ -17,6 +17,7 @@ use tegata_operations::publish::{self, VersionFile, content_type};
 use tegata_operations::{Caller, Error, contract, keys};
 use tegata_storage::{ChangeContext, Key};
 
+use crate::output::translated;
 use crate::product;
 use crate::target::Target;
 
@@ -268,7 +269,7 @@ pub(super) async fn publish(target: &Target, now: Timestamp) -> anyhow::Result<(
         }
         if context.notices.current_version(&slug).await?.is_none() {
             let first = Change::to(VERSIONS[0].parse()?);
-            let reason = Some("a sample".to_owned());
+            let reason = Some(translated("a sample"));
             let planned = publish::make_current(&context, &slug, first, reason, Vec::new()).await?;
             planned.carry_out(&context, false).await?;
         }

@@ -114,7 +114,10 @@ fn a_file_is_checked_previewed_and_sent_after_a_word() {
     let told = ["notice", "told-otherwise", ID, "C-1", "by telephone"];
     let (code, message) = tegata.failure(&told);
     assert_eq!(code, 3);
-    assert!(message.contains("C-1 is not among those"), "{message}");
+    assert!(
+        message.contains("C-1 has been told already, or"),
+        "{message}"
+    );
     let list = tegata.json(&["notice", "list"]);
     assert_eq!(list[0]["state"], "scheduled");
     let ledger = tegata.text(&["notice", "status", ID, "--output", "csv"]);

@@ -80,10 +80,10 @@ pub enum ToldOtherwiseError {
     How(String),
     /// The customer is not among those who were not told.
     #[error(
-        "{who} is not among those who have not been told{}",
+        "{who} has been told already, or the notice is not for it; not told: {}",
         match .not_told.is_empty() {
-            true => String::new(),
-            false => format!(": {}", .not_told.join(", ")),
+            true => "nobody".to_owned(),
+            false => .not_told.join(", "),
         }
     )]
     Told {
@@ -568,7 +568,7 @@ mod tests {
             (
                 "C-7",
                 "by telephone",
-                "C-7 is not among those who have not been told: C-1",
+                "C-7 has been told already, or the notice is not for it; not told: C-1",
             ),
         ] {
             let wrong = announcement.add_told_otherwise(&[told(who, how)], now);
