@@ -229,6 +229,8 @@ ENGLISH = {
     "sheet": "products by their slugs",
     "gantt": "the same",
     "standard": "the edition, as it is typed",
+    "Gantt": "a product's name",
+    "records": "a sample's quota",
     "ja": "languages, as they are typed",
     "en": "the same",
     "minor": "severities, as they are typed",
