@@ -70,7 +70,7 @@ export async function checkLicense(options: Options): Promise<License> {
     }
     const change = until ? new Date(until) : null;
     const days = Math.ceil((Number(change) - now) / (24 * HOUR));
-    // Swedes write 2026-11-30 09:00:00, as the claims do.
+    // Swedes write 2026-11-30 09:00:00, which the messages shorten as they do the claims'.
     const named = claims ? until : change?.toLocaleString("sv");
     const instant = (ms: number) => `${new Date(ms).toJSON()}`.replace(/\.\d+/, "");
     const support = supportCode(

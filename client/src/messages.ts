@@ -190,7 +190,7 @@ export function messages(
       .join("")
       // Instants in the product's zone, as the vendor wrote them, and not in the PC's.
       .replace(/\$(\w+)/g, (_, name: keyof Facts) =>
-        String(facts[name]).replace(/^([\d-]+)T(\d\d:\d\d).*/, "$1 $2"),
+        String(facts[name]).replace(/^([\d-]+)[T ](\d\d:\d\d).*/, "$1 $2"),
       ),
     user: usable ? "" : inLanguage(CLOSED)!,
   };

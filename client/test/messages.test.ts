@@ -59,8 +59,8 @@ const cases: [string, () => Promise<unknown>, ja: string, en: string][] = [
   [
     "UNREACHABLE, open",
     async () => world.fails(503),
-    `ライセンス：確認できません。${new Date("2026-11-25T10:00:00+09:00").toLocaleString("sv")}まで利用できます。${NETWORK_JA}`,
-    `Licence: not confirmed. Works until ${new Date("2026-11-25T10:00:00+09:00").toLocaleString("sv")}.${NETWORK_EN}`,
+    `ライセンス：確認できません。${new Date("2026-11-25T10:00:00+09:00").toLocaleString("sv").slice(0, 16)}まで利用できます。${NETWORK_JA}`,
+    `Licence: not confirmed. Works until ${new Date("2026-11-25T10:00:00+09:00").toLocaleString("sv").slice(0, 16)}.${NETWORK_EN}`,
   ],
   [
     "UNREACHABLE, closed",
