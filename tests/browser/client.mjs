@@ -243,9 +243,10 @@ async function codes() {
   const serial = await Customer.at("example.cybozu.com", { options: { product: "gantt" } });
   expect("a serial that is needed and missing", await serial.check(), { code: "NOT_FOUND", usable: false });
   const right = await Customer.at("example.cybozu.com", { options: { product: "gantt", serial: SERIAL } });
-  expect("a serial that is needed and there", await right.check(), { code: "VALID", usable: true });
-  const kept = await right.context.storageState();
-  expectThat("the serial is not stored", !JSON.stringify(kept).includes(SERIAL) && JSON.stringify(kept).includes("tegata/1/gantt"), "storage looked through");
+  const page = await right.open();
+  expect("a serial that is needed and there", await right.checkOn(page), { code: "VALID", usable: true });
+  const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
+  expectThat("the serial is not stored", !kept.includes(SERIAL) && kept.includes("tegata/1/gantt"), "storage looked through");
   const plugin = await Customer.at("example.cybozu.com", { prepare: "plugin", options: { product: "gantt", pluginId: "abcdefghijklmnopabcdefghijklmnop" } });
   expect("a serial by kintone.plugin.app.proxy", await plugin.check(), { code: "VALID", usable: true });
   await Promise.all([serial, right, plugin].map((of) => of.close()));

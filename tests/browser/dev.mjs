@@ -29,8 +29,8 @@ export async function until(what, holds) {
   assert.fail(`not within 30 s: ${what}`);
 }
 
-// Starts both, Chromium with some more arguments. `end` stops them and removes the directory.
-export async function start({ args = [], browser: chromiumArgs = [] } = {}) {
+// Starts both, the browser with options of `launch`. `end` stops them and removes the directory.
+export async function start({ args = [], browser: options = {} } = {}) {
   const dev = spawn(tegata, [local, "dev", "--port", "0", ...args], {
     env: environment,
     stdio: ["ignore", "pipe", "inherit"],
@@ -51,7 +51,7 @@ export async function start({ args = [], browser: chromiumArgs = [] } = {}) {
         if (found) done(found[1]);
       });
     });
-    browser = await launch(chromiumArgs);
+    browser = await launch(options);
     return { address, browser, end };
   } catch (error) {
     await end();

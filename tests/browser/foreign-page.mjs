@@ -11,8 +11,8 @@ import { place, run, start } from "./dev.mjs";
 
 // As a browser without a rule against pages of the Internet that ask loopback addresses.
 const { address, browser, end } = await start({
-  browser: ["--host-resolver-rules=MAP *.attacker.example 127.0.0.1",
-    "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests"],
+  browser: { args: ["--host-resolver-rules=MAP *.attacker.example 127.0.0.1",
+    "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests"] },
 });
 const port = new URL(address).port;
 const [endpoint, accessKey] = readFileSync(join(place, "endpoint"), "utf8").split("\n");

@@ -1,17 +1,17 @@
-// Tenants of kintone and a CDN, served on this machine under their real names, and Chromium to visit
-// them. What travels is HTTP; the origins count as secure ones.
+// Tenants of kintone and a CDN, served on this machine under their real names, and a browser to visit
+// them. In Chromium what travels is HTTP, and the origins count as secure ones.
 
 import { createHash, webcrypto } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { launch } from "./browser.mjs";
+import { launch, SCHEME } from "./browser.mjs";
 
-export const CDN = "http://cdn.vendor.example";
+export const CDN = `${SCHEME}://cdn.vendor.example`;
 export const ISSUER = "https://license.example.com";
 export const HOUR = 3_600_000;
 export const DAY = 24 * HOUR;
 // Not cybozu.com: browsers know that it is HTTPS only.
-const TENANTS = ["example", "other"].map((name) => `http://${name}.kintone.com`);
+const TENANTS = ["example.kintone.com", "other.kintone.com"];
 const MODULES = new Map(["loader", "pinned", "index"].map((name) =>
   [`/${name}.js`, readFileSync(new URL(`../../client/dist/${name}.js`, import.meta.url), "utf8")]));
 
@@ -48,10 +48,7 @@ export class World {
     const server = createServer((request, response) => world.answer(request, response).catch(() => response.destroy()));
     await new Promise((done) => server.listen(0, "127.0.0.1", done));
     // The shell has no origins that count as secure ones.
-    const browser = await launch([
-      `--host-resolver-rules=MAP * 127.0.0.1:${server.address().port}`,
-      `--unsafely-treat-insecure-origin-as-secure=${TENANTS.join()}`,
-    ], true);
+    const browser = await launch({ port: server.address().port, secure: TENANTS, isWhole: true });
     return Object.assign(world, { browser, async end() {
       await browser.close();
       server.close();
@@ -117,7 +114,7 @@ export class World {
 // A customer's browser, and the package that it has of the plug-in.
 class Customer {
   pc = 0;
-  tenant = TENANTS[0];
+  tenant = `${SCHEME}://${TENANTS[0]}`;
 
   // Opens a page whose PC has its own idea of the time, which stands still there.
   async open() {
