@@ -128,9 +128,9 @@ class Context {
     return forward(this.port ?? port, url, request, response, this.script());
   }
 
-  // Before a document that begins with its DOCTYPE there is none.
+  // What goes before a document, and is not in it afterwards.
   script() {
-    return this.scripts.length ? `<!DOCTYPE html><script>${this.scripts.join(";\n").replaceAll("</script", "<\\/script")}</script>` : "";
+    return this.scripts.length ? `<!DOCTYPE html><script>${this.scripts.join(";\n").replaceAll("</script", "<\\/script")};\ndocument.currentScript.remove();</script>` : "";
   }
 
   // A cache in memory is gone with the last page that opened it. The first window stays at the origin and opens all.
