@@ -178,13 +178,7 @@ class Route {
     return { url: () => this.url, method: () => method, headers: () => headers, allHeaders: async () => headers, frame: () => ({ url: () => headers.referer }) };
   }
 
-  async fetch({ url }) {
-    const { method, headers: { host: _, connection: __, ...headers } } = this.incoming;
-    const response = await fetch(url, { method, headers });
-    return { status: () => response.status, headers: () => Object.fromEntries(response.headers), body: Buffer.from(await response.arrayBuffer()) };
-  }
-
-  async fulfill({ response, status = response?.status() ?? 200, headers = response?.headers() ?? {}, contentType, body = response?.body ?? "" }) {
+  async fulfill({ status = 200, headers = {}, contentType, body = "" }) {
     const all = new Headers(headers);
     for (const name of ["content-length", "content-encoding", "transfer-encoding", "connection"]) all.delete(name);
     if (contentType) all.set("content-type", contentType);
