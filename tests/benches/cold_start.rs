@@ -11,8 +11,8 @@
 //! DIR is the folder LambdaFunction of a checkout of github.com/kintone-samples/kintone-plugin-license,
 //! with its bundle built. `--node FILE` names another Node.js than /usr/bin/node.
 //!
-//! Needs cargo-lambda. `-- --binaries DIR` measures DIR/floor/bootstrap and DIR/license-lookup/bootstrap
-//! instead of building them.
+//! Needs cargo-lambda. `-- --binaries DIR` measures DIR/floor/bootstrap, DIR/license-lookup/bootstrap
+//! and DIR/sdk-defaults/bootstrap instead of building them.
 //! With `-- --only PROGRAM [--warm N]` it runs one process of `PROGRAM` instead, which may be any
 //! command line, and prints nothing: for a profiler, such as
 //! `--only "valgrind --tool=callgrind target/cold_start/license-lookup/bootstrap"`.
@@ -131,7 +131,8 @@ async fn main() {
 
 /// The floor, the function, and the peers that the command line asks for.
 fn peers(database: &dynamodb::Endpoint) -> Vec<Peer> {
-    let binaries = option("--binaries").map_or_else(lambda::build, PathBuf::from);
+    let built = option("--binaries").map(PathBuf::from);
+    let binaries = built.clone().unwrap_or_else(lambda::build);
     let rust = |name, package: PathBuf, variables: &[(String, String)]| Peer {
         program: Program::new(name, package.clone(), variables),
         event: EVENT,
@@ -146,7 +147,10 @@ fn peers(database: &dynamodb::Endpoint) -> Vec<Peer> {
         ),
     ];
     if std::env::args().any(|argument| argument == "--sdk-defaults") {
-        let binary = lambda::build_sdk_defaults();
+        let binary = match built {
+            Some(built) => built.join("sdk-defaults/bootstrap"),
+            None => lambda::build_sdk_defaults(),
+        };
         // It reads the system's certificates, and these.
         let mut variables = database.variables.clone();
         variables.push(("SSL_CERT_FILE".to_owned(), database.all_roots()));
