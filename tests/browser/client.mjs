@@ -575,20 +575,40 @@ async function browsers() {
   await foreign.close();
 }
 
+// Runs in the page: the least that a check costs, one reading of the storage, one key and one verification.
+async function least([key, lease]) {
+  const [header, claims, signature] = lease.split(".");
+  const signed = new TextEncoder().encode(`${header}.${claims}`);
+  const proof = Uint8Array.from(atob(signature.replaceAll("-", "+").replaceAll("_", "/")), (character) => character.charCodeAt(0));
+  const since = performance.now();
+  localStorage.getItem("tegata");
+  const imported = await crypto.subtle.importKey("jwk", key, { name: "ECDSA", namedCurve: "P-256" }, false, ["verify"]);
+  const isAuthentic = await crypto.subtle.verify({ name: "ECDSA", hash: "SHA-256" }, imported, proof, signed);
+  if (!isAuthentic) throw new Error("the lease is not authentic");
+  return performance.now() - since;
+}
+
 async function speed() {
   const customer = await Customer.at("example.cybozu.com");
   await customer.view();
+  const { lease } = await leaseOf("example.cybozu.com");
+  const { kid } = decode(lease.split(".")[0]);
+  const { kty, crv, x, y } = (await publicKeys()).find((key) => key.kid === kid);
   const first = [];
+  const floor = [];
   for (let view = 0; view < 30; view++) {
     const license = await customer.check();
     assert.equal(license.source, "cache");
     first.push(license.ms);
+    const page = await customer.open();
+    floor.push(await page.evaluate(least, [{ kty, crv, x, y }, lease]));
+    await page.close();
   }
   const page = await customer.open();
   const next = [];
   for (let view = 0; view < 100; view++) next.push((await customer.checkOn(page)).ms);
   const median = (of) => of.sort((a, b) => a - b)[Math.floor(of.length / 2)];
   // Told, not asserted: a busy machine is no mistake of the client's.
-  console.log(`from the call to the result, cached, median: ${median(first).toFixed(2)} ms on a new page, ${median(next).toFixed(2)} ms again on the same one\n`);
+  console.log(`from the call to the result, cached, median: ${median(first).toFixed(2)} ms on a new page (the least: ${median(floor).toFixed(2)} ms), ${median(next).toFixed(2)} ms again on the same one\n`);
   await customer.close();
 }

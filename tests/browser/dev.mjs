@@ -36,6 +36,8 @@ export async function start({ args = [], browser: options = {} } = {}) {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = new Promise((done) => dev.once("exit", done));
+  // A check that breaks off leaves nothing behind that keeps its output open.
+  process.once("exit", () => dev.kill("SIGINT"));
   let browser;
   async function end() {
     await browser?.close();
