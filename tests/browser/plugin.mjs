@@ -189,7 +189,7 @@ try {
 
     // Opened again, the settings show both.
     const again = await customer.open("config", { language, width });
-    equal([await field.page().isClosed(), await again.locator("[name=field]").inputValue(), await again.locator("[name=serial]").inputValue()], [true, "amount", "SAMP-LEON-LYSAMPLE-ONLY"], "opened again");
+    equal([await again.locator("[name=field]").inputValue(), await again.locator("[name=serial]").inputValue()], ["amount", "SAMP-LEON-LYSAMPLE-ONLY"], "opened again");
     await again.context().close();
   }
 
