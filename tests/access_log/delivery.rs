@@ -1,13 +1,9 @@
 //! The log lines of requests and their deliveries: late, duplicated, in any order and in any
 //! batches.
 
-use std::io::Write as _;
-
-use data_encoding::BASE64;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use tegata_tests::log_lines::{self, gzip};
 
 use crate::truth::{Outcome, Request, World};
 
@@ -118,42 +114,12 @@ fn split(group: &str, lines: &[Line], random: &mut fastrand::Rng) -> Vec<String>
 
 /// A subscription's batch as CloudWatch Logs delivers it.
 pub(crate) fn subscription(group: &str, lines: &[Line]) -> String {
-    let events: Vec<_> = lines
-        .iter()
-        .enumerate()
-        .map(|(number, line)| {
-            json!({
-                "id": format!("{number:056}"),
-                "timestamp": line.at.as_millisecond(),
-                "message": line.text,
-            })
-        })
-        .collect();
-    let data = json!({
-        "messageType": "DATA_MESSAGE",
-        "owner": "123456789012",
-        "logGroup": group,
-        "logStream": "2026/11/22/[$LATEST]0123456789abcdef0123456789abcdef",
-        "subscriptionFilters": ["access-log"],
-        "logEvents": events,
-    });
-    let data = BASE64.encode(&gzip(data.to_string().as_bytes()));
-    json!({ "awslogs": { "data": data } }).to_string()
-}
-
-pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text).unwrap();
-    encoder.finish().unwrap()
+    log_lines::subscription(group, lines.iter().map(|line| (line.at, &*line.text)))
 }
 
 fn gateway_line(request: &Request, status: u16, integration: &str) -> Line {
-    let text = format!(
-        r#"{{"type":"gateway","requestId":"{}","time":"{}", "routeKey":"GET /v1/products/{{product}}/domains/{{domain}}/license","status":"{status}", "responseLatency":"{}", "integrationStatus":"{integration}"}}"#,
-        request.id,
-        request.at.strftime("%d/%b/%Y:%H:%M:%S +0000"),
-        request.latency,
-    );
+    let latency = request.latency.into();
+    let text = log_lines::gateway_line(&request.id, request.at, status, latency, integration);
     Line {
         at: request.at + SignedDuration::from_millis(request.latency.into()),
         text,

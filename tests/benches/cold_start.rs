@@ -29,7 +29,7 @@ use tegata_tests::lambda::process::{CpuShare, Program};
 use tegata_tests::lambda::runtime_api::RuntimeApi;
 use tegata_tests::{Database, SigningKey, license, product, put, ratio};
 
-/// Warm requests of which the mean is taken.
+/// The number of warm requests per run; the result is their mean.
 const WARM_REQUESTS: u32 = 1000;
 
 const EVENT: &str = include_str!("../../events/get-license.json");

@@ -95,7 +95,8 @@ fn batch_of(start: Timestamp) -> (String, usize) {
         })
         .collect();
     let bytes = lines.iter().map(|(_, line)| line.len()).sum();
-    (log_lines::subscription("lookup", &lines), bytes)
+    let lines = lines.iter().map(|(at, line)| (*at, &**line));
+    (log_lines::subscription("lookup", lines), bytes)
 }
 
 /// A day of so many records, and of a quarter and a half of it.
@@ -226,7 +227,7 @@ async fn write_day(archive: &Archive, date: Date, from: u32, to: u32) -> u32 {
                     Source::Lookup => lookup_line(number, at),
                     _ => {
                         let latency = u128::from(8 + number % 40);
-                        log_lines::gateway_line(&request_id(number), at, 200, latency, 200)
+                        log_lines::gateway_line(&request_id(number), at, 200, latency, "200")
                     }
                 };
                 let _ = writeln!(log, "{line}");

@@ -136,13 +136,10 @@ impl Objects {
     pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ObjectsError> {
         match self {
             Self::S3 { client, bucket } => {
-                let got = client.get_object().bucket(bucket).key(key).send().await;
-                let object = match got {
-                    Ok(object) => object,
-                    Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-                    Err(error) => return Err(s3(error)),
+                let Some(body) = body(client, bucket, key).await? else {
+                    return Ok(None);
                 };
-                let body = object.body.collect().await;
+                let body = body.collect().await;
                 let body = body.map_err(|error| ObjectsError::S3(tegata_aws::causes(&error)))?;
                 Ok(Some(body.to_vec()))
             }
@@ -194,11 +191,8 @@ impl Objects {
         let mut file = tempfile::tempfile().map_err(temporary_file)?;
         match self {
             Self::S3 { client, bucket } => {
-                let got = client.get_object().bucket(bucket).key(key).send().await;
-                let mut body = match got {
-                    Ok(object) => object.body,
-                    Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-                    Err(error) => return Err(s3(error)),
+                let Some(mut body) = body(client, bucket, key).await? else {
+                    return Ok(None);
                 };
                 while let Some(bytes) = body.next().await {
                     let bytes =
@@ -285,6 +279,19 @@ impl Objects {
                 Ok(())
             }
         }
+    }
+}
+
+/// The content of an object in a bucket; `None` if it is not there.
+async fn body(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+) -> Result<Option<ByteStream>, ObjectsError> {
+    match client.get_object().bucket(bucket).key(key).send().await {
+        Ok(object) => Ok(Some(object.body)),
+        Err(error) if error.code() == Some("NoSuchKey") => Ok(None),
+        Err(error) => Err(s3(error)),
     }
 }
 

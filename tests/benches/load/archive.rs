@@ -69,7 +69,8 @@ async fn archive(
         }
         for (group, lines) in batches {
             let group = format!("{group:?}").to_lowercase();
-            let event = log_lines::subscription(&group, &lines);
+            let lines = lines.iter().map(|(at, line)| (*at, &**line));
+            let event = log_lines::subscription(&group, lines);
             access_log.handle(&event, Timestamp::now()).await.unwrap();
         }
         tokio::time::sleep(COLLECT).await;

@@ -32,28 +32,43 @@ use functions::Functions;
 use phase::{Figures, Load, Phase};
 use tenants::Tenants;
 
-/// The phases: name, seconds, requests a second, strangers in a hundred requests, the database.
 const FULL: [Phase; 9] = [
-    Phase("steady", 600, 500, 2, Condition::Up),
-    Phase("ten times that", 60, 5000, 2, Condition::Up),
-    Phase("steady again", 30, 500, 2, Condition::Up),
-    Phase("the database takes 300 ms", 60, 500, 2, SLOW),
-    Phase("the database is silent", 30, 500, 2, Condition::Silent),
-    Phase("it is back", 30, 500, 2, Condition::Up),
-    Phase("it closes connections", 30, 500, 2, Condition::Broken),
-    Phase("it is back", 30, 500, 2, Condition::Up),
-    Phase("a storm of strangers", 60, 1000, 90, Condition::Up),
+    phase("steady", 600, 500, 2, Condition::Up),
+    phase("ten times that", 60, 5000, 2, Condition::Up),
+    phase("steady again", 30, 500, 2, Condition::Up),
+    phase("the database takes 300 ms", 60, 500, 2, SLOW),
+    phase("the database is silent", 30, 500, 2, Condition::Silent),
+    phase("it is back", 30, 500, 2, Condition::Up),
+    phase("it closes connections", 30, 500, 2, Condition::Broken),
+    phase("it is back", 30, 500, 2, Condition::Up),
+    phase("a storm of strangers", 60, 1000, 90, Condition::Up),
 ];
 
 const SHORT: [Phase; 7] = [
-    Phase("steady", 4, 40, 10, Condition::Up),
-    Phase("the database takes 300 ms", 3, 40, 10, SLOW),
-    Phase("the database is silent", 3, 20, 10, Condition::Silent),
-    Phase("it is back", 3, 40, 10, Condition::Up),
-    Phase("it closes connections", 3, 20, 10, Condition::Broken),
-    Phase("it is back", 3, 40, 10, Condition::Up),
-    Phase("a storm of strangers", 3, 80, 90, Condition::Up),
+    phase("steady", 4, 40, 10, Condition::Up),
+    phase("the database takes 300 ms", 3, 40, 10, SLOW),
+    phase("the database is silent", 3, 20, 10, Condition::Silent),
+    phase("it is back", 3, 40, 10, Condition::Up),
+    phase("it closes connections", 3, 20, 10, Condition::Broken),
+    phase("it is back", 3, 40, 10, Condition::Up),
+    phase("a storm of strangers", 3, 80, 90, Condition::Up),
 ];
+
+const fn phase(
+    name: &'static str,
+    seconds: u32,
+    rate: u32,
+    strangers: u8,
+    database: Condition,
+) -> Phase {
+    Phase {
+        name,
+        seconds,
+        rate,
+        strangers,
+        database,
+    }
+}
 
 const SLOW: Condition = Condition::Slow(Duration::from_millis(300));
 
@@ -86,10 +101,10 @@ async fn main() -> ExitCode {
     let mut answers = true;
     Figures::print_head();
     for phase in phases {
-        endpoint.condition.send_replace(phase.4);
+        endpoint.condition.send_replace(phase.database);
         let figures = load.run(phase, &mut random).await;
         figures.print(phase, &load.functions);
-        let is_usual = phase.4 == Condition::Up && phase.2 <= 2 * phases[0].2;
+        let is_usual = phase.database == Condition::Up && phase.rate <= 2 * phases[0].rate;
         answers &= !is_usual || figures.is_mostly_answered();
         all.add(figures);
     }

@@ -24,14 +24,15 @@ const UNAVAILABLE: (u16, &str) = (503, "UNAVAILABLE");
 /// The code of a request that the gateway answers because Lambda has no capacity.
 const NO_ROOM: &str = "GATEWAY_ERROR";
 
-/// Name, seconds, requests a second, strangers in a hundred, the database.
-pub(crate) struct Phase(
-    pub(crate) &'static str,
-    pub(crate) u32,
-    pub(crate) u32,
-    pub(crate) u8,
-    pub(crate) Condition,
-);
+pub(crate) struct Phase {
+    pub(crate) name: &'static str,
+    pub(crate) seconds: u32,
+    /// Requests a second.
+    pub(crate) rate: u32,
+    /// Requests of strangers in a hundred.
+    pub(crate) strangers: u8,
+    pub(crate) database: Condition,
+}
 
 pub(crate) struct Load {
     tenants: Tenants,
@@ -72,7 +73,12 @@ impl Load {
         phase: &Phase,
         random: &mut fastrand::Rng,
     ) -> Figures {
-        let &Phase(_, seconds, rate, strangers, _) = phase;
+        let &Phase {
+            seconds,
+            rate,
+            strangers,
+            ..
+        } = phase;
         let mut figures = Figures::default();
         let mut asked = JoinSet::new();
         let start = Instant::now();
@@ -121,11 +127,11 @@ impl Load {
                     true => None,
                     false => self.tenants.wrong(request, status, &body, verifies),
                 };
-                (status, code, 200, wrong)
+                (status, code, "200", wrong)
             }
             // How API Gateway answers when Lambda throttles or fails.
-            Err(NoAnswer::Throttled) => (503, NO_ROOM.to_owned(), 429, None),
-            Err(NoAnswer::Failed(why)) => (500, "UNRECORDED".to_owned(), 200, Some(why)),
+            Err(NoAnswer::Throttled) => (503, NO_ROOM.to_owned(), "429", None),
+            Err(NoAnswer::Failed(why)) => (500, "UNRECORDED".to_owned(), "200", Some(why)),
         };
         let line = gateway_line(
             &request.id,
@@ -182,13 +188,6 @@ impl Figures {
         self.codes.get(code).copied().unwrap_or_default()
     }
 
-    fn latency_ms(&self, per_mille: usize) -> f64 {
-        let mut latencies = self.latencies.clone();
-        latencies.sort_unstable();
-        let at = latencies.len() * per_mille / 1000;
-        latencies[at.min(latencies.len() - 1)].as_secs_f64() * 1e3
-    }
-
     pub(crate) fn print_head() {
         println!(
             "{:26}{:>8}{:>10}{:>9}{:>7}{:>7}{:>7}{:>13}{:>9}{:>7}{:>8}{:>8}{:>8}{:>11}{:>10}{:>6}",
@@ -212,11 +211,17 @@ impl Figures {
     }
 
     pub(crate) fn print(&self, phase: &Phase, functions: &Functions) {
+        let mut latencies = self.latencies.clone();
+        latencies.sort_unstable();
+        let latency_ms = |per_mille: usize| {
+            let at = latencies.len() * per_mille / 1000;
+            latencies[at.min(latencies.len() - 1)].as_secs_f64() * 1e3
+        };
         let (number, mean, most) = functions.memory();
         println!(
             "{:26}{:>8}{:>10}{:>9}{:>7}{:>7}{:>7}{:>13}{:>9}{:>7}{:>8.1}{:>8.0}{:>8.0}{number:>11}{mean:>10.1}{most:>6.1}",
-            phase.0,
-            phase.2,
+            phase.name,
+            phase.rate,
             self.requests(),
             self.status(200),
             self.status(400),
@@ -225,9 +230,9 @@ impl Figures {
             self.code(UNAVAILABLE.1),
             self.code(NO_ROOM),
             self.wrong.values().sum::<u64>(),
-            self.latency_ms(500),
-            self.latency_ms(990),
-            self.latency_ms(999),
+            latency_ms(500),
+            latency_ms(990),
+            latency_ms(999),
         );
     }
 
